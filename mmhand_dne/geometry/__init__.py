@@ -1,0 +1,1 @@
+"""Differentiable geometry on tensors: no registry, no data samples, no state."""

@@ -1,0 +1,59 @@
+"""Normal draws that depend on keys alone, not on a generator's history.
+
+A key is an int64 per image, made of (seed, iteration, data set index). The draw of an
+image is therefore the same on every rank, device, batch size and after a resume. The
+generator is splitmix64 (Steele et al., OOPSLA 2014) on (key, counter), vectorised in
+int64 with wrap-around, and Box-Muller.
+"""
+import math
+
+import torch
+from torch import Tensor
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64
+_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def _shift_right(value: Tensor, bits: int) -> Tensor:
+    """Logical right shift of int64 (torch's is arithmetic)."""
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mix(value: Tensor) -> Tensor:
+    value = (value ^ _shift_right(value, 30)) * _MIX_1
+    value = (value ^ _shift_right(value, 27)) * _MIX_2
+    return value ^ _shift_right(value, 31)
+
+
+def fold_in(keys: Tensor, data) -> Tensor:
+    """New keys from keys and an integer (or an int64 tensor that broadcasts)."""
+    return _mix(keys * _GOLDEN + _mix(torch.as_tensor(data, device=keys.device)
+                                      .long() + _GOLDEN))
+
+
+def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Uniform draws in (0, 1), float64: (B,) keys -> (B, *shape)."""
+    count = math.prod(shape)
+    counter = torch.arange(1, count + 1, device=keys.device)
+    bits = _mix(_mix(keys)[:, None] + counter * _GOLDEN)
+    # 53 bits fill a float64's mantissa; half a step keeps 0 and 1 out.
+    uniform = (_shift_right(bits, 11).double() + 0.5) * 2.0**-53
+    return uniform.view(len(keys), *shape)
+
+
+def normal_from_keys(
+    keys: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Standard normal draws: (B,) int64 keys -> (B, *shape).
+
+    Args:
+        keys: (B,) int64, one per image.
+        shape: shape of one image's draw.
+        dtype: of the result; the draw itself is made in float64.
+    """
+    pairs = uniform_from_keys(keys, (2, (math.prod(shape) + 1) // 2))
+    radius = torch.sqrt(-2 * torch.log(pairs[:, 0]))
+    angle = 2 * math.pi * pairs[:, 1]
+    draw = torch.cat([radius * angle.cos(), radius * angle.sin()], 1).to(dtype)
+    return draw[:, :math.prod(shape)].reshape(len(keys), *shape)

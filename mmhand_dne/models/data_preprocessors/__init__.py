@@ -1,0 +1,3 @@
+from .gaussian_noise import BatchGaussianNoise
+
+__all__ = ['BatchGaussianNoise']

@@ -1,0 +1,41 @@
+"""Gaussian noise on the normalised batch, made on the training device."""
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhand_dne.geometry.random_keys import fold_in, normal_from_keys
+from mmhand_dne.models.layers.draws import draw_keys
+
+NOISE_STREAM = 7001  # tells these draws from the noise of the refinement stages
+
+
+@MODELS.register_module()
+class BatchGaussianNoise(nn.Module):
+    """Add N(0, std^2) to the mean/std-normalised image (DNE Sec. 4.1: 0.3).
+
+    A batch augmentation of MMPose's ``PoseDataPreprocessor``. The draw of an image
+    depends on (seed, iteration, data set index) only.
+
+    Args:
+        std: standard deviation, in normalised units.
+
+    Example:
+        >>> augment = BatchGaussianNoise(std=0.3)
+        >>> images, samples = augment(torch.zeros(2, 3, 8, 8), [])
+    """
+
+    def __init__(self, std: float = 0.3):
+        super().__init__()
+        if not std >= 0:
+            raise ValueError(f'BatchGaussianNoise: std is {std}, expected >= 0')
+        self.std = std
+
+    def forward(self, inputs: Tensor, data_samples: list) -> tuple[Tensor, list]:
+        """(B, 3, h, w) normalised images and their samples -> the same, noisy."""
+        keys = draw_keys(data_samples, inputs.device) if data_samples else None
+        if keys is None:
+            noise = torch.randn_like(inputs)
+        else:
+            noise = normal_from_keys(
+                fold_in(keys, NOISE_STREAM), tuple(inputs.shape[1:]), inputs.dtype)
+        return inputs + self.std * noise, data_samples

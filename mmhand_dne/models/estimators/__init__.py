@@ -1,0 +1,3 @@
+from .hand_mesh_estimator import HandMeshEstimator
+
+__all__ = ['HandMeshEstimator']

@@ -1,0 +1,97 @@
+"""The whole model, as the paper's Figure 1 draws it."""
+from typing import NamedTuple, Optional
+
+import torch
+from mmpose.models.pose_estimators.base import BasePoseEstimator
+from mmpose.registry import MODELS
+from torch import Tensor
+
+from mmhand_dne.models.layers.draws import draw_keys
+from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, RefinedHands
+from mmhand_dne.structures.hand_targets import HandTargets
+
+from .hand_predictions import pack_predictions
+from .mirroring import average_with_mirrored
+
+
+class HandOutputs(NamedTuple):
+    """Everything a forward yields; ``maps`` is None without an aux head."""
+
+    maps: Optional[AuxMaps]
+    coarse: CoarseHands
+    refined: list[RefinedHands]
+
+
+@MODELS.register_module()
+class HandMeshEstimator(BasePoseEstimator):
+    """Hand meshes from one crop: encode, map, regress, refine (DNE Fig. 1).
+
+    Heads are parts: without ``refine_head`` it is the baseline (M=0), without
+    ``aux_head`` the features go to the regressor as they are.
+
+    Args:
+        backbone, neck: any of MMPose's; the finest level is used.
+        mano_head: the coarse regressor, e.g. :class:`MANOMapHead`.
+        aux_head: e.g. :class:`AuxMapHead`, or None.
+        refine_head: e.g. :class:`DNEHead`, or None.
+        hand_model: hand shared by all heads that do not name their own.
+        input_size: side of the square crop, pixels.
+        test_cfg: ``flip_test`` averages with the un-mirrored prediction on the
+            mirrored crop; ``output_maps`` adds the auxiliary maps to predictions.
+
+    Other arguments: see MMPose's ``BasePoseEstimator``.
+    """
+
+    def __init__(self, backbone, neck=None, mano_head=None, aux_head=None,
+                 refine_head=None, hand_model=dict(type='HandPair'), input_size=256,
+                 train_cfg=None, test_cfg=None, data_preprocessor=None, init_cfg=None,
+                 metainfo=None):
+        super().__init__(
+            backbone, neck, train_cfg=train_cfg, test_cfg=test_cfg,
+            data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
+        if mano_head is None:
+            raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
+        self.input_size = input_size
+        self.hand_model = MODELS.build(hand_model)
+
+        def build(head):
+            shared = dict(hand_model=self.hand_model)
+            return MODELS.build({**shared, **head}) if head else None
+
+        self.aux_head = build(aux_head)
+        self.mano_head = build(mano_head)
+        self.refine_head = build(refine_head)
+
+    def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
+        """Normalised crops (B, 3, H, W) -> maps, coarse hands, refined hands."""
+        features, maps = self.extract_feat(inputs)[0], None
+        if self.aux_head is not None:
+            maps, features = self.aux_head(features)
+        coarse = self.mano_head(features)
+        refined = []
+        if self.refine_head is not None:
+            refined = self.refine_head(features, coarse.state, keys)
+        return HandOutputs(maps, coarse, refined)
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
+        targets = HandTargets.from_samples(data_samples, inputs.device)
+        outputs = self.run_heads(inputs, draw_keys(data_samples, inputs.device))
+        losses = self.mano_head.loss(outputs.coarse, targets)
+        if self.aux_head is not None:
+            losses.update(self.aux_head.loss(outputs.maps, targets))
+        if self.refine_head is not None:
+            losses.update(self.refine_head.loss(outputs.refined, targets))
+        return losses
+
+    def predict(self, inputs: Tensor, data_samples: list) -> list:
+        """Add ``pred_instances`` (and ``pred_fields`` if asked) to the samples."""
+        outputs = self.run_heads(inputs)
+        if self.test_cfg.get('flip_test', False):
+            outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
+        with_maps = self.test_cfg.get('output_maps', False)
+        return pack_predictions(outputs, data_samples, self.input_size, with_maps)
+
+    def _forward(self, inputs: Tensor, data_samples=None) -> HandOutputs:
+        return self.run_heads(inputs)
+

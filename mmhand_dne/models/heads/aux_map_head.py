@@ -1,0 +1,75 @@
+"""Auxiliary maps and the features merged with them."""
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhand_dne.models.layers.map_targets import map_targets
+from mmhand_dne.models.losses.map_losses import DEPTH_UNIT
+from mmhand_dne.structures.hand_state import AuxMaps
+from mmhand_dne.structures.hand_targets import HandTargets
+
+from .hand_model_arg import build_hand_model
+
+CHANNELS = (1, 3, 42, 3, 34)  # depth, normal, heat maps, correspondence, parts
+
+
+@MODELS.register_module()
+class AuxMapHead(BaseModule):
+    """Predict the five auxiliary maps and merge them into the features (DNE Sec. 3.1).
+
+    A convolution block predicts the maps; features and maps are concatenated and
+    merged by another block.
+
+    Args:
+        in_channels: channels of the features.
+        out_channels: C, channels of the merged features.
+        mid_channels: channels inside the two blocks.
+        hand_model: hand whose surface the targets are rasterised from.
+        heatmap_sigma: of the heat maps' Gaussians, in map cells.
+        norm_cfg: normalisation of the blocks.
+        loss: config of :class:`AuxMapLoss`.
+
+    Example:
+        >>> head = AuxMapHead(32, 32, hand_model=dict(type='HandPair'))
+        >>> maps, merged = head(torch.rand(1, 32, 64, 64))
+        >>> maps.parts.shape, merged.shape
+        (torch.Size([1, 34, 64, 64]), torch.Size([1, 32, 64, 64]))
+    """
+
+    def __init__(self, in_channels, out_channels, hand_model, mid_channels=128,
+                 heatmap_sigma=2.0, norm_cfg=dict(type='BN'),
+                 loss=dict(type='AuxMapLoss'), init_cfg=None):
+        super().__init__(init_cfg)
+        self.hand_model = build_hand_model(hand_model)
+        self.heatmap_sigma = heatmap_sigma
+        self.predict_maps = nn.Sequential(
+            ConvModule(in_channels, mid_channels, 3, padding=1, norm_cfg=norm_cfg),
+            nn.Conv2d(mid_channels, sum(CHANNELS), 1),
+        )
+        self.merge = nn.Sequential(
+            ConvModule(in_channels + sum(CHANNELS), mid_channels, 1, norm_cfg=norm_cfg),
+            ConvModule(mid_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg),
+        )
+        self.loss_module = MODELS.build(loss)
+
+    def forward(self, features: Tensor) -> tuple[AuxMaps, Tensor]:
+        """Features (B, in_channels, h, w) -> the maps, merged (B, out_channels, h, w).
+        """
+        raw = self.predict_maps(features)
+        depth, normal, heatmaps, correspondence, parts = raw.split(CHANNELS, 1)
+        # The network works in units of about 1; the map is in metres.
+        maps = AuxMaps(depth * DEPTH_UNIT, normal, heatmaps, correspondence, parts)
+        shares = parts.unflatten(1, (2, 17)).softmax(2).flatten(1, 2)
+        merged = self.merge(
+            torch.cat([features, depth, normal, heatmaps, correspondence, shares], 1)
+        )
+        return maps, merged
+
+    def loss(self, maps: AuxMaps, targets: HandTargets) -> dict[str, Tensor]:
+        """Rasterise the targets on the maps' device and compare (DNE Eq. 9)."""
+        size = maps.depth.shape[-2:]
+        with torch.no_grad():
+            wanted = map_targets(targets, self.hand_model, size, self.heatmap_sigma)
+        return self.loss_module(maps, wanted)

@@ -1,0 +1,66 @@
+"""Image points regressed from the feature map, the second source of phi (DNE Eq. 3)."""
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.sampling import bilinear
+
+MAX_NDC = 1.2  # regressed points may leave the crop this far
+TEMPLATE_SCALE = 6.0  # NDC per metre of the template's projection that biases them
+MEAN_LIMIT = 0.99  # of MAX_NDC; atanh beyond it is a dead unit
+
+
+class RegressedPoints(BaseModule):
+    """u_r, its confidence and the features read there (DNE "mu_2d estimation").
+
+    F as (h w) x C goes through a linear map over the spatial axis to (2V) x C, a row
+    for a vertex of a hand slot, and a shared perceptron to 2V x 3. Two numbers are
+    the point, ``1.2 tanh``, started at the mean projected template; the third is a
+    confidence logit whose sigmoid scales the features [decided].
+
+    Args:
+        channels: C of the feature map.
+        map_size: (h, w) of the feature map; the spatial map is tied to it.
+        hand_model: :class:`HandPair`, for the template.
+        hidden_channels: of the perceptron.
+    """
+
+    def __init__(self, channels, map_size, hand_model, hidden_channels=64,
+                 init_cfg=None):
+        super().__init__(init_cfg)
+        self.map_size = tuple(map_size)
+        template = hand_model.template
+        self.num_hands, self.num_vertices = template.shape[:2]
+        rows = self.num_hands * self.num_vertices
+        self.spatial = nn.Linear(self.map_size[0] * self.map_size[1], rows)
+        self.shared = nn.Sequential(
+            nn.Linear(channels, hidden_channels), nn.ReLU(inplace=True),
+            nn.Linear(hidden_channels, 3),
+        )
+        centred = template - template.mean(1, keepdim=True)
+        camera = torch.tensor([[TEMPLATE_SCALE, 0.0], [TEMPLATE_SCALE, 0.0]])
+        start = project(centred, camera.expand(self.num_hands, 2, 2)) / MAX_NDC
+        start = start.clamp(-MEAN_LIMIT, MEAN_LIMIT).atanh()
+        self.start = nn.Parameter(start)
+        nn.init.normal_(self.shared[-1].weight, std=1e-3)
+        nn.init.zeros_(self.shared[-1].bias)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and the features read at them.
+
+        Args:
+            features: (B, C, h, w).
+        Returns: u_r (B, H, V, 2) NDC, f_r (B, H, V, C).
+        """
+        if tuple(features.shape[-2:]) != self.map_size:
+            raise ValueError(
+                f'feature map is {tuple(features.shape[-2:])}, the head was built for '
+                f'{self.map_size}; set refine_head.map_size to the input size / stride'
+            )
+        rows = self.spatial(features.flatten(2)).transpose(1, 2)  # (B, H*V, C)
+        raw = self.shared(rows).unflatten(1, (self.num_hands, self.num_vertices))
+        points = MAX_NDC * torch.tanh(self.start + raw[..., :2])
+        read = bilinear(features, points.flatten(1, 2))
+        read = read.unflatten(1, points.shape[1:3])
+        return points, raw[..., 2:].sigmoid() * read

@@ -1,0 +1,33 @@
+"""MMPose's FPN, finest level only."""
+from mmpose.models.necks import FPN
+from mmpose.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module()
+class FinestFPN(FPN):
+    """Feature pyramid that merges all levels into the finest one (stride 4).
+
+    The output convolutions of the coarser levels are left out: nobody reads them, and
+    distributed training refuses parameters without a gradient.
+
+    Args:
+        in_channels: channels of the backbone's levels, finest first.
+        out_channels: C.
+
+    Example:
+        >>> neck = FinestFPN([8, 16], 4)
+        >>> levels = [torch.rand(1, 8, 16, 16), torch.rand(1, 16, 8, 8)]
+        >>> neck(levels)[0].shape
+        torch.Size([1, 4, 16, 16])
+    """
+
+    def __init__(self, in_channels, out_channels, **kwargs):
+        in_channels = list(in_channels)
+        super().__init__(in_channels, out_channels, len(in_channels), **kwargs)
+        for level in range(1, len(self.fpn_convs)):
+            self.fpn_convs[level] = nn.Identity()
+
+    def forward(self, inputs):
+        """Levels (B, C_i, h_i, w_i), finest first -> ((B, C, h_0, w_0),)."""
+        return tuple(super().forward(inputs)[:1])

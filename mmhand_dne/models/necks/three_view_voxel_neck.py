@@ -1,0 +1,53 @@
+"""Three-view voxel features as a module."""
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhand_dne.geometry.three_view import three_view_features
+
+
+@MODELS.register_module()
+class ThreeViewVoxelNeck(nn.Module):
+    """Per-vertex features read from three max-pooled views of a voxel grid (DNE Eq. 4).
+
+    Each hand has its own grid of ``num_cells``^3 cells, which is never built: see
+    :mod:`mmhand_dne.geometry.three_view`.
+
+    Args:
+        num_cells: D, cells along each axis.
+
+    Example:
+        >>> neck = ThreeViewVoxelNeck(num_cells=16)
+        >>> features, vertices = torch.rand(1, 2, 778, 32), torch.rand(1, 2, 778, 3)
+        >>> neck(features, vertices).shape
+        torch.Size([1, 2, 778, 96])
+    """
+
+    def __init__(self, num_cells: int = 32):
+        super().__init__()
+        if num_cells < 1:
+            raise ValueError(
+                f'ThreeViewVoxelNeck: num_cells is {num_cells}, expected at least 1'
+            )
+        self.num_cells = num_cells
+
+    def forward(self, features: Tensor, vertices: Tensor) -> Tensor:
+        """Pool and read back.
+
+        Args:
+            features: (..., V, C) one feature vector a vertex.
+            vertices: (..., V, 3) metres, same leading dimensions (hands).
+        Returns: (..., V, 3 C) front, lateral, top.
+        """
+        if features.shape[:-1] != vertices.shape[:-1]:
+            raise ValueError(
+                f'features {tuple(features.shape)} and vertices '
+                f'{tuple(vertices.shape)} differ before the last axis; pass one '
+                'feature vector a vertex'
+            )
+        lead = features.shape[:-2]
+        views = three_view_features(
+            features.flatten(0, -3) if lead else features[None],
+            vertices.flatten(0, -3) if lead else vertices[None],
+            self.num_cells,
+        )
+        return views.flatten(-2).view(*features.shape[:-1], 3 * features.shape[-1])

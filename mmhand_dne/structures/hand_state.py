@@ -1,0 +1,84 @@
+"""What the modules hand to each other: meshes with cameras, and auxiliary maps."""
+from typing import NamedTuple, Optional
+
+from torch import Tensor
+
+
+class HandState(NamedTuple):
+    """One estimate of both hands; slot 0 is the right hand, slot 1 the left.
+
+    Attributes:
+        vertices: (B, H, V, 3) metres, camera axes, relative to the hand's wrist.
+        joints: (B, H, J, 3) metres, like the vertices, OpenPose order.
+        root: (B, H, 3) metres, the wrist in the model's own frame (0 for DNE).
+        camera: (B, H, 2, 2) rows (scale, shift) for x and y (DNE Eq. 5).
+    """
+
+    vertices: Tensor
+    joints: Tensor
+    root: Tensor
+    camera: Tensor
+
+
+class AuxMaps(NamedTuple):
+    """The five auxiliary maps (DNE Sec. 3.1), at the stride of the features.
+
+    Attributes:
+        depth: (B, 1, h, w) metres from the visible hand's own wrist.
+        normal: (B, 3, h, w) surface normal, camera axes.
+        heatmaps: (B, 42, h, w) right hand's 21 joints, then the left's.
+        correspondence: (B, 3, h, w) place on the rest-pose right hand, [0, 1]^3.
+        parts: (B, 34, h, w) logits, 16 parts + background, right then left.
+    """
+
+    depth: Tensor
+    normal: Tensor
+    heatmaps: Tensor
+    correspondence: Tensor
+    parts: Tensor
+
+
+class CoarseHands(NamedTuple):
+    """The baseline regressor's output.
+
+    Attributes:
+        state: the coarse meshes and cameras.
+        rotations_6d: (B, H, 16, 6) regressed joint rotations, columns first, raw.
+        rotations: (B, H, 16, 3, 3) the same as matrices, absolute.
+        betas: (B, H, 10) shape.
+        presence_logits: (B, H).
+        pooled: (B, H, C) features under the head's attention, mean over groups.
+    """
+
+    state: HandState
+    rotations_6d: Tensor
+    rotations: Tensor
+    betas: Tensor
+    presence_logits: Tensor
+    pooled: Tensor
+
+
+class RefinedHands(NamedTuple):
+    """One DNE stage's output. R is 1 at inference, where noise is its mean.
+
+    Attributes:
+        state: the most confident sample, which goes on to the next stage.
+        points_ndc: (B, H, V, 2) u' = u + eps_2d of that sample, crop NDC.
+        mean_2d: (B, H, V, 2) mean of the 2D noise, NDC.
+        mean_3d: (B, H, V, 3) mean of the 3D noise of that sample, metres.
+        features: (B, H, V, C) image-aligned features g of that sample.
+        sample_vertices: (B, R, H, V, 3) of every sample.
+        sample_cameras: (B, R, H, 2, 2).
+        sample_points_ndc: (B, R, H, V, 2).
+        regressed_ndc: (B, H, V, 2) u_r; the same for all stages of a forward.
+    """
+
+    state: HandState
+    points_ndc: Tensor
+    mean_2d: Tensor
+    mean_3d: Tensor
+    features: Tensor
+    sample_vertices: Tensor
+    sample_cameras: Tensor
+    sample_points_ndc: Tensor
+    regressed_ndc: Optional[Tensor]
