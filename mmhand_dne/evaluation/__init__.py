@@ -1,0 +1,3 @@
+from .metrics import HandMeshMetric
+
+__all__ = ['HandMeshMetric']

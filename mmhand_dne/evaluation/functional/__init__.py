@@ -1,0 +1,23 @@
+from .interhand_fields import interhand_prediction
+from .pose_errors import (
+    ERROR_NAMES,
+    HandMeshPrediction,
+    HandMeshTruth,
+    aligned_mean_distance,
+    hand_mesh_errors,
+    mean_distance,
+    presence_correct,
+    relative_root_error,
+)
+
+__all__ = [
+    'ERROR_NAMES',
+    'HandMeshPrediction',
+    'HandMeshTruth',
+    'aligned_mean_distance',
+    'hand_mesh_errors',
+    'interhand_prediction',
+    'mean_distance',
+    'presence_correct',
+    'relative_root_error',
+]

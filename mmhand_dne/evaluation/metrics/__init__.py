@@ -1,0 +1,3 @@
+from .hand_mesh_metric import HandMeshMetric
+
+__all__ = ['HandMeshMetric']

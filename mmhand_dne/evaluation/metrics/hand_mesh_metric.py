@@ -1,0 +1,283 @@
+"""HandMeshMetric: mesh, joint, projection and root errors of two-hand predictions."""
+
+import hashlib
+import logging
+import re
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmpose.registry import METRICS
+from torch import Tensor
+
+from ..functional.pose_errors import (
+    HandMeshPrediction,
+    HandMeshTruth,
+    hand_mesh_errors,
+    presence_correct,
+    relative_root_error,
+)
+
+STAGE_FIELD = re.compile(r'(coarse|stage\d+)_vertices')
+MESH_FIELDS = ('vertices', 'joints', 'camera')
+INTERACTING = {'right': False, 'left': False, 'interacting': True}
+
+
+@METRICS.register_module()
+class HandMeshMetric(BaseMetric):
+    """Errors of the refined mesh, of the coarse one and of every stage.
+
+    ``MPJPE``, ``MPVPE``, ``PA-MPJPE``, ``PA-MPVPE`` in mm, ``MPVPE2D`` and ``MPJPE2D``
+    in crop pixels, each with ``_SH``, ``_IH`` (by the true hand type) and ``_All``.
+    Without prefix: the last stage; ``coarse/``, ``stage1/``, ... where predicted.
+    ``MRRPE`` (mm, both wrists with truth) and ``presence_acc`` (share of images whose
+    slots with truth are all on the right side of one half) are over all images.
+
+    ``_All`` pools images, an image is the mean of its hands with truth, a hand the
+    mean of its valid points [decided; the tables of DNE fit it]. A group without any
+    truth is left out, but ``_All`` then is NaN, so that ``save_best='MPVPE_All'``
+    (with ``rule='less'``) works on a set without meshes: NaN is never the best.
+
+    One array of floats an image is kept. Images are sorted by dataset index and
+    counted once, so the numbers are the same, to the bit, for any number of
+    processes and whatever a sampler repeats to fill up the last batches.
+
+    Args:
+        allow_reflection: PA may mirror the prediction.
+        collect_device, prefix, collect_dir: as in ``BaseMetric``.
+    """
+
+    def __init__(
+        self,
+        allow_reflection: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ):
+        super().__init__(collect_device, prefix, collect_dir)
+        self.allow_reflection = allow_reflection
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Keep the errors of a batch.
+
+        Args:
+            data_batch: not used.
+            data_samples: dicts of data samples with gt_instance_labels and
+                pred_instances.
+
+        Raises:
+            ValueError: a field is missing, of another shape or not finite; names the
+                image.
+        """
+        for sample in data_samples:
+            self.results.append(self._image_result(sample))
+
+    def evaluate(self, size: int) -> dict:
+        """Metrics of the whole set, on every rank.
+
+        Args:
+            size: length of the set; not used, because cutting to it would rely on
+                the sampler's order. Repeated images are recognised instead.
+
+        Raises:
+            ValueError: no rank processed an image.
+        """
+        total = torch.tensor(len(self.results))
+        all_reduce(total)
+        if total == 0:
+            raise ValueError(
+                'HandMeshMetric got no image: the evaluated split is empty; check '
+                "its ann_file, data_prefix, 'indices' and filters"
+            )
+        return super().evaluate(sys.maxsize)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average the collected images; keys as in the class's docstring."""
+        results = _sorted_once(results)
+        names = results[0]['names']
+        for result in results:
+            if result['names'] != names:
+                raise ValueError(
+                    f'HandMeshMetric: image {result["image"]} has the errors '
+                    f'{result["names"]}, the first image {names}; predict the same '
+                    'stages for every image'
+                )
+        values = np.stack([result['values'] for result in results])
+        interacting = np.array([result['interacting'] for result in results])
+        metrics = {}
+        for name, column in zip(names, values.T, strict=True):
+            if name in ('MRRPE', 'presence_acc'):
+                metrics[name] = _mean_of_finite(name, column)
+                continue
+            metrics[f'{name}_SH'] = _mean_of_finite(name, column[~interacting])
+            metrics[f'{name}_IH'] = _mean_of_finite(name, column[interacting])
+            metrics[f'{name}_All'] = _mean_of_finite(name, column)
+        return _without_empty(metrics)
+
+    def _image_result(self, sample: dict) -> dict:
+        image = str(sample.get('img_id', sample.get('img_path', '?')))
+        truth, presence = _read_truth(sample, image)
+        prefixes, meshes = _read_meshes(sample, image, truth)
+        if 'input_size' not in sample:
+            raise ValueError(f'image {image}: no input_size; pack it as meta key')
+        errors = hand_mesh_errors(
+            meshes, truth, tuple(sample['input_size']), self.allow_reflection
+        )
+        values = {
+            f'{prefix}{name}': error[i]
+            for i, prefix in enumerate(prefixes)
+            for name, error in errors.items()
+        }
+        root = _read(sample['pred_instances'], 'hand_root_cam', (2, 3), image, False)
+        root_error = relative_root_error(root, truth.root_cam, truth.root_valid)
+        # Infinite: the camera's scale is not positive, the hand has no place. NaN
+        # stays the mark of missing truth.
+        no_place = truth.root_valid.all() & ~torch.isfinite(root).all()
+        values['MRRPE'] = torch.where(no_place, torch.inf, root_error)
+        probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
+        values['presence_acc'] = presence_correct(probability, *presence)
+        return dict(
+            order=_identity(sample, image),
+            image=image,
+            interacting=_is_interacting(sample, image),
+            names=tuple(values),
+            values=torch.stack(list(values.values())).numpy(),
+        )
+
+
+def _read(
+    fields: dict, key: str, shape: tuple, image: str, finite: bool = True
+) -> Tensor:
+    """One field of one image as float64 on the CPU; -1 in shape is any length."""
+    if key not in fields:
+        raise ValueError(
+            f'image {image}: {key!r} is missing; HandMeshMetric needs the fields of '
+            'HandMeshEstimator.predict and of PackHandInputs'
+        )
+    value = torch.as_tensor(fields[key]).detach().cpu().double()
+    wanted = (1, *shape)
+    if value.dim() != len(wanted) or any(
+        want not in (-1, found) for want, found in zip(wanted, value.shape, strict=True)
+    ):
+        raise ValueError(
+            f'image {image}: {key!r} has shape {tuple(value.shape)}, expected '
+            f'{wanted}; predict with the hand model that made the truth'
+        )
+    if finite and not torch.isfinite(value).all():
+        raise ValueError(
+            f'image {image}: {key!r} holds NaN or infinity; look for the first bad '
+            'training loss, or evaluate in float32'
+        )
+    return value[0]
+
+
+def _read_truth(
+    sample: dict, image: str
+) -> tuple[HandMeshTruth, tuple[Tensor, Tensor]]:
+    """Mesh truth of an image, and its presence (2) with validity (2)."""
+    labels = sample.get('gt_instance_labels', {})
+
+    def read(key, *shape):
+        return _read(labels, key, shape, image)
+
+    truth = HandMeshTruth(
+        vertices=read('hand_vertices', 2, -1, 3),
+        vertices_valid=read('hand_vertices_valid', 2) > 0,
+        joints=read('hand_joints', 2, -1, 3),
+        joints_valid=read('hand_joints_valid', 2, -1) > 0,
+        joints_ndc=read('hand_joints_ndc', 2, -1, 2),
+        joints_ndc_valid=read('hand_joints_ndc_valid', 2, -1) > 0,
+        root_cam=read('hand_root_cam', 2, 3),
+        root_valid=read('hand_root_valid', 2) > 0,
+        intrinsics=read('crop_intrinsics', 3, 3),
+    )
+    valid = read('hand_presence_valid', 2) > 0
+    return truth, (read('hand_presence', 2), valid)
+
+
+def _read_meshes(
+    sample: dict, image: str, truth: HandMeshTruth
+) -> tuple[list[str], HandMeshPrediction]:
+    """Key prefixes of the S predicted meshes, the last stage first, and the meshes.
+
+    Returns: S prefixes ('', 'coarse/', 'stage1/', ...) and a prediction with leading
+    dimension S.
+    """
+    fields = sample.get('pred_instances')
+    if not fields:
+        raise ValueError(
+            f'image {image}: no prediction; run the model before the metric'
+        )
+    stages = sorted(
+        (match[1] for match in map(STAGE_FIELD.fullmatch, fields) if match),
+        key=lambda stage: (len(stage), stage) if stage != 'coarse' else (0, ''),
+    )
+    shapes = (tuple(truth.vertices.shape), tuple(truth.joints.shape), (2, 2, 2))
+    stacked = [
+        torch.stack(
+            [_read(fields, f'{s}_{name}', shape, image) for s in ('hand', *stages)]
+        )
+        for name, shape in zip(MESH_FIELDS, shapes, strict=True)
+    ]
+    return ['', *(f'{stage}/' for stage in stages)], HandMeshPrediction(*stacked)
+
+
+def _is_interacting(sample: dict, image: str) -> bool:
+    """True hand type of an image, given by name or as two flags (right, left)."""
+    hand_type = sample.get('hand_type')
+    if isinstance(hand_type, str) and hand_type in INTERACTING:
+        return INTERACTING[hand_type]
+    if not isinstance(hand_type, str) and hand_type is not None:
+        flags = np.asarray(hand_type).reshape(-1)
+        if flags.size == 2:
+            return bool(flags.all())
+    raise ValueError(
+        f'image {image}: hand_type is {hand_type!r}, expected one of '
+        f'{sorted(INTERACTING)} or two flags (right, left); pack it as meta key'
+    )
+
+
+def _identity(sample: dict, image: str) -> tuple[int, int]:
+    """(dataset index, digest of image path and annotation id): order and identity."""
+    if 'sample_idx' not in sample:
+        raise ValueError(f'image {image}: no sample_idx; pack it as meta key')
+    name = f'{sample.get("img_path")}|{sample.get("id")}'.encode()
+    digest = hashlib.blake2b(name, digest_size=7).digest()
+    return int(sample['sample_idx']), int.from_bytes(digest, 'big')
+
+
+def _sorted_once(results: list) -> list:
+    """Results in the order of the set, images that a sampler repeated only once."""
+    unique = {result['order']: result for result in results}
+    return [unique[order] for order in sorted(unique)]
+
+
+def _mean_of_finite(name: str, column: np.ndarray) -> float:
+    """Mean over images with truth; NaN where there is none."""
+    column = column[~np.isnan(column)]
+    finite = column[np.isfinite(column)]
+    if len(finite) < len(column):
+        print_log(
+            f'{name} leaves out {len(column) - len(finite)} of {len(column)} images: '
+            'their predicted camera scale is not positive',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return float(finite.sum() / len(finite)) if len(finite) else float('nan')
+
+
+def _without_empty(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics without the empty groups, which are named in one log line."""
+    empty = [key for key, value in metrics.items() if np.isnan(value)]
+    if empty:
+        names = ', '.join(key for key in empty if '/' not in key)
+        print_log(f'No image of this split has truth for: {names}', logger='current')
+    return {
+        key: value
+        for key, value in metrics.items()
+        if key not in empty or key.endswith('_All')
+    }
