@@ -1,0 +1,219 @@
+"""Unpickling into inert records: no name that the file asks for is ever imported.
+
+Arrays, sparse matrices and chumpy objects become records of their state, which
+:func:`to_array` turns into arrays afterwards. Even numpy's own unpickling functions stay
+out: they trust the state that they are given.
+"""
+import pickle
+from pathlib import Path
+from typing import Any, Callable, Dict, Tuple, Union
+
+import numpy as np
+
+PLAIN_TYPES = 'fiub'  # kinds of numpy types that hold numbers only
+
+
+class Record:
+    """What the file says about one object: constructor arguments and state."""
+
+    def __init__(self, *args: Any) -> None:
+        self.args = args
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class TypeRecord(Record):
+    """numpy.dtype."""
+
+
+class ArrayRecord(Record):
+    """numpy.ndarray."""
+
+
+class BufferRecord(Record):
+    """An array of pickle protocol 5."""
+
+
+class ScalarRecord(Record):
+    """A numpy scalar."""
+
+
+class SparseRecord(Record):
+    """scipy.sparse csc_matrix or csr_matrix."""
+
+    by_column = True
+
+
+class SparseRowsRecord(SparseRecord):
+    by_column = False
+
+
+class ChumpyRecord(Record):
+    """Any chumpy object."""
+
+
+class SelectRecord(ChumpyRecord):
+    """chumpy.reordering.Select: some entries of another chumpy object."""
+
+
+def _new_array(*_: Any) -> ArrayRecord:
+    return ArrayRecord()
+
+
+def _new_object(kind: type, *_: Any) -> Record:
+    if not (isinstance(kind, type) and issubclass(kind, Record)):
+        raise ValueError('an object of a foreign class')
+    return kind()
+
+
+def _encode(text: str, encoding: str = 'latin1') -> bytes:
+    return text.encode('latin1')
+
+
+def _known_names() -> Dict[Tuple[str, str], Callable]:
+    names: Dict[Tuple[str, str], Callable] = {
+        ('numpy', 'dtype'): TypeRecord,
+        ('numpy', 'ndarray'): ArrayRecord,
+        ('_codecs', 'encode'): _encode,
+        ('copy_reg', '_reconstructor'): _new_object,
+        ('copyreg', '_reconstructor'): _new_object,
+        ('chumpy.reordering', 'Select'): SelectRecord,
+    }
+    for core in ('numpy.core', 'numpy._core'):
+        names[f'{core}.multiarray', '_reconstruct'] = _new_array
+        names[f'{core}.multiarray', 'scalar'] = ScalarRecord
+        names[f'{core}.numeric', '_frombuffer'] = BufferRecord
+    for builtins in ('__builtin__', 'builtins'):
+        names[builtins, 'set'] = set
+        names[builtins, 'object'] = Record
+    for kind, record in (('csc', SparseRecord), ('csr', SparseRowsRecord)):
+        for module in (kind, f'_{kind}'):
+            names[f'scipy.sparse.{module}', f'{kind}_matrix'] = record
+    return names
+
+
+KNOWN_NAMES = _known_names()
+
+
+class _Refused(ValueError):
+    pass
+
+
+class _InertUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Callable:
+        if (module, name) in KNOWN_NAMES:
+            return KNOWN_NAMES[module, name]
+        if module.split('.')[0] == 'chumpy':
+            return ChumpyRecord
+        raise _Refused(f'{module}.{name}')
+
+
+def read_inert(path: Union[str, Path], remedy: str) -> Any:
+    """The content of a pickle: plain containers, numbers, text and records.
+
+    Args:
+        path: the file, as written by Python 2 or 3.
+        remedy: what the error sentences advise.
+    Raises: ValueError when the file asks for a name that is not in KNOWN_NAMES (nothing
+        has been executed then) or is not a pickle.
+    """
+    try:
+        with open(path, 'rb') as file:
+            return _InertUnpickler(file, encoding='latin1').load()
+    except _Refused as refused:
+        raise ValueError(
+            f'{path}: asks to load {refused}, which no MANO file needs, and was refused '
+            f'without executing it; {remedy}'
+        ) from None
+    # A damaged pickle can end in nearly any exception of the virtual machine.
+    except Exception as error:
+        raise ValueError(
+            f'{path}: is not a readable pickle ({type(error).__name__}: {error}); '
+            f'{remedy}'
+        ) from error
+
+
+def to_array(value: Any) -> np.ndarray:
+    """The array that a record stands for; other values as numpy takes them.
+
+    Raises: ValueError when the record holds no plain numeric array.
+    """
+    readers = {
+        ArrayRecord: _array,
+        BufferRecord: _buffer,
+        ScalarRecord: _scalar,
+        SparseRecord: _dense,
+        SparseRowsRecord: _dense,
+        ChumpyRecord: _chumpy,
+        SelectRecord: _select,
+    }
+    if type(value) in readers:
+        try:
+            return readers[type(value)](value)
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise ValueError(f'damaged {type(value).__name__}: {error}') from error
+    return np.asarray(value)
+
+
+def _plain_type(record: TypeRecord) -> np.dtype:
+    code = np.dtype(record.args[0])
+    if code.kind not in PLAIN_TYPES:
+        raise ValueError(f'type {code} does not hold numbers')
+    order = record.state[1] if record.state else '='
+    return code if order in '|=' else code.newbyteorder(order)
+
+
+def _as_bytes(data: Any) -> bytes:
+    if isinstance(data, str):  # a byte string of Python 2
+        return data.encode('latin1')
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    raise ValueError(f'data are a {type(data).__name__}, not bytes')
+
+
+def _array(record: ArrayRecord) -> np.ndarray:
+    _, shape, kind, by_column, data = record.state
+    flat = np.frombuffer(_as_bytes(data), _plain_type(kind))
+    return flat.reshape(shape, order='F' if by_column else 'C')
+
+
+def _buffer(record: BufferRecord) -> np.ndarray:
+    data, kind, shape, order = record.args
+    flat = np.frombuffer(_as_bytes(data), _plain_type(kind))
+    return flat.reshape(shape, order=order)
+
+
+def _scalar(record: ScalarRecord) -> np.ndarray:
+    kind, data = record.args
+    return np.frombuffer(_as_bytes(data), _plain_type(kind))[0]
+
+
+def _dense(record: SparseRecord) -> np.ndarray:
+    state = record.state
+    shape = state['_shape'] if '_shape' in state else state['shape']
+    shape = tuple(int(to_array(size)) for size in shape)
+    data, indices, starts = (
+        to_array(state[name]) for name in ('data', 'indices', 'indptr')
+    )
+    lines = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    dense = np.zeros(shape, data.dtype)
+    at = (indices, lines) if record.by_column else (lines, indices)
+    np.add.at(dense, at, data)
+    return dense
+
+
+def _chumpy(record: ChumpyRecord) -> np.ndarray:
+    if 'x' in record.state:
+        return to_array(record.state['x'])
+    raise ValueError('a chumpy object without stored values')
+
+
+def _select(record: SelectRecord) -> np.ndarray:
+    values = to_array(record.state['a']).ravel()
+    chosen = values[to_array(record.state['idxs'])]
+    if 'preferred_shape' not in record.state:
+        return chosen
+    shape = record.state['preferred_shape']
+    return chosen.reshape(tuple(int(to_array(size)) for size in shape))

@@ -1,0 +1,275 @@
+"""MANO as modules: one hand (`MANOLayer`) and the two slots of a sample (`HandPair`)."""
+import contextlib
+import io
+from typing import Dict, NamedTuple, Optional
+
+import numpy as np
+import smplx
+import torch
+from mmpose.registry import MODELS
+from smplx.utils import Struct
+from torch import Tensor, nn
+
+from mmhand_dne.geometry.precision import at_least_fp32
+from mmhand_dne.geometry.rotation import (
+    axis_angle_from_matrix,
+    matrix_from_axis_angle,
+)
+
+from .mano_file import MANO_SHAPES
+from .mano_source import load_hand
+from .skeleton import HO3D_JOINTS, OPENPOSE_JOINTS, WRIST, reorder, tip_vertices
+
+NUM_ROTATIONS = 16
+# smplx prints this for every MANO file, all of which have 10 directions.
+SMPLX_NOTICE = 'with only 10 shape coefficients'
+
+
+class HandMesh(NamedTuple):
+    """Both hands of a batch; H = 2 slots, right and left."""
+
+    vertices: Tensor  # (B, H, V, 3) metres, relative to the regressed wrist
+    joints: Tensor  # (B, H, J, 3) metres, relative to the wrist, OpenPose order
+    root: Tensor  # (B, H, 3) metres, the regressed wrist in the MANO frame
+
+
+@MODELS.register_module()
+class MANOLayer(nn.Module):
+    """One MANO hand: absolute joint rotations and shape to vertices.
+
+    Poses are absolute: the zero rotation is the flat hand, and nothing adds the mean
+    pose of the file behind the caller's back. :meth:`absolute_pose` makes rotations of
+    a file's axis-angle vectors, which may be relative to the mean. Buffers are not
+    saved in checkpoints: MANO's licence does not allow to pass them on.
+
+    Args:
+        side: 'right' or 'left'.
+        source: 'free' for the embedded hand, else a MANO file or folder, see
+            :func:`load_hand`.
+
+    Example:
+        >>> layer = MANOLayer(side='left')
+        >>> layer(layer.mean_rotations, torch.zeros(10)).shape
+        torch.Size([778, 3])
+    """
+
+    def __init__(self, side: str = 'right', source: str = 'free') -> None:
+        super().__init__()
+        self.side = side
+        self.source = source
+        arrays = load_hand(source, side)
+        self.layer = _smplx_layer(arrays, side)
+        faces = _wound_outward(arrays['v_template'], arrays['f'])
+        self._keep('faces', torch.from_numpy(faces.astype(np.int64)))
+        self._keep('hands_mean', torch.from_numpy(arrays['hands_mean']))
+        self._keep('hands_components', torch.from_numpy(arrays['hands_components']))
+        flat = torch.zeros(3 * NUM_ROTATIONS)
+        self._keep('mean_rotations', self.absolute_pose(flat, mean=True))
+
+    def _keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    @property
+    def v_template(self) -> Tensor:
+        """(V, 3) metres, the flat hand with betas 0."""
+        return self.layer.v_template
+
+    @property
+    def J_regressor(self) -> Tensor:
+        """(16, V) convex weights, MANO joint order."""
+        return self.layer.J_regressor
+
+    @property
+    def weights(self) -> Tensor:
+        """(V, 16) skinning weights."""
+        return self.layer.lbs_weights
+
+    def forward(
+        self, rotations: Tensor, betas: Tensor, translation: Optional[Tensor] = None
+    ) -> Tensor:
+        """Vertices of the posed hand, in float32 at least.
+
+        Args:
+            rotations: (..., 16, 3, 3) absolute, MANO joint order, the global one first.
+            betas: (..., 10) shape coefficients.
+            translation: (..., 3) metres, added to the vertices.
+        Returns: (..., V, 3) metres in the MANO frame. The global rotation turns about
+            the rest wrist J0(betas), which is not the origin.
+        """
+        self._check_inputs(rotations, betas)
+        lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
+        with torch.autocast(rotations.device.type, enabled=False):
+            turns = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
+            turns = turns.reshape(-1, NUM_ROTATIONS, 3, 3)
+            shape = at_least_fp32(betas).expand(*lead, -1).reshape(len(turns), -1)
+            posed = self.layer(
+                betas=shape, global_orient=turns[:, :1], hand_pose=turns[:, 1:]
+            )
+            vertices = posed.vertices.reshape(*lead, -1, 3)
+            if translation is None:
+                return vertices
+            return vertices + translation[..., None, :]
+
+    def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
+        if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):
+            raise ValueError(
+                f'rotations have shape {tuple(rotations.shape)}, expected '
+                '(..., 16, 3, 3); make them of axis-angle with absolute_pose()'
+            )
+        if betas.shape[-1:] != (self.layer.num_betas,):
+            raise ValueError(
+                f'betas have shape {tuple(betas.shape)}, expected '
+                f'(..., {self.layer.num_betas}); pad missing ones with zeros'
+            )
+
+    def absolute_pose(self, axis_angle: Tensor, *, mean: bool) -> Tensor:
+        """Absolute rotations of a file's pose.
+
+        Args:
+            axis_angle: (..., 48) radians, the global rotation first.
+            mean: True when the pose is relative to the mean (`flat_hand_mean=False`:
+                InterHand2.6M, HO3D), False when it is absolute already.
+        Returns: (..., 16, 3, 3).
+        """
+        if axis_angle.shape[-1:] != (3 * NUM_ROTATIONS,):
+            raise ValueError(
+                f'pose has shape {tuple(axis_angle.shape)}, expected (..., 48); put '
+                'the three numbers of the global rotation before the 45 of the fingers'
+            )
+        if mean:
+            axis_angle = axis_angle + self._mean_pose(axis_angle)
+        return matrix_from_axis_angle(axis_angle.unflatten(-1, (NUM_ROTATIONS, 3)))
+
+    def axis_angle_pose(self, rotations: Tensor, *, mean: bool) -> Tensor:
+        """The inverse of :meth:`absolute_pose`: (..., 16, 3, 3) -> (..., 48) radians."""
+        axis_angle = axis_angle_from_matrix(rotations).flatten(-2)
+        return axis_angle - self._mean_pose(axis_angle) if mean else axis_angle
+
+    def _mean_pose(self, like: Tensor) -> Tensor:
+        return torch.cat([self.hands_mean.new_zeros(3), self.hands_mean]).to(like)
+
+    def pca_pose(self, coefficients: Tensor) -> Tensor:
+        """Finger pose of principal components, *relative to the mean pose*.
+
+        Args:
+            coefficients: (..., K) with K at most 45.
+        Returns: (..., 45) radians, to go through ``absolute_pose(..., mean=True)``.
+        """
+        components = self.hands_components[: coefficients.shape[-1]]
+        if coefficients.shape[-1] != len(components):
+            raise ValueError(
+                f'pose has {coefficients.shape[-1]} components, expected at most 45; '
+                'is it axis-angle with the global rotation included?'
+            )
+        return coefficients @ components.to(coefficients)
+
+    def joint_regressor(self, tips: str = 'interhand') -> Tensor:
+        """Regressor of 21 joints from vertices, (21, V), OpenPose order.
+
+        Args:
+            tips: name of the fingertip vertices, see ``TIP_VERTICES``.
+        """
+        indices = torch.tensor(tip_vertices(tips), device=self.faces.device)
+        one_hot = nn.functional.one_hot(indices, len(self.v_template))
+        rows = torch.cat([self.J_regressor, one_hot.to(self.J_regressor)])
+        return rows[reorder(src=HO3D_JOINTS, dst=OPENPOSE_JOINTS)]
+
+    def joints(self, vertices: Tensor, tips: str = 'interhand') -> Tensor:
+        """Joints regressed from the posed mesh, (..., V, 3) -> (..., 21, 3) OpenPose.
+
+        Regressed joints are what InterHand2.6M, FreiHAND and MANO-based metrics use;
+        they differ from the positions of the kinematic chain.
+        """
+        return self.joint_regressor(tips).to(vertices) @ vertices
+
+
+@MODELS.register_module()
+class HandPair(nn.Module):
+    """Both hand slots of a sample, relative to each hand's own wrist.
+
+    Args:
+        source: 'free' for the embedded hand, else a MANO file or folder, see
+            :func:`load_hand`.
+        tips: name of the fingertip vertices, see ``TIP_VERTICES``.
+
+    Attributes:
+        right, left (MANOLayer): the hands.
+        faces (Tensor): (2, F, 3), wound outward on both sides.
+        joint_regressor (Tensor): (2, 21, V), OpenPose order.
+        mean_rotations (Tensor): (2, 16, 3, 3), the mean pose, global rotation identity.
+        template (Tensor): (2, V, 3) metres, wrist-relative, mean pose with betas 0.
+
+    Example:
+        >>> pair = HandPair()
+        >>> mesh = pair(pair.mean_rotations[None], torch.zeros(1, 2, 10))
+        >>> mesh.vertices.shape, mesh.joints.shape
+        (torch.Size([1, 2, 778, 3]), torch.Size([1, 2, 21, 3]))
+    """
+
+    def __init__(self, source: str = 'free', tips: str = 'interhand') -> None:
+        super().__init__()
+        self.tips = tips
+        self.right = MANOLayer('right', source)
+        self.left = MANOLayer('left', source)
+        hands = (self.right, self.left)
+        self._keep('faces', [hand.faces for hand in hands])
+        self._keep('joint_regressor', [hand.joint_regressor(tips) for hand in hands])
+        self._keep('mean_rotations', [hand.mean_rotations for hand in hands])
+        betas = torch.zeros(1, 2, self.right.layer.num_betas)
+        self._keep('template', list(self(self.mean_rotations[None], betas).vertices[0]))
+
+    def _keep(self, name: str, values: list) -> None:
+        self.register_buffer(name, torch.stack(values), persistent=False)
+
+    def forward(self, rotations: Tensor, betas: Tensor) -> HandMesh:
+        """Meshes and joints of both slots, in float32 at least.
+
+        Args:
+            rotations: (B, 2, 16, 3, 3) absolute, MANO joint order, global one first.
+            betas: (B, 2, 10).
+        """
+        vertices = torch.stack(
+            [
+                hand(rotations[:, slot], betas[:, slot])
+                for slot, hand in enumerate((self.right, self.left))
+            ],
+            dim=1,
+        )
+        joints = self.regress_joints(vertices)
+        root = joints[..., WRIST, :]
+        origin = root[..., None, :]
+        return HandMesh(vertices - origin, joints - origin, root)
+
+    def regress_joints(self, vertices: Tensor) -> Tensor:
+        """Joints of given meshes, (B, 2, V, 3) -> (B, 2, 21, 3), OpenPose order."""
+        with torch.autocast(vertices.device.type, enabled=False):
+            vertices = at_least_fp32(vertices)
+            return self.joint_regressor.to(vertices) @ vertices
+
+
+def _smplx_layer(arrays: Dict[str, np.ndarray], side: str) -> nn.Module:
+    """smplx's layer of these arrays, with every buffer made non-persistent."""
+    data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        layer = smplx.MANOLayer(
+            '',
+            is_rhand=side == 'right',
+            data_struct=data,
+            create_body_pose=False,  # a stray parameter of smplx's base class
+        )
+    for line in printed.getvalue().splitlines():
+        if SMPLX_NOTICE not in line:
+            print(line)
+    for module in layer.modules():
+        for name, value in list(module.named_buffers(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, value, persistent=False)
+    return layer
+
+
+def _wound_outward(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Faces whose normals point out of the hand (positive enclosed volume)."""
+    corners = (vertices - vertices.mean(0))[faces]
+    volume = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum()
+    return faces if volume > 0 else np.ascontiguousarray(faces[:, ::-1])
