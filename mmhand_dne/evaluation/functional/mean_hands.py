@@ -1,0 +1,114 @@
+"""The constant predictor: the training set's mean hands on its mean cameras."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
+
+FIELDS = (
+    'hand_vertices',
+    'hand_vertices_valid',
+    'hand_joints',
+    'hand_joints_valid',
+    'hand_root_cam',
+    'hand_root_valid',
+    'hand_presence',
+    'hand_presence_valid',
+    'crop_intrinsics',
+)
+SIDES = ('right', 'left')
+
+
+class MeanHands:
+    """Running means of the truth of a split, and the prediction made of them.
+
+    Per slot: mean root-relative vertices and joints, the camera that projects this
+    mean mesh closest (least squares over all images and vertices) to the true
+    projections, mean wrist place, share of images that show the hand.
+
+    Example:
+        >>> mean = MeanHands()
+        >>> for sample in samples:
+        ...     mean.add(sample)
+        >>> sample.pred_instances = InstanceData(**mean.prediction())
+    """
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, Tensor] = {}
+
+    def add(self, sample) -> None:
+        """Count one image in.
+
+        Args:
+            sample: data sample with ``gt_instance_labels`` and ``input_size``.
+        """
+        labels = sample.gt_instance_labels
+        truth = {name: labels[name][0].double() for name in FIELDS}
+        mesh = truth['hand_vertices_valid'] > 0
+        placed = mesh & (truth['hand_root_valid'] > 0)
+        pixels = project_perspective(
+            truth['hand_vertices'] + truth['hand_root_cam'][:, None],
+            truth['crop_intrinsics'],
+        )
+        ndc = pixels_to_ndc(pixels, tuple(sample.metainfo['input_size']))
+        self._sum('vertices', truth['hand_vertices'], mesh)
+        self._sum('vertices_ndc', ndc, placed)
+        self._sum('joints', truth['hand_joints'], truth['hand_joints_valid'] > 0)
+        self._sum('root_cam', truth['hand_root_cam'], truth['hand_root_valid'] > 0)
+        self._sum('presence', truth['hand_presence'], truth['hand_presence_valid'] > 0)
+
+    def prediction(self) -> dict[str, np.ndarray]:
+        """What to predict for every image: the fields that HandMeshMetric reads.
+
+        A hand that the split never shows is predicted as zeros.
+
+        Raises:
+            ValueError: the split has no true mesh at all.
+        """
+        if not self.counts or not self.counts['vertices_ndc'].any():
+            raise ValueError(
+                'MeanHands: no image of the training split has a true mesh with its '
+                'place; check that its MANO annotation file is read'
+            )
+        means = {name: self._mean(name) for name in self.sums}
+        fields = {
+            'hand_vertices': means['vertices'],
+            'hand_joints': means['joints'],
+            'hand_camera': fit_camera(means['vertices'], means['vertices_ndc']),
+            'hand_root_cam': means['root_cam'],
+            'hand_presence': means['presence'],
+        }
+        return {name: value[None].float().numpy() for name, value in fields.items()}
+
+    def unseen_sides(self) -> list[str]:
+        """Sides whose mesh the split never shows."""
+        counts = self.counts['vertices_ndc'].flatten()
+        return [side for side, n in zip(SIDES, counts, strict=True) if n == 0]
+
+    def _sum(self, name: str, value: Tensor, valid: Tensor) -> None:
+        valid = valid.reshape(*valid.shape, *[1] * (value.dim() - valid.dim()))
+        self.sums[name] = self.sums.get(name, 0) + torch.where(valid, value, 0)
+        self.counts[name] = self.counts.get(name, 0) + valid.long()
+
+    def _mean(self, name: str) -> Tensor:
+        return self.sums[name] / self.counts[name].clamp(min=1)
+
+
+def fit_camera(vertices: Tensor, vertices_ndc: Tensor) -> Tensor:
+    """Least-squares scale and shift, per image axis, of points onto a projection.
+
+    Args:
+        vertices: (..., N, 3) metres, root-relative.
+        vertices_ndc: (..., N, 2) crop NDC.
+
+    Returns: (..., 2, 2) rows (scale, shift); scale 0 for points without spread.
+    """
+    points, mean_ndc = vertices[..., :2], vertices_ndc.mean(-2)
+    mean = points.mean(-2)
+    centred = points - mean[..., None, :]
+    spread = centred.square().sum(-2)
+    covariance = (centred * vertices_ndc).sum(-2)
+    scale = torch.where(spread > 0, covariance / spread, 0)
+    return torch.stack([scale, mean_ndc - scale * mean], -1)
