@@ -5,7 +5,6 @@ is not MANO: betas, pose components and vertex regions mean something else. Its 
 and licence are in FREE_HAND_LICENSE.md; tools/build_free_hand.py rebuilds the arrays.
 """
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from .mirror import AXIS_SIGNS, POINT_SIGNS, mirror_hand
 FREE_HAND_FILE = Path(__file__).with_name('free_hand.npz')
 
 
-def load_free_hand(side: str = 'right') -> Dict[str, np.ndarray]:
+def load_free_hand(side: str = 'right') -> dict[str, np.ndarray]:
     """Arrays of the free hand, metres, MANO's frame.
 
     Beside what :func:`read_mano` returns: ``hands_std`` (45,) rad, ``tips`` (5,),
@@ -33,7 +32,7 @@ def load_free_hand(side: str = 'right') -> Dict[str, np.ndarray]:
     return right if side == 'right' else _mirror_with_extras(right)
 
 
-def _mirror_with_extras(right: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+def _mirror_with_extras(right: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         **mirror_hand(right),
         'ft': np.ascontiguousarray(right['ft'][:, ::-1]),

@@ -1,12 +1,13 @@
 """Unpickling into inert records: no name that the file asks for is ever imported.
 
 Arrays, sparse matrices and chumpy objects become records of their state, which
-:func:`to_array` turns into arrays afterwards. Even numpy's own unpickling functions stay
-out: they trust the state that they are given.
+:func:`to_array` turns into arrays afterwards. Even numpy's own unpickling functions
+stay out: they trust the state that they are given.
 """
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple, Union
+from typing import Any
 
 import numpy as np
 
@@ -72,8 +73,8 @@ def _encode(text: str, encoding: str = 'latin1') -> bytes:
     return text.encode('latin1')
 
 
-def _known_names() -> Dict[Tuple[str, str], Callable]:
-    names: Dict[Tuple[str, str], Callable] = {
+def _known_names() -> dict[tuple[str, str], Callable]:
+    names: dict[tuple[str, str], Callable] = {
         ('numpy', 'dtype'): TypeRecord,
         ('numpy', 'ndarray'): ArrayRecord,
         ('_codecs', 'encode'): _encode,
@@ -110,7 +111,7 @@ class _InertUnpickler(pickle.Unpickler):
         raise _Refused(f'{module}.{name}')
 
 
-def read_inert(path: Union[str, Path], remedy: str) -> Any:
+def read_inert(path: str | Path, remedy: str) -> Any:
     """The content of a pickle: plain containers, numbers, text and records.
 
     Args:
@@ -124,14 +125,14 @@ def read_inert(path: Union[str, Path], remedy: str) -> Any:
             return _InertUnpickler(file, encoding='latin1').load()
     except _Refused as refused:
         raise ValueError(
-            f'{path}: asks to load {refused}, which no MANO file needs, and was refused '
+            f'{path}: asks to load {refused}, which no MANO file needs; refused '
             f'without executing it; {remedy}'
         ) from None
     # A damaged pickle can end in nearly any exception of the virtual machine.
     except Exception as error:
+        found = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise ValueError(
-            f'{path}: is not a readable pickle ({type(error).__name__}: {error}); '
-            f'{remedy}'
+            f'{path}: is not a readable pickle ({found}); {remedy}'
         ) from error
 
 

@@ -5,8 +5,9 @@ objects inside. None of these libraries builds anything here: :mod:`.inert_pickl
 the file into plain records, and refuses every name that a MANO file does not need.
 """
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, Union
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ REMEDY = (
 )
 
 
-def read_mano(path: Union[str, Path]) -> Dict[str, np.ndarray]:
+def read_mano(path: str | Path) -> dict[str, np.ndarray]:
     """The nine arrays of a MANO model.
 
     Args:
@@ -64,7 +65,7 @@ def read_mano(path: Union[str, Path]) -> Dict[str, np.ndarray]:
     return arrays
 
 
-def _read_npz(path: Path) -> Dict[str, np.ndarray]:
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in MANO_SHAPES if key in file.files}
@@ -90,7 +91,7 @@ def _convert(path: Path, key: str, value: Any) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
 
 
-def _check(path: Path, arrays: Dict[str, np.ndarray]) -> None:
+def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
     sizes = {
         'V': arrays['v_template'].shape[0],
         'F': arrays['f'].shape[0],

@@ -1,7 +1,7 @@
-"""MANO as modules: one hand (`MANOLayer`) and the two slots of a sample (`HandPair`)."""
+"""MANO as modules: one hand (`MANOLayer`) and both slots of a sample (`HandPair`)."""
 import contextlib
 import io
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import smplx
@@ -85,9 +85,9 @@ class MANOLayer(nn.Module):
         return self.layer.lbs_weights
 
     def forward(
-        self, rotations: Tensor, betas: Tensor, translation: Optional[Tensor] = None
+        self, rotations: Tensor, betas: Tensor, translation: Tensor | None = None
     ) -> Tensor:
-        """Vertices of the posed hand, in float32 at least.
+        """Vertices of the posed hand, in the layer's precision (no autocast).
 
         Args:
             rotations: (..., 16, 3, 3) absolute, MANO joint order, the global one first.
@@ -100,8 +100,9 @@ class MANOLayer(nn.Module):
         lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
         with torch.autocast(rotations.device.type, enabled=False):
             turns = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
-            turns = turns.reshape(-1, NUM_ROTATIONS, 3, 3)
-            shape = at_least_fp32(betas).expand(*lead, -1).reshape(len(turns), -1)
+            turns = turns.reshape(-1, NUM_ROTATIONS, 3, 3).to(self.v_template.dtype)
+            shape = at_least_fp32(betas).expand(*lead, betas.shape[-1])
+            shape = shape.reshape(-1, betas.shape[-1]).to(self.v_template.dtype)
             posed = self.layer(
                 betas=shape, global_orient=turns[:, :1], hand_pose=turns[:, 1:]
             )
@@ -141,7 +142,7 @@ class MANOLayer(nn.Module):
         return matrix_from_axis_angle(axis_angle.unflatten(-1, (NUM_ROTATIONS, 3)))
 
     def axis_angle_pose(self, rotations: Tensor, *, mean: bool) -> Tensor:
-        """The inverse of :meth:`absolute_pose`: (..., 16, 3, 3) -> (..., 48) radians."""
+        """Inverse of :meth:`absolute_pose`: (..., 16, 3, 3) -> (..., 48) radians."""
         axis_angle = axis_angle_from_matrix(rotations).flatten(-2)
         return axis_angle - self._mean_pose(axis_angle) if mean else axis_angle
 
@@ -222,7 +223,7 @@ class HandPair(nn.Module):
         self.register_buffer(name, torch.stack(values), persistent=False)
 
     def forward(self, rotations: Tensor, betas: Tensor) -> HandMesh:
-        """Meshes and joints of both slots, in float32 at least.
+        """Meshes and joints of both slots, in the hands' precision (no autocast).
 
         Args:
             rotations: (B, 2, 16, 3, 3) absolute, MANO joint order, global one first.
@@ -247,8 +248,8 @@ class HandPair(nn.Module):
             return self.joint_regressor.to(vertices) @ vertices
 
 
-def _smplx_layer(arrays: Dict[str, np.ndarray], side: str) -> nn.Module:
-    """smplx's layer of these arrays, with every buffer made non-persistent."""
+def _smplx_layer(arrays: dict[str, np.ndarray], side: str) -> nn.Module:
+    """smplx's layer of these arrays, its buffers non-persistent."""
     data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -265,6 +266,11 @@ def _smplx_layer(arrays: Dict[str, np.ndarray], side: str) -> nn.Module:
         for name, value in list(module.named_buffers(recurse=False)):
             delattr(module, name)
             module.register_buffer(name, value, persistent=False)
+    # smplx indexes a Python list with each parent; on the GPU that would wait for the
+    # device fifteen times a call, so the parents stay on the CPU.
+    parents = layer.parents
+    del layer.parents
+    layer.parents = parents
     return layer
 
 

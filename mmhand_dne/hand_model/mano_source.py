@@ -1,6 +1,5 @@
 """From the `source` of a config to the arrays of one hand."""
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from .mirror import hand_side, mirror_hand, repair_left_shapes
 FREE = 'free'
 
 
-def load_hand(source: str, side: str) -> Dict[str, np.ndarray]:
+def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
     """Arrays of one hand.
 
     Args:
@@ -34,14 +33,14 @@ def load_hand(source: str, side: str) -> Dict[str, np.ndarray]:
     return _from_folder(path, side) if path.is_dir() else _from_file(path, side)
 
 
-def _from_folder(folder: Path, side: str) -> Dict[str, np.ndarray]:
+def _from_folder(folder: Path, side: str) -> dict[str, np.ndarray]:
     right = _checked(_file_of(folder, 'RIGHT'), 'right')
     if side == 'right':
         return right
     return repair_left_shapes(_checked(_file_of(folder, 'LEFT'), 'left'), right)
 
 
-def _from_file(path: Path, side: str) -> Dict[str, np.ndarray]:
+def _from_file(path: Path, side: str) -> dict[str, np.ndarray]:
     arrays = read_mano(path)
     if hand_side(arrays) == 'right':
         return arrays if side == 'right' else mirror_hand(arrays)
@@ -63,7 +62,7 @@ def _file_of(folder: Path, name: str) -> Path:
     )
 
 
-def _checked(path: Path, side: str) -> Dict[str, np.ndarray]:
+def _checked(path: Path, side: str) -> dict[str, np.ndarray]:
     arrays = read_mano(path)
     found = hand_side(arrays)
     if found != side:

@@ -1,9 +1,8 @@
 """Right and left hand files: telling them apart, mirroring, the shape repair."""
-from typing import Dict
 
 import numpy as np
 
-Arrays = Dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 
 POINT_SIGNS = np.array([-1.0, 1.0, 1.0], np.float32)  # of a point across x = 0
 AXIS_SIGNS = np.array([1.0, -1.0, -1.0], np.float32)  # of an axis-angle vector

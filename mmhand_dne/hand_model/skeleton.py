@@ -3,17 +3,17 @@
 `<finger>1` is the knuckle (the CMC joint of the thumb), 2 and 3 the next joints, 4 the
 tip. Index tables are never typed by hand: ``joints[..., reorder(src, dst), :]``.
 """
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
 
 # FreiHAND and MMPose's 21 key points have the same order.
-OPENPOSE_JOINTS: Tuple[str, ...] = (
+OPENPOSE_JOINTS: tuple[str, ...] = (
     'wrist',
     *(f'{finger}{k}' for finger in FINGERS for k in (1, 2, 3, 4)),
 )
 # The 16 rotations of MANO: no tips, pinky before ring, thumb last.
-MANO_JOINTS: Tuple[str, ...] = (
+MANO_JOINTS: tuple[str, ...] = (
     'wrist',
     *(
         f'{finger}{k}'
@@ -23,11 +23,11 @@ MANO_JOINTS: Tuple[str, ...] = (
 )
 # InterHand2.6M, one hand: from the tip to the base, the wrist last. The left hand
 # takes rows 21 to 41 of the dataset's 42.
-INTERHAND_JOINTS: Tuple[str, ...] = (
+INTERHAND_JOINTS: tuple[str, ...] = (
     *(f'{finger}{k}' for finger in FINGERS for k in (4, 3, 2, 1)),
     'wrist',
 )
-HO3D_JOINTS: Tuple[str, ...] = (
+HO3D_JOINTS: tuple[str, ...] = (
     *MANO_JOINTS,
     *(f'{finger}4' for finger in FINGERS),
 )
@@ -36,7 +36,7 @@ WRIST = OPENPOSE_JOINTS.index('wrist')
 
 # Vertices taken as tips (thumb, index, middle, ring, pinky). Public protocols differ
 # by up to 6 mm, so a number is comparable only under its own protocol.
-TIP_VERTICES: Dict[str, Tuple[int, ...]] = {
+TIP_VERTICES: dict[str, tuple[int, ...]] = {
     'interhand': (745, 317, 445, 556, 673),
     'intaghand': (745, 317, 444, 556, 673),
     'freihand': (744, 320, 443, 555, 672),
@@ -45,7 +45,7 @@ TIP_VERTICES: Dict[str, Tuple[int, ...]] = {
 }
 
 
-def reorder(src: Sequence[str], dst: Sequence[str]) -> List[int]:
+def reorder(src: Sequence[str], dst: Sequence[str]) -> list[int]:
     """Indices p with ``dst[i] == src[p[i]]``.
 
     Args:
@@ -62,7 +62,7 @@ def reorder(src: Sequence[str], dst: Sequence[str]) -> List[int]:
     return [list(src).index(name) for name in dst]
 
 
-def tip_vertices(tips: str) -> Tuple[int, ...]:
+def tip_vertices(tips: str) -> tuple[int, ...]:
     """The five tip vertices of a protocol (thumb, index, middle, ring, pinky)."""
     if tips not in TIP_VERTICES:
         raise ValueError(
