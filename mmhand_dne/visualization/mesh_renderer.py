@@ -1,0 +1,253 @@
+"""Shaded meshes over an image, in software and without a display.
+
+A `Surface` is a mesh with its pixels and depths; it is made from a perspective or from
+a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
+hands hide each other as they do in the scene.
+"""
+from typing import NamedTuple, Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
+from mmhand_dne.geometry.mesh import face_normals, vertex_normals
+from mmhand_dne.geometry.rasterize import interpolate, rasterize
+
+# Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
+RIGHT_COLOR = (86, 180, 233)
+LEFT_COLOR = (230, 159, 0)
+HAND_COLORS = (RIGHT_COLOR, LEFT_COLOR)
+
+LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before the hand
+AMBIENT = 0.35  # share of the light that comes from everywhere
+BACK_FACE = 0.4  # share of its brightness that an inner side keeps
+
+
+class Surface(NamedTuple):
+    """One mesh as a picture needs it, float32 on the CPU."""
+
+    vertices: Tensor  # (V, 3) metres, camera axes; for the shading only
+    points: Tensor  # (V, 3) x, y in pixels (centres at integers) and depth in metres
+    faces: Tensor  # (F, 3) int64, wound so that normals point outwards
+    color: Sequence[int]  # RGB, 0 to 255
+    perspective: bool  # whether the depth divides the points
+
+
+class Rendering(NamedTuple):
+    """A picture of surfaces on nothing."""
+
+    color: np.ndarray  # (h, w, 3) RGB in [0, 1], multiplied by the coverage
+    coverage: np.ndarray  # (h, w) in [0, 1], the share of the pixel that is covered
+
+
+def perspective_surface(
+    vertices_cam: Tensor, intrinsics: Tensor, faces: Tensor, color: Sequence[int]
+) -> Surface:
+    """A mesh seen by a pinhole camera.
+
+    Args:
+        vertices_cam: (V, 3) metres from the camera.
+        intrinsics: (3, 3) full camera matrix, pixels.
+        faces: (F, 3) int64.
+        color: RGB, 0 to 255.
+    """
+    vertices_cam = torch.as_tensor(vertices_cam).float().cpu()
+    intrinsics = torch.as_tensor(intrinsics).float().cpu()
+    pixels = project_perspective(vertices_cam, intrinsics)
+    points = torch.cat([pixels, vertices_cam[:, 2:]], dim=-1)
+    return Surface(vertices_cam, points, faces.cpu(), color, True)
+
+
+def orthographic_surface(
+    vertices: Tensor,
+    camera: Tensor,
+    size: int | tuple[int, int],
+    faces: Tensor,
+    color: Sequence[int],
+    root_depth: float = 1.0,
+) -> Surface:
+    """A mesh seen by a scaled-orthographic camera of the crop (DNE Eq. 5).
+
+    The camera itself orders nothing in depth between two hands: `root_depth`, for
+    instance of `metric_translation`, does.
+
+    Args:
+        vertices: (V, 3) metres, relative to the root.
+        camera: (2, 2) rows (scale, shift), crop NDC.
+        size: (width, height) of the crop or its one side, pixels.
+        faces: (F, 3) int64.
+        color: RGB, 0 to 255.
+        root_depth: metres from the camera to the root.
+    """
+    vertices = torch.as_tensor(vertices).float().cpu()
+    camera = torch.as_tensor(camera).float().cpu()
+    pixels = ndc_to_pixels(project(vertices, camera), size)
+    points = torch.cat([pixels, vertices[:, 2:] + root_depth], dim=-1)
+    return Surface(vertices, points, faces.cpu(), color, False)
+
+
+def render_mesh(
+    surfaces: Sequence[Surface],
+    size: tuple[int, int],
+    scale: float = 1.0,
+    supersample: int = 2,
+) -> Rendering:
+    """Shade surfaces with a Lambert term and an ambient one, in one z-buffer.
+
+    Args:
+        surfaces: all of perspective cameras, or all of orthographic ones.
+        size: (h, w) of the frame in which the surfaces' points are pixels.
+        scale: output pixels per pixel of that frame.
+        supersample: samples along each side of an output pixel.
+    Returns: Rendering of round(scale h) x round(scale w) pixels.
+    Raises:
+        ValueError: if the two kinds of camera are mixed.
+    """
+    height, width = (round(scale * side) for side in size)
+    if not surfaces:
+        return Rendering(
+            np.zeros((height, width, 3), np.float32),
+            np.zeros((height, width), np.float32),
+        )
+    if len({surface.perspective for surface in surfaces}) > 1:
+        raise ValueError(
+            'render_mesh got perspective and orthographic surfaces together, expected '
+            'one kind: their depths do not compare; render them apart'
+        )
+    shaded, covered = _shade(surfaces, (height, width), size, supersample)
+    color = F.avg_pool2d(shaded, supersample)[0].permute(1, 2, 0).numpy()
+    coverage = F.avg_pool2d(covered, supersample)[0, 0].numpy()
+    return Rendering(color, coverage)
+
+
+def render_overlay(
+    image: np.ndarray,
+    surfaces: Sequence[Surface],
+    alpha: float = 0.85,
+    scale: float = 1.0,
+    supersample: int = 2,
+) -> np.ndarray:
+    """Blend shaded surfaces over an image; pixels that no surface covers stay.
+
+    Args:
+        image: (h, w, 3) uint8 RGB, the frame in which the surfaces' points are pixels.
+        surfaces: as in `render_mesh`; none gives the (resized) image.
+        alpha: opacity of the surfaces, 0 to 1.
+        scale: output pixels per pixel of the image.
+        supersample: samples along each side of an output pixel.
+    Returns: (round(scale h), round(scale w), 3) uint8 RGB.
+    Raises:
+        ValueError: if the image is not (h, w, 3) uint8.
+    """
+    check_image(image)
+    rendering = render_mesh(surfaces, image.shape[:2], scale, supersample)
+    height, width = rendering.coverage.shape
+    background = resize(image, (height, width))
+    opacity = alpha * rendering.coverage[..., None]
+    blended = background * (1 - opacity) + 255 * alpha * rendering.color
+    blended = np.rint(blended).clip(0, 255).astype(np.uint8)
+    return np.where(opacity > 0, blended, background)
+
+
+def check_image(image: np.ndarray) -> None:
+    """Refuse what is not an RGB picture."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f'image is {image.dtype} of shape {image.shape}, expected uint8 of shape '
+            '(h, w, 3) in RGB order'
+        )
+
+
+def resize(image: np.ndarray, size: tuple[int, int], smooth: bool = True) -> np.ndarray:
+    """Scale a picture to (h, w); nearest cells where not `smooth`."""
+    if image.shape[:2] == tuple(size):
+        return image.copy()
+    mode = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    return cv2.resize(image, (size[1], size[0]), interpolation=mode)
+
+
+def _shade(
+    surfaces: Sequence[Surface],
+    out_size: tuple[int, int],
+    size: tuple[int, int],
+    supersample: int,
+) -> tuple[Tensor, Tensor]:
+    """Colours (1, 3, k h, k w), zero where empty, and coverage (1, 1, k h, k w)."""
+    fine = tuple(supersample * side for side in out_size)
+    points, faces, values = _join(surfaces)
+    # Pixel centres are at integers: the frame spans -0.5 to size - 0.5.
+    zoom = torch.tensor([fine[1] / size[1], fine[0] / size[0]])
+    points = torch.cat([(points[:, :2] + 0.5) * zoom - 0.5, points[:, 2:]], dim=-1)
+    fragments = rasterize(
+        points[None], faces, fine, perspective=surfaces[0].perspective
+    )
+    seen = interpolate(fragments, faces, values[None])[0]
+    covered = (fragments.face[0] >= 0).float()
+    inner = torch.cat([_seen_from_inside(s) for s in surfaces])[fragments.face[0]]
+    brightness = _brightness(seen[..., :3]) * torch.where(inner, BACK_FACE, 1.0)
+    shaded = seen[..., 3:] * (brightness * covered)[..., None]
+    return shaded.permute(2, 0, 1)[None], covered[None, None]
+
+
+def _join(surfaces: Sequence[Surface]) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (N, 3), faces (M, 3) and values (N, 6: normal, colour) of one mesh."""
+    offsets = np.cumsum([0] + [len(surface.points) for surface in surfaces])
+    faces = [s.faces + int(first) for s, first in zip(surfaces, offsets[:-1])]
+    values = []
+    for surface in surfaces:
+        color = torch.tensor(surface.color, dtype=torch.float32) / 255
+        normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
+        values.append(torch.cat([normals, color.expand_as(normals)], dim=-1))
+    points = torch.cat([surface.points for surface in surfaces])
+    return points, torch.cat(faces), torch.cat(values)
+
+
+def _brightness(normals: Tensor) -> Tensor:
+    """Light that a visible surface sends back, (...) in [0, 1]; normals (..., 3)."""
+    light = F.normalize(torch.tensor(LIGHT), dim=0)
+    lambert = (F.normalize(normals, dim=-1) * light).sum(dim=-1).clamp(min=0)
+    return AMBIENT + (1 - AMBIENT) * lambert
+
+
+def _seen_from_inside(surface: Surface) -> Tensor:
+    """Faces (F,) that turn their inner side to the camera."""
+    normals = face_normals(surface.vertices, surface.faces)
+    if not surface.perspective:
+        return normals[:, 2] > 0
+    return (normals * surface.vertices[surface.faces[:, 0]]).sum(dim=-1) > 0
+
+
+def side_surfaces(
+    vertices: Sequence[Tensor],
+    faces: Sequence[Tensor],
+    colors: Sequence[Sequence[int]],
+    size: int,
+    margin: float = 0.08,
+) -> list[Surface]:
+    """Meshes seen from the right of the camera, fitted into a square picture.
+
+    The picture's horizontal axis is the depth, growing to the right; down stays down.
+
+    Args:
+        vertices: each (V, 3) metres, one common origin.
+        faces: each (F, 3) int64.
+        colors: each RGB, 0 to 255.
+        size: side of the picture, pixels.
+        margin: empty share of the picture at each edge.
+    """
+    turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    turned = [torch.as_tensor(v).float().cpu() @ turn.T for v in vertices]
+    if not turned:
+        return []
+    low = torch.cat(turned).amin(dim=0)
+    high = torch.cat(turned).amax(dim=0)
+    scale = 2 * (1 - 2 * margin) / (high - low)[:2].amax().clamp(min=1e-6)
+    shift = -scale * (low + high)[:2] / 2
+    camera = torch.stack([scale.expand(2), shift], dim=-1)
+    return [
+        orthographic_surface(points, camera, size, face, color)
+        for points, face, color in zip(turned, faces, colors)
+    ]

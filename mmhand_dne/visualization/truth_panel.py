@@ -1,0 +1,138 @@
+"""One sample's ground truth over its crop or its original image."""
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+from mmhand_dne.geometry.camera import ndc_to_pixels
+from mmhand_dne.structures.hand_targets import HandTargets
+
+from .drawing import draw_polygon, draw_skeleton, grid, labelled
+from .mesh_panel import HANDS, truth_surfaces
+from .mesh_renderer import HAND_COLORS, check_image, render_overlay, resize
+
+BOX_COLOR = (240, 228, 66)  # the annotated box
+CROP_COLOR = (255, 255, 255)  # the border of the network's input
+
+
+def draw_truth(
+    image: np.ndarray,
+    sample: PoseDataSample,
+    faces: Tensor,
+    original: bool = False,
+    tile: int = 512,
+) -> np.ndarray:
+    """Joints and boxes, then the mesh if there is one, each over the image.
+
+    A joint that is true in 2D but not in 3D is hollow; one that is invalid is absent.
+
+    Args:
+        image: (h, w, 3) uint8 RGB, the crop or the original image.
+        sample: its packed ground truth.
+        faces: (2, F, 3) int64 of the hand model.
+        original: whether `image` is the original image.
+        tile: longer side of a picture, pixels; a larger image keeps its size.
+    Returns: (H, W, 3) uint8 RGB.
+    """
+    check_image(image)
+    truth = HandTargets.from_samples([sample], torch.device('cpu'))
+    scale = max(1.0, tile / max(image.shape[:2]))
+    to_crop = _square(np.asarray(sample.crop_affine, dtype=np.float64))
+    frame = np.linalg.inv(to_crop) if original else np.eye(3)
+    # In the original image a mirrored sample shows its slots the other way round.
+    swapped = original and bool(sample.get('flip', False))
+    colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
+    skeleton = _joints_picture(image, truth, sample, frame, scale, colors)
+    pictures = [labelled(skeleton, _sample_line(sample), _joints_line(truth))]
+    surfaces = truth_surfaces(
+        truth, faces, torch.from_numpy(frame).float() @ truth.intrinsics[0], colors
+    )
+    if surfaces:
+        mesh = render_overlay(image, surfaces, scale=scale)
+        pictures.append(labelled(mesh, 'mesh', _mesh_line(truth)))
+    return grid([pictures])
+
+
+def _joints_picture(
+    image: np.ndarray,
+    truth: HandTargets,
+    sample: PoseDataSample,
+    frame: np.ndarray,
+    scale: float,
+    colors: Sequence[Sequence[int]],
+) -> np.ndarray:
+    """Boxes and skeletons over the enlarged image; `frame` leads crop -> image."""
+    height, width = (round(scale * side) for side in image.shape[:2])
+    picture = resize(image, (height, width))
+    for corners, color in _outlines(sample, frame):
+        picture = draw_polygon(picture, _zoom(corners, scale), color)
+    pixels = ndc_to_pixels(truth.joints_ndc[0], sample.input_size).double().numpy()
+    pixels = _zoom(_move(pixels, frame), scale)
+    for hand, color in enumerate(colors):
+        picture = draw_skeleton(
+            picture,
+            pixels[hand],
+            truth.joints_ndc_valid[0, hand].numpy() > 0,
+            color,
+            hollow=truth.joints_valid[0, hand].numpy() == 0,
+        )
+    return picture
+
+
+def _outlines(sample: PoseDataSample, frame: np.ndarray) -> list:
+    """Corners (4, 2) in the picture's frame and colour of the box and the crop."""
+    width, height = sample.input_size
+    crop = _corners(-0.5, -0.5, width - 0.5, height - 0.5)
+    outlines = [(_move(crop, frame), CROP_COLOR)]
+    box = _first_box(sample)
+    if box is not None:
+        to_crop = _square(np.asarray(sample.crop_affine, dtype=np.float64))
+        outlines.append((_move(_corners(*box), frame @ to_crop), BOX_COLOR))
+    return outlines
+
+
+def _first_box(sample: PoseDataSample) -> Optional[np.ndarray]:
+    """The annotated box x0 y0 x1 y1 in original pixels, or None."""
+    instances = sample.get('gt_instances')
+    if instances is None or 'bboxes' not in instances:
+        return None
+    return np.asarray(instances.bboxes, dtype=np.float64).reshape(-1, 4)[0]
+
+
+def _sample_line(sample: PoseDataSample) -> str:
+    flipped = ', mirrored' if sample.get('flip', False) else ''
+    return f'id {sample.get("id", "?")}, {sample.get("hand_type", "?")}{flipped}'
+
+
+def _joints_line(truth: HandTargets) -> str:
+    """How many joints of each hand are drawn, and how many have a depth."""
+    flat = (truth.joints_ndc_valid[0] > 0).sum(dim=-1).tolist()
+    deep = (truth.joints_valid[0] > 0).sum(dim=-1).tolist()
+    parts = [f'{h} {n} joints ({m} in 3D)' for h, n, m in zip(HANDS, flat, deep)]
+    return ', '.join(parts)
+
+
+def _mesh_line(truth: HandTargets) -> str:
+    valid = truth.vertices_valid[0] > 0
+    return ' + '.join(hand for hand, there in zip(HANDS, valid.tolist()) if there)
+
+
+def _corners(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+
+def _square(affine: np.ndarray) -> np.ndarray:
+    """A (2, 3) affine map as (3, 3)."""
+    return np.concatenate([affine, [[0.0, 0.0, 1.0]]])
+
+
+def _move(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points (..., 2) through an affine map (3, 3)."""
+    return points @ affine[:2, :2].T + affine[:2, 2]
+
+
+def _zoom(points: np.ndarray, scale: float) -> np.ndarray:
+    """Points in a picture enlarged by `scale`, pixel centres at integers."""
+    return (points + 0.5) * scale - 0.5

@@ -1,0 +1,75 @@
+"""Skeletons and labels."""
+import numpy as np
+
+from mmhand_dne.hand_model.skeleton import FINGERS, OPENPOSE_JOINTS
+from mmhand_dne.visualization.drawing import (
+    PAPER,
+    bones,
+    draw_polygon,
+    draw_skeleton,
+    finger_color,
+    grid,
+    labelled,
+)
+
+BLACK = np.zeros((120, 240, 3), np.uint8)
+EDGE = (10, 200, 30)
+# Joint j at column 10 + 10 j: no two dots touch.
+JOINTS = np.stack([10 + 10.0 * np.arange(21), np.full(21, 60.0)], -1)
+
+
+def test_each_joint_but_the_wrist_ends_one_bone_of_its_finger():
+    names = [(OPENPOSE_JOINTS[a], OPENPOSE_JOINTS[b]) for a, b in bones()]
+    assert sorted(b for _, b in names) == sorted(set(OPENPOSE_JOINTS) - {'wrist'})
+    assert {a for a, b in names if b.endswith('1')} == {'wrist'}
+    assert all(a[:-1] == b[:-1] for a, b in names if not b.endswith('1'))
+
+
+def test_fingers_differ_and_the_wrist_is_white():
+    colors = {finger_color(OPENPOSE_JOINTS.index(f'{f}2')) for f in FINGERS}
+    assert len(colors) == 5 and finger_color(OPENPOSE_JOINTS.index('wrist')) == PAPER
+
+
+def test_invalid_joints_and_their_bones_are_absent():
+    valid = np.zeros(21, bool)
+    valid[[0, 8]] = True  # no bone joins them
+    picture = draw_skeleton(BLACK, JOINTS, valid, EDGE)
+    drawn = np.flatnonzero(picture.any(axis=(0, 2)))
+    assert set(drawn) <= set(range(5, 16)) | set(range(85, 96))
+    assert (picture[60, 90] == finger_color(8)).all()
+    assert not BLACK.any()
+
+
+def test_a_hollow_joint_is_a_ring():
+    valid, hollow = np.zeros(21, bool), np.zeros(21, bool)
+    valid[8] = hollow[8] = True
+    picture = draw_skeleton(BLACK, JOINTS, valid, EDGE, hollow, radius=4)
+    assert not picture[60, 90].any() and picture[60, 94].any()
+
+
+def test_joints_without_a_place_are_not_drawn():
+    lost = np.full((21, 2), np.nan)
+    assert not draw_skeleton(BLACK, lost, np.ones(21), EDGE).any()
+    assert not draw_skeleton(BLACK, JOINTS + 1e9, np.ones(21), EDGE).any()
+
+
+def test_a_polygon_passes_its_corners():
+    corners = np.array([[10.0, 10], [50, 10], [50, 40], [10, 40]])
+    picture = draw_polygon(BLACK, corners, EDGE)
+    for row, column in ((10, 30), (25, 50)):
+        assert np.abs(picture[row, column].astype(int) - EDGE).max() <= 25
+    assert not picture[25, 30].any()
+
+
+def test_labels_keep_the_picture_and_fit_its_width():
+    picture = labelled(BLACK[:, :100], 'a title that is far too long for its picture', 'x')
+    assert (picture[-120:] == 0).all() and picture.shape[1] == 100
+    bar = picture[:-120]
+    assert (bar < 100).any() and (bar[:, -2:] == 255).all()
+
+
+def test_a_grid_holds_all_its_pictures():
+    first, second = np.full((10, 20, 3), 1, np.uint8), np.full((12, 30, 3), 2, np.uint8)
+    picture = grid([[first, second], [], [second]])
+    assert (picture == 1).sum() == first.size
+    assert (picture == 2).sum() == 2 * second.size

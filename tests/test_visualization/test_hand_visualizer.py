@@ -1,0 +1,221 @@
+"""Panels show what a sample holds, leave out what it lacks, and say errors rightly."""
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import VISUALIZERS
+from mmpose.structures import merge_data_samples
+from mmpose.visualization import PoseLocalVisualizer
+
+from mmhand_dne.visualization import HandMeshVisualizer
+from mmhand_dne.visualization.hand_visualizer import crop_of, truth_of
+from mmhand_dne.visualization.mesh_panel import (
+    Scene,
+    error_line,
+    map_tiles,
+    prediction_views,
+    root_depths,
+    view_surfaces,
+)
+from mmhand_dne.visualization.mesh_renderer import (
+    LEFT_COLOR,
+    RIGHT_COLOR,
+    render_mesh,
+    render_overlay,
+)
+from tests.test_visualization.panel_samples import (
+    SIZE,
+    crop_intrinsics,
+    fitted_camera,
+    hand_pair,
+    make_sample,
+    photograph,
+    posed_hands,
+)
+
+TILE = 64  # pixels a picture
+BOTH = torch.ones(2, dtype=torch.bool)
+INTERHAND = dict(from_file='configs/_base_/datasets/interhand3d.py')
+
+
+@pytest.fixture(scope='module')
+def visualizer():
+    visualizer = HandMeshVisualizer(tile=TILE)
+    visualizer.set_faces(hand_pair().faces)
+    return visualizer
+
+
+def scene_of(sample, crop=None):
+    crop = np.zeros((SIZE, SIZE, 3), np.uint8) if crop is None else crop
+    truth = truth_of(sample)
+    return Scene(crop, hand_pair().faces, SIZE, truth, crop_intrinsics())
+
+
+def columns(picture):
+    return round(picture.shape[1] / (TILE + 4))
+
+
+def draw(visualizer, sample, **options):
+    image = photograph((1, 1))
+    return visualizer.add_datasample('x', image, sample, **options)
+
+
+def test_it_is_registered_and_takes_its_faces_from_the_hand_model():
+    built = VISUALIZERS.build(dict(type='HandMeshVisualizer', name='built'))
+    assert torch.equal(built.faces, hand_pair().faces)
+
+
+def test_a_full_sample_gives_two_rows_of_pictures(visualizer, tmp_path):
+    file = tmp_path / 'panel.png'
+    picture = draw(visualizer, make_sample(), out_file=str(file))
+    assert columns(picture) == 6  # three meshes, input, truth, side view; maps, joints
+    assert (cv2.imread(str(file))[..., ::-1] == picture).all()
+
+
+@pytest.mark.parametrize(
+    'lacks, expected',
+    [
+        (dict(maps=False), 6),
+        (dict(maps=False, refined=False), 4),  # input, mesh, truth, side view
+        (dict(maps=False, mesh=False), 6),
+        (dict(maps=False, predicted=False), 2),
+        (dict(predicted=False), 5),  # five maps
+        (dict(present=(1, 0)), 6),
+        (dict(present=(0, 1), mesh=False, maps=False), 6),
+    ],
+)
+def test_what_is_missing_is_left_out(visualizer, lacks, expected):
+    assert columns(draw(visualizer, make_sample(**lacks))) == expected
+
+
+def test_truth_and_predictions_can_be_left_out(visualizer):
+    assert columns(draw(visualizer, make_sample(maps=False), draw_gt=False)) == 5
+    assert columns(draw(visualizer, make_sample(), draw_pred=False)) == 2
+    sample = make_sample(maps=False)
+    del sample.gt_instance_labels
+    assert columns(draw(visualizer, sample)) == 5
+
+
+def test_the_views_are_those_of_figures_4_and_5():
+    sample = make_sample()
+    coarse, uncorrected, refined = prediction_views(sample.pred_instances, BOTH)
+    vertices, _ = posed_hands()
+    torch.testing.assert_close(coarse.vertices, 1.1 * vertices)
+    for view in (uncorrected, refined):
+        torch.testing.assert_close(view.vertices, vertices)
+    torch.testing.assert_close(uncorrected.camera, coarse.camera)
+    assert (refined.camera - coarse.camera).abs().max() > 0.1
+
+
+def test_an_absent_hand_is_not_drawn():
+    view = prediction_views(make_sample().pred_instances, torch.tensor([False, True]))
+    surfaces = view_surfaces(view[-1], scene_of(make_sample()))
+    assert [surface.color for surface in surfaces] == [LEFT_COLOR]
+
+
+def test_the_refined_mesh_covers_the_photographed_hands():
+    sample, image = make_sample(), photograph((1, 1))
+    empty = photograph((0, 0))
+    hands = crop_of((image != empty).any(-1).astype(np.uint8) * 255, sample, 'original')
+    view = prediction_views(sample.pred_instances, BOTH)[-1]
+    drawn = render_mesh(view_surfaces(view, scene_of(sample)), (SIZE, SIZE)).coverage > 0.5
+    seen = hands > 127
+    assert (drawn & seen).sum() / (drawn | seen).sum() > 0.9  # not 1: orthographic
+
+
+def test_the_nearer_hand_by_metric_depth_is_in_front():
+    roots = torch.tensor([[0.0, 0.08, 0.7], [0.0, 0.08, 0.9]])
+    for first, color in ((0, RIGHT_COLOR), (1, LEFT_COLOR)):
+        ordered = roots if first == 0 else roots.flip(0)
+        camera = fitted_camera(ordered)
+        depth = root_depths(camera, crop_intrinsics(), (SIZE, SIZE))
+        torch.testing.assert_close(depth, ordered[:, 2])
+        view = prediction_views(make_sample().pred_instances, BOTH)[-1]
+        surfaces = view_surfaces(view._replace(camera=camera), scene_of(make_sample()))
+        picture = render_overlay(np.zeros((SIZE, SIZE, 3), np.uint8), surfaces, 1.0)
+        row, column = 80, SIZE // 2  # both wrists are in the middle
+        pixel = picture[row, column] / picture[row, column].max()
+        assert np.abs(pixel - np.array(color) / max(color)).max() < 0.05
+
+
+def test_a_camera_of_negative_scale_does_not_stop_the_picture(visualizer):
+    sample = make_sample()
+    sample.pred_instances.hand_camera[..., 0] *= -1
+    assert columns(draw(visualizer, sample)) == 6
+
+
+def test_errors_are_those_of_the_definition():
+    sample = make_sample()
+    sample.pred_instances.hand_vertices[..., 2] += 0.007
+    view = prediction_views(sample.pred_instances, BOTH)[-1]
+    scene = scene_of(sample)
+    line = error_line(view, scene)
+    assert line.startswith('error 7.0 mm')
+    shifted = view.camera.clone()
+    truth = scene.truth.vertices_ndc[0]
+    flat = view._replace(
+        vertices=torch.cat([truth, truth[..., :1]], -1),
+        camera=torch.tensor([[1.0, 6 / SIZE], [1.0, 8 / SIZE]]).expand_as(shifted),
+    )
+    assert error_line(flat, scene).endswith(' 5.0 px')  # 3 and 4 pixels
+    no_mesh = make_sample(mesh=False)
+    assert error_line(view, scene_of(no_mesh)) == ''
+
+
+def test_maps_come_in_one_picture_each():
+    tiles = map_tiles(make_sample().pred_fields, (SIZE, SIZE))
+    assert len(tiles) == 5 and len({tile.shape for tile in tiles}) == 1
+    assert map_tiles(None, (SIZE, SIZE)) == []
+
+
+def test_the_crop_is_cut_as_the_sample_says():
+    sample, image = make_sample(), photograph((1, 1))
+    crop = crop_of(image, sample, 'original')
+    assert crop.shape == (SIZE, SIZE, 3)
+    # crop (40, 30) is image ((40 + 40) / 0.8, (30 + 10) / 0.8)
+    assert np.abs(crop[30, 40].astype(int) - image[50, 100]).max() <= 1
+    assert crop_of(crop, sample, 'crop') is crop
+
+
+def test_frames_that_cannot_be_found_are_refused():
+    sample = make_sample()
+    with pytest.raises(ValueError, match='choose from'):
+        crop_of(photograph((1, 1)), sample, 'cropped')
+    sample.set_metainfo(dict(crop_affine=None))
+    with pytest.raises(ValueError, match='crop_affine'):
+        crop_of(photograph((1, 1)), sample, 'original')
+
+
+def skeleton_picture(visualizer, sample, **options):
+    visualizer.set_dataset_meta(parse_pose_metainfo(INTERHAND))
+    image = photograph((1, 1))
+    merged = merge_data_samples([sample])
+    return image, visualizer.add_datasample(
+        'x', image, merged, draw_gt=False, draw_bbox=True, draw_heatmap=True, **options
+    )
+
+
+def test_the_visualizer_of_mmpose_draws_our_samples_unchanged():
+    sample = make_sample()
+    points = sample.pred_instances.keypoints[0].astype(int)
+    image, picture = skeleton_picture(PoseLocalVisualizer(), sample)
+    height, width = image.shape[:2]
+    assert picture.shape == (2 * height, width, 3)  # skeleton over heat map
+    changed = (picture[:height] != image).any(axis=-1)
+    inside = (points[:, 0] < width) & (points[:, 1] < height) & (points[:, :2] > 0).all(1)
+    assert inside.sum() > 30 and changed[points[inside, 1], points[inside, 0]].all()
+    assert changed.mean() < 0.3
+
+
+def test_its_own_skeletons_stay_available(visualizer):
+    _, expected = skeleton_picture(PoseLocalVisualizer(), make_sample())
+    _, picture = skeleton_picture(visualizer, make_sample(), panel=False)
+    assert (picture == expected).all()
+
+
+def test_samples_of_a_model_without_meshes_give_the_input_alone(visualizer):
+    sample = make_sample(maps=False)
+    sample.pred_instances = InstanceData(keypoints=np.zeros((1, 42, 3)))
+    assert columns(draw(visualizer, sample)) == 2

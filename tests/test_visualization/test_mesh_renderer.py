@@ -1,0 +1,193 @@
+"""The renderer draws what geometry says: outlines, order, light, and nothing else."""
+import cv2
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from mmhand_dne.visualization.mesh_renderer import (
+    LEFT_COLOR,
+    RIGHT_COLOR,
+    orthographic_surface,
+    perspective_surface,
+    render_mesh,
+    render_overlay,
+    side_surfaces,
+)
+
+RADIUS = 0.06
+INTRINSICS = torch.tensor([[300.0, 12.0, 60.0], [0.0, 280.0, 50.0], [0.0, 0.0, 1.0]])
+SIZE = (96, 128)
+
+
+@pytest.fixture(scope='module')
+def sphere():
+    mesh = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS)
+    vertices = torch.tensor(np.array(mesh.vertices), dtype=torch.float32)
+    return vertices, torch.tensor(np.array(mesh.faces))
+
+
+def pixel_grid(size, scale=1.0):
+    """Centres of the output pixels, in pixels of the frame."""
+    rows, columns = np.mgrid[: round(size[0] * scale), : round(size[1] * scale)]
+    return (columns + 0.5) / scale - 0.5, (rows + 0.5) / scale - 0.5
+
+
+def rays_hit_sphere(center, intrinsics, size, scale=1.0):
+    """Cast one ray a pixel: (h, w) bool."""
+    u, v = pixel_grid(size, scale)
+    pixels = np.stack([u, v, np.ones_like(u)], -1)
+    rays = pixels @ np.linalg.inv(np.asarray(intrinsics, np.float64)).T
+    distance = np.linalg.norm(np.cross(rays, center), axis=-1)
+    return distance / np.linalg.norm(rays, axis=-1) < RADIUS
+
+
+def assert_same_outline(coverage, expected):
+    """Equal but for the pixels along the outline."""
+    drawn, cross = coverage > 0.5, np.ones((3, 3), np.uint8)
+    inner = cv2.erode(expected.astype(np.uint8), cross) > 0
+    outer = cv2.dilate(expected.astype(np.uint8), cross) > 0
+    assert expected.any() and not expected.all()
+    assert (drawn | ~inner).all() and (outer | ~drawn).all()
+
+
+@pytest.mark.parametrize('scale', [1.0, 1.25, 2.0])
+def test_perspective_outline_is_the_cast_one(sphere, scale):
+    vertices, faces = sphere
+    center = np.array([0.05, -0.03, 0.6])
+    moved = vertices + torch.tensor(center, dtype=torch.float32)
+    surface = perspective_surface(moved, INTRINSICS, faces, RIGHT_COLOR)
+    coverage = render_mesh([surface], SIZE, scale).coverage
+    expected = rays_hit_sphere(center, INTRINSICS, SIZE, scale)
+    assert_same_outline(coverage, expected)
+    assert abs(coverage.sum() / expected.sum() - 1) < 0.01
+
+
+def test_orthographic_outline_is_the_ellipse_of_the_camera(sphere):
+    vertices, faces = sphere
+    camera = torch.tensor([[6.0, 0.2], [9.0, -0.3]])
+    surface = orthographic_surface(vertices, camera, (128, 96), faces, RIGHT_COLOR)
+    u, v = pixel_grid(SIZE)
+    x, y = (2 * u + 1) / 128 - 1, (2 * v + 1) / 96 - 1
+    expected = ((x - 0.2) / 6) ** 2 + ((y + 0.3) / 9) ** 2 < RADIUS**2
+    assert_same_outline(render_mesh([surface], SIZE).coverage, expected)
+
+
+def test_both_cameras_agree_where_they_are_equal(sphere):
+    vertices, faces = sphere
+    size, depth, scale, shift = 96, 200.0, 8.0, 0.25  # so far away that rays are parallel
+    focal = scale * size / 2 * depth
+    center = (shift + 1) * size / 2 - 0.5
+    intrinsics = torch.tensor([[focal, 0, center], [0, focal, center], [0, 0, 1.0]])
+    camera = torch.tensor([[scale, shift], [scale, shift]])
+    far = vertices + torch.tensor([0.0, 0.0, depth])
+    true = perspective_surface(far, intrinsics, faces, LEFT_COLOR)
+    crop = orthographic_surface(vertices, camera, size, faces, LEFT_COLOR)
+    first, second = (render_mesh([s], (size, size)) for s in (true, crop))
+    assert np.abs(first.coverage - second.coverage).max() <= 0.25  # one sample of four
+    assert np.abs(first.coverage - second.coverage).mean() < 1e-3
+    assert np.abs(first.color - second.color).mean() < 2e-3
+
+
+def test_pixels_outside_the_mesh_stay_untouched(sphere):
+    vertices, faces = sphere
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    center = np.array([0.0, 0.0, 0.7])
+    moved = vertices + torch.tensor(center, dtype=torch.float32)
+    surface = perspective_surface(moved, INTRINSICS, faces, RIGHT_COLOR)
+    drawn = render_overlay(image, [surface])
+    expected = rays_hit_sphere(center, INTRINSICS, SIZE).astype(np.uint8)
+    outside = cv2.dilate(expected, np.ones((3, 3), np.uint8)) == 0
+    inside = cv2.erode(expected, np.ones((3, 3), np.uint8)) > 0
+    assert (drawn[outside] == image[outside]).all()
+    assert (drawn[inside] != image[inside]).any(axis=-1).mean() > 0.95
+
+
+def test_no_surface_leaves_the_image(sphere):
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    assert (render_overlay(image, []) == image).all()
+    assert render_overlay(image, [], scale=1.5).shape == (144, 192, 3)
+
+
+def middle_is(color, picture, size):
+    """Whether the middle pixel has the hue of a colour."""
+    pixel = picture[size[0] // 2, size[1] // 2].astype(float)
+    hue = np.array(color, dtype=float)
+    return np.abs(pixel / pixel.max() - hue / hue.max()).max() < 0.03
+
+
+@pytest.mark.parametrize('perspective', [True, False])
+@pytest.mark.parametrize('right_in_front', [True, False])
+def test_the_nearer_hand_hides_the_other(sphere, perspective, right_in_front):
+    vertices, faces = sphere
+    size = (64, 64)
+    depths = (0.5, 0.8) if right_in_front else (0.8, 0.5)
+    intrinsics = torch.tensor([[200.0, 0, 31.5], [0, 200.0, 31.5], [0, 0, 1]])
+    surfaces = []
+    for depth, color in zip(depths, (RIGHT_COLOR, LEFT_COLOR)):
+        if perspective:
+            moved = vertices + torch.tensor([0.0, 0.0, depth])
+            surfaces.append(perspective_surface(moved, intrinsics, faces, color))
+        else:
+            camera = torch.tensor([[6.0, 0.0], [6.0, 0.0]])
+            surfaces.append(
+                orthographic_surface(vertices, camera, 64, faces, color, depth)
+            )
+    picture = render_overlay(np.zeros((*size, 3), np.uint8), surfaces, alpha=1.0)
+    front = RIGHT_COLOR if right_in_front else LEFT_COLOR
+    assert middle_is(front, picture, size)
+
+
+def test_light_comes_from_the_upper_left(sphere):
+    vertices, faces = sphere
+    camera = torch.tensor([[12.0, 0.0], [12.0, 0.0]])
+    surface = orthographic_surface(vertices, camera, 64, faces, (255, 255, 255))
+    color = render_mesh([surface], (64, 64)).color[..., 0]
+    assert color[20, 22] > color[20, 42] > color[44, 42]
+
+
+def test_inner_sides_are_darker(sphere):
+    vertices, faces = sphere
+    camera = torch.tensor([[12.0, 0.0], [12.0, 0.0]])
+    pictures = [
+        render_mesh([orthographic_surface(vertices, camera, 64, f, (255,) * 3)], (64, 64))
+        for f in (faces, faces.flip(1))
+    ]
+    assert pictures[1].color[32, 32, 0] < 0.5 * pictures[0].color[32, 32, 0]
+
+
+def test_what_is_behind_the_camera_or_not_a_number_is_left_out(sphere):
+    vertices, faces = sphere
+    behind = vertices - torch.tensor([0.0, 0.0, 0.5])
+    broken = torch.full_like(vertices, torch.nan)
+    for mesh in (behind, broken):
+        surface = perspective_surface(mesh, INTRINSICS, faces, RIGHT_COLOR)
+        assert render_mesh([surface], SIZE).coverage.max() == 0
+
+
+def test_side_view_puts_the_near_end_left_and_up_stays_up():
+    near_top = torch.tensor([[0.0, -0.1, 0.0], [0.0, -0.1, 0.01], [0.01, -0.09, 0.0]])
+    far_bottom = torch.tensor([[0.0, 0.1, 0.2], [0.0, 0.1, 0.19], [0.01, 0.09, 0.2]])
+    faces = torch.tensor([[0, 1, 2]])
+    first, second = side_surfaces([near_top, far_bottom], [faces] * 2, [(1,) * 3] * 2, 100)
+    assert first.points[:, 0].max() < 20 and first.points[:, 1].max() < 20
+    assert second.points[:, 0].min() > 80 and second.points[:, 1].min() > 80
+
+
+def test_side_view_hides_what_is_farther_from_the_right():
+    triangle = torch.tensor([[0.0, -0.1, -0.1], [0.0, -0.1, 0.1], [0.0, 0.2, 0.0]])
+    faces, colors = torch.tensor([[0, 1, 2]]), (RIGHT_COLOR, LEFT_COLOR)
+    to_the_right = triangle + torch.tensor([0.3, 0.0, 0.0])
+    surfaces = side_surfaces([to_the_right, triangle], [faces] * 2, colors, 64)
+    picture = render_overlay(np.zeros((64, 64, 3), np.uint8), surfaces, alpha=1.0)
+    assert middle_is(RIGHT_COLOR, picture, (64, 64))
+
+
+def test_mixed_cameras_and_wrong_images_are_refused(sphere):
+    vertices, faces = sphere
+    true = perspective_surface(vertices + 1, INTRINSICS, faces, RIGHT_COLOR)
+    crop = orthographic_surface(vertices, torch.eye(2), 64, faces, LEFT_COLOR)
+    with pytest.raises(ValueError, match='one kind'):
+        render_mesh([true, crop], SIZE)
+    with pytest.raises(ValueError, match='uint8'):
+        render_overlay(np.zeros((4, 4, 3)), [])
