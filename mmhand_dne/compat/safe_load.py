@@ -1,6 +1,116 @@
 # Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
-"""Checkpoints load as data, never as code."""
+"""Checkpoints load as data, never as code, whatever version of torch reads them.
+
+Symptom: mmengine 0.10.7 calls ``torch.load`` without ``weights_only``. From torch 2.6
+on that refuses the checkpoints that mmengine itself writes (HistoryBuffer, NumPy
+arrays), so nothing resumes; before 2.6 it executes whatever the file asks for, and
+so does a download through ``torch.hub`` with every version.
+Versions: mmengine 0.10.7, torch 2.1 to 2.13. Can go when mmengine passes
+``weights_only=True`` and registers its own types (0.11 registers them).
+"""
+
+import os
+import pickle
+import re
+from contextlib import contextmanager
+from functools import wraps
+from typing import Callable, Dict, Iterator
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+FORCE, FORBID_FORCE = (
+    'TORCH_FORCE_WEIGHTS_ONLY_LOAD',
+    'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD',
+)
+# Numbers, strings and dates; not 'O', whose elements are arbitrary objects.
+NUMPY_DTYPES = '?bhilqBHILQefdgFDGSUMm'
+STATISTICS = ('min', 'max', 'mean', 'current')
+
+
+def read_statistic(owner: type, name: str) -> Callable:
+    """The one use of ``getattr`` in a checkpoint: a statistic of HistoryBuffer.
+
+    Raises:
+        UnpicklingError: the file asks for any other attribute or owner.
+    """
+    if owner is not HistoryBuffer or name not in STATISTICS:
+        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL getattr({name!r})')
+    return getattr(owner, name)
+
+
+def allowed_types() -> Dict[str, object]:
+    """Qualified name in the file -> what stands for it, beyond torch's own list."""
+    reconstruct, scalar = _numpy_pickle_helpers()
+    allowed = {
+        'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
+        'builtins.getattr': read_statistic,
+        'numpy.ndarray': np.ndarray,
+        'numpy.dtype': np.dtype,
+    }
+    for core in ('numpy.core', 'numpy._core'):  # written by NumPy 1, by NumPy 2
+        allowed[f'{core}.multiarray._reconstruct'] = reconstruct
+        allowed[f'{core}.multiarray.scalar'] = scalar
+    for code in NUMPY_DTYPES:
+        dtype = type(np.dtype(code))
+        allowed[f'{dtype.__module__}.{dtype.__qualname__}'] = dtype
+    return allowed
+
+
+def _numpy_pickle_helpers() -> tuple:
+    """NumPy's functions that rebuild an array and a scalar, wherever they live."""
+    reconstruct = np.zeros(1).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    return reconstruct, scalar
+
+
+def refusal(filename: str, error: Exception) -> str:
+    """One sentence for a file that weights-only loading refused."""
+    found = re.search(r'GLOBAL (\S+)', str(error))
+    if found is None:
+        return (
+            f'{filename}: not a readable checkpoint ({str(error).splitlines()[0]}); '
+            'write or download it again'
+        )
+    return (
+        f'{filename}: the checkpoint wants to run {found.group(1)}, and only tensors '
+        "and plain data are loaded; save its 'state_dict' alone where you trust it"
+    )
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """While open, every ``torch.load`` is weights-only, also one that says otherwise."""
+    saved = {name: os.environ.pop(name, None) for name in (FORCE, FORBID_FORCE)}
+    os.environ[FORCE] = '1'
+    try:
+        yield
+    finally:
+        del os.environ[FORCE]
+        os.environ.update({k: v for k, v in saved.items() if v is not None})
 
 
 def install_safe_loading() -> None:
-    """Placeholder until the next commit."""
+    """Route MMEngine's checkpoint loading through weights-only loading, once."""
+    if getattr(CheckpointLoader.load_checkpoint, 'weights_only', False):
+        return
+    if hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):  # torch 2.6
+        pairs = [(value, name) for name, value in allowed_types().items()]
+        torch.serialization.add_safe_globals(pairs)
+        context = weights_only
+    else:
+        from .legacy_unpickler import weights_only_before_2_6 as context
+    load = CheckpointLoader.load_checkpoint.__func__
+
+    @wraps(load)
+    def load_checkpoint(cls, filename, map_location=None, logger='current'):
+        try:
+            with context():
+                return load(cls, filename, map_location, logger)
+        except pickle.UnpicklingError as error:
+            raise ValueError(refusal(filename, error)) from error
+
+    load_checkpoint.weights_only = True
+    CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)

@@ -1,0 +1,60 @@
+# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
+"""Weights-only loading of MMEngine's checkpoints with torch 2.1 to 2.5.
+
+Symptom: there ``weights_only=True`` cannot build any class that torch does not know
+(2.1 to 2.3), or not under a name of our choice (2.4, 2.5), so no checkpoint of
+mmengine resumes. Here the same switch reads through an unpickler that finds torch's
+own safe names and ``safe_load.allowed_types()``, and nothing else.
+Can go when torch 2.6 is the oldest that we support.
+"""
+
+import pickle
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import BinaryIO, Iterator
+
+import torch
+
+from .safe_load import allowed_types, weights_only
+
+
+class ListedUnpickler(pickle.Unpickler):
+    """Unpickler whose only reachable names are the listed ones."""
+
+    def __init__(self, file: BinaryIO, **kwargs) -> None:
+        super().__init__(file, **kwargs)
+        self.listed = {
+            **torch._weights_only_unpickler._get_allowed_globals(),
+            **allowed_types(),
+        }
+
+    def find_class(self, module: str, name: str) -> object:
+        """What a name in the file stands for.
+
+        Raises:
+            UnpicklingError: the name is not listed.
+        """
+        full_name = f'{module}.{name}'
+        if full_name not in self.listed:
+            raise pickle.UnpicklingError(f'Unsupported global: GLOBAL {full_name}')
+        return self.listed[full_name]
+
+
+LISTED_PICKLE = SimpleNamespace(
+    __name__='listed_pickle',
+    Unpickler=ListedUnpickler,
+    UnpicklingError=pickle.UnpicklingError,
+    load=lambda file, **kwargs: ListedUnpickler(file, **kwargs).load(),
+)
+
+
+@contextmanager
+def weights_only_before_2_6() -> Iterator[None]:
+    """While open, every ``torch.load`` is weights-only and knows the listed types."""
+    reader = torch.serialization._weights_only_unpickler
+    torch.serialization._weights_only_unpickler = LISTED_PICKLE
+    try:
+        with weights_only():
+            yield
+    finally:
+        torch.serialization._weights_only_unpickler = reader
