@@ -88,32 +88,37 @@ def _convert(path: Path, key: str, value: Any) -> np.ndarray:
         )
     if key in INTEGER_KEYS:
         return array.astype(np.int64)
-    return np.ascontiguousarray(array, np.float32)
+    return np.array(array, np.float32, order='C')
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
     sizes = {
-        'V': arrays['v_template'].shape[0],
-        'F': arrays['f'].shape[0],
-        'S': arrays['shapedirs'].shape[-1],
+        'V': arrays['weights'].shape[:1],
+        'F': arrays['f'].shape[:1],
+        'S': arrays['shapedirs'].shape[-1:],
     }
     for key, names in MANO_SHAPES.items():
-        wanted = tuple(sizes.get(name, name) for name in names)
+        wanted = sum((sizes.get(name, (name,)) for name in names), ())
         found = arrays[key].shape
-        if found != wanted:
+        if found != wanted or len(found) != len(names):
+            expected = ', '.join(
+                str(sizes[n][0] if sizes.get(n) else n) for n in names
+            )
             raise ValueError(
-                f"{path}: '{key}' has shape {found}, expected {wanted}; {REMEDY}"
+                f"{path}: '{key}' has shape {found}, expected ({expected}); "
+                f'{REMEDY}'
             )
         if not np.isfinite(arrays[key]).all():
             raise ValueError(f"{path}: '{key}' has NaN or infinite values; {REMEDY}")
-    if sizes['S'] < NUM_BETAS:
+    (vertices,), (shapes,) = sizes['V'], sizes['S']
+    if shapes < NUM_BETAS:
         raise ValueError(
-            f"{path}: 'shapedirs' has {sizes['S']} directions, expected at least "
+            f"{path}: 'shapedirs' has {shapes} directions, expected at least "
             f'{NUM_BETAS}; {REMEDY}'
         )
-    if not 0 <= arrays['f'].min() <= arrays['f'].max() < sizes['V']:
+    if not 0 <= arrays['f'].min(initial=0) <= arrays['f'].max(initial=0) < vertices:
         raise ValueError(
-            f"{path}: 'f' names vertices outside 0..{sizes['V'] - 1}; {REMEDY}"
+            f"{path}: 'f' names vertices outside 0..{vertices - 1}; {REMEDY}"
         )
     arrays['kintree_table'][0, 0] = -1  # the official root is 2**32 - 1
     if tuple(arrays['kintree_table'][0]) != PARENTS:

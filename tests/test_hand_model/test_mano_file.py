@@ -56,6 +56,7 @@ def test_official_file_is_read_without_chumpy(tmp_path, right, select):
     found = read_mano(tmp_path / 'MANO_RIGHT.pkl')
     assert_same_arrays(found, right)
     assert found['v_template'].dtype == np.float32
+    assert all(found[key].flags.writeable for key in KEYS)
     assert found['f'].dtype == found['kintree_table'].dtype == np.int64
     assert 'chumpy' not in sys.modules
 
