@@ -1,0 +1,11 @@
+from .atomic_checkpoint_hook import AtomicCheckpointHook
+from .checkpoint_match_hook import CheckpointMatchHook
+from .finite_loss_hook import FiniteLossHook
+from .hand_visualization_hook import HandVisualizationHook
+from .random_state_hook import RandomStateHook
+from .sync_norm_buffers_hook import SyncNormBuffersHook
+
+__all__ = [
+    'AtomicCheckpointHook', 'CheckpointMatchHook', 'FiniteLossHook',
+    'HandVisualizationHook', 'RandomStateHook', 'SyncNormBuffersHook',
+]

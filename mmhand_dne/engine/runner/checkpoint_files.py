@@ -1,0 +1,128 @@
+"""Checkpoint files: written whole or not at all, checked before they are used."""
+import os
+import os.path as osp
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Optional, Union
+
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.runner.checkpoint import CheckpointLoader
+
+TEMPORARY = '.partial'
+RESUMABLE = re.compile(r'(epoch|iter)_\d+\.pth')
+
+
+@register_backend('atomic_local', force=True)
+class AtomicLocalBackend(LocalBackend):
+    """Local disk on which a file appears only when it is complete.
+
+    Bytes go to a temporary name in the same folder, are forced to the disk and then
+    renamed, so that a kill or a power cut leaves the old file or the new one.
+    """
+
+    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+        """Write bytes; creates the folder if needed."""
+        folder = osp.dirname(osp.abspath(filepath))
+        os.makedirs(folder, exist_ok=True)
+        partial = osp.join(folder, f'.{osp.basename(filepath)}{TEMPORARY}')
+        with open(partial, 'wb') as file:
+            file.write(obj)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, filepath)
+        _sync_folder(folder)
+
+    def put_text(
+        self, obj: str, filepath: Union[str, Path], encoding: str = 'utf-8'
+    ) -> None:
+        """Write text; creates the folder if needed."""
+        self.put(obj.encode(encoding), filepath)
+
+
+def _sync_folder(folder: str) -> None:
+    """Force the renaming itself to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partial_files(folder: str) -> list[str]:
+    """Delete what a killed run was writing; returns the names."""
+    names = [name for name in os.listdir(folder)
+             if name.startswith('.') and name.endswith(TEMPORARY)]
+    for name in names:
+        os.remove(osp.join(folder, name))
+    return names
+
+
+def what_is_wrong(path: str) -> Optional[str]:
+    """Why a checkpoint file cannot be used, in a few words; None if it can.
+
+    Checks that it is a file, that every byte is as it was written (checksums of the
+    archive) and that it holds data only, without executing anything from it.
+    """
+    if not osp.isfile(path):
+        return 'there is no such file'
+    with open(path, 'rb') as file:
+        is_archive = file.read(2) == b'PK'
+    try:
+        if is_archive:
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            if broken is not None:
+                return f'its part {broken} is damaged'
+        # Weights-only with every torch, since compat.install().
+        content = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
+    except zipfile.BadZipFile:
+        return f'it is cut off or damaged ({osp.getsize(path)} bytes)'
+    except ValueError as error:
+        return str(error).removeprefix(f'{path}: ')
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
+        return 'it is not a checkpoint'
+    return None if isinstance(content, dict) else 'it does not hold named tensors'
+
+
+def check_checkpoint(path: str) -> None:
+    """Raise one sentence unless a local file can be loaded; URLs are left alone."""
+    if '://' in path:
+        return
+    problem = what_is_wrong(path)
+    if problem is not None:
+        remedy = 'check the path' if not osp.exists(path) else (
+            'use another checkpoint or copy the file again')
+        error = FileNotFoundError if not osp.exists(path) else ValueError
+        raise error(f'cannot load the checkpoint {path}: {problem}; {remedy}')
+
+
+def find_resumable(work_dir: str) -> tuple[Optional[str], Optional[str]]:
+    """The checkpoint to continue from in a folder.
+
+    Returns: its path, None if the folder has none; and a sentence that has to be
+        shown when it is not the one written last, else None.
+    Raises: ValueError if there are checkpoints and none is whole.
+    """
+    record = osp.join(work_dir, 'last_checkpoint')
+    if not osp.isdir(work_dir):
+        return None, None
+    files = [osp.join(work_dir, name) for name in os.listdir(work_dir)
+             if RESUMABLE.fullmatch(name)]
+    files.sort(key=lambda path: (osp.getmtime(path), path), reverse=True)
+    last = Path(record).read_text().strip() if osp.isfile(record) else ''
+    if not last and not files:
+        return None, None
+    if last and not osp.exists(last):  # the folder was moved or copied
+        last = osp.join(work_dir, osp.basename(last))
+    last = last or files[0]
+    problem = what_is_wrong(last)
+    if problem is None:
+        return last, None
+    for path in files:
+        if osp.basename(path) != osp.basename(last) and what_is_wrong(path) is None:
+            return path, (f'cannot continue from the last checkpoint {last}: {problem};'
+                          f' continuing from the one before it, {path}')
+    raise ValueError(f'cannot continue from the last checkpoint {last}: {problem}; no '
+                     f'other whole checkpoint is in {work_dir}, start without --resume')

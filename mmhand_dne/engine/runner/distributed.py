@@ -1,0 +1,66 @@
+"""Several processes, with or without CUDA devices."""
+import os
+import subprocess
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed
+from mmengine.utils.dl_utils import set_multi_processing
+
+# Names of rank, number of processes and rank on the node, by launcher.
+RANK_VARIABLES = dict(
+    slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+
+
+def init_distributed(cfg: Config) -> None:
+    """Join the processes of ``cfg.launcher``; nothing for 'none'.
+
+    MMEngine always selects a CUDA device. Without one the processes meet over gloo,
+    and the wrapper of the model gets no device.
+    """
+    if cfg.launcher == 'none' or is_distributed():
+        return
+    env = cfg.get('env_cfg', {})
+    set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
+    dist_cfg = dict(env.get('dist_cfg', dict(backend='nccl')))
+    if torch.cuda.is_available():
+        init_dist(cfg.launcher, **dist_cfg)
+        return
+    _export_rank(cfg.launcher)
+    torch_dist.init_process_group('gloo')
+    wrapper = dict(cfg.get('model_wrapper_cfg') or dict(
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False)))
+    cfg.model_wrapper_cfg = dict(
+        {'type': 'MMDistributedDataParallel', **wrapper}, device_ids=None)
+
+
+def _export_rank(launcher: str) -> None:
+    """Translate the launcher's variables to those that torch reads."""
+    if launcher in RANK_VARIABLES:
+        names = RANK_VARIABLES[launcher]
+        missing = [name for name in names if name not in os.environ]
+        if missing:
+            raise ValueError(f'--launcher {launcher} needs {missing[0]} in the '
+                             'environment; start through the launcher itself')
+        for target, name in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), names):
+            os.environ[target] = os.environ[name]
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        nodes = os.environ['SLURM_NODELIST']
+        os.environ['MASTER_ADDR'] = subprocess.check_output(
+            ['scontrol', 'show', 'hostname', nodes], text=True).split()[0]
+    os.environ.setdefault('MASTER_PORT', '29500')
+    missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR')
+               if name not in os.environ]
+    if missing:
+        raise ValueError(f'--launcher {launcher} needs {missing[0]} in the environment;'
+                         ' start through tools/dist_train.sh or tools/dist_test.sh')
+
+
+def leave_distributed() -> None:
+    """Say goodbye to the other processes, if there are any."""
+    if is_distributed():
+        torch_dist.destroy_process_group()

@@ -1,0 +1,85 @@
+"""A user's mistakes as one sentence, on the last line, with exit status 2."""
+import difflib
+import os
+import re
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+import mmpose.registry
+from mmengine.registry import Registry
+
+TRACEBACK = 'MMHAND_TRACEBACK'
+MISTAKES = (ValueError, OSError, ImportError)
+# Also a user's while a config is read and its parts are built, where a bug of ours
+# would have shown in the tests.
+CONFIG_MISTAKES = (*MISTAKES, KeyError, TypeError, AttributeError, AssertionError,
+                   SyntaxError)
+UNREGISTERED = re.compile(r'(\S+) is not in the \S+::(.+?) registry')
+WRONG_ARGUMENT = re.compile(
+    r'(unexpected keyword argument|missing \d+ required|multiple values for)')
+
+
+@contextmanager
+def plain_errors(building: bool = False) -> Iterator[None]:
+    """Turn a user's mistake into ``error: one sentence`` and exit status 2.
+
+    With the environment variable MMHAND_TRACEBACK=1 the traceback is shown too. What
+    is not a user's mistake passes unchanged.
+
+    Args:
+        building: the block only reads a config and builds from it.
+    """
+    try:
+        yield
+    except Exception as error:
+        sentence = explain(error, building)
+        if sentence is None:
+            raise
+        sys.stdout.flush()
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f'error: {sentence}', file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def explain(error: Exception, building: bool = False) -> Optional[str]:
+    """The sentence for a mistake of the user; None if it is something else."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else (
+        str(error))
+    unregistered = UNREGISTERED.search(text)
+    if unregistered:
+        return _unknown_name(*unregistered.groups())
+    if isinstance(error, TypeError) and WRONG_ARGUMENT.search(text):
+        return f'{_last_line(text)}; correct or remove that key in the config'
+    if not isinstance(error, CONFIG_MISTAKES if building else MISTAKES):
+        return None
+    if not text.strip():
+        return None
+    if isinstance(error, KeyError):
+        return f'the config lacks {text!r}'
+    return _last_line(text)
+
+
+def _last_line(text: str) -> str:
+    """The message itself, where a worker process wrapped it in its traceback."""
+    if 'Original Traceback' in text:
+        text = re.split(r'\n(?:\w+\.)*\w*(?:Error|Exception): ', text)[-1]
+    return ' '.join(text.split())
+
+
+def _unknown_name(name: str, registry: str) -> str:
+    """Sentence on a ``type`` that nobody registered."""
+    known = [entry for value in vars(mmpose.registry).values()
+             if isinstance(value, Registry) and value.name == registry
+             for entry in _entries(value)]
+    close = difflib.get_close_matches(name, sorted(set(known)), n=1)
+    hint = f'did you mean {close[0]!r}?' if close else (
+        'correct type= in the config or add its module to custom_imports')
+    return f'unknown {registry} {name!r}; {hint}'
+
+
+def _entries(registry: Registry) -> list[str]:
+    parent = registry.parent
+    return [*registry.module_dict, *(parent.module_dict if parent else ())]
