@@ -1,0 +1,26 @@
+"""Print a config with its bases merged: python tools/misc/print_config.py CONFIG."""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mmengine.config import DictAction  # noqa: E402  (after the path of the checkout)
+
+import mmhand_dne  # noqa: E402, F401
+from mmhand_dne.engine.runner.plain_errors import plain_errors  # noqa: E402
+from mmhand_dne.engine.runner.run_config import read_config  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description='Print a config, bases merged')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
+                        metavar='KEY=VALUE', help='override keys of the config')
+    args = parser.parse_args()
+    with plain_errors(building=True):
+        print(read_config(args.config, args.cfg_options).pretty_text)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,131 @@
+"""Test a model: python tools/test.py CONFIG CHECKPOINT [flags], those of MMPose."""
+import argparse
+import os.path as osp
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import mmengine  # noqa: E402  (after the path of the checkout)
+from mmengine.config import Config, DictAction  # noqa: E402
+from mmengine.dist import is_main_process  # noqa: E402
+from mmengine.hooks import Hook  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+
+import mmhand_dne  # noqa: E402, F401
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint  # noqa: E402
+from mmhand_dne.engine.runner.distributed import (  # noqa: E402
+    init_distributed,
+    leave_distributed,
+)
+from mmhand_dne.engine.runner.plain_errors import plain_errors  # noqa: E402
+from mmhand_dne.engine.runner.run_config import (  # noqa: E402
+    apply_common_flags,
+    read_config,
+)
+
+METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
+DUMP_FILES = ('.pkl', '.pickle')
+
+
+class SaveMetricsHook(Hook):
+    """Writes the metrics of a test to a file, from the main process."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def after_test_epoch(self, runner: Runner, metrics=None) -> None:
+        if metrics is not None and is_main_process():
+            mmengine.mkdir_or_exist(osp.dirname(osp.abspath(self.path)))
+            mmengine.dump(metrics, self.path)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a model')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of the log; default '
+                        'work_dirs/NAME_OF_CONFIG')
+    parser.add_argument('--out', help='write the metrics to this file, '
+                        + ', '.join(METRIC_FILES))
+    parser.add_argument('--dump', help='write the predictions to this file, '
+                        + ', '.join(DUMP_FILES))
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
+                        metavar='KEY=VALUE', help='override keys of the config, as '
+                        'in model.test_cfg.flip_test=True')
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--show', action='store_true', help='pictures in a window')
+    parser.add_argument('--interval', type=int, default=1,
+                        help='from one picture to the next')
+    parser.add_argument('--wait-time', type=float, default=1,
+                        help='seconds a window stays')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        default='none', help='who started several processes')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument('--badcase', action='store_true',
+                        help="list the worst images with MMPose's hook")
+    return parser.parse_args()
+
+
+def check_endings(args: argparse.Namespace) -> None:
+    """Refuse a file name whose format is unknown, before the test rather than after."""
+    for flag, path, endings in (('--out', args.out, METRIC_FILES),
+                                ('--dump', args.dump, DUMP_FILES)):
+        if path is not None and not path.endswith(endings):
+            raise ValueError(f'{flag} {path}: unknown kind of file; let the name end '
+                             f'in {" or ".join(endings)}')
+
+
+def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
+    """Switch on the config's ``BadCaseAnalysisHook``."""
+    if 'badcase' not in cfg.get('default_hooks', {}):
+        raise ValueError('--badcase needs default_hooks.badcase in the config; add '
+                         "dict(type='BadCaseAnalysisHook', metric_type='accuracy')")
+    hook = cfg.default_hooks.badcase
+    hook.enable = True
+    hook.show = args.show
+    hook.interval = args.interval
+    if args.show:
+        hook.wait_time = args.wait_time
+    if hook.get('metric_type') == 'accuracy' and not hook.get('metric'):
+        hook.metric = cfg.test_evaluator
+
+
+def dump_predictions(cfg: Config, path: str) -> None:
+    """Add MMEngine's metric that only stores the predictions."""
+    evaluator = cfg.test_evaluator
+    evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    cfg.test_evaluator = [*evaluator, dict(type='DumpResults', out_file_path=path)]
+
+
+def build_runner(args: argparse.Namespace) -> Runner:
+    """Read the config, apply the flags, join the other processes, build."""
+    check_endings(args)
+    cfg = read_config(args.config, args.cfg_options)
+    apply_common_flags(cfg, args)
+    check_checkpoint(args.checkpoint)
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.badcase:
+        enable_badcase(cfg, args)
+    if args.dump is not None:
+        dump_predictions(cfg, args.dump)
+    init_distributed(cfg)
+    runner = Runner.from_cfg(cfg)
+    if args.out is not None:
+        runner.register_hook(SaveMetricsHook(args.out))
+    return runner
+
+
+def main() -> None:
+    args = parse_args()
+    with plain_errors(building=True):
+        runner = build_runner(args)
+    with plain_errors():
+        runner.test()
+    leave_distributed()
+
+
+if __name__ == '__main__':
+    main()
