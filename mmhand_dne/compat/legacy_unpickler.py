@@ -8,6 +8,8 @@ own safe names and ``safe_load.allowed_types()``, and nothing else.
 Can go when torch 2.6 is the oldest that we support.
 """
 
+import _compat_pickle
+import collections
 import pickle
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -17,6 +19,14 @@ import torch
 
 from .safe_load import allowed_types, weights_only
 
+# Plain containers that torch's own list has from 2.6 on.
+CONTAINERS = {
+    'collections.Counter': collections.Counter,  # milestones of MultiStepLR
+    'builtins.bytearray': bytearray,
+    'builtins.complex': complex,
+    'builtins.set': set,
+}
+
 
 class ListedUnpickler(pickle.Unpickler):
     """Unpickler whose only reachable names are the listed ones."""
@@ -25,6 +35,7 @@ class ListedUnpickler(pickle.Unpickler):
         super().__init__(file, **kwargs)
         self.listed = {
             **torch._weights_only_unpickler._get_allowed_globals(),
+            **CONTAINERS,
             **allowed_types(),
         }
 
@@ -34,6 +45,9 @@ class ListedUnpickler(pickle.Unpickler):
         Raises:
             UnpicklingError: the name is not listed.
         """
+        # torch saves with protocol 2, which spells builtins as Python 2 did.
+        module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+        module = _compat_pickle.IMPORT_MAPPING.get(module, module)
         full_name = f'{module}.{name}'
         if full_name not in self.listed:
             raise pickle.UnpicklingError(f'Unsupported global: GLOBAL {full_name}')

@@ -9,6 +9,7 @@ Versions: mmengine 0.10.7, torch 2.1 to 2.13. Can go when mmengine passes
 ``weights_only=True`` and registers its own types (0.11 registers them).
 """
 
+import codecs
 import os
 import pickle
 import re
@@ -21,9 +22,17 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-FORCE, FORBID_FORCE = (
-    'TORCH_FORCE_WEIGHTS_ONLY_LOAD',
-    'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD',
+FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+FORBID_FORCE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# What torch and pickle raise over a file that is cut short or no checkpoint at all.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    LookupError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    UnicodeDecodeError,
 )
 # Numbers, strings and dates; not 'O', whose elements are arbitrary objects.
 NUMPY_DTYPES = '?bhilqBHILQefdgFDGSUMm'
@@ -47,6 +56,7 @@ def allowed_types() -> Dict[str, object]:
     allowed = {
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'builtins.getattr': read_statistic,
+        '_codecs.encode': codecs.encode,  # the bytes of a NumPy scalar or dtype
         'numpy.ndarray': np.ndarray,
         'numpy.dtype': np.dtype,
     }
@@ -70,9 +80,9 @@ def refusal(filename: str, error: Exception) -> str:
     """One sentence for a file that weights-only loading refused."""
     found = re.search(r'GLOBAL (\S+)', str(error))
     if found is None:
+        reason = f'{type(error).__name__}: {error}'.splitlines()[0]
         return (
-            f'{filename}: not a readable checkpoint ({str(error).splitlines()[0]}); '
-            'write or download it again'
+            f'{filename}: unreadable checkpoint ({reason}); write or download it again'
         )
     return (
         f'{filename}: the checkpoint wants to run {found.group(1)}, and only tensors '
@@ -82,7 +92,7 @@ def refusal(filename: str, error: Exception) -> str:
 
 @contextmanager
 def weights_only() -> Iterator[None]:
-    """While open, every ``torch.load`` is weights-only, also one that says otherwise."""
+    """While open, every ``torch.load`` is weights-only, whatever its caller says."""
     saved = {name: os.environ.pop(name, None) for name in (FORCE, FORBID_FORCE)}
     os.environ[FORCE] = '1'
     try:
@@ -109,7 +119,7 @@ def install_safe_loading() -> None:
         try:
             with context():
                 return load(cls, filename, map_location, logger)
-        except pickle.UnpicklingError as error:
+        except UNREADABLE as error:
             raise ValueError(refusal(filename, error)) from error
 
     load_checkpoint.weights_only = True
