@@ -42,7 +42,8 @@ def interhand_prediction(
 
         - keypoints (1, 42, 3): x, y original-image pixels, z mm from the own wrist;
           InterHand order, right hand first.
-        - keypoint_scores (1, 42): the hand's presence.
+        - keypoint_scores and keypoints_visible (1, 42): the hand's presence;
+          MMPose's visualisers draw what exceeds 0.3.
         - hand_type (1, 2): 1 where presence > 0.5.
         - rel_root_depth (1): depth of the left wrist minus the right one's, mm; NaN
           where the wrists are unknown.
@@ -58,9 +59,11 @@ def interhand_prediction(
     if root_cam is not None:
         relative = MILLIMETRES * _float64(root_cam)[:, 2].diff()
     scores = presence[:, None].expand(-1, keypoints.shape[1])
+    scores = scores.reshape(1, -1).float().numpy()
     return dict(
         keypoints=keypoints.reshape(1, -1, 3).float().numpy(),
-        keypoint_scores=scores.reshape(1, -1).float().numpy(),
+        keypoint_scores=scores,
+        keypoints_visible=scores.copy(),
         hand_type=(presence > 0.5)[None].float().numpy(),
         rel_root_depth=relative.float().numpy(),
     )

@@ -147,6 +147,7 @@ def test_unknown_wrists_give_nan_depth_and_tensors_are_taken(hands):
     assert {k: v.shape for k, v in pred.items()} == dict(
         keypoints=(1, 42, 3),
         keypoint_scores=(1, 42),
+        keypoints_visible=(1, 42),
         hand_type=(1, 2),
         rel_root_depth=(1,),
     )
@@ -162,3 +163,31 @@ def test_unknown_wrists_give_nan_depth_and_tensors_are_taken(hands):
 def test_missing_meta_keys_are_named(hands, metainfo, words):
     with pytest.raises(ValueError, match=words):
         predict(*hands, rotated_affine(), metainfo=metainfo)
+
+
+def test_mmposes_visualiser_draws_the_present_hand_only(hands):
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.visualization import PoseLocalVisualizer
+
+    import mmhand_dne  # noqa: F401  MMPose's visualisers need its compat package
+
+    joints, roots = 0.4 * hands[0], hands[1]
+    visualizer = PoseLocalVisualizer(radius=2, alpha=1.0)
+    visualizer.set_dataset_meta(
+        parse_pose_metainfo(dict(from_file='configs/_base_/datasets/interhand3d.py'))
+    )
+
+    def draw(presence):
+        sample = PoseDataSample()
+        sample.pred_instances = InstanceData(
+            **predict(joints, roots, rotated_affine(), presence)
+        )
+        grey = np.full((512, 512, 3), 60, np.uint8)
+        return visualizer.add_datasample(
+            'hands', grey, sample, draw_gt=False, draw_heatmap=False, draw_bbox=False
+        ).copy()
+
+    changed = (draw((0.9, 0.1)) != draw((0.1, 0.1))).any(-1)
+    pixels = image_pixels(joints + roots[:, None]).round().astype(int)
+    right, left = (changed[points[:, 1], points[:, 0]] for points in pixels)
+    assert right.all() and not left.any()
