@@ -1,0 +1,167 @@
+"""Time and peak memory of a training step: our DNE beside MMPose's InterNet.
+
+Each model lives in a process of its own; steps alternate between the two, so that a
+busy machine slows both. Batches are random and already on the device: no image is
+read, and InterNet's 3D heat maps are encoded before the clock starts.
+
+Example:
+    python tools/benchmarks/train_step.py --batch-size 2 --repeats 3 --device cpu
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import statistics
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {'dne': 'DNE (ours)', 'internet': 'InterNet (MMPose)'}
+
+
+def parse_args(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--config', default=str(ROOT / 'configs/dne_interhand.py'))
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...')
+    parser.add_argument('--threads', type=int, default=os.cpu_count())
+    parser.add_argument('--amp', action='store_true', help='mixed precision for both')
+    parser.add_argument('--models', nargs='+', choices=NAMES, default=list(NAMES))
+    parser.add_argument('--out', type=Path, help='write the numbers to this json file')
+    return parser.parse_args(args)
+
+
+def memory_mb(key: str) -> float:
+    """VmRSS or VmHWM (high water) of this process, MiB."""
+    status = Path('/proc/self/status').read_text()
+    return int(re.search(rf'{key}:\s+(\d+)', status)[1]) / 1024
+
+
+def serve(connection, model: str, args) -> None:
+    """Child process: build a model, then a step for each message until None."""
+    import torch
+    from mmengine.logging import MMLogger
+    from step_models import build, hand_batch, internet_batch, load_config, watch_parts
+    from stopwatch import Stopwatch
+
+    torch.set_num_threads(args.threads)
+    MMLogger.get_instance('benchmark', log_level='ERROR')
+    cfg = load_config(model, args.config)
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    network, optimiser = build(model, cfg, args.device)
+    if model == 'dne':
+        batch = hand_batch(network, args.batch_size, network.input_size)
+    else:
+        batch = internet_batch(cfg, args.batch_size)
+    cuda = args.device.startswith('cuda')
+    watch = Stopwatch(cuda)
+    watch_parts(watch, network, optimiser)
+    step = watch.timed(network.train_step, 'other')
+    before = memory_mb('VmRSS')
+    parameters = sum(p.numel() for p in network.parameters())
+    connection.send(dict(parameters=parameters))
+    while connection.recv() is not None:
+        start = time.perf_counter()
+        step(copy_batch(batch), optimiser)
+        result = dict(seconds=time.perf_counter() - start, parts=watch.take())
+        result.update(rss_before=before, rss_peak=memory_mb('VmHWM'))
+        if cuda:
+            result['cuda_peak'] = torch.cuda.max_memory_allocated() / 2**20
+        connection.send(result)
+
+
+def copy_batch(batch: dict) -> dict:
+    """A batch whose samples a step may change."""
+    return dict(
+        inputs=list(batch['inputs']),
+        data_samples=[sample.clone() for sample in batch['data_samples']],
+    )
+
+
+def start(model: str, args):
+    """A child process and the connection to it, the model built and warmed up."""
+    context = multiprocessing.get_context('spawn')
+    connection, other = context.Pipe()
+    process = context.Process(target=serve, args=(other, model, args), daemon=True)
+    process.start()
+    other.close()
+    try:
+        found = connection.recv()
+        connection.send('warm up')
+        connection.recv()
+    except EOFError:
+        process.join()
+        raise SystemExit(f'{NAMES[model]}: its process ended, see above') from None
+    return process, connection, found
+
+
+def measure(args) -> dict[str, dict]:
+    """Interleaved steps of all models; medians over the repeats."""
+    children = {model: start(model, args) for model in args.models}
+    steps = {model: [] for model in args.models}
+    for _ in range(args.repeats):
+        for model, (_, connection, _) in children.items():
+            connection.send('step')
+            steps[model].append(connection.recv())
+    report = {}
+    for model, (process, connection, found) in children.items():
+        connection.send(None)
+        process.join()
+        last = steps[model][-1]
+        found['seconds'] = [step['seconds'] for step in steps[model]]
+        found['median'] = statistics.median(found['seconds'])
+        found['parts'] = {
+            name: statistics.median(step['parts'].get(name, 0) for step in steps[model])
+            for name in last['parts']
+        }
+        found.update({k: v for k, v in last.items() if k not in ('parts', 'seconds')})
+        report[model] = found
+    return report
+
+
+def print_report(report: dict[str, dict], args) -> None:
+    print(
+        f'\nOne training step, batch size {args.batch_size}, {args.device}, '
+        f'{args.threads} threads, median of {args.repeats} interleaved steps\n'
+    )
+    print('| model | parameters [M] | step [s] | per image [s] | peak memory [MiB] |')
+    print('|---|---:|---:|---:|---:|')
+    for model, found in report.items():
+        print(
+            f'| {NAMES[model]} | {found["parameters"] / 1e6:.1f} '
+            f'| {found["median"]:.3f} | {found["median"] / args.batch_size:.3f} '
+            f'| {peak(found):.0f} |'
+        )
+    if len(report) == 2:
+        ours, theirs = report['dne'], report['internet']
+        print(
+            f'\nInterNet / DNE: time {theirs["median"] / ours["median"]:.2f}, '
+            f'memory {peak(theirs) / peak(ours):.2f}'
+        )
+    for model, found in report.items():
+        total = sum(found['parts'].values())
+        print(f'\n| {NAMES[model]} | [s] | share |\n|---|---:|---:|')
+        for name, seconds in found['parts'].items():
+            print(f'| {name} | {seconds:.3f} | {100 * seconds / total:.1f} % |')
+
+
+def peak(found: dict) -> float:
+    """Peak memory of a step, MiB: on the device, else of the whole process."""
+    return found.get('cuda_peak', found['rss_peak'])
+
+
+def main(args=None):
+    args = parse_args(args)
+    report = measure(args)
+    print_report(report, args)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=2))
+
+
+if __name__ == '__main__':
+    main()
