@@ -45,4 +45,5 @@ def normalised_adjacency(faces: Tensor, num_vertices: int) -> Tensor:
     values = 1.0 / degree[rows]
     indices = torch.stack([rows, columns])
     size = (num_vertices, num_vertices)
-    return torch.sparse_coo_tensor(indices, values, size).coalesce()
+    return torch.sparse_coo_tensor(
+        indices, values, size, check_invariants=False).coalesce()

@@ -5,7 +5,7 @@ face. Edge functions are taken relative to the pixel, which makes them exactly
 antisymmetric in floating point: two faces that share an edge cannot both miss
 a pixel on it, so a closed mesh has no holes.
 """
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -58,8 +58,8 @@ def front_facing(points: Tensor, faces: Tensor) -> Tensor:
 
 def rasterize(points: Tensor,
               faces: Tensor,
-              size: Tuple[int, int],
-              face_valid: Optional[Tensor] = None,
+              size: tuple[int, int],
+              face_valid: Tensor | None = None,
               perspective: bool = True) -> Fragments:
     """Find the nearest face at every pixel centre.
 
@@ -124,8 +124,8 @@ def interpolate(fragments: Fragments, faces: Tensor,
     return result.index_put((image, row, column), pixels)
 
 
-def _candidate_faces(points: Tensor, faces: Tensor, size: Tuple[int, int],
-                     face_valid: Optional[Tensor],
+def _candidate_faces(points: Tensor, faces: Tensor, size: tuple[int, int],
+                     face_valid: Tensor | None,
                      perspective: bool) -> _Candidates:
     """Drop what cannot be seen and find each face's box of pixel centres."""
     height, width = size
@@ -150,8 +150,8 @@ def _candidate_faces(points: Tensor, faces: Tensor, size: Tuple[int, int],
 
 
 def _covered_pixels(boxes: _Candidates, start: int, stop: int,
-                    size: Tuple[int, int],
-                    perspective: bool) -> Tuple[Tensor, Tensor]:
+                    size: tuple[int, int],
+                    perspective: bool) -> tuple[Tensor, Tensor]:
     """Test the candidate pairs [start, stop).
 
     Returns: (K,) flat pixel index and (K,) sort key, whose upper half orders
@@ -188,7 +188,7 @@ def _edge_functions(corners: Tensor, column: Tensor, row: Tensor) -> Tensor:
 
 
 def _weights_and_depth(edges: Tensor, corner_depth: Tensor,
-                       perspective: bool) -> Tuple[Tensor, Tensor]:
+                       perspective: bool) -> tuple[Tensor, Tensor]:
     """Barycentric weights (3, K) and depth (K,) from edge functions (3, K)."""
     weights = edges / edges.sum(dim=0)
     if not perspective:
@@ -204,7 +204,7 @@ def _sortable(depth: Tensor) -> Tensor:
     return torch.where(bits >= 0, bits, -(bits & 0x7fffffff))
 
 
-def _fragments(points: Tensor, faces: Tensor, size: Tuple[int, int],
+def _fragments(points: Tensor, faces: Tensor, size: tuple[int, int],
                covered: Tensor, winner: Tensor, perspective: bool) -> Fragments:
     """Barycentrics and depth of the winning faces, spread over the images."""
     batch, (height, width) = len(points), size

@@ -33,6 +33,42 @@ def vertex_cells(vertices: Tensor, cells: int) -> Tensor:
     return (unit * cells).floor().long().clamp_(0, cells - 1)
 
 
+class _PooledByCell(torch.autograd.Function):
+    """Maximum over the rows that share a cell, given back to each of them.
+
+    Sorting the rows by cell and reducing segments moves whole feature rows; torch's
+    scatter-max moves single numbers and is several times slower both ways.
+    """
+
+    @staticmethod
+    def forward(ctx, features: Tensor, rows: Tensor, num_rows: int) -> Tensor:
+        """(K, C) features; (K, 3) cell of each in three planes -> (K, 3, C)."""
+        flat = rows.flatten()
+        lengths = torch.zeros(num_rows, dtype=torch.int64, device=flat.device)
+        lengths.scatter_add_(0, flat, torch.ones_like(flat))
+        sorted_features = features[flat.argsort(stable=True) // rows.shape[1]]
+        # An empty cell holds -inf; no vertex reads it.
+        planes = torch.segment_reduce(
+            sorted_features, 'max', lengths=lengths, axis=0, unsafe=True)
+        read = planes[flat].view(*rows.shape, features.shape[-1])
+        ctx.save_for_backward(features, flat, read)
+        ctx.num_rows = num_rows
+        return read
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):
+        """The maximum's gradient goes to its vertices, ties share it evenly."""
+        features, flat, read = ctx.saved_tensors
+        winners = (features[:, None] == read).to(grad.dtype)
+        channels = features.shape[-1]
+        empty = grad.new_zeros(ctx.num_rows, channels)
+        total = empty.index_add(0, flat, grad.reshape(-1, channels))
+        ties = empty.index_add_(0, flat, winners.reshape(-1, channels))
+        share = (total / ties.clamp_(min=1))[flat].view_as(winners)
+        return (share * winners).sum(1), None, None
+
+
 def three_view_features(features: Tensor, vertices: Tensor, cells: int) -> Tensor:
     """Per-vertex features of the front, lateral and top planes.
 
@@ -48,14 +84,11 @@ def three_view_features(features: Tensor, vertices: Tensor, cells: int) -> Tenso
     """
     groups, count, channels = features.shape
     cell = vertex_cells(vertices, cells)
-    first = torch.tensor([axes[0] for axes in VIEW_AXES], device=cell.device)
-    second = torch.tensor([axes[1] for axes in VIEW_AXES], device=cell.device)
-    plane = cell[..., first] * cells + cell[..., second]  # (G, N, 3)
-    offset = torch.arange(3, device=cell.device) * cells * cells
-    index = (plane + offset).transpose(1, 2).reshape(groups, 3 * count, 1)
-    index = index.expand(-1, -1, channels)
-    source = features[:, None].expand(-1, 3, -1, -1).reshape(groups, -1, channels)
-    planes = features.new_full((groups, 3 * cells * cells, channels), -torch.inf)
-    planes = planes.scatter_reduce(1, index, source, reduce='amax')
-    read = planes.gather(1, index).view(groups, 3, count, channels)
-    return read.transpose(1, 2)
+    first, second = zip(*VIEW_AXES)
+    plane = cell[..., list(first)] * cells + cell[..., list(second)]  # (G, N, 3)
+    view = torch.arange(3, device=cell.device)
+    hand = torch.arange(groups, device=cell.device)[:, None, None]
+    rows = plane + cells * cells * (view + 3 * hand)
+    read = _PooledByCell.apply(
+        features.reshape(-1, channels), rows.flatten(0, 1), groups * 3 * cells**2)
+    return read.view(groups, count, 3, channels)

@@ -46,21 +46,24 @@ class HandMeshEstimator(BasePoseEstimator):
                  refine_head=None, hand_model=dict(type='HandPair'), input_size=256,
                  train_cfg=None, test_cfg=None, data_preprocessor=None, init_cfg=None,
                  metainfo=None):
-        super().__init__(
-            backbone, neck, train_cfg=train_cfg, test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
         if mano_head is None:
             raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
-        self.input_size = input_size
-        self.hand_model = MODELS.build(hand_model)
+        hand_model = MODELS.build(hand_model)
 
-        def build(head):
-            shared = dict(hand_model=self.hand_model)
-            return MODELS.build({**shared, **head}) if head else None
+        def with_hand(head):
+            return {'hand_model': hand_model, **head}
 
-        self.aux_head = build(aux_head)
-        self.mano_head = build(mano_head)
-        self.refine_head = build(refine_head)
+        # MMPose's base insists on exactly one head; the regressor is the one that is
+        # always there. It goes by its own name below.
+        super().__init__(
+            backbone, head=with_hand(mano_head), train_cfg=train_cfg, test_cfg=test_cfg,
+            data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
+        self.input_size, self.hand_model = input_size, hand_model
+        self.neck = MODELS.build(neck) if neck else None
+        self.aux_head = MODELS.build(with_hand(aux_head)) if aux_head else None
+        self.mano_head = self.head
+        del self.head
+        self.refine_head = MODELS.build(with_hand(refine_head)) if refine_head else None
 
     def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
         """Normalised crops (B, 3, H, W) -> maps, coarse hands, refined hands."""

@@ -3,8 +3,8 @@ import torch
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
 
+from mmhand_dne.evaluation.functional.interhand_fields import interhand_prediction
 from mmhand_dne.geometry.camera import metric_translation, project
-from mmhand_dne.structures.interhand_fields import interhand_predictions
 
 
 def final_state(outputs):
@@ -65,14 +65,13 @@ def pack_predictions(outputs, data_samples, size: int, with_maps: bool) -> list:
     joints_ndc = project(state.joints, state.camera)
     arrays = {name: value.detach().float().cpu().numpy()
               for name, value in fields.items()}
-    mmpose = interhand_predictions(
-        arrays['hand_joints'], arrays['hand_root_cam'],
-        joints_ndc.detach().float().cpu().numpy(), arrays['hand_presence'],
-        [sample.metainfo for sample in data_samples])
-    arrays.update(mmpose)
+    joints_ndc = joints_ndc.detach().float().cpu().numpy()
     for i, sample in enumerate(data_samples):
         sample.pred_instances = InstanceData(
-            **{name: value[i:i + 1] for name, value in arrays.items()})
+            **{name: value[i:i + 1] for name, value in arrays.items()},
+            **interhand_prediction(
+                arrays['hand_joints'][i], joints_ndc[i], arrays['hand_presence'][i],
+                arrays['hand_root_cam'][i], sample.metainfo))
         if with_maps and outputs.maps is not None:
             sample.pred_fields = PixelData(
                 **{name: value[i].detach().float().cpu()

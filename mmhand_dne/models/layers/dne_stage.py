@@ -160,13 +160,18 @@ class DNEStage(BaseModule):
 
     def select(self, density, refined, cameras, points, mean_2d, mean_3d, aligned,
                state, regressed, regress_joints) -> RefinedHands:
-        """Keep the most confident sample of each hand [decided]; see method docs."""
+        """Keep each hand's most confident sample [decided].
+
+        Confidence is log N(eps_2d) + log N(eps_3d) summed over the hand's vertices:
+        one index a hand, the introduction's "sample with the highest confidence".
+        """
         best = density.detach().argmax(1)  # (B, H)
 
-        def pick(samples: Tensor) -> Tensor:
-            index = best[:, None].reshape(len(best), 1, best.shape[1],
-                                          *[1] * (samples.dim() - 3))
-            return samples.gather(1, index.expand(-1, -1, *samples.shape[2:]))[:, 0]
+        image = torch.arange(best.shape[0], device=best.device)[:, None]
+        hand = torch.arange(best.shape[1], device=best.device)
+
+        def pick(samples: Tensor) -> Tensor:  # (B, R, H, ...) -> (B, H, ...)
+            return samples[image, best, hand]
 
         vertices = pick(refined)
         chosen = HandState(

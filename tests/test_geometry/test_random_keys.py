@@ -1,0 +1,49 @@
+"""Keyed draws: distribution, independence, and dependence on the key alone."""
+import numpy as np
+import torch
+from scipy import stats
+
+from mmhand_dne.geometry.random_keys import (
+    fold_in,
+    normal_from_keys,
+    uniform_from_keys,
+)
+
+
+def splitmix64(state):
+    """The published generator, in Python integers."""
+    mask = (1 << 64) - 1
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & mask
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & mask
+    return state ^ (state >> 31)
+
+
+def test_bits_equal_the_published_generator():
+    key, mask = 12345, (1 << 64) - 1
+    start = splitmix64(key)
+    expected = [splitmix64((start + n * 0x9E3779B97F4A7C15) & mask) >> 11
+                for n in range(1, 6)]
+    ours = uniform_from_keys(torch.tensor([key]), (5,))[0]
+    np.testing.assert_allclose(ours, (np.array(expected) + 0.5) * 2.0**-53, rtol=0)
+
+
+def test_draws_are_standard_normal():
+    draws = normal_from_keys(torch.arange(8), (20000,), torch.float64)
+    assert stats.kstest(draws.flatten().numpy(), 'norm').pvalue > 1e-3
+    # Fixed keys: the correlation is one number, well inside 5 / sqrt(n).
+    correlation = np.corrcoef(draws.numpy())
+    assert np.abs(correlation - np.eye(8)).max() < 5 / np.sqrt(20000)
+
+
+def test_an_image_draws_the_same_in_any_batch():
+    keys = fold_in(fold_in(torch.arange(6), 3), 17)
+    whole = normal_from_keys(keys, (4, 5))
+    torch.testing.assert_close(normal_from_keys(keys[4:5], (4, 5))[0], whole[4],
+                               rtol=0, atol=0)
+
+
+def test_folding_changes_every_draw():
+    keys = torch.arange(4)
+    first = normal_from_keys(fold_in(keys, 1), (100,))
+    second = normal_from_keys(fold_in(keys, 2), (100,))
+    assert (first - second).abs().min() > 0

@@ -1,0 +1,47 @@
+"""Bilinear reads and spatial softmax."""
+import torch
+
+from mmhand_dne.geometry.sampling import bilinear, gather_bilinear, softmax_readout
+
+
+def grid(h=5, w=7, channels=3):
+    return torch.randn(2, channels, h, w, dtype=torch.float64,
+                       generator=torch.Generator().manual_seed(0))
+
+
+def test_cell_centres_are_read_exactly():
+    features = grid()
+    points = torch.tensor([[(2 * j + 1) / 7 - 1, (2 * i + 1) / 5 - 1]
+                           for i in range(5) for j in range(7)], dtype=torch.float64)
+    read = bilinear(features, points.expand(2, -1, 2))
+    torch.testing.assert_close(read, features.flatten(2).mT)
+
+
+def test_gather_equals_grid_sample_also_outside():
+    features = grid().requires_grad_()
+    points = (3 * torch.rand(2, 200, 2, dtype=torch.float64,
+                             generator=torch.Generator().manual_seed(1)) - 1.5)
+    points.requires_grad_()
+    weight = torch.randn(2, 200, 3, dtype=torch.float64)
+    results = []
+    for read in (bilinear, gather_bilinear):
+        value = read(features, points)
+        grads = torch.autograd.grad((value * weight).sum(), (features, points))
+        results.append((value, *grads))
+    for ours, reference in zip(results[1], results[0]):
+        torch.testing.assert_close(ours, reference)
+
+
+def test_softmax_readout_is_the_value_at_a_sharp_peak():
+    values = torch.randn(1, 2, 3, 4, 4)
+    attention = torch.zeros(1, 2, 4, 4)
+    attention[0, 0, 1, 2] = attention[0, 1, 3, 0] = 200.0
+    read = softmax_readout(values, attention)
+    torch.testing.assert_close(read[0, 0], values[0, 0, :, 1, 2])
+    torch.testing.assert_close(read[0, 1], values[0, 1, :, 3, 0])
+
+
+def test_softmax_readout_of_flat_attention_is_the_mean():
+    values = torch.randn(2, 1, 3, 4, 4)
+    read = softmax_readout(values, torch.zeros(2, 1, 4, 4))
+    torch.testing.assert_close(read, values.mean((-1, -2)))
