@@ -1,4 +1,5 @@
 """Pictures: meshes over images, auxiliary maps, skeletons."""
+
 from .hand_visualizer import HandMeshVisualizer
 from .mesh_renderer import (
     HAND_COLORS,

@@ -2,6 +2,7 @@
 
 Every function draws on a copy. Points carry their pixel centres at integers.
 """
+
 from typing import Sequence
 
 import cv2
@@ -51,7 +52,7 @@ def draw_skeleton(
         joints: (21, 2) pixels, OpenPose order.
         valid: (21,) joints to draw, with the bones between two of them.
         edge_color: RGB of the outline: the hand's colour.
-        hollow: (21,) joints drawn as an empty ring.
+        hollow: (21,) joints drawn as an empty ring, their bones as a thin line.
         radius: of a joint, pixels.
     """
     image = image.copy()
@@ -59,11 +60,14 @@ def draw_skeleton(
     hollow = np.zeros(len(joints), bool) if hollow is None else np.asarray(hollow, bool)
     width = max(1, round(0.6 * radius))
     for parent, child in bones():
-        if valid[parent] and valid[child]:
-            ends = _fixed(joints[parent]), _fixed(joints[child])
-            cv2.line(image, *ends, edge_color, width + 2, cv2.LINE_AA, SUBPIXEL)
-            color = finger_color(child)
-            cv2.line(image, *ends, color, width, cv2.LINE_AA, SUBPIXEL)
+        if not (valid[parent] and valid[child]):
+            continue
+        ends = _fixed(joints[parent]), _fixed(joints[child])
+        if hollow[parent] or hollow[child]:
+            cv2.line(image, *ends, edge_color, 1, cv2.LINE_AA, SUBPIXEL)
+            continue
+        cv2.line(image, *ends, edge_color, width + 2, cv2.LINE_AA, SUBPIXEL)
+        cv2.line(image, *ends, finger_color(child), width, cv2.LINE_AA, SUBPIXEL)
     for joint in np.flatnonzero(valid):
         dot = joints[joint], radius, finger_color(joint), edge_color, hollow[joint]
         _dot(image, *dot)

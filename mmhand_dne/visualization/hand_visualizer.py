@@ -1,4 +1,5 @@
 """MMEngine visualizer of hand meshes and auxiliary maps."""
+
 from typing import Optional
 
 import cv2
@@ -24,12 +25,12 @@ class HandMeshVisualizer(PoseLocalVisualizer):
 
     First row: the input crop, coarse mesh, refined mesh by the coarse camera and by the
     corrected one, truth, the refined mesh from the side. Second row: auxiliary maps and
-    predicted joints. What the data sample lacks is left out. The right hand is blue, the left
-    orange. MMPose's own skeleton picture is `add_datasample(..., panel=False)`.
+    predicted joints. What the data sample lacks is left out. The right hand is blue,
+    the left orange. `add_datasample(..., panel=False)` draws MMPose's own skeletons.
 
     Args:
-        hand_model: config of the `HandPair` whose faces the meshes have. Whoever has
-            the model at hand calls `set_faces` instead, as `HandVisualizationHook` does.
+        hand_model: config of the `HandPair` whose faces the meshes have. Who has the
+            model at hand calls `set_faces` instead, as `HandVisualizationHook` does.
         tile: side of one picture of the panel, pixels.
         presence_thr: probability above which a predicted hand is drawn.
         other arguments: see `PoseLocalVisualizer`.
@@ -105,8 +106,16 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         """
         if not panel:
             return super().add_datasample(
-                name, image, data_sample, draw_gt, draw_pred, show=show,
-                wait_time=wait_time, out_file=out_file, step=step, **skeleton_options,
+                name,
+                image,
+                data_sample,
+                draw_gt,
+                draw_pred,
+                show=show,
+                wait_time=wait_time,
+                out_file=out_file,
+                step=step,
+                **skeleton_options,
             )
         scene = self._scene(crop_of(image, data_sample, frame), data_sample, draw_gt)
         picture = draw_panel(
@@ -164,7 +173,7 @@ def crop_of(image: np.ndarray, data_sample: PoseDataSample, frame: str) -> np.nd
     if affine is None or size is None:
         raise ValueError(
             "the data sample has no 'crop_affine' or no 'input_size', which lead from "
-            "the original image to the crop; pack them or pass the crop with "
+            'the original image to the crop; pack them or pass the crop with '
             "frame='crop'"
         )
     affine = np.asarray(affine, dtype=np.float64)

@@ -1,4 +1,5 @@
 """Auxiliary maps (DNE Eq. 9) as pictures: (h, w, 3) uint8 RGB, one cell a pixel."""
+
 import cv2
 import numpy as np
 
@@ -80,7 +81,9 @@ def normal_colors(normal: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     return _on_empty(_as_rgb(shown), foreground)
 
 
-def correspondence_colors(coordinates: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+def correspondence_colors(
+    coordinates: np.ndarray, foreground: np.ndarray
+) -> np.ndarray:
     """Rest-pose coordinates as RGB.
 
     Args:

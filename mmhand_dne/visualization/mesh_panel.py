@@ -3,6 +3,7 @@
 The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refined mesh
 with and without the camera correction).
 """
+
 from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -116,9 +117,7 @@ def prediction_views(
     ]
 
 
-def map_tiles(
-    fields: Optional[PixelData], size: tuple[int, int]
-) -> list[np.ndarray]:
+def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.ndarray]:
     """Labelled pictures (h, w) = `size` of the auxiliary maps that are there."""
     if fields is None:
         return []

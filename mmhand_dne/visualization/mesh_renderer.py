@@ -4,6 +4,7 @@ A `Surface` is a mesh with its pixels and depths; it is made from a perspective 
 a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
 hands hide each other as they do in the scene.
 """
+
 from typing import NamedTuple, Sequence
 
 import cv2

@@ -1,4 +1,5 @@
 """One sample's ground truth over its crop or its original image."""
+
 from typing import Optional, Sequence
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Evaluated data samples of hands whose photograph is a rendering of their truth."""
+
 from functools import lru_cache
 
 import numpy as np
@@ -98,7 +99,9 @@ def predictions(present, refined):
         fields.update(
             stage1_vertices=vertices, stage1_joints=joints, stage1_camera=camera
         )
-    arrays = {name: value.float().numpy()[None] for name, value in fields.items()}
+    arrays = {
+        name: value.float().numpy()[None].copy() for name, value in fields.items()
+    }
     return InstanceData(**arrays, **original_keypoints(joints))
 
 
@@ -117,9 +120,8 @@ def original_keypoints(joints):
 def random_maps(cells=16):
     rng = np.random.default_rng(0)
     channels = dict(depth=1, normal=3, heatmaps=42, correspondence=3, parts=34)
-    return PixelData(
-        **{k: torch.from_numpy(rng.random((n, cells, cells))) for k, n in channels.items()}
-    )
+    maps = {name: rng.random((n, cells, cells)) for name, n in channels.items()}
+    return PixelData(**{name: torch.from_numpy(map_) for name, map_ in maps.items()})
 
 
 @lru_cache(maxsize=4)

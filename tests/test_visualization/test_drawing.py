@@ -1,4 +1,5 @@
 """Skeletons and labels."""
+
 import numpy as np
 
 from mmhand_dne.hand_model.skeleton import FINGERS, OPENPOSE_JOINTS
@@ -62,7 +63,7 @@ def test_a_polygon_passes_its_corners():
 
 
 def test_labels_keep_the_picture_and_fit_its_width():
-    picture = labelled(BLACK[:, :100], 'a title that is far too long for its picture', 'x')
+    picture = labelled(BLACK[:, :100], 'a title far too long for its picture', 'x')
     assert (picture[-120:] == 0).all() and picture.shape[1] == 100
     bar = picture[:-120]
     assert (bar < 100).any() and (bar[:, -2:] == 255).all()

@@ -1,4 +1,5 @@
 """Panels show what a sample holds, leave out what it lacks, and say errors rightly."""
+
 import cv2
 import numpy as np
 import pytest
@@ -120,7 +121,8 @@ def test_the_refined_mesh_covers_the_photographed_hands():
     empty = photograph((0, 0))
     hands = crop_of((image != empty).any(-1).astype(np.uint8) * 255, sample, 'original')
     view = prediction_views(sample.pred_instances, BOTH)[-1]
-    drawn = render_mesh(view_surfaces(view, scene_of(sample)), (SIZE, SIZE)).coverage > 0.5
+    rendering = render_mesh(view_surfaces(view, scene_of(sample)), (SIZE, SIZE))
+    drawn = rendering.coverage > 0.5
     seen = hands > 127
     assert (drawn & seen).sum() / (drawn | seen).sum() > 0.9  # not 1: orthographic
 
@@ -204,7 +206,7 @@ def test_the_visualizer_of_mmpose_draws_our_samples_unchanged():
     height, width = image.shape[:2]
     assert picture.shape == (2 * height, width, 3)  # skeleton over heat map
     changed = (picture[:height] != image).any(axis=-1)
-    inside = (points[:, 0] < width) & (points[:, 1] < height) & (points[:, :2] > 0).all(1)
+    inside = ((points[:, :2] > 0) & (points[:, :2] < (width, height))).all(axis=1)
     assert inside.sum() > 30 and changed[points[inside, 1], points[inside, 0]].all()
     assert changed.mean() < 0.3
 

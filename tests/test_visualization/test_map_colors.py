@@ -1,4 +1,5 @@
 """Maps become the colours that their captions promise."""
+
 import numpy as np
 
 from mmhand_dne.visualization.map_colors import (

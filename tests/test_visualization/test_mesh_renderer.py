@@ -1,4 +1,5 @@
 """The renderer draws what geometry says: outlines, order, light, and nothing else."""
+
 import cv2
 import numpy as np
 import pytest
@@ -43,12 +44,19 @@ def rays_hit_sphere(center, intrinsics, size, scale=1.0):
 
 
 def assert_same_outline(coverage, expected):
-    """Equal but for the pixels along the outline."""
+    """Equal but for the pixels along the outline, and centred alike."""
     drawn, cross = coverage > 0.5, np.ones((3, 3), np.uint8)
     inner = cv2.erode(expected.astype(np.uint8), cross) > 0
     outer = cv2.dilate(expected.astype(np.uint8), cross) > 0
     assert expected.any() and not expected.all()
     assert (drawn | ~inner).all() and (outer | ~drawn).all()
+    np.testing.assert_allclose(center(coverage), center(expected), atol=0.1)
+
+
+def center(weights):
+    """Centre of mass (column, row), pixels."""
+    rows, columns = np.mgrid[: weights.shape[0], : weights.shape[1]]
+    return np.array([columns, rows]).reshape(2, -1) @ weights.ravel() / weights.sum()
 
 
 @pytest.mark.parametrize('scale', [1.0, 1.25, 2.0])
@@ -75,7 +83,7 @@ def test_orthographic_outline_is_the_ellipse_of_the_camera(sphere):
 
 def test_both_cameras_agree_where_they_are_equal(sphere):
     vertices, faces = sphere
-    size, depth, scale, shift = 96, 200.0, 8.0, 0.25  # so far away that rays are parallel
+    size, depth, scale, shift = 96, 200.0, 8.0, 0.25  # rays all but parallel
     focal = scale * size / 2 * depth
     center = (shift + 1) * size / 2 - 0.5
     intrinsics = torch.tensor([[focal, 0, center], [0, focal, center], [0, 0, 1.0]])
@@ -149,11 +157,11 @@ def test_light_comes_from_the_upper_left(sphere):
 def test_inner_sides_are_darker(sphere):
     vertices, faces = sphere
     camera = torch.tensor([[12.0, 0.0], [12.0, 0.0]])
-    pictures = [
-        render_mesh([orthographic_surface(vertices, camera, 64, f, (255,) * 3)], (64, 64))
-        for f in (faces, faces.flip(1))
-    ]
-    assert pictures[1].color[32, 32, 0] < 0.5 * pictures[0].color[32, 32, 0]
+    levels = []
+    for wound in (faces, faces.flip(1)):
+        surface = orthographic_surface(vertices, camera, 64, wound, (255, 255, 255))
+        levels.append(render_mesh([surface], (64, 64)).color[32, 32, 0])
+    assert levels[1] < 0.5 * levels[0]
 
 
 def test_what_is_behind_the_camera_or_not_a_number_is_left_out(sphere):
@@ -169,7 +177,8 @@ def test_side_view_puts_the_near_end_left_and_up_stays_up():
     near_top = torch.tensor([[0.0, -0.1, 0.0], [0.0, -0.1, 0.01], [0.01, -0.09, 0.0]])
     far_bottom = torch.tensor([[0.0, 0.1, 0.2], [0.0, 0.1, 0.19], [0.01, 0.09, 0.2]])
     faces = torch.tensor([[0, 1, 2]])
-    first, second = side_surfaces([near_top, far_bottom], [faces] * 2, [(1,) * 3] * 2, 100)
+    meshes, colors = [near_top, far_bottom], [RIGHT_COLOR, LEFT_COLOR]
+    first, second = side_surfaces(meshes, [faces] * 2, colors, 100)
     assert first.points[:, 0].max() < 20 and first.points[:, 1].max() < 20
     assert second.points[:, 0].min() > 80 and second.points[:, 1].min() > 80
 

@@ -1,0 +1,133 @@
+"""Truth lies on the hands, in the crop and in the original image, mirrored or not."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmhand_dne.visualization import truth_panel
+from mmhand_dne.visualization.drawing import BAR, finger_color
+from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
+from mmhand_dne.visualization.truth_panel import BOX_COLOR, draw_truth
+from tests.test_visualization.panel_samples import (
+    AFFINE,
+    ORIGINAL,
+    SIZE,
+    hand_pair,
+    make_sample,
+    photograph,
+)
+
+TOP = 2 * BAR
+
+
+def mirror(sample):
+    """The same sample, flipped by a transform: slots, geometry and crop."""
+    labels = sample.gt_instance_labels
+    flipped = {}
+    for name, value in labels.items():
+        if name != 'crop_intrinsics':
+            flipped[name] = value.flip(1)
+    for name in ('hand_vertices', 'hand_joints', 'hand_root_cam', 'hand_joints_ndc'):
+        flipped[name] = flipped[name].clone()
+        flipped[name][..., 0] *= -1
+    across = torch.tensor([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]])
+    mirrored_axes = torch.diag(torch.tensor([-1.0, 1, 1]))
+    flipped['crop_intrinsics'] = across @ labels.crop_intrinsics @ mirrored_axes
+    for name, value in flipped.items():
+        labels[name] = value
+    affine = across[:2].double().numpy() @ np.concatenate([AFFINE, [[0, 0, 1]]])
+    sample.set_metainfo(dict(crop_affine=affine, flip=True))
+    return sample
+
+
+def pictures(picture, height, width):
+    """The pictures of a panel, without labels and gaps."""
+    count = round(picture.shape[1] / (width + 4))
+    starts = [i * (width + 4) for i in range(count)]
+    return [picture[TOP : TOP + height, start : start + width] for start in starts]
+
+
+def original(sample):
+    drawn = draw_truth(photograph((1, 1)), sample, hand_pair().faces, True, tile=1)
+    return pictures(drawn, *ORIGINAL)
+
+
+def hue_share(picture, mask, color):
+    """Share of a mask whose pixels have a colour's hue."""
+    pixels = picture[mask] / picture[mask].max(axis=-1, keepdims=True).clip(1)
+    return (np.abs(pixels - np.array(color) / max(color)).max(axis=-1) < 0.25).mean()
+
+
+def test_the_mesh_covers_the_photographed_hands():
+    image, empty = photograph((1, 1)), photograph((0, 0))
+    mesh = original(make_sample())[1]
+    seen = (image != empty).any(axis=-1)
+    drawn = (mesh != image).any(axis=-1)
+    assert (seen & drawn).sum() / (seen | drawn).sum() > 0.98
+
+
+def test_a_mirrored_sample_lies_on_the_same_hands_in_the_same_colours():
+    plain, mirrored = original(make_sample())[1], original(mirror(make_sample()))[1]
+    right = (photograph((1, 0)) != photograph((0, 0))).any(axis=-1)
+    left = (photograph((0, 1)) != photograph((0, 0))).any(axis=-1)
+    for picture in (plain, mirrored):
+        assert hue_share(picture, right & ~left, RIGHT_COLOR) > 0.9
+        assert hue_share(picture, left & ~right, LEFT_COLOR) > 0.9
+
+
+def test_a_mirrored_crop_is_the_mirrored_picture():
+    crop = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    faces = hand_pair().faces
+    plain = draw_truth(crop, make_sample(), faces, tile=1)
+    flipped = np.ascontiguousarray(crop[:, ::-1])
+    mirrored = draw_truth(flipped, mirror(make_sample()), faces, tile=1)
+    plain, mirrored = (pictures(p, SIZE, SIZE)[1] for p in (plain, mirrored))
+    drawn, again = (plain != crop).any(-1), (mirrored != flipped).any(-1)
+    assert (drawn != again[:, ::-1]).mean() < 0.01
+
+
+@pytest.mark.parametrize('in_original', [True, False])
+def test_joints_sit_on_their_pixels(in_original):
+    sample = make_sample()
+    ndc = sample.gt_instance_labels.hand_joints_ndc[0].numpy()
+    pixels = ((ndc + 1) * SIZE - 1) / 2
+    image = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    if in_original:
+        image, pixels = photograph((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
+    drawn = draw_truth(image, sample, hand_pair().faces, in_original, tile=1)
+    picture = pictures(drawn, *image.shape[:2])[0]
+    wrist = np.rint(pixels[0, 0]).astype(int)
+    assert np.abs(picture[wrist[1], wrist[0]].astype(int) - finger_color(0)).max() < 40
+
+
+def test_invalid_joints_are_absent_and_flat_ones_hollow(monkeypatch):
+    seen = []
+
+    def record(image, joints, valid, color, hollow):
+        seen.append((valid.copy(), hollow.copy()))
+        return image
+
+    monkeypatch.setattr(truth_panel, 'draw_skeleton', record)
+    sample = make_sample()
+    sample.gt_instance_labels.hand_joints_ndc_valid[0, 0, 5] = 0
+    sample.gt_instance_labels.hand_joints_valid[0, 1] = 0
+    original(sample)
+    (valid, hollow), (left_valid, left_hollow) = seen
+    assert np.flatnonzero(~valid).tolist() == [5] and not hollow.any()
+    assert left_valid.all() and left_hollow.all()
+
+
+def test_joint_only_samples_are_drawn_as_skeletons_alone():
+    assert len(original(make_sample(mesh=False))) == 1
+    assert len(original(make_sample())) == 2
+
+
+def test_the_box_is_drawn_where_the_annotation_has_it():
+    sample = make_sample()
+    left, top, right, bottom = np.rint(sample.gt_instances.bboxes[0]).astype(int)
+    picture = original(sample)[0]
+    edge = picture[top + 5 : bottom - 5, left].astype(int)
+    assert np.median(np.abs(edge - BOX_COLOR).max(axis=-1)) < 60
+    inside = picture[top + 5 : bottom - 5, left + 5].astype(int)
+    assert np.median(np.abs(inside - BOX_COLOR).max(axis=-1)) > 60

@@ -1,0 +1,130 @@
+"""Draw a data set's samples as the model sees them, or over the original images.
+
+Example::
+
+    python tools/misc/browse_dataset.py configs/dne_freehand.py \
+        --output-dir work_dirs/browse --max-item-per-dataset 20 --phase val
+"""
+
+import argparse
+import os
+import os.path as osp
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
+import mmcv
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.utils import ProgressBar, mkdir_or_exist
+from mmpose.registry import DATASETS
+from torch import Tensor
+
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.visualization import HandMeshVisualizer
+from mmhand_dne.visualization.truth_panel import draw_truth
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='a train config')
+    parser.add_argument('--output-dir', help='folder for the pictures')
+    parser.add_argument(
+        '--not-show',
+        action='store_true',
+        help='open no window; without a display that is so anyway',
+    )
+    parser.add_argument(
+        '--max-item-per-dataset',
+        type=int,
+        default=50,
+        help='samples drawn from each data set, the first ones',
+    )
+    parser.add_argument('--phase', choices=['train', 'val', 'test'], default='train')
+    parser.add_argument(
+        '--mode',
+        choices=['transformed', 'original'],
+        default='transformed',
+        help='draw over the crop that the model gets, or over the image on disk',
+    )
+    parser.add_argument(
+        '--show-interval', type=float, default=2, help='seconds a window stays'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='changes to the config, key=value',
+    )
+    return parser.parse_args()
+
+
+def has_display() -> bool:
+    """Whether a window could be opened."""
+    if sys.platform.startswith('linux'):
+        return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'))
+    return True
+
+
+def sub_datasets(dataset) -> list:
+    """The data sets that a combined one is made of, or itself."""
+    return list(getattr(dataset, 'datasets', [dataset]))
+
+
+def picture_of(item: dict, faces: Tensor, mode: str) -> np.ndarray:
+    """Draw one item of a data set: (h, w, 3) uint8 RGB."""
+    sample = item['data_samples']
+    if mode == 'original':
+        image = mmcv.imread(sample.img_path, channel_order='rgb')
+    else:  # as LoadImage read it: BGR
+        image = item['inputs'].numpy()[::-1].transpose(1, 2, 0)
+    return draw_truth(np.ascontiguousarray(image), sample, faces, mode == 'original')
+
+
+def browse(cfg: Config, args: argparse.Namespace, show: bool) -> None:
+    """Build the phase's data sets and draw their first samples."""
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    np.random.seed(args.seed)
+    visualizer = HandMeshVisualizer(hand_model=cfg.model.hand_model)
+    parts = sub_datasets(DATASETS.build(cfg[f'{args.phase}_dataloader'].dataset))
+    counts = [min(len(part), args.max_item_per_dataset) for part in parts]
+    progress = ProgressBar(sum(counts))
+    if args.output_dir is not None:
+        mkdir_or_exist(args.output_dir)
+    for number, (part, count) in enumerate(zip(parts, counts)):
+        for index in range(count):
+            item = part[index]
+            picture = picture_of(item, visualizer.faces, args.mode)
+            stem = osp.splitext(osp.basename(item['data_samples'].img_path))[0]
+            name = f'{number}_{index:06d}_{stem}.png'
+            if args.output_dir is not None:
+                mmcv.imwrite(picture[..., ::-1], osp.join(args.output_dir, name))
+            if show:
+                visualizer.show(picture, name, wait_time=args.show_interval)
+            progress.update()
+    print()
+
+
+def main() -> None:
+    args = parse_args()
+    show = has_display() and not args.not_show
+    with plain_errors(building=True):
+        if not show and args.output_dir is None:
+            raise ValueError(
+                'there is no display, or --not-show was given, and no --output-dir: '
+                'the pictures would go nowhere; give --output-dir FOLDER'
+            )
+        cfg = read_config(args.config, args.cfg_options)
+    with plain_errors():
+        browse(cfg, args, show)
+
+
+if __name__ == '__main__':
+    main()
