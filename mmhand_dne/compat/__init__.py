@@ -33,9 +33,9 @@ def install() -> None:
     check_versions()
     from .safe_load import install_safe_loading
 
+    # mmengine reloads pkg_resources with every config; setup.py bounds setuptools.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     with stand_ins() as absent, warnings.catch_warnings():
-        # mmengine imports pkg_resources, whose deprecation is handled by setup.py.
-        warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
         # mmcv.cnn says on import that mmcv-lite lacks ops; using one says it better.
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
         check_optional_packages_load(absent)

@@ -1,15 +1,38 @@
 # Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Make ``_base_ = 'mmhand_dne::dne/NAME.py'`` resolve after ``import mmhand_dne``.
 
-Symptom: MMEngine resolves ``package::folder/name`` only for the packages in its own
-table. Versions: mmengine 0.10.7 to 0.11. Can go when the table is open.
+Symptoms: MMEngine resolves ``package::folder/name`` only for the packages of its own
+table; and it looks for an editable install (PEP 660) in site-packages, where that
+leaves no folder.
+Versions: mmengine 0.10.7 to 0.11. Can go when the table is open and the folder is
+taken from ``find_spec``.
 """
 
-from mmengine.config import utils as config_utils
+from functools import wraps
+from pathlib import Path
+
+import mmengine.config.config as config_module
+import mmengine.hub.hub as hub_module
+from mmengine.config.utils import MODULE2PACKAGE
 
 PACKAGE = 'mmhand_dne'
+PACKAGE_PATH = Path(__file__).resolve().parent.parent
 
 
 def register_config_scope() -> None:
-    """Add this package to MMEngine's table of packages with configs."""
-    config_utils.MODULE2PACKAGE[PACKAGE] = PACKAGE
+    """Tell MMEngine that this package has configs, in ``PACKAGE_PATH / '.mim'``."""
+    if PACKAGE in MODULE2PACKAGE:
+        return
+    MODULE2PACKAGE[PACKAGE] = PACKAGE
+    for module in (config_module, hub_module):
+        module.get_installed_path = know_this_package(module.get_installed_path)
+
+
+def know_this_package(get_installed_path):
+    """Wrap MMEngine's look-up so that it answers for this package from here."""
+
+    @wraps(get_installed_path)
+    def wrapped(package: str) -> str:
+        return str(PACKAGE_PATH) if package == PACKAGE else get_installed_path(package)
+
+    return wrapped

@@ -1,0 +1,82 @@
+# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
+"""Packaging. It lists what MMPose needs at run time, but neither mmpose nor mmcv.
+
+mmpose: its metadata asks for chumpy, which does not build on Python 3.11 and which
+MMPose never imports, so it is installed with ``pip install --no-deps mmpose==1.3.2``.
+mmcv: either of mmcv, mmcv-lite and the onedl forks will do, which pip cannot say, and
+two of them together overwrite each other's files. ``tools/install.sh`` installs
+mmcv-lite where none of them is there.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+INSTALL_REQUIRES = [
+    'torch>=2.1',  # the network
+    'mmengine>=0.10.7,<1',  # runner, hooks, registries; 0.10.7 is the newest 0.10
+    'numpy>=1.22,<2',  # xtcocotools and MMPose 1.3.2 are built for NumPy 1
+    'setuptools<81',  # mmengine imports pkg_resources, which newer ones remove
+    'smplx>=0.1.28',  # skinning and blend shapes of MANO
+    'roma>=1.5',  # rotation conversions
+    'opencv-python>=4.5,<4.12',  # images; 4.12 asks for NumPy 2
+    'scipy',  # mmpose: codecs, datasets, evaluation
+    'matplotlib',  # mmpose: visualisers
+    'pillow',  # mmpose: visualisers
+    'json_tricks',  # mmpose: annotation files
+    'munkres',  # mmpose: bottom-up grouping, imported by every head
+    'six',  # mmpose.models.utils imports it without listing it
+    'xtcocotools>=1.12',  # mmpose: COCO-style annotation files
+    'rich',  # progress bars
+]
+EXTRAS_REQUIRE = {
+    # trimesh with rtree casts the rays that the rasteriser is compared with.
+    'tests': ['pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard'],
+    'vis': ['tensorboard'],
+}
+# MMEngine looks for configs in PACKAGE/.mim. There it finds links to the folders of a
+# checkout, so that an editable install needs no step; a wheel gets the files.
+MIM = ROOT / 'mmhand_dne' / '.mim'
+PACKAGE_DATA = [
+    'hand_model/*.npz',
+    'hand_model/*.md',
+    '.mim/model-index.yml',
+    *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),
+    *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh')),
+]
+
+
+def read_version() -> str:
+    """The version, read from the source so that nothing has to be installed."""
+    text = (ROOT / 'mmhand_dne' / 'version.py').read_text(encoding='utf-8')
+    return re.search(r"__version__ = '([^']+)'", text).group(1)
+
+
+def check_links() -> None:
+    """Refuse to build a package without configs, which would fail only when used."""
+    for name in ('configs', 'tools', 'model-index.yml'):
+        if not (MIM / name).exists():
+            raise SystemExit(
+                f'{MIM / name} is a broken link to {ROOT / name}; check the sources '
+                'out with symbolic links (git config core.symlinks true)'
+            )
+
+
+check_links()
+readme = ROOT / 'README.md'
+setup(
+    name='mmhand_dne',
+    version=read_version(),
+    description='Dual Noise Estimation of hand meshes, a plug-in of MMPose',
+    long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['mmhand_dne', 'mmhand_dne.*']),
+    package_data={'mmhand_dne': PACKAGE_DATA},
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+)
