@@ -1,0 +1,207 @@
+# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
+"""Say what the plug-in needs, what is there, and the command that repairs the rest.
+
+Runs with nothing installed. Exit status 1 if the plug-in cannot run.
+
+Example:
+    python tools/check_env.py
+    python tools/check_env.py --mano data/mano
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+from typing import Iterator, NamedTuple, Optional
+
+HERE = Path(__file__).resolve().parent
+# Beside this folder in a checkout, above it in a wheel (mmhand_dne/.mim/tools).
+PACKAGE = next(
+    (p for p in (HERE.parent / 'mmhand_dne', HERE.parent.parent) if p.exists()), HERE
+)
+# What else is imported: module, what pip calls it.
+MODULES = (
+    ('scipy', 'scipy'),
+    ('matplotlib', 'matplotlib'),
+    ('PIL', 'pillow'),
+    ('json_tricks', 'json_tricks'),
+    ('munkres', 'munkres'),
+    ('six', 'six'),
+    ('rich', 'rich'),
+    ('xtcocotools.mask', 'xtcocotools'),
+    ('smplx', 'smplx'),
+    ('roma', 'roma'),
+)
+# Works without; but what is installed and does not load stops MMPose.
+OPTIONAL = (
+    ('mmcv.ops', 'mmcv.ops', 'compiled operators; no model of ours uses them'),
+    ('torchvision', 'torchvision', 'MMPose draws SimCC codes with it'),
+    ('mmdet', 'mmdet', 'MMPose detects people with it'),
+)
+HEADLESS = (
+    'pip uninstall -y opencv-python && '
+    'pip install "opencv-python-headless>=4.5,<4.12"  # or: apt-get install -y libgl1'
+)
+
+
+class Row(NamedTuple):
+    """One line of the report."""
+
+    state: str  # ok | note | missing | broken; the last two stop the plug-in
+    name: str
+    text: str
+    repair: str = ''
+
+
+def load_from_compat(name: str):
+    """A file of ``mmhand_dne/compat`` without importing the package around it."""
+    path = PACKAGE / 'compat' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(f'check_env_{name}', path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def import_error(module: str) -> Optional[str]:
+    """First line of why a module does not import, None if it does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # a broken binary may raise anything
+        return f'{type(error).__name__}: {error}'.splitlines()[0]
+    return None
+
+
+def check_required(versions) -> Iterator[Row]:
+    """Python and the packages with a version window."""
+    python = '.'.join(map(str, sys.version_info[:3]))
+    problem = versions.python_problem()
+    repair = 'python3.11 -m venv .venv  # Debian: apt-get install python3.11-venv'
+    yield (
+        Row('note', 'python', problem, repair)
+        if problem
+        else Row('ok', 'python', python)
+    )
+    for item in versions.REQUIREMENTS:
+        problem = versions.problem_with(item)
+        if problem:
+            yield Row('missing', item.distributions[0], problem, item.install)
+            continue
+        # mmpose imports only with our stand-ins; the last check imports it.
+        error = None if item.module == 'mmpose' else import_error(item.module)
+        if error:
+            repair = item.install.replace('install', 'install --force-reinstall', 1)
+            yield Row('broken', item.distributions[0], error, repair)
+        else:
+            yield Row('ok', item.distributions[0], versions.installed_version(item))
+
+
+def check_modules() -> Iterator[Row]:
+    """The packages of which any usual version will do, and OpenCV."""
+    for module, pip_name in MODULES:
+        error = import_error(module)
+        yield _row(pip_name, error, f'pip install {pip_name}')
+    error = import_error('cv2')
+    if error and ('libGL' in error or 'libgthread' in error):
+        text = f'a library of the system is absent ({error})'
+        yield Row('broken', 'opencv-python', text, HEADLESS)
+    else:
+        yield _row('opencv-python', error, 'pip install "opencv-python>=4.5,<4.12"')
+
+
+def _row(name: str, error: Optional[str], repair: str) -> Row:
+    if error is None:
+        return Row('ok', name, '')
+    absent = error.startswith('ModuleNotFoundError')
+    if not absent:
+        repair = repair.replace('install', 'install --force-reinstall', 1)
+    return Row('missing' if absent else 'broken', name, error, repair)
+
+
+def check_optional(stand_ins) -> Iterator[Row]:
+    """Packages that may be absent, and the accelerator."""
+    for name, module, use in OPTIONAL:
+        package = stand_ins.OPTIONAL_PACKAGES[name]
+        if not stand_ins.is_present(package):
+            yield Row('note', name, f'absent, not needed ({use})', package.remedy)
+            continue
+        error = import_error(module)
+        remove = f'pip uninstall -y {"mmcv" if name == "mmcv.ops" else name}'
+        if error:
+            text = f'installed, does not load beside this torch ({error})'
+            yield Row('broken', name, text, remove)
+        else:
+            yield Row('ok', name, use)
+    error = import_error('tensorboard')
+    text = 'absent, needed for the TensorBoard back end only'
+    repair = 'pip install tensorboard'
+    yield (
+        Row('note', 'tensorboard', text, repair)
+        if error
+        else Row('ok', 'tensorboard', '')
+    )
+    if import_error('torch') is None:
+        import torch
+
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        text = torch.cuda.get_device_name(0) if found else 'none, the CPU is used'
+        yield Row('ok' if found else 'note', 'CUDA', text)
+
+
+def check_plugin() -> Row:
+    """The plug-in itself, which imports all of MMPose."""
+    if importlib.util.find_spec('mmhand_dne') is None:
+        sys.path.insert(0, str(PACKAGE.parent))
+    error = import_error('mmhand_dne')
+    if error:
+        return Row('broken', 'mmhand_dne', error, 'the commands above, first to last')
+    return Row('ok', 'mmhand_dne', sys.modules['mmhand_dne'].__version__)
+
+
+def check_mano(folder: Path) -> Iterator[Row]:
+    """The licensed MANO files, only where the caller says that there are some."""
+    from mmhand_dne.hand_model.mano_file import read_mano
+
+    for name in ('MANO_RIGHT.pkl', 'MANO_LEFT.pkl'):
+        try:
+            read_mano(folder / name)
+        except (ValueError, OSError) as error:
+            repair = 'download MANO v1.2 from https://mano.is.tue.mpg.de'
+            yield Row('broken', name, str(error), repair)
+        else:
+            yield Row('ok', name, str(folder))
+
+
+def collect(mano: Optional[Path]) -> Iterator[Row]:
+    """Every row of the report, in the order of repair."""
+    yield from check_required(load_from_compat('versions'))
+    yield from check_modules()
+    yield from check_optional(load_from_compat('optional_modules'))
+    plugin = check_plugin()
+    yield plugin
+    if mano is not None and plugin.state == 'ok':
+        yield from check_mano(mano)
+
+
+def main() -> int:
+    """Print the report; 1 if something stops the plug-in, else 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--mano', type=Path, help='folder of MANO_{RIGHT,LEFT}.pkl')
+    blocked = False
+    for row in collect(parser.parse_args().mano):
+        print(f'{row.state:8}{row.name:16}{row.text}')
+        if row.state in ('missing', 'broken'):
+            blocked = True
+            print(f'{"":8}repair: {row.repair}')
+        elif row.repair:
+            print(f'{"":8}if wanted: {row.repair}')
+    print('The plug-in cannot run.' if blocked else 'The plug-in can run.')
+    return int(blocked)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
