@@ -1,8 +1,9 @@
 """Time and peak memory of a training step: our DNE beside MMPose's InterNet.
 
 Each model lives in a process of its own; steps alternate between the two, so that a
-busy machine slows both. Batches are random and already on the device: no image is
-read, and InterNet's 3D heat maps are encoded before the clock starts.
+busy machine slows both; CPU time, summed over threads, hardly depends on that. Batches
+are random and already on the device: no image is read, and InterNet's 3D heat maps
+are encoded before the clock starts.
 
 Example:
     python tools/benchmarks/train_step.py --batch-size 2 --repeats 3 --device cpu
@@ -65,9 +66,10 @@ def serve(connection, model: str, args) -> None:
     parameters = sum(p.numel() for p in network.parameters())
     connection.send(dict(parameters=parameters))
     while connection.recv() is not None:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         step(copy_batch(batch), optimiser)
         result = dict(seconds=time.perf_counter() - start, parts=watch.take())
+        result['cpu_seconds'] = time.process_time() - cpu_start
         result.update(rss_before=before, rss_peak=memory_mb('VmHWM'))
         if cuda:
             result['cuda_peak'] = torch.cuda.max_memory_allocated() / 2**20
@@ -114,11 +116,12 @@ def measure(args) -> dict[str, dict]:
         last = steps[model][-1]
         found['seconds'] = [step['seconds'] for step in steps[model]]
         found['median'] = statistics.median(found['seconds'])
+        found['cpu_median'] = statistics.median(s['cpu_seconds'] for s in steps[model])
         found['parts'] = {
             name: statistics.median(step['parts'].get(name, 0) for step in steps[model])
             for name in last['parts']
         }
-        found.update({k: v for k, v in last.items() if k not in ('parts', 'seconds')})
+        found.update({k: v for k, v in last.items() if k.startswith(('rss', 'cuda'))})
         report[model] = found
     return report
 
@@ -128,18 +131,19 @@ def print_report(report: dict[str, dict], args) -> None:
         f'\nOne training step, batch size {args.batch_size}, {args.device}, '
         f'{args.threads} threads, median of {args.repeats} interleaved steps\n'
     )
-    print('| model | parameters [M] | step [s] | per image [s] | peak memory [MiB] |')
-    print('|---|---:|---:|---:|---:|')
+    print('| model | parameters [M] | step [s] | image [s] | CPU [s] | peak [MiB] |')
+    print('|---|---:|---:|---:|---:|---:|')
     for model, found in report.items():
         print(
             f'| {NAMES[model]} | {found["parameters"] / 1e6:.1f} '
             f'| {found["median"]:.3f} | {found["median"] / args.batch_size:.3f} '
-            f'| {peak(found):.0f} |'
+            f'| {found["cpu_median"]:.3f} | {peak(found):.0f} |'
         )
     if len(report) == 2:
         ours, theirs = report['dne'], report['internet']
         print(
             f'\nInterNet / DNE: time {theirs["median"] / ours["median"]:.2f}, '
+            f'CPU time {theirs["cpu_median"] / ours["cpu_median"]:.2f}, '
             f'memory {peak(theirs) / peak(ours):.2f}'
         )
     for model, found in report.items():
