@@ -122,6 +122,13 @@ def test_pca_pose_weighs_the_components(pair):
     np.testing.assert_allclose(found, 2 * components[0] - components[2], atol=1e-6)
 
 
+def test_components_of_the_left_mirror_the_right(pair):
+    coefficients = torch.randn(6, 45, generator=torch.Generator().manual_seed(1))
+    right, left = pair.right.pca_pose(coefficients), pair.left.pca_pose(coefficients)
+    expected = right * torch.tensor([1.0, -1.0, -1.0]).repeat(15)
+    torch.testing.assert_close(left, expected)
+
+
 def test_pair_is_relative_to_the_regressed_wrist(pair, poses):
     axis_angle, betas = (value.float() for value in poses)
     rotations = pair.right.absolute_pose(axis_angle, mean=False)
