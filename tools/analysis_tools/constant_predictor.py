@@ -18,6 +18,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
+from torch.utils.data import Subset
 
 import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.evaluation.functional.mean_hands import MeanHands
@@ -78,7 +79,7 @@ def measure_mean(cfg, max_train: int, workers: int) -> MeanHands:
     if len(dataset) > max_train:
         step = len(dataset) / max_train
         print(f'mean of {max_train} evenly spaced of {len(dataset)} training images')
-        dataset = dataset.get_subset([int(i * step) for i in range(max_train)])
+        dataset = Subset(dataset, [int(i * step) for i in range(max_train)])
     mean = MeanHands()
     for batch in build_loader(dataset, workers):
         for sample in batch['data_samples']:
