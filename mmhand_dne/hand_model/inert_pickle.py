@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 PLAIN_TYPES = 'fiub'  # kinds of numpy types that hold numbers only
+MAX_ENTRIES = 10**8  # of a sparse matrix; MANO's has 16 x 778
 
 
 class Record:
@@ -194,14 +195,21 @@ def _scalar(record: ScalarRecord) -> np.ndarray:
 def _dense(record: SparseRecord) -> np.ndarray:
     state = record.state
     shape = state['_shape'] if '_shape' in state else state['shape']
-    shape = tuple(int(to_array(size)) for size in shape)
+    rows, columns = (int(to_array(size)) for size in shape)
     data, indices, starts = (
         to_array(state[name]) for name in ('data', 'indices', 'indptr')
     )
-    lines = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    dense = np.zeros(shape, data.dtype)
-    at = (indices, lines) if record.by_column else (lines, indices)
-    np.add.at(dense, at, data)
+    lines, across = (columns, rows) if record.by_column else (rows, columns)
+    counts = np.diff(starts.astype(np.int64))
+    # Before anything is allocated by these numbers, which the file chose.
+    plausible = 0 <= rows * columns <= MAX_ENTRIES and len(counts) == lines
+    if not plausible or counts.min(initial=0) < 0 or counts.sum() != len(indices):
+        raise ValueError('damaged sparse matrix: its counts contradict each other')
+    line = np.repeat(np.arange(lines), counts)
+    if len(indices) and not 0 <= indices.min() <= indices.max() < across:
+        raise ValueError('damaged sparse matrix: an index is outside')
+    dense = np.zeros((rows, columns), data.dtype)
+    np.add.at(dense, (indices, line) if record.by_column else (line, indices), data)
     return dense
 
 

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse
 import smplx
 import torch
 
@@ -250,6 +251,20 @@ def test_truncated_file_is_one_sentence(tmp_path, folder):
     path = tmp_path / 'MANO_RIGHT.pkl'
     path.write_bytes((folder / 'MANO_RIGHT.pkl').read_bytes()[:100000])
     with pytest.raises(ValueError, match='is not a readable pickle'):
+        read_mano(path)
+
+
+@pytest.mark.parametrize('damage', ['indptr', 'indices', 'shape'])
+def test_damaged_sparse_matrix_is_refused_before_allocating(right, tmp_path, damage):
+    matrix = scipy.sparse.csc_matrix(right['J_regressor'])
+    if damage == 'shape':
+        matrix._shape = (16, 10**12)
+    else:
+        array = getattr(matrix, damage)
+        array[-1] = 2**30
+    path = tmp_path / 'MANO_RIGHT.pkl'
+    write_plain(path, {**right, 'J_regressor': matrix})
+    with pytest.raises(ValueError, match="'J_regressor' .*damaged sparse matrix"):
         read_mano(path)
 
 
