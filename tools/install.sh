@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Make the environment of this project, or return at once if it is there.
+#
+#   bash tools/install.sh
+#
+# MMHAND_VENV    where it goes (default: .venv in the project)
+# MMHAND_PYTHON  the Python 3.10 or 3.11 that makes it (default: the first found)
+set -euo pipefail
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="${MMHAND_VENV:-$ROOT/.venv}"
+PY="$VENV/bin/python"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { echo "[install] $SECONDS s: $*"; }
+
+# Without byte code, of which most is never imported: a third of the time.
+pip_install() { "$PY" -m pip install -qq --no-compile "$@"; }
+
+has_torch() {  # PYTHON: whether it imports torch >= 2.1
+    "$1" -c 'import sys, torch
+numbers = torch.__version__.split("+")[0].split(".")[:2]
+sys.exit(tuple(map(int, numbers)) < (2, 1))' >/dev/null 2>&1
+}
+
+has_mmcv() {  # either of mmcv, mmcv-lite and their onedl forks
+    "$PY" -c 'import importlib.util, sys
+sys.exit(importlib.util.find_spec("mmcv") is None)'
+}
+
+find_python() {
+    local name found=""
+    for name in ${MMHAND_PYTHON:-python3.11 python3.10 python3 python}; do
+        local version
+        version="$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' \
+            2>/dev/null)" || continue
+        found="$found $name=$version"
+        case "$version" in
+            3.10 | 3.11) ;;
+            *) continue ;;
+        esac
+        if "$name" -c 'import ensurepip, venv' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+        found="$found(without-venv)"
+    done
+    {
+        echo "No usable Python 3.10 or 3.11 with its venv module, found:${found:- none}."
+        echo "Install one (Debian: apt-get install python3.11 python3.11-venv), or name"
+        echo "it: MMHAND_PYTHON=/path/to/python3.11 bash $0"
+    } >&2
+    return 1
+}
+
+make_venv() {
+    local base flags=()
+    base="$(find_python)"
+    if has_torch "$base"; then
+        say "using the torch of $base"
+        flags=(--system-site-packages)
+    fi
+    "$base" -m venv "${flags[@]}" "$VENV"
+}
+
+install_packages() {
+    # The bound on setuptools, also for what the packages below build.
+    say "setuptools"
+    pip_install "setuptools>=64,<81" wheel
+    if has_torch "$PY"; then
+        say "torch is there"
+    else
+        say "torch 2.13.0"
+        pip_install torch==2.13.0
+    fi
+    say "packages"
+    # First ours, whose bounds on NumPy and OpenCV then hold for mmcv's needs.
+    pip_install --no-build-isolation -e "$ROOT[tests]"
+    say "mmcv, mmpose"
+    has_mmcv || pip_install mmcv-lite==2.1.0
+    # Its metadata asks for chumpy, which it never imports and which does not build.
+    pip_install --no-deps mmpose==1.3.2
+}
+
+repair_opencv() {  # without libGL only the headless build of OpenCV loads
+    local error
+    if error="$("$PY" -c 'import cv2' 2>&1)"; then
+        return
+    fi
+    case "$error" in
+        *libGL* | *libgthread* | *libglib*) ;;
+        *) return ;;  # check_env names it
+    esac
+    say "no libGL on this machine, OpenCV without windows"
+    local version
+    version="$("$PY" -c \
+        'from importlib import metadata; print(metadata.version("opencv-python"))')"
+    "$PY" -m pip uninstall -qq -y opencv-python
+    pip_install --no-deps "opencv-python-headless==$version"
+}
+
+STAMP="$VENV/.mmhand_dne_stamp"
+WANTED="$(cat "$ROOT/setup.py" "${BASH_SOURCE[0]}" | cksum) $ROOT"
+if [ -x "$PY" ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$WANTED" ]; then
+    exit 0
+fi
+SECONDS=0
+if [ ! -x "$PY" ] || ! "$PY" -m pip --version >/dev/null 2>&1; then
+    say "environment $VENV"
+    make_venv
+fi
+install_packages
+repair_opencv
+say "check"
+if ! report="$("$PY" "$ROOT/tools/check_env.py" 2>&1)"; then
+    echo "$report" >&2
+    exit 1
+fi
+echo "$WANTED" > "$STAMP"
+say "done; to use it: source $VENV/bin/activate"
