@@ -6,20 +6,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import mmengine  # noqa: E402  (after the path of the checkout)
-from mmengine.config import Config, DictAction  # noqa: E402
-from mmengine.dist import is_main_process  # noqa: E402
-from mmengine.hooks import Hook  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
+import mmengine
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
-import mmhand_dne  # noqa: E402, F401
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint  # noqa: E402
-from mmhand_dne.engine.runner.distributed import (  # noqa: E402
+import mmhand_dne  # noqa: F401
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.distributed import (
     init_distributed,
     leave_distributed,
 )
-from mmhand_dne.engine.runner.plain_errors import plain_errors  # noqa: E402
-from mmhand_dne.engine.runner.run_config import (  # noqa: E402
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import (
     apply_common_flags,
     read_config,
 )

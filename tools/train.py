@@ -5,16 +5,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmengine.config import DictAction  # noqa: E402  (after the path of the checkout)
-from mmengine.runner import Runner  # noqa: E402
+from mmengine.config import DictAction
+from mmengine.runner import Runner
 
-import mmhand_dne  # noqa: E402, F401
-from mmhand_dne.engine.runner.distributed import (  # noqa: E402
+import mmhand_dne  # noqa: F401
+from mmhand_dne.engine.runner.distributed import (
     init_distributed,
     leave_distributed,
 )
-from mmhand_dne.engine.runner.plain_errors import plain_errors  # noqa: E402
-from mmhand_dne.engine.runner.run_config import (  # noqa: E402
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import (
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,

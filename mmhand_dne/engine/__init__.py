@@ -1,3 +1,4 @@
-from .hooks import *  # noqa: F401, F403
-from .optim import *  # noqa: F401, F403
-from .runner import *  # noqa: F401, F403
+"""Running a training: loop, hooks, checkpoints, processes, the tools' flags."""
+from . import hooks, optim, runner
+
+__all__ = ['hooks', 'optim', 'runner']

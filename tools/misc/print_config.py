@@ -5,11 +5,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmengine.config import DictAction  # noqa: E402  (after the path of the checkout)
+from mmengine.config import DictAction
 
-import mmhand_dne  # noqa: E402, F401
-from mmhand_dne.engine.runner.plain_errors import plain_errors  # noqa: E402
-from mmhand_dne.engine.runner.run_config import read_config  # noqa: E402
+import mmhand_dne  # noqa: F401
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import read_config
 
 
 def main() -> None:

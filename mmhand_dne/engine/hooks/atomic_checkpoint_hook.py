@@ -47,6 +47,8 @@ class AtomicCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Find the folder; clear what a killed run left half written."""
         super().before_train(runner)
+        # MMEngine forgets it when resuming, and then the best score after a validation.
+        self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if is_main_process() and osp.isdir(self.out_dir):
             for name in remove_partial_files(self.out_dir):
                 runner.logger.info(f'removed {name}, left by a run that was stopped')

@@ -15,10 +15,12 @@ class RandomStateHook(Hook):
     """Keeps each process's generators and the train loop's position.
 
     With it and `ResumableEpochTrainLoop` a run that was killed and resumed ends with
-    the weights of the uninterrupted run. MMEngine writes a checkpoint in the main
-    process alone, where nothing can be collected from the others; several processes
-    therefore need `AtomicCheckpointHook`, which calls ``prepare_checkpoint`` of all
-    hooks in all processes first.
+    the weights of the uninterrupted run. A validation does not move the generators, so
+    that it makes no difference whether it ran before the kill or after.
+
+    MMEngine writes a checkpoint in the main process alone, where nothing can be
+    collected from the others; several processes therefore need `AtomicCheckpointHook`,
+    which calls ``prepare_checkpoint`` of all hooks in all processes first.
     """
 
     priority = 'LOWEST'  # the last to act before an epoch's first batch
@@ -26,6 +28,7 @@ class RandomStateHook(Hook):
     def __init__(self) -> None:
         self._collected: Optional[list] = None
         self._resumed: Optional[list] = None
+        self._before_val: Optional[dict] = None
 
     def before_train(self, runner: Runner) -> None:
         """Refuse a checkpoint hook that never asks the other processes."""
@@ -37,14 +40,14 @@ class RandomStateHook(Hook):
 
     def prepare_checkpoint(self, runner: Runner) -> None:
         """Collect the generators; called in every process."""
-        self._collected = all_gather_object(get_random_state())
+        self._collected = all_gather_object(self._before_val or get_random_state())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the states to a checkpoint that can be resumed."""
         if 'optimizer' not in checkpoint:
             return
         states, self._collected = self._collected, None
-        checkpoint['random_state'] = states or [get_random_state()]
+        checkpoint['random_state'] = states or [self._before_val or get_random_state()]
         if hasattr(runner.train_loop, 'state_dict'):
             checkpoint['train_loop'] = runner.train_loop.state_dict()
 
@@ -61,7 +64,11 @@ class RandomStateHook(Hook):
             runner.train_loop.load_state_dict(checkpoint['train_loop'])
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Put the generators back, once, just before the first batch is drawn."""
+        """Put the generators back just before the first batch is drawn."""
+        self._restore(runner)
+
+    def _restore(self, runner: Runner) -> None:
+        """Put back what a checkpoint held, once."""
         states, self._resumed = self._resumed, None
         if states is None:
             return
@@ -71,3 +78,13 @@ class RandomStateHook(Hook):
                 f'{get_world_size()}: generators start anew from the seed')
             return
         set_random_state(states[get_rank()])
+
+    def before_val(self, runner: Runner) -> None:
+        """Remember the generators; a checkpoint of the best model holds these."""
+        self._restore(runner)  # a resumed run may begin with a validation
+        self._before_val = get_random_state()
+
+    def after_val(self, runner: Runner) -> None:
+        """Leave them as the validation found them."""
+        set_random_state(self._before_val)
+        self._before_val = None

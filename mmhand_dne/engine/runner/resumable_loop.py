@@ -17,9 +17,8 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
     A checkpoint written inside an epoch continues with the next batch of that epoch;
     one written between an epoch and its validation continues with the validation.
-    Neither a validation nor the start of a data loader moves the random generators,
-    so a resumed run draws what the uninterrupted one draws. `RandomStateHook` carries
-    the generators and this loop's :meth:`state_dict` in the checkpoint.
+    `RandomStateHook` carries the random generators and this loop's :meth:`state_dict`
+    in the checkpoint.
 
     Skipping needs a sampler with an attribute ``start`` (samples of this process to
     leave out) and draws keyed by epoch and index: `KeyedSampler`.
@@ -133,7 +132,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
                 self._sampler.start = 0
 
     def _validate_if_due(self) -> None:
-        """Validate the finished epoch once, without moving the generators."""
+        """Validate the finished epoch once."""
         epoch = self._epoch
         on_turn = epoch % self.val_interval == 0 or epoch == self._max_epochs
         if self.runner.val_loop is None or epoch < max(self.val_begin, 1):
@@ -141,5 +140,4 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
         if on_turn and self._validated_epoch < epoch:
             # Set first: the best checkpoint is written while the loop runs.
             self._validated_epoch = epoch
-            with preserved_random_state():
-                self.runner.val_loop.run()
+            self.runner.val_loop.run()
