@@ -148,20 +148,38 @@ def test_a_wrong_argument_is_one_sentence():
                                    'the config')
 
 
+WORKER_ERROR = """Caught ValueError in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File "/torch/utils/data/_utils/worker.py", line 3, in _worker_loop
+    data = fetcher.fetch(index)
+  File "/mmhand_dne/datasets/x.py", line 3, in f
+    raise ValueError(f'{path} is corrupt')
+ValueError: a.jpg is corrupt"""
+
+
 def test_an_error_in_a_worker_process_is_told_without_its_traceback():
-    error = ValueError(
-        'Caught ValueError in DataLoader worker process 0.\nOriginal Traceback (most '
-        'recent call last):\n  File "x.py", line 3, in f\nValueError: a.jpg is corrupt')
-    assert explain(error) == 'a.jpg is corrupt'
+    assert explain(ValueError(WORKER_ERROR)) == 'a.jpg is corrupt'
+    bug = WORKER_ERROR.replace('raise ValueError', 'width, height = size  #')
+    assert explain(ValueError(bug)) is None
 
 
 def test_a_mistake_ends_the_tool_with_one_line(capsys):
     with pytest.raises(SystemExit) as caught, plain_errors():
-        raise ValueError('the thing is wrong')
+        read_config('nowhere.py')
     assert caught.value.code == 2
-    assert capsys.readouterr().err == 'error: the thing is wrong\n'
+    line = 'error: there is no config file nowhere.py; check the path\n'
+    assert capsys.readouterr().err == line
+
+
+def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
+    monkeypatch.setenv('MMHAND_TRACEBACK', '1')
+    with pytest.raises(SystemExit), plain_errors():
+        read_config('nowhere.py')
+    assert 'Traceback (most recent call last)' in capsys.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError), plain_errors(building=True):
         _ = 1 / 0
+    with pytest.raises(ValueError, match='could not convert'), plain_errors():
+        float('one')

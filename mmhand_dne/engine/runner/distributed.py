@@ -19,23 +19,24 @@ def init_distributed(cfg: Config) -> None:
     """Join the processes of ``cfg.launcher``; nothing for 'none'.
 
     MMEngine always selects a CUDA device. Without one the processes meet over gloo,
-    and the wrapper of the model gets no device.
+    and the wrapper of the model gets no device. Buffers are not broadcast, as in
+    MMEngine's own wrapper, also where the config describes one.
     """
     if cfg.launcher == 'none' or is_distributed():
         return
     env = cfg.get('env_cfg', {})
     set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
     dist_cfg = dict(env.get('dist_cfg', dict(backend='nccl')))
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
+    wrapper.update(cfg.get('model_wrapper_cfg') or dict(
+        find_unused_parameters=cfg.get('find_unused_parameters', False)))
     if torch.cuda.is_available():
         init_dist(cfg.launcher, **dist_cfg)
-        return
-    _export_rank(cfg.launcher)
-    torch_dist.init_process_group('gloo')
-    wrapper = dict(cfg.get('model_wrapper_cfg') or dict(
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False)))
-    cfg.model_wrapper_cfg = dict(
-        {'type': 'MMDistributedDataParallel', **wrapper}, device_ids=None)
+    else:
+        _export_rank(cfg.launcher)
+        torch_dist.init_process_group('gloo')
+        wrapper['device_ids'] = None
+    cfg.model_wrapper_cfg = wrapper
 
 
 def _export_rank(launcher: str) -> None:

@@ -11,11 +11,15 @@ import mmpose.registry
 from mmengine.registry import Registry
 
 TRACEBACK = 'MMHAND_TRACEBACK'
-MISTAKES = (ValueError, OSError, ImportError)
-# Also a user's while a config is read and its parts are built, where a bug of ours
-# would have shown in the tests.
-CONFIG_MISTAKES = (*MISTAKES, KeyError, TypeError, AttributeError, AssertionError,
-                   SyntaxError)
+# Always a user's: files and packages that are not as they should be.
+MISTAKES = (OSError, ImportError)
+# A user's while a config is read and its parts are built.
+CONFIG_MISTAKES = (*MISTAKES, ValueError, KeyError, TypeError, AttributeError,
+                   AssertionError, SyntaxError)
+# Where a ``raise ValueError`` is a sentence for the user.
+SPEAKERS = re.compile(r'[/\\](mmhand_dne|mmengine|mmpose)[/\\]')
+WRAPPED = 'Original Traceback'  # by torch, from a data loader's process
+WORKER_FRAME = re.compile(r'File "(.+?)", line \d+, in .*\n\s*(.*)')
 UNREGISTERED = re.compile(r'(\S+) is not in the \S+::(.+?) registry')
 WRONG_ARGUMENT = re.compile(
     r'(unexpected keyword argument|missing \d+ required|multiple values for)')
@@ -53,7 +57,8 @@ def explain(error: Exception, building: bool = False) -> Optional[str]:
         return _unknown_name(*unregistered.groups())
     if isinstance(error, TypeError) and WRONG_ARGUMENT.search(text):
         return f'{_last_line(text)}; correct or remove that key in the config'
-    if not isinstance(error, CONFIG_MISTAKES if building else MISTAKES):
+    mistakes = CONFIG_MISTAKES if building else MISTAKES
+    if not (isinstance(error, mistakes) or _is_said_to_the_user(error, text)):
         return None
     if not text.strip():
         return None
@@ -62,9 +67,21 @@ def explain(error: Exception, building: bool = False) -> Optional[str]:
     return _last_line(text)
 
 
+def _is_said_to_the_user(error: Exception, text: str) -> bool:
+    """A ValueError that a statement raised, rather than an operation that failed."""
+    if not isinstance(error, ValueError):
+        return False
+    frames = [(frame.filename, frame.line or '')
+              for frame in traceback.extract_tb(error.__traceback__)]
+    if WRAPPED in text:
+        frames = WORKER_FRAME.findall(text)
+    path, line = frames[-1] if frames else ('', '')
+    return line.startswith('raise ') and SPEAKERS.search(path) is not None
+
+
 def _last_line(text: str) -> str:
     """The message itself, where a worker process wrapped it in its traceback."""
-    if 'Original Traceback' in text:
+    if WRAPPED in text:
         text = re.split(r'\n(?:\w+\.)*\w*(?:Error|Exception): ', text)[-1]
     return ' '.join(text.split())
 
