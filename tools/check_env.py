@@ -11,6 +11,7 @@ Example:
 import argparse
 import importlib
 import importlib.util
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -101,16 +102,17 @@ def check_required(versions) -> Iterator[Row]:
 
 
 def check_modules() -> Iterator[Row]:
-    """The packages of which any usual version will do, and OpenCV."""
+    """The packages of which any usual version will do."""
     for module, pip_name in MODULES:
-        error = import_error(module)
-        yield _row(pip_name, error, f'pip install {pip_name}')
+        yield _row(pip_name, import_error(module), f'pip install {pip_name}')
+
+
+def check_opencv() -> Row:
+    """OpenCV, whose usual build needs libGL of the system."""
     error = import_error('cv2')
-    if error and ('libGL' in error or 'libgthread' in error):
-        text = f'a library of the system is absent ({error})'
-        yield Row('broken', 'opencv-python', text, HEADLESS)
-    else:
-        yield _row('opencv-python', error, 'pip install "opencv-python>=4.5,<4.12"')
+    if error and re.search('libGL|libgthread|libglib', error):
+        return Row('broken', 'opencv-python', error, HEADLESS)
+    return _row('opencv-python', error, 'pip install "opencv-python>=4.5,<4.12"')
 
 
 def _row(name: str, error: Optional[str], repair: str) -> Row:
@@ -158,7 +160,8 @@ def check_plugin() -> Row:
         sys.path.insert(0, str(PACKAGE.parent))
     error = import_error('mmhand_dne')
     if error:
-        return Row('broken', 'mmhand_dne', error, 'the commands above, first to last')
+        remedy = 'the commands above, first to last, or bash tools/install.sh'
+        return Row('broken', 'mmhand_dne', error, remedy)
     return Row('ok', 'mmhand_dne', sys.modules['mmhand_dne'].__version__)
 
 
@@ -178,6 +181,7 @@ def check_mano(folder: Path) -> Iterator[Row]:
 
 def collect(mano: Optional[Path]) -> Iterator[Row]:
     """Every row of the report, in the order of repair."""
+    yield check_opencv()  # first: mmengine and mmcv import it
     yield from check_required(load_from_compat('versions'))
     yield from check_modules()
     yield from check_optional(load_from_compat('optional_modules'))
@@ -187,12 +191,22 @@ def collect(mano: Optional[Path]) -> Iterator[Row]:
         yield from check_mano(mano)
 
 
+def name_causes_once(rows: Iterator[Row]) -> Iterator[Row]:
+    """A package that fails with the error of an earlier one needs no other repair."""
+    causes = {}
+    for row in rows:
+        cause = causes.setdefault(row.text, row.name)
+        if row.state == 'broken' and cause != row.name:
+            row = row._replace(text=f'because of {cause}', repair=f'that of {cause}')
+        yield row
+
+
 def main() -> int:
     """Print the report; 1 if something stops the plug-in, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--mano', type=Path, help='folder of MANO_{RIGHT,LEFT}.pkl')
     blocked = False
-    for row in collect(parser.parse_args().mano):
+    for row in name_causes_once(collect(parser.parse_args().mano)):
         print(f'{row.state:8}{row.name:16}{row.text}')
         if row.state in ('missing', 'broken'):
             blocked = True

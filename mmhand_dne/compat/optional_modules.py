@@ -97,7 +97,7 @@ def is_present(package: OptionalPackage) -> bool:
         return True
     try:
         return find_spec(package.probe) is not None
-    except ModuleNotFoundError:  # a parent package is absent
+    except ImportError:  # a parent package is absent, or does not load itself
         return False
 
 

@@ -1,0 +1,71 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / 'tools' / 'check_env.py'
+
+
+def check_env(*flags, python_flags=(), path=None, arguments=()):
+    environment = dict(os.environ)
+    if path is not None:
+        environment['PYTHONPATH'] = str(path)
+    command = [sys.executable, *python_flags, str(SCRIPT), *flags, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def lines_after(output, start):
+    """The line that starts so, and the one below it."""
+    lines = output.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith(start))
+    return lines[at : at + 2]
+
+
+def test_a_complete_environment_passes_and_broken_mano_is_named(tmp_path):
+    (tmp_path / 'MANO_RIGHT.pkl').write_bytes(b'no hand')
+    status, output = check_env('--mano', str(tmp_path))
+    assert 'ok      mmhand_dne' in output, output
+    assert status == 1 and 'MANO_RIGHT.pkl' in output and 'MANO_LEFT.pkl' in output
+    assert all(line in output for line in ('ok      torch', 'ok      mmpose'))
+    problems = [x for x in output.splitlines() if x.startswith(('missing', 'broken'))]
+    assert all('MANO' in line for line in problems), output
+
+
+def test_with_nothing_installed_every_repair_is_a_command():
+    # -I -S: no site-packages and nothing from the environment.
+    status, output = check_env(python_flags=('-I', '-S'))
+    assert status == 1 and output.rstrip().endswith('The plug-in cannot run.')
+    for name, command in (
+        ('torch', 'pip install torch==2.13.0'),
+        ('numpy', 'pip install "numpy>=1.22,<2"'),
+        ('mmpose', 'pip install --no-deps mmpose==1.3.2'),
+        ('mmcv', 'pip install mmcv-lite==2.1.0'),
+        ('smplx', 'pip install smplx'),
+    ):
+        _, repair = lines_after(output, f'missing {name:16}')
+        assert repair.strip() == f'repair: {command}'
+    assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize(
+    ('module', 'error', 'repair'),
+    [
+        (
+            'torchvision',
+            "RuntimeError('operator torchvision::nms does not exist')",
+            'pip uninstall -y torchvision',
+        ),
+        ('cv2', "ImportError('libGL.so.1: cannot open')", 'opencv-python-headless'),
+    ],
+)
+def test_what_is_installed_but_does_not_load_is_broken(tmp_path, module, error, repair):
+    (tmp_path / f'{module}.py').write_text(f'raise {error}\n')
+    status, output = check_env(path=tmp_path)
+    name = 'opencv-python' if module == 'cv2' else module
+    found, below = lines_after(output, f'broken  {name}')
+    assert error.split("'")[1] in found and repair in below
+    assert status == 1
+    assert lines_after(output, 'broken  mmhand_dne')
