@@ -2,7 +2,6 @@
 
 from typing import Optional
 
-import cv2
 import mmcv
 import numpy as np
 import torch
@@ -14,9 +13,8 @@ from torch import Tensor
 
 from mmhand_dne.structures.hand_targets import HandTargets
 
+from .crop_frame import crop_of
 from .mesh_panel import Scene, draw_panel
-
-FRAMES = ('original', 'crop')
 
 
 @VISUALIZERS.register_module()
@@ -155,26 +153,3 @@ def truth_of(data_sample: PoseDataSample) -> Optional[HandTargets]:
     if labels is None or 'hand_vertices' not in labels:
         return None
     return HandTargets.from_samples([data_sample], torch.device('cpu'))
-
-
-def crop_of(image: np.ndarray, data_sample: PoseDataSample, frame: str) -> np.ndarray:
-    """The input crop, cut from the original image where `frame` says so.
-
-    Args:
-        image: (h, w, 3) uint8 RGB.
-        data_sample: with `input_size` (W, H) and `crop_affine` (2, 3).
-        frame: `original` or `crop`.
-    """
-    if frame not in FRAMES:
-        raise ValueError(f'unknown frame {frame!r}; choose from {sorted(FRAMES)}')
-    if frame == 'crop':
-        return image
-    affine, size = data_sample.get('crop_affine'), data_sample.get('input_size')
-    if affine is None or size is None:
-        raise ValueError(
-            "the data sample has no 'crop_affine' or no 'input_size', which lead from "
-            'the original image to the crop; pack them or pass the crop with '
-            "frame='crop'"
-        )
-    affine = np.asarray(affine, dtype=np.float64)
-    return cv2.warpAffine(image, affine, tuple(int(s) for s in size))

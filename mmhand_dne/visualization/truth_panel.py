@@ -10,6 +10,7 @@ from torch import Tensor
 from mmhand_dne.geometry.camera import ndc_to_pixels
 from mmhand_dne.structures.hand_targets import HandTargets
 
+from .crop_frame import image_to_crop, square
 from .drawing import draw_polygon, draw_skeleton, grid, labelled
 from .mesh_panel import HANDS, truth_surfaces
 from .mesh_renderer import HAND_COLORS, check_image, render_overlay, resize
@@ -40,13 +41,12 @@ def draw_truth(
     check_image(image)
     truth = HandTargets.from_samples([sample], torch.device('cpu'))
     scale = max(1.0, tile / max(image.shape[:2]))
-    to_crop = _square(np.asarray(sample.crop_affine, dtype=np.float64))
-    frame = np.linalg.inv(to_crop) if original else np.eye(3)
+    frame = np.linalg.inv(image_to_crop(sample)) if original else np.eye(3)
     # In the original image a mirrored sample shows its slots the other way round.
     swapped = original and bool(sample.get('flip', False))
     colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
     skeleton = _joints_picture(image, truth, sample, frame, scale, colors)
-    pictures = [labelled(skeleton, _sample_line(sample), _joints_line(truth))]
+    pictures = [labelled(skeleton, _sample_line(sample, truth), _joints_line(truth))]
     surfaces = truth_surfaces(
         truth, faces, torch.from_numpy(frame).float() @ truth.intrinsics[0], colors
     )
@@ -89,8 +89,9 @@ def _outlines(sample: PoseDataSample, frame: np.ndarray) -> list:
     outlines = [(_move(crop, frame), CROP_COLOR)]
     box = _first_box(sample)
     if box is not None:
-        to_crop = _square(np.asarray(sample.crop_affine, dtype=np.float64))
-        outlines.append((_move(_corners(*box), frame @ to_crop), BOX_COLOR))
+        # The box is kept in the image that was cropped, mirrored or not.
+        to_crop = frame @ square(sample.crop_affine)
+        outlines.append((_move(_corners(*box), to_crop), BOX_COLOR))
     return outlines
 
 
@@ -102,9 +103,10 @@ def _first_box(sample: PoseDataSample) -> Optional[np.ndarray]:
     return np.asarray(instances.bboxes, dtype=np.float64).reshape(-1, 4)[0]
 
 
-def _sample_line(sample: PoseDataSample) -> str:
+def _sample_line(sample: PoseDataSample, truth: HandTargets) -> str:
+    hands = [hand for hand, there in zip(HANDS, truth.presence[0].tolist()) if there]
     flipped = ', mirrored' if sample.get('flip', False) else ''
-    return f'id {sample.get("id", "?")}, {sample.get("hand_type", "?")}{flipped}'
+    return f'id {sample.get("id", "?")}, {" + ".join(hands) or "no hand"}{flipped}'
 
 
 def _joints_line(truth: HandTargets) -> str:
@@ -122,11 +124,6 @@ def _mesh_line(truth: HandTargets) -> str:
 
 def _corners(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-
-
-def _square(affine: np.ndarray) -> np.ndarray:
-    """A (2, 3) affine map as (3, 3)."""
-    return np.concatenate([affine, [[0.0, 0.0, 1.0]]])
 
 
 def _move(points: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from mmpose.structures import merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.hand_visualizer import crop_of, truth_of
+from mmhand_dne.visualization.crop_frame import crop_of
+from mmhand_dne.visualization.hand_visualizer import truth_of
 from mmhand_dne.visualization.mesh_panel import (
     Scene,
     error_line,

@@ -31,13 +31,19 @@ def mirror(sample):
     for name in ('hand_vertices', 'hand_joints', 'hand_root_cam', 'hand_joints_ndc'):
         flipped[name] = flipped[name].clone()
         flipped[name][..., 0] *= -1
-    across = torch.tensor([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]])
-    mirrored_axes = torch.diag(torch.tensor([-1.0, 1, 1]))
-    flipped['crop_intrinsics'] = across @ labels.crop_intrinsics @ mirrored_axes
+    across = np.array([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]])
+    turn = torch.diag(torch.tensor([-1.0, 1, 1]))
+    intrinsics = torch.from_numpy(across).float() @ labels.crop_intrinsics @ turn
+    flipped['crop_intrinsics'] = intrinsics
     for name, value in flipped.items():
         labels[name] = value
-    affine = across[:2].double().numpy() @ np.concatenate([AFFINE, [[0, 0, 1]]])
-    sample.set_metainfo(dict(crop_affine=affine, flip=True))
+    # The image is mirrored first, and the box with it.
+    whole = np.array([[-1.0, 0, ORIGINAL[1] - 1], [0, 1, 0], [0, 0, 1]])
+    affine = across @ np.concatenate([AFFINE, [[0, 0, 1]]]) @ whole
+    sample.set_metainfo(dict(crop_affine=affine[:2], flip=True))
+    left, top, right, bottom = sample.gt_instances.bboxes[0]
+    sides = ORIGINAL[1] - 1 - right, top, ORIGINAL[1] - 1 - left, bottom
+    sample.gt_instances.bboxes = np.array([sides])
     return sample
 
 
@@ -123,10 +129,11 @@ def test_joint_only_samples_are_drawn_as_skeletons_alone():
     assert len(original(make_sample())) == 2
 
 
-def test_the_box_is_drawn_where_the_annotation_has_it():
+@pytest.mark.parametrize('change', [lambda sample: sample, mirror])
+def test_the_box_is_drawn_where_the_annotation_has_it(change):
     sample = make_sample()
     left, top, right, bottom = np.rint(sample.gt_instances.bboxes[0]).astype(int)
-    picture = original(sample)[0]
+    picture = original(change(sample))[0]
     edge = picture[top + 5 : bottom - 5, left].astype(int)
     assert np.median(np.abs(edge - BOX_COLOR).max(axis=-1)) < 60
     inside = picture[top + 5 : bottom - 5, left + 5].astype(int)
