@@ -1,1 +1,4 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
+"""Data sets, transforms and samplers."""
+from . import datasets, samplers, transforms
+
+__all__ = ['datasets', 'samplers', 'transforms']

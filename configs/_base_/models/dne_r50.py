@@ -25,8 +25,6 @@ dne = dict(
     lambda_u_r=0.0,  # |u_r - u*|: 0 in the paper
     image_noise=0.3,  # std on the normalised image (Sec. 4.1)
 )
-input_size = 256  # pixels; F is at stride 4
-
 norm_cfg = dict(type='BN')
 mesh_terms = dict(
     lambda_3d=dne['lambda_3D'],
@@ -35,8 +33,6 @@ mesh_terms = dict(
 
 model = dict(
     type='HandMeshEstimator',
-    input_size=input_size,
-    # The embedded hand. For MANO: source='path/to/the/folder/of/MANO_RIGHT.pkl'.
     hand_model=dict(type='HandPair', source='free', tips='interhand'),
     data_preprocessor=dict(
         type='PoseDataPreprocessor',
@@ -81,7 +77,7 @@ model = dict(
     refine_head=dict(
         type='DNEHead',
         in_channels=dne['C'],
-        map_size=input_size // 4,
+        map_size=64,  # 256 pixels at stride 4
         num_stages=dne['M'],
         num_samples=dne['R'],
         gamma=dne['gamma'],

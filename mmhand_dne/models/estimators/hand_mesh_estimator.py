@@ -35,7 +35,6 @@ class HandMeshEstimator(BasePoseEstimator):
         aux_head: e.g. :class:`AuxMapHead`, or None.
         refine_head: e.g. :class:`DNEHead`, or None.
         hand_model: hand shared by all heads that do not name their own.
-        input_size: side of the square crop, pixels.
         test_cfg: ``flip_test`` averages with the un-mirrored prediction on the
             mirrored crop; ``output_maps`` adds the auxiliary maps to predictions.
 
@@ -43,9 +42,8 @@ class HandMeshEstimator(BasePoseEstimator):
     """
 
     def __init__(self, backbone, neck=None, mano_head=None, aux_head=None,
-                 refine_head=None, hand_model=dict(type='HandPair'), input_size=256,
-                 train_cfg=None, test_cfg=None, data_preprocessor=None, init_cfg=None,
-                 metainfo=None):
+                 refine_head=None, hand_model=dict(type='HandPair'), train_cfg=None,
+                 test_cfg=None, data_preprocessor=None, init_cfg=None, metainfo=None):
         if mano_head is None:
             raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
         hand_model = MODELS.build(hand_model)
@@ -58,7 +56,7 @@ class HandMeshEstimator(BasePoseEstimator):
         super().__init__(
             backbone, head=with_hand(mano_head), train_cfg=train_cfg, test_cfg=test_cfg,
             data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
-        self.input_size, self.hand_model = input_size, hand_model
+        self.hand_model = hand_model
         self.neck = MODELS.build(neck) if neck else None
         self.aux_head = MODELS.build(with_hand(aux_head)) if aux_head else None
         self.mano_head = self.head
@@ -93,7 +91,7 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
         with_maps = self.test_cfg.get('output_maps', False)
-        return pack_predictions(outputs, data_samples, self.input_size, with_maps)
+        return pack_predictions(outputs, data_samples, inputs.shape[-1], with_maps)
 
     def _forward(self, inputs: Tensor, data_samples=None) -> HandOutputs:
         return self.run_heads(inputs)

@@ -1,0 +1,31 @@
+# Rendered free hands in InterHand2.6M's layout, at a size for two CPU cores:
+#     python tools/make_freehand_data.py data/freehand --train 1600 --test 320
+_base_ = ['./interhand26m_mesh.py']
+
+data_root = 'data/freehand/'
+input_size = 128  # pixels
+train_pipeline = [
+    dict(type='LoadHandImage'),
+    dict(type='RandomMeshFlip', prob=0.5),
+    dict(
+        type='MeshCrop',
+        input_size=input_size,
+        shift=10,
+        rotation=30,
+        scale=(0.9, 1.1)),
+    dict(type='PackHandInputs'),
+]
+val_pipeline = [
+    dict(type='LoadHandImage'),
+    dict(type='MeshCrop', input_size=input_size),
+    dict(type='PackHandInputs'),
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    dataset=dict(data_root=data_root, pipeline=val_pipeline))
+test_dataloader = val_dataloader

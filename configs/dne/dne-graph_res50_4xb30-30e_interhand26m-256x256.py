@@ -1,0 +1,10 @@
+# The paper's variant Ours-GraphAttn (DNE Table 1).
+_base_ = ['./dne-mlp_res50_4xb30-30e_interhand26m-256x256.py']
+
+model = dict(
+    refine_head=dict(
+        estimator=dict(
+            _delete_=True,
+            type='NoiseGraphAttention',
+            hidden_channels=64,
+            num_clusters=128)))

@@ -1,0 +1,83 @@
+# DNE for two CPU cores: 128x128 crops of rendered free hands, a narrow ResNet-18 with
+# GroupNorm (SyncBatchNorm does not exist on a CPU), one stage. It proves the machinery,
+# not the paper's tables. Two phases: the baseline, jointly with the stage, whose
+# learning rate falls to zero; then the stage alone on the frozen baseline.
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/freehand_mesh.py',
+    './_base_/models/dne_r50.py',
+]
+# Over the paper's symbols in _base_/models/dne_r50.py:
+dne = dict(
+    M=1,  # stages
+    R=1,  # samples: on a CPU more cost thrice the time and gave nothing
+    C=48,  # channels of F
+    D=16,  # cells along an axis
+    lambda_u=3.0,  # |u' - u*|: a departure of ours
+    lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
+    image_noise=0.1)
+joint_epochs, stage_epochs = 12, 4  # the two phases
+
+norm_cfg = dict(type='GN', num_groups=8)
+model = dict(
+    data_preprocessor=dict(
+        batch_augments=[
+            dict(type='BatchGaussianNoise', std=dne['image_noise'])]),
+    backbone=dict(
+        _delete_=True,
+        type='ResNet',
+        depth=18,
+        stem_channels=24,
+        base_channels=24,
+        out_indices=(0, 1, 2, 3),
+        norm_cfg=norm_cfg),
+    neck=dict(
+        in_channels=[24, 48, 96, 192], out_channels=dne['C'], norm_cfg=norm_cfg),
+    aux_head=dict(
+        in_channels=dne['C'],
+        out_channels=dne['C'],
+        mid_channels=48,
+        norm_cfg=norm_cfg),
+    mano_head=dict(
+        in_channels=dne['C'], mid_channels=48, norm_cfg=norm_cfg),
+    refine_head=dict(
+        in_channels=dne['C'],
+        map_size=32,  # 128 pixels at stride 4
+        num_stages=dne['M'],
+        num_samples=dne['R'],
+        num_cells=dne['D'],
+        estimator=dict(hidden_channels=64),
+        coordinate_inputs=True,  # a departure of ours, see DNEStage
+        loss_u=dne['lambda_u'],
+        loss_regressed=dne['lambda_u_r']))
+
+max_epochs = joint_epochs + stage_epochs
+train_cfg = dict(
+    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='Adam', lr=1e-3),
+    paramwise_cfg=dict(custom_keys=dict(refine_head=dict(lr_mult=2.0))),
+    clip_grad=dict(max_norm=20.0, norm_type=2))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=30, by_epoch=False),
+    dict(
+        type='CosineRestartLR',
+        periods=[joint_epochs, stage_epochs],
+        restart_weights=[1, 1],
+        eta_min=1e-5,
+        begin=0,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True),
+]
+custom_hooks = [
+    dict(
+        type='FreezeModulesHook',
+        begin=joint_epochs,
+        modules=['backbone', 'neck', 'aux_head', 'mano_head']),
+]
+model_wrapper_cfg = dict(
+    type='MMDistributedDataParallel', find_unused_parameters=True)

@@ -1,0 +1,3 @@
+from .interhand_mesh import InterHandMeshDataset
+
+__all__ = ['InterHandMeshDataset']

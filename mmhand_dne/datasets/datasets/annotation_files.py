@@ -1,0 +1,62 @@
+"""Reading annotation files with errors that name file, key and remedy."""
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def read_json(path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        ValueError: it is missing, empty, truncated or no JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f'{path}: no such annotation file; check data_root and ann_file in the '
+            'data config, or download the annotations'
+        )
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f'{path}: not valid JSON ({error}); the file is truncated or damaged, '
+            'download it again'
+        ) from error
+
+
+def lookup(table: Any, path, *keys: str) -> Any:
+    """``table[k1][k2]...``; a missing key is named with its file."""
+    for depth, key in enumerate(keys):
+        if not isinstance(table, dict) or key not in table:
+            place = '/'.join(map(str, keys[:depth + 1]))
+            raise ValueError(
+                f'{path}: no entry {place!r}; the annotation files belong to '
+                'different splits or versions, or one is incomplete'
+            )
+        table = table[key]
+    return table
+
+
+def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
+    """A float64 array of the shape, finite; -1 in the shape takes any size."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    fits = array.ndim == len(shape) and all(
+        want in (-1, have) for want, have in zip(shape, array.shape))
+    if not fits:
+        raise ValueError(
+            f'{path}: {name} has shape {array.shape}, expected {shape}; the file is '
+            'damaged or of another version'
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f'{path}: {name} holds a number that is not finite; correct or remove '
+            'this entry'
+        )
+    return array

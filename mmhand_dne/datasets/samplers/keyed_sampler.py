@@ -1,0 +1,31 @@
+"""A sampler whose order and draws do not depend on the number of processes."""
+from collections.abc import Iterator
+
+from mmengine.dataset import DefaultSampler
+from mmpose.registry import DATA_SAMPLERS
+
+from mmhand_dne.datasets.draws import DrawKey
+
+
+@DATA_SAMPLERS.register_module()
+class KeyedSampler(DefaultSampler):
+    """MMEngine's sampler, yielding indices that carry (seed, epoch).
+
+    Our data sets seed their pipeline by the key, so that a sample's augmentation is
+    the same in any process, worker and batch, and after a resume.
+
+    Attributes:
+        start: samples of this process to skip in the next iteration, then 0 again.
+
+    Arguments: see ``DefaultSampler``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.start = 0
+
+    def __iter__(self) -> Iterator[DrawKey]:
+        """Indices of this process in the epoch's order."""
+        indices = list(super().__iter__())[self.start:]
+        self.start = 0
+        return iter([DrawKey(index, self.seed, self.epoch) for index in indices])

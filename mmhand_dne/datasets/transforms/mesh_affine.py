@@ -1,0 +1,64 @@
+"""The crop: image, 3D truth, MANO parameters and intrinsics in one affine map."""
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from .mesh_geometry import turn_camera
+
+PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
+
+
+@TRANSFORMS.register_module()
+class MeshCrop(BaseTransform):
+    """Cut the annotated box as a square crop, with the paper's augmentation (Sec. 4.1).
+
+    A rotation of the crop by an angle turns the camera frame about its optical axis:
+    points and global rotations by R, intrinsics K' = A K R^-1 as a full 3x3 matrix
+    (with fx != fy it gets small off-diagonals), so that K' projects the turned points
+    onto the turned pixels exactly.
+
+    Args:
+        input_size: side of the crop, pixels.
+        padding: the crop's side over the longer side of the box; InterHand2.6M's box
+            already holds 1.2 times the joints' tight box.
+        shift: largest shift along each axis, pixels of a 256 crop.
+        rotation: largest rotation, degrees.
+        scale: range of the resizing factor.
+    """
+
+    def __init__(self, input_size: int = 256, padding: float = 1.0, shift: float = 0.0,
+                 rotation: float = 0.0, scale: tuple = (1.0, 1.0)):
+        self.size, self.padding = input_size, padding
+        self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
+
+    def transform(self, results: dict) -> dict:
+        """Add the crop as ``img`` and bring all truth into its camera frame."""
+        x, y, w, h = results['bbox']
+        side = max(w, h) * self.padding
+        if not side > 0:
+            raise ValueError(
+                f"{results['img_path']}: the box {results['bbox'].tolist()} has no "
+                'area; correct the annotation or leave the image out'
+            )
+        centre = np.array([x + w / 2, y + h / 2])
+        factor = np.random.uniform(*self.scale)
+        angle = np.deg2rad(np.random.uniform(-self.rotation, self.rotation))
+        reach = self.shift * self.size / PAPER_SIZE
+        shift = np.random.uniform(-reach, reach, 2)
+        zoom = self.size / side * factor
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        affine = np.eye(3)
+        affine[:2, :2] = zoom * turn[:2, :2]
+        affine[:2, 2] = (self.size - 1) / 2 + shift - affine[:2, :2] @ centre
+        results['img'] = cv2.warpAffine(
+            results['img'], affine[:2], (self.size, self.size), flags=cv2.INTER_LINEAR)
+        turn_camera(results, turn)
+        results['intrinsics'] = affine @ results['intrinsics'] @ turn.T
+        results['crop_affine'] = affine[:2]
+        results['input_size'] = (self.size, self.size)
+        # MMPose's own way back, exact without rotation and shift.
+        results['input_scale'] = np.full(2, self.size / zoom)
+        results['input_center'] = centre + 0.5 / zoom
+        return results

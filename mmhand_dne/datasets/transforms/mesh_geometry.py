@@ -1,0 +1,31 @@
+"""Changing the camera frame of all of a sample's 3D truth at once."""
+import numpy as np
+
+MIRROR = np.array([-1.0, 1.0, 1.0])
+POINTS = ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root')
+PER_HAND = (*POINTS, 'joints_valid', 'joint_in_image', 'mano_rotations', 'mano_betas',
+            'mano_valid', 'hand_presence', 'hand_presence_valid')
+
+
+def turn_camera(results: dict, rotation: np.ndarray) -> None:
+    """X' = R X for all points and global rotations; R (3, 3)."""
+    for name in POINTS:
+        results[name] = results[name] @ rotation.T
+    rotations = results['mano_rotations'].copy()
+    known = results['mano_valid'] > 0
+    rotations[known, 0] = rotation @ rotations[known, 0]
+    results['mano_rotations'] = rotations
+
+
+def mirror_hands(results: dict) -> None:
+    """X' = (-x, y, z), right and left change places; shapes stay.
+
+    Rotations become M R M with M = diag(-1, 1, 1).
+    """
+    for name in POINTS:
+        results[name] = results[name] * MIRROR
+    results['mano_rotations'] = (
+        results['mano_rotations'] * MIRROR[:, None] * MIRROR)
+    for name in PER_HAND:
+        results[name] = results[name][::-1].copy()
+    results['hand_type'] = results['hand_type'][:, ::-1].copy()

@@ -1,0 +1,99 @@
+"""The one table of ground-truth fields: packing, unpacking and tests read it.
+
+A sample's ``gt_instance_labels`` holds these fields as float32 tensors with a leading
+dimension of 1, the image. H = 2 hand slots (right, left), J = 21 joints in OpenPose
+order, V vertices. What is not known is zero (rotations: identity) and masked.
+"""
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+SIZES = {'H': 2, 'J': 21, 'R': 16}  # V is the hand model's
+
+
+class Field(NamedTuple):
+    """A ground-truth field.
+
+    Attributes:
+        target: its name in :class:`HandTargets`.
+        shape: dimensions of one image, in letters (see ``SIZES``) and numbers.
+        unit: unit and frame.
+        mask: the field that tells where it is true, None where it always is.
+    """
+
+    target: str
+    shape: str
+    unit: str
+    mask: Optional[str] = None
+
+
+HAND_LABELS: dict[str, Field] = {
+    'hand_vertices': Field(
+        'vertices', 'H V 3', 'metres, camera axes, from the own wrist',
+        'hand_vertices_valid'),
+    'hand_vertices_valid': Field('vertices_valid', 'H', '0 or 1'),
+    'hand_joints': Field(
+        'joints', 'H J 3', 'metres, camera axes, from the own wrist',
+        'hand_joints_valid'),
+    'hand_joints_valid': Field('joints_valid', 'H J', '0 or 1'),
+    'hand_joints_ndc': Field(
+        'joints_ndc', 'H J 2', 'crop NDC, y down', 'hand_joints_ndc_valid'),
+    'hand_joints_ndc_valid': Field('joints_ndc_valid', 'H J', '0 or 1'),
+    'hand_root_cam': Field(
+        'root_cam', 'H 3', 'metres from the camera, the wrist', 'hand_root_valid'),
+    'hand_root_valid': Field('root_valid', 'H', '0 or 1'),
+    'mano_rotations': Field(
+        'rotations', 'H R 3 3', 'absolute, MANO order, global first', 'mano_valid'),
+    'mano_betas': Field('betas', 'H 10', 'MANO shape', 'mano_valid'),
+    'mano_valid': Field('mano_valid', 'H', '0 or 1'),
+    'hand_presence': Field('presence', 'H', '0 or 1', 'hand_presence_valid'),
+    'hand_presence_valid': Field('presence_valid', 'H', '0 or 1'),
+    'crop_intrinsics': Field('intrinsics', '3 3', 'pixels of the crop, full matrix'),
+}
+
+
+def check_labels(labels: Mapping[str, np.ndarray], source: str) -> None:
+    """Compare one image's fields with the table.
+
+    Args:
+        labels: arrays without the leading dimension of 1.
+        source: what to name in an error, such as the image's path.
+    Raises:
+        ValueError: a field is absent, has another shape, is not finite, or a mask is
+            neither 0 nor 1.
+    """
+    sizes = dict(SIZES)
+    for name, field in HAND_LABELS.items():
+        if name not in labels:
+            raise ValueError(
+                f'{source}: the sample has no {name!r} ({field.shape}, {field.unit}); '
+                'let the data set or a transform provide it'
+            )
+        value = np.asarray(labels[name])
+        _check_shape(name, field, value.shape, sizes, source)
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f'{source}: {name!r} is not finite; correct the annotation of this '
+                'image or leave the image out'
+            )
+        if field.unit == '0 or 1' and not np.isin(value, (0, 1)).all():
+            raise ValueError(
+                f'{source}: {name!r} holds {value.max()}, expected 0 or 1; '
+                'correct the annotation of this image'
+            )
+
+
+def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str):
+    letters = field.shape.split()
+    expected = [int(x) if x.isdigit() else sizes.get(x) for x in letters]
+    if len(found) == len(letters):
+        # A letter without a size takes the first one seen.
+        expected = [size or have for size, have in zip(expected, found)]
+        sizes.update(
+            (x, size) for x, size in zip(letters, expected) if not x.isdigit())
+    if list(found) != expected:
+        raise ValueError(
+            f'{source}: {name!r} has shape {tuple(found)}, expected '
+            f'({", ".join(letters)}); correct what provides it'
+        )
