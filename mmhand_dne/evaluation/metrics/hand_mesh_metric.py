@@ -46,6 +46,8 @@ class HandMeshMetric(BaseMetric):
     counted once, so the numbers are the same, to the bit, for any number of
     processes and whatever a sampler repeats to fill up the last batches.
 
+    Beside MMPose's InterHandMetric one of the two needs a prefix: both report MRRPE.
+
     Args:
         allow_reflection: PA may mirror the prediction.
         collect_device, prefix, collect_dir: as in ``BaseMetric``.
