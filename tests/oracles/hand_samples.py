@@ -74,8 +74,8 @@ def batches(indices, size=2):
     return [indices[i : i + size] for i in range(0, len(indices), size)]
 
 
-def evaluate_rank(rank, world_size, port, count, shuffle, out_path):
-    """Evaluate ``count`` samples as rank of ``world_size`` gloo processes."""
+def evaluate_rank(rank, world_size, port, count, out_path):
+    """Evaluate ``count`` samples as rank of ``world_size``, in order and shuffled."""
     from mmhand_dne.evaluation import HandMeshMetric
 
     torch.set_num_threads(1)
@@ -85,8 +85,10 @@ def evaluate_rank(rank, world_size, port, count, shuffle, out_path):
     )
     assert dist.get_world_size() == world_size
     evaluator = Evaluator(HandMeshMetric())
-    for batch in batches(DefaultSampler(range(count), shuffle=shuffle, seed=0)):
-        evaluator.process([random_sample(index) for index in batch])
-    metrics = evaluator.evaluate(count)
-    torch.save(metrics, f'{out_path}.{rank}')
+    found = []
+    for shuffle in (False, True):
+        for batch in batches(DefaultSampler(range(count), shuffle=shuffle, seed=0)):
+            evaluator.process([random_sample(index) for index in batch])
+        found.append(evaluator.evaluate(count))
+    torch.save(found, f'{out_path}.{rank}')
     torch.distributed.destroy_process_group()
