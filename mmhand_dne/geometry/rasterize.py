@@ -5,6 +5,7 @@ face. Edge functions are taken relative to the pixel, which makes them exactly
 antisymmetric in floating point: two faces that share an edge cannot both miss
 a pixel on it, so a closed mesh has no holes.
 """
+
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ class Fragments(NamedTuple):
             empty. In 3D (perspective-correct) unless drawn orthographically.
         depth: (B, h, w) depth in the unit of the input, 0 where empty.
     """
+
     face: Tensor
     barycentric: Tensor
     depth: Tensor
@@ -32,6 +34,7 @@ class Fragments(NamedTuple):
 
 class _Candidates(NamedTuple):
     """Faces with a non-empty pixel box; N of them, over all images."""
+
     corners: Tensor  # (9, N) x0 y0 z0 x1 y1 z1 x2 y2 z2
     image: Tensor  # (N,) index of the image
     face: Tensor  # (N,) index of the face
@@ -56,11 +59,13 @@ def front_facing(points: Tensor, faces: Tensor) -> Tensor:
     return area < 0
 
 
-def rasterize(points: Tensor,
-              faces: Tensor,
-              size: tuple[int, int],
-              face_valid: Tensor | None = None,
-              perspective: bool = True) -> Fragments:
+def rasterize(
+    points: Tensor,
+    faces: Tensor,
+    size: tuple[int, int],
+    face_valid: Tensor | None = None,
+    perspective: bool = True,
+) -> Fragments:
     """Find the nearest face at every pixel centre.
 
     A pixel exactly on an edge belongs to the faces on both sides; among equal
@@ -85,27 +90,29 @@ def rasterize(points: Tensor,
         tensor([ 0,  0,  0,  0, -1])
     """
     if points.dim() != 3 or points.shape[-1] != 3:
-        raise ValueError(f'points have shape {tuple(points.shape)}, expected '
-                         '(B, V, 3): pixel x, pixel y, depth')
+        raise ValueError(
+            f'points have shape {tuple(points.shape)}, expected '
+            '(B, V, 3): pixel x, pixel y, depth'
+        )
     height, width = size
     with torch.no_grad():
-        boxes = _candidate_faces(points.detach(), faces, size, face_valid,
-                                 perspective)
-        nearest = torch.full((len(points) * height * width, ), NO_FACE,
-                             device=points.device)
+        boxes = _candidate_faces(points.detach(), faces, size, face_valid, perspective)
+        nearest = torch.full(
+            (len(points) * height * width,), NO_FACE, device=points.device
+        )
         total = int(boxes.end[-1]) if len(boxes.end) else 0
         chunk = MAX_CANDIDATES.get(points.device.type, MAX_CANDIDATES['other'])
         for start in range(0, total, chunk):
-            pixel, key = _covered_pixels(boxes, start, min(total, start + chunk),
-                                         size, perspective)
+            pixel, key = _covered_pixels(
+                boxes, start, min(total, start + chunk), size, perspective
+            )
             nearest.scatter_reduce_(0, pixel, key, 'amin')
         covered = (nearest != NO_FACE).nonzero().squeeze(1)
-        winner = nearest[covered] & 0x7fffffff
+        winner = nearest[covered] & 0x7FFFFFFF
     return _fragments(points, faces, size, covered, winner, perspective)
 
 
-def interpolate(fragments: Fragments, faces: Tensor,
-                vertex_values: Tensor) -> Tensor:
+def interpolate(fragments: Fragments, faces: Tensor, vertex_values: Tensor) -> Tensor:
     """Spread values of the vertices over the pixels that show their faces.
 
     Args:
@@ -124,9 +131,13 @@ def interpolate(fragments: Fragments, faces: Tensor,
     return result.index_put((image, row, column), pixels)
 
 
-def _candidate_faces(points: Tensor, faces: Tensor, size: tuple[int, int],
-                     face_valid: Tensor | None,
-                     perspective: bool) -> _Candidates:
+def _candidate_faces(
+    points: Tensor,
+    faces: Tensor,
+    size: tuple[int, int],
+    face_valid: Tensor | None,
+    perspective: bool,
+) -> _Candidates:
     """Drop what cannot be seen and find each face's box of pixel centres."""
     height, width = size
     corners = points[:, faces]  # (B, F, 3, 3)
@@ -144,14 +155,22 @@ def _candidate_faces(points: Tensor, faces: Tensor, size: tuple[int, int],
     usable &= (columns > 0) & (rows > 0)
     image, face = usable.nonzero(as_tuple=True)
     left, top, columns, rows = (
-        box[image, face].long() for box in (left, top, columns, rows))
-    return _Candidates(corners[image, face].flatten(1).t().contiguous(), image,
-                       face, left, top, columns, (columns * rows).cumsum(0))
+        box[image, face].long() for box in (left, top, columns, rows)
+    )
+    return _Candidates(
+        corners[image, face].flatten(1).t().contiguous(),
+        image,
+        face,
+        left,
+        top,
+        columns,
+        (columns * rows).cumsum(0),
+    )
 
 
-def _covered_pixels(boxes: _Candidates, start: int, stop: int,
-                    size: tuple[int, int],
-                    perspective: bool) -> tuple[Tensor, Tensor]:
+def _covered_pixels(
+    boxes: _Candidates, start: int, stop: int, size: tuple[int, int], perspective: bool
+) -> tuple[Tensor, Tensor]:
     """Test the candidate pairs [start, stop).
 
     Returns: (K,) flat pixel index and (K,) sort key, whose upper half orders
@@ -172,8 +191,9 @@ def _covered_pixels(boxes: _Candidates, start: int, stop: int,
     inside = ((low >= 0) & (high > 0)) | ((high <= 0) & (low < 0))
     inside = inside.nonzero().squeeze(1)
     which = which[inside]
-    _, depth = _weights_and_depth(edges[:, inside], boxes.corners[2::3, which],
-                                  perspective)
+    _, depth = _weights_and_depth(
+        edges[:, inside], boxes.corners[2::3, which], perspective
+    )
     pixel = (boxes.image[which] * height + row[inside]) * width + column[inside]
     return pixel, (_sortable(depth) << 32) | boxes.face[which]
 
@@ -187,8 +207,9 @@ def _edge_functions(corners: Tensor, column: Tensor, row: Tensor) -> Tensor:
     return torch.stack([x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1])
 
 
-def _weights_and_depth(edges: Tensor, corner_depth: Tensor,
-                       perspective: bool) -> tuple[Tensor, Tensor]:
+def _weights_and_depth(
+    edges: Tensor, corner_depth: Tensor, perspective: bool
+) -> tuple[Tensor, Tensor]:
     """Barycentric weights (3, K) and depth (K,) from edge functions (3, K)."""
     weights = edges / edges.sum(dim=0)
     if not perspective:
@@ -201,11 +222,17 @@ def _weights_and_depth(edges: Tensor, corner_depth: Tensor,
 def _sortable(depth: Tensor) -> Tensor:
     """Integers (int64, 32 bits used) in the order of the float depths."""
     bits = depth.float().contiguous().view(torch.int32).long()
-    return torch.where(bits >= 0, bits, -(bits & 0x7fffffff))
+    return torch.where(bits >= 0, bits, -(bits & 0x7FFFFFFF))
 
 
-def _fragments(points: Tensor, faces: Tensor, size: tuple[int, int],
-               covered: Tensor, winner: Tensor, perspective: bool) -> Fragments:
+def _fragments(
+    points: Tensor,
+    faces: Tensor,
+    size: tuple[int, int],
+    covered: Tensor,
+    winner: Tensor,
+    perspective: bool,
+) -> Fragments:
     """Barycentrics and depth of the winning faces, spread over the images."""
     batch, (height, width) = len(points), size
     image = torch.div(covered, height * width, rounding_mode='floor')
@@ -214,9 +241,8 @@ def _fragments(points: Tensor, faces: Tensor, size: tuple[int, int],
     edges = _edge_functions(corners, covered % width, row)
     weights, depth = _weights_and_depth(edges, corners[2::3], perspective)
     count = batch * height * width
-    face = winner.new_full((count, ), -1).index_put((covered, ), winner)
-    barycentric = points.new_zeros(count, 3).index_put((covered, ), weights.t())
-    depth = points.new_zeros(count).index_put((covered, ), depth)
+    face = winner.new_full((count,), -1).index_put((covered,), winner)
+    barycentric = points.new_zeros(count, 3).index_put((covered,), weights.t())
+    depth = points.new_zeros(count).index_put((covered,), depth)
     shape = (batch, height, width)
-    return Fragments(face.view(shape), barycentric.view(*shape, 3),
-                     depth.view(shape))
+    return Fragments(face.view(shape), barycentric.view(*shape, 3), depth.view(shape))

@@ -1,0 +1,105 @@
+"""The picture of a moment in one camera."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
+
+from .body import Body, Light
+from .rig import Camera
+
+SUPERSAMPLE = 2  # sub-pixels a side
+WRAP = 0.25  # how far light creeps round the terminator: skin scatters it
+
+
+class Layer(NamedTuple):
+    """A part of an image, premultiplied with its coverage."""
+
+    left: int
+    top: int
+    color: np.ndarray  # (h, w, 3) float32, gamma-encoded, times alpha
+    alpha: np.ndarray  # (h, w, 1) float32
+
+
+def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
+    """Rasterise and shade the hands, anti-aliased, only where they are."""
+    rotation = torch.from_numpy(camera.rotation).float()
+    position = torch.from_numpy(camera.position / 1000).float()
+    points = (body.vertices - position) @ rotation.T
+    focal = torch.from_numpy(camera.focal).float()
+    centre = torch.from_numpy(camera.centre).float()
+    pixels = points[:, :2] / points[:, 2:] * focal + centre
+    left, top, right, bottom = _region(pixels, camera.size)
+    # Sub-pixel centres of pixel u lie at u +- 1/4.
+    origin = torch.tensor([left, top], dtype=torch.float32)
+    pixels = (pixels - origin) * SUPERSAMPLE + (SUPERSAMPLE - 1) / 2
+    size = (SUPERSAMPLE * (bottom - top), SUPERSAMPLE * (right - left))
+    screen = torch.cat([pixels, points[:, 2:]], dim=1)[None]
+    fragments = rasterize(screen, body.faces, size, front_facing(screen, body.faces))
+    return _reduced(left, top, *_shaded(fragments, body, camera, light))
+
+
+def _region(pixels: Tensor, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of the image that a body can cover: left, top, right, bottom."""
+    low = pixels.amin(0).floor().long().tolist()
+    high = pixels.amax(0).ceil().long().tolist()
+    left, top = (min(max(low[i] - 1, 0), size[i] - 1) for i in range(2))
+    right, bottom = (max(min(high[i] + 2, size[i]), 1) for i in range(2))
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _shaded(
+    fragments: Fragments, body: Body, camera: Camera, light: Light
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (h, w, 3) of the covered sub-pixels and the coverage (h, w)."""
+    face = fragments.face[0]
+    covered = face >= 0
+    corners = body.faces[face[covered]]  # (K, 3)
+    weights = fragments.barycentric[0][covered]
+    values = torch.cat([body.vertices, body.normals, body.colors, body.light], 1)
+    values = (values[corners] * weights[..., None]).sum(1).numpy()
+    color = np.zeros((*face.shape, 3), np.float32)
+    color[covered.numpy()] = _shade(values, camera, light)
+    return color, covered.numpy().astype(np.float32)
+
+
+def _shade(values: np.ndarray, camera: Camera, light: Light) -> np.ndarray:
+    """Wrapped diffuse light, a sky and a soft highlight; (K, 3) in sRGB."""
+    place, normal, albedo, arrives = np.split(values, [3, 6, 9], axis=1)
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-6)
+    key, sky = arrives[:, :1], arrives[:, 1:]
+    to_light = light.direction.astype(np.float32)
+    facing = normal @ to_light[:, None]
+    diffuse = ((facing + WRAP) / (1 + WRAP)).clip(0)
+    view = (camera.position / 1000).astype(np.float32) - place
+    view /= np.linalg.norm(view, axis=1, keepdims=True)
+    half = view + to_light
+    half /= np.linalg.norm(half, axis=1, keepdims=True).clip(1e-6)
+    sparkle = (normal * half).sum(1, keepdims=True).clip(0) ** light.hardness
+    dome = 0.75 + 0.25 * normal @ light.up.astype(np.float32)[:, None]
+    lit = diffuse * key * light.key.astype(np.float32)
+    lit = lit + dome * (0.25 + 0.75 * sky) * light.ambient.astype(np.float32)
+    shine = sparkle * key * light.gloss * light.key.astype(np.float32) * 0.3
+    return np.sqrt((albedo * lit + shine).clip(0, 1))
+
+
+def _reduced(left: int, top: int, color: np.ndarray, alpha: np.ndarray) -> Layer:
+    height, width = (side // SUPERSAMPLE for side in alpha.shape)
+    color, alpha = (
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        for image in (color, alpha)
+    )
+    return Layer(left, top, color, alpha[..., None])
+
+
+def compose(backdrop: np.ndarray, layer: Layer) -> np.ndarray:
+    """Lay the body over a backdrop (H, W, 3), in place."""
+    height, width = layer.alpha.shape[:2]
+    window = backdrop[layer.top : layer.top + height, layer.left : layer.left + width]
+    window *= 1 - layer.alpha
+    window += layer.color
+    return backdrop
