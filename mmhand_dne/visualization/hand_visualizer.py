@@ -14,7 +14,8 @@ from torch import Tensor
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .crop_frame import crop_of
-from .mesh_panel import Scene, draw_panel
+from .mesh_panel import draw_panel
+from .mesh_views import Scene
 
 
 @VISUALIZERS.register_module()

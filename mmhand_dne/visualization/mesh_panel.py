@@ -4,66 +4,33 @@ The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refine
 with and without the camera correction).
 """
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from mmhand_dne.geometry.camera import metric_translation, ndc_to_pixels, project
+from mmhand_dne.geometry.camera import ndc_to_pixels, project
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from . import map_colors
 from .drawing import draw_skeleton, grid, labelled
-from .mesh_renderer import (
-    HAND_COLORS,
-    Surface,
-    orthographic_surface,
-    perspective_surface,
-    render_overlay,
-    resize,
-    side_surfaces,
+from .mesh_renderer import HAND_COLORS, render_overlay, resize, side_surfaces
+from .mesh_views import (
+    MeshView,
+    Scene,
+    error_line,
+    first,
+    on_cpu,
+    prediction_views,
+    side_roots,
+    truth_surfaces,
+    view_surfaces,
 )
 
 HANDS = ('right', 'left')
-UNKNOWN_DEPTH = 1.0  # metres; the wrist's where the camera tells none
 BLANK = 236  # grey level behind the side view
-
-
-class MeshView(NamedTuple):
-    """Both hands' predicted meshes and the crop cameras that show them."""
-
-    title: str
-    vertices: Tensor  # (2, V, 3) metres, wrist-relative
-    camera: Tensor  # (2, 2, 2) rows (scale, shift), crop NDC
-    present: Tensor  # (2,) bool, hands to draw
-
-
-class Scene(NamedTuple):
-    """What all pictures of one panel share."""
-
-    crop: np.ndarray  # (h, w, 3) uint8 RGB
-    faces: Tensor  # (2, F, 3) int64
-    tile: int  # longer side of a picture of the panel, pixels
-    truth: Optional[HandTargets]  # of this image alone, or None
-    intrinsics: Optional[Tensor]  # (3, 3) of the crop, pixels, or None
-
-    @property
-    def scale(self) -> float:
-        """Pixels of the panel per pixel of the crop."""
-        return self.tile / max(self.crop.shape[:2])
-
-    @property
-    def crop_size(self) -> tuple[int, int]:
-        """Width and height of the crop, pixels."""
-        return self.crop.shape[1], self.crop.shape[0]
-
-    @property
-    def picture_size(self) -> tuple[int, int]:
-        """Height and width of a picture of the panel, pixels."""
-        height, width = self.crop.shape[:2]
-        return round(self.scale * height), round(self.scale * width)
 
 
 def draw_panel(
@@ -97,31 +64,11 @@ def draw_panel(
     return grid([meshes, extras])
 
 
-def prediction_views(
-    instances: Optional[InstanceData], present: Tensor
-) -> list[MeshView]:
-    """The meshes that a prediction holds, coarse first.
-
-    A model without refinement stages has one view; one with them has three.
-    """
-    if instances is None or 'hand_vertices' not in instances:
-        return []
-    final = first(instances, 'hand_vertices'), first(instances, 'hand_camera')
-    if 'coarse_vertices' not in instances or 'stage1_vertices' not in instances:
-        return [MeshView('mesh', *final, present)]
-    coarse = first(instances, 'coarse_vertices'), first(instances, 'coarse_camera')
-    return [
-        MeshView('coarse', *coarse, present),
-        MeshView('refined, coarse camera', final[0], coarse[1], present),
-        MeshView('refined, corrected camera', *final, present),
-    ]
-
-
 def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.ndarray]:
     """Labelled pictures (h, w) = `size` of the auxiliary maps that are there."""
     if fields is None:
         return []
-    maps = {name: np.asarray(_cpu(value)) for name, value in fields.items()}
+    maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
     tiles = []
     if 'heatmaps' in maps:
         tiles.append(('joint heat maps', map_colors.heatmap_colors(maps['heatmaps'])))
@@ -138,79 +85,6 @@ def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.nda
             if name in maps:
                 tiles.append((title, paint(maps[name], foreground)))
     return [labelled(resize(p, size, smooth=False), t) for t, p in tiles]
-
-
-def view_surfaces(view: MeshView, scene: Scene) -> list[Surface]:
-    """The view's present hands as surfaces in the crop, ordered by metric depth."""
-    depth = root_depths(view.camera, scene.intrinsics, scene.crop_size)
-    return [
-        orthographic_surface(
-            view.vertices[hand],
-            view.camera[hand],
-            scene.crop_size,
-            scene.faces[hand],
-            HAND_COLORS[hand],
-            float(depth[hand]),
-        )
-        for hand in view.present.nonzero().flatten().tolist()
-    ]
-
-
-def truth_surfaces(
-    truth: HandTargets,
-    faces: Tensor,
-    intrinsics: Optional[Tensor] = None,
-    colors: Sequence[Sequence[int]] = HAND_COLORS,
-) -> list[Surface]:
-    """The true meshes of one image as surfaces, seen by the true camera.
-
-    Args:
-        truth: of one image.
-        faces: (2, F, 3) int64.
-        intrinsics: (3, 3) of the frame to draw into, pixels; by default the crop's.
-        colors: RGB of the right and of the left hand.
-    """
-    intrinsics = truth.intrinsics[0] if intrinsics is None else intrinsics
-    shown = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
-    return [
-        perspective_surface(
-            truth.vertices_cam[0, hand], intrinsics, faces[hand], colors[hand]
-        )
-        for hand in shown.nonzero().flatten().tolist()
-    ]
-
-
-def root_depths(
-    camera: Tensor, intrinsics: Optional[Tensor], size: tuple[int, int]
-) -> Tensor:
-    """Metres from the camera to each wrist (2,), to order the hands.
-
-    Without intrinsics, or for a camera of negative scale, it is `UNKNOWN_DEPTH`.
-    """
-    if intrinsics is None:
-        return torch.full((2,), UNKNOWN_DEPTH)
-    depth = metric_translation(camera, intrinsics, size)[..., 2]
-    return depth.nan_to_num(nan=UNKNOWN_DEPTH)
-
-
-def first(instances: InstanceData, name: str) -> Tensor:
-    """The first instance's field as float32 on the CPU."""
-    return torch.as_tensor(_cpu(instances[name][0])).float()
-
-
-def error_line(view: MeshView, scene: Scene) -> str:
-    """Mean vertex errors of the hands with truth, or nothing."""
-    if scene.truth is None:
-        return ''
-    truth = scene.truth
-    seen = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
-    if not seen.any():
-        return ''
-    error = (view.vertices - truth.vertices[0]).norm(dim=-1)[seen].mean()
-    offset = project(view.vertices, view.camera) - truth.vertices_ndc[0]
-    pixels = offset * torch.tensor(scene.crop_size) / 2
-    pixels = pixels.norm(dim=-1)[seen].mean()
-    return f'error {1000 * error:.1f} mm, {pixels:.1f} px'
 
 
 def _mesh_tile(scene: Scene, view: MeshView) -> np.ndarray:
@@ -242,15 +116,9 @@ def _joints_tile(scene: Scene, instances: InstanceData, present: Tensor) -> np.n
 def _side_tile(scene: Scene, view: MeshView) -> np.ndarray:
     """The hands seen from the camera's right, at their metric distance if known."""
     hands = view.present.nonzero().flatten().tolist()
-    line = 'from the right; depth grows to the right'
-    roots = torch.zeros(2, 3)
-    if scene.intrinsics is not None:
-        roots = metric_translation(view.camera, scene.intrinsics, scene.crop_size)
-    known = scene.intrinsics is not None and bool(roots.isfinite().all())
-    if len(hands) == 2 and not known:
-        roots, line = torch.zeros(2, 3), 'wrists put together: distance unknown'
+    roots, line = side_roots(view, scene)
     surfaces = side_surfaces(
-        [view.vertices[hand] + roots[hand].nan_to_num() for hand in hands],
+        [view.vertices[hand] + roots[hand] for hand in hands],
         [scene.faces[hand] for hand in hands],
         [HAND_COLORS[hand] for hand in hands],
         scene.tile,
@@ -291,10 +159,5 @@ def _presence_line(presence: Tensor, truth: Optional[HandTargets]) -> str:
 def _missing(valid: Tensor, truth: HandTargets) -> str:
     """Names the hands that are there but have no mesh."""
     lost = (truth.presence[0] > 0) & ~(valid[0] > 0)
-    sides: Sequence[str] = [side for side, gone in zip(HANDS, lost.tolist()) if gone]
+    sides = [side for side, gone in zip(HANDS, lost.tolist()) if gone]
     return f'no mesh of the {" and ".join(sides)} hand' if sides else ''
-
-
-def _cpu(value):
-    """A tensor's copy on the CPU; anything else as it is."""
-    return value.detach().cpu() if isinstance(value, Tensor) else value

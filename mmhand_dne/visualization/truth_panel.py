@@ -12,8 +12,9 @@ from mmhand_dne.structures.hand_targets import HandTargets
 
 from .crop_frame import image_to_crop, square
 from .drawing import draw_polygon, draw_skeleton, grid, labelled
-from .mesh_panel import HANDS, truth_surfaces
+from .mesh_panel import HANDS
 from .mesh_renderer import HAND_COLORS, check_image, render_overlay, resize
+from .mesh_views import truth_surfaces
 
 BOX_COLOR = (240, 228, 66)  # the annotated box
 CROP_COLOR = (255, 255, 255)  # the border of the network's input
@@ -71,6 +72,7 @@ def _joints_picture(
         picture = draw_polygon(picture, _zoom(corners, scale), color)
     pixels = ndc_to_pixels(truth.joints_ndc[0], sample.input_size).double().numpy()
     pixels = _zoom(_move(pixels, frame), scale)
+    radius = max(3.0, max(height, width) / 130)
     for hand, color in enumerate(colors):
         picture = draw_skeleton(
             picture,
@@ -78,6 +80,7 @@ def _joints_picture(
             truth.joints_ndc_valid[0, hand].numpy() > 0,
             color,
             hollow=truth.joints_valid[0, hand].numpy() == 0,
+            radius=radius,
         )
     return picture
 

@@ -13,21 +13,24 @@ from mmpose.visualization import PoseLocalVisualizer
 from mmhand_dne.visualization import HandMeshVisualizer
 from mmhand_dne.visualization.crop_frame import crop_of
 from mmhand_dne.visualization.hand_visualizer import truth_of
-from mmhand_dne.visualization.mesh_panel import (
-    Scene,
-    error_line,
-    map_tiles,
-    prediction_views,
-    root_depths,
-    view_surfaces,
-)
+from mmhand_dne.visualization.mesh_panel import map_tiles
 from mmhand_dne.visualization.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
     render_mesh,
     render_overlay,
 )
+from mmhand_dne.visualization.mesh_views import (
+    WIDEST_GAP,
+    Scene,
+    error_line,
+    prediction_views,
+    root_depths,
+    side_roots,
+    view_surfaces,
+)
 from tests.test_visualization.panel_samples import (
+    ROOTS,
     SIZE,
     crop_intrinsics,
     fitted_camera,
@@ -147,6 +150,20 @@ def test_a_camera_of_negative_scale_does_not_stop_the_picture(visualizer):
     sample = make_sample()
     sample.pred_instances.hand_camera[..., 0] *= -1
     assert columns(draw(visualizer, sample)) == 6
+
+
+def test_the_side_view_keeps_the_metric_distance_up_to_its_limit():
+    view = prediction_views(make_sample().pred_instances, BOTH)[-1]
+    scene = scene_of(make_sample())
+    roots, _ = side_roots(view, scene)
+    torch.testing.assert_close(roots, ROOTS)
+    far = ROOTS.clone()
+    far[1, 2] = 1.5
+    roots, line = side_roots(view._replace(camera=fitted_camera(far)), scene)
+    torch.testing.assert_close(roots[1, 2] - roots[0, 2], torch.tensor(WIDEST_GAP))
+    assert '700 mm' in line
+    roots, line = side_roots(view, scene._replace(intrinsics=None))
+    assert not roots.any() and 'unknown' in line
 
 
 def test_errors_are_those_of_the_definition():

@@ -110,7 +110,7 @@ def test_joints_sit_on_their_pixels(in_original):
 def test_invalid_joints_are_absent_and_flat_ones_hollow(monkeypatch):
     seen = []
 
-    def record(image, joints, valid, color, hollow):
+    def record(image, joints, valid, color, hollow, radius):
         seen.append((valid.copy(), hollow.copy()))
         return image
 
