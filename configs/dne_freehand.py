@@ -11,7 +11,7 @@ _base_ = [
 dne = dict(
     M=1,  # stages
     R=1,  # samples: on a CPU more cost thrice the time and gave nothing
-    C=48,  # channels of F
+    C=32,  # channels of F
     D=16,  # cells along an axis
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
@@ -27,26 +27,26 @@ model = dict(
         _delete_=True,
         type='ResNet',
         depth=18,
-        stem_channels=24,
-        base_channels=24,
+        stem_channels=16,
+        base_channels=16,
         out_indices=(0, 1, 2, 3),
         norm_cfg=norm_cfg),
     neck=dict(
-        in_channels=[24, 48, 96, 192], out_channels=dne['C'], norm_cfg=norm_cfg),
+        in_channels=[16, 32, 64, 128], out_channels=dne['C'], norm_cfg=norm_cfg),
     aux_head=dict(
         in_channels=dne['C'],
         out_channels=dne['C'],
-        mid_channels=48,
+        mid_channels=32,
         norm_cfg=norm_cfg),
     mano_head=dict(
-        in_channels=dne['C'], mid_channels=48, norm_cfg=norm_cfg),
+        in_channels=dne['C'], mid_channels=32, norm_cfg=norm_cfg),
     refine_head=dict(
         in_channels=dne['C'],
         map_size=32,  # 128 pixels at stride 4
         num_stages=dne['M'],
         num_samples=dne['R'],
         num_cells=dne['D'],
-        estimator=dict(hidden_channels=64),
+        estimator=dict(hidden_channels=48),
         coordinate_inputs=True,  # a departure of ours, see DNEStage
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r']))
@@ -62,7 +62,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(refine_head=dict(lr_mult=2.0))),
     clip_grad=dict(max_norm=20.0, norm_type=2))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=30, by_epoch=False),
     dict(
         type='CosineRestartLR',
         periods=[joint_epochs, stage_epochs],

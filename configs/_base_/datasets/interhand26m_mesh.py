@@ -3,7 +3,9 @@
 dataset_type = 'InterHandMeshDataset'
 data_root = 'data/interhand2.6m/'
 input_size = 256  # pixels
-hand_model = dict(type='HandPair', source='free', tips='interhand')  # or MANO's folder
+# The hand of the whole run, model and data. MANO is one line here, or
+#     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
+hand_model = dict(type='HandPair', source='free', tips='interhand')
 
 train_pipeline = [
     dict(type='LoadHandImage'),

@@ -34,7 +34,34 @@ def read_config(path: str, options: Optional[Mapping[str, Any]] = None) -> Confi
     for key in options or {}:
         _check_option(cfg, key)
     cfg.merge_from_dict(dict(options or {}))
+    share_hand_model(cfg)
     return cfg
+
+
+def share_hand_model(cfg: Config) -> None:
+    """Give the config's top-level ``hand_model`` to the model and every data set.
+
+    One line changes the hand of a whole run: a model must not learn on the truth of
+    another hand than its own.
+    """
+    hand_model = cfg.get('hand_model')
+    if hand_model is None:
+        return
+    if 'model' in cfg and 'hand_model' in cfg.model:
+        cfg.model.hand_model = hand_model
+    for phase in ('train', 'val', 'test'):
+        loader = cfg.get(f'{phase}_dataloader')
+        if loader:
+            _set_hand_model(loader.dataset, hand_model)
+
+
+def _set_hand_model(dataset: Any, hand_model: Mapping) -> None:
+    """Also inside wrappers (``dataset``) and mixtures (``datasets``)."""
+    if 'hand_model' in dataset:
+        dataset.hand_model = hand_model
+    for part in (*dataset.get('datasets', ()), dataset.get('dataset')):
+        if part is not None:
+            _set_hand_model(part, hand_model)
 
 
 def _check_option(cfg: Config, key: str) -> None:
