@@ -159,7 +159,7 @@ def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
     skin = np.median(painted, axis=0)
     rest = np.asarray(data['v_template'], np.float32)
     color = tone * (painted / skin) ** rng.uniform(0.8, 1.3)
-    color *= _blotches(rng, rest, 0.04)
+    color *= _blotches(rng, rest, 0.02)
     # The palm keeps little pigment: it differs most on dark hands.
     faces = models.layers['right'].faces
     palm = -vertex_normals(torch.from_numpy(rest), faces)[:, 1:2].numpy()

@@ -21,7 +21,7 @@ class Layer(NamedTuple):
 
     left: int
     top: int
-    color: np.ndarray  # (h, w, 3) float32, gamma-encoded, times alpha
+    color: np.ndarray  # (h, w, 3) float32 sRGB, times alpha
     alpha: np.ndarray  # (h, w, 1) float32
 
 
@@ -40,7 +40,8 @@ def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
     size = (SUPERSAMPLE * (bottom - top), SUPERSAMPLE * (right - left))
     screen = torch.cat([pixels, points[:, 2:]], dim=1)[None]
     fragments = rasterize(screen, body.faces, size, front_facing(screen, body.faces))
-    return _reduced(left, top, *_shaded(fragments, body, camera, light))
+    paint = _vertex_paint(body, camera, light)
+    return _reduced(left, top, _painted(fragments, body, paint))
 
 
 def _region(pixels: Tensor, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -52,29 +53,31 @@ def _region(pixels: Tensor, size: tuple[int, int]) -> tuple[int, int, int, int]:
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _shaded(
-    fragments: Fragments, body: Body, camera: Camera, light: Light
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (h, w, 3) of the covered sub-pixels and the coverage (h, w)."""
-    face = fragments.face[0]
-    covered = face >= 0
+def _painted(fragments: Fragments, body: Body, paint: Tensor) -> np.ndarray:
+    """The visible vertex colours and the coverage, (h, w, 4) float32 in [0, 1]."""
+    face = fragments.face[0].flatten()
+    covered = (face >= 0).nonzero().squeeze(1)
     corners = body.faces[face[covered]]  # (K, 3)
-    weights = fragments.barycentric[0][covered]
-    values = torch.cat([body.vertices, body.normals, body.colors, body.light], 1)
-    values = (values[corners] * weights[..., None]).sum(1).numpy()
-    color = np.zeros((*face.shape, 3), np.float32)
-    color[covered.numpy()] = _shade(values, camera, light)
-    return color, covered.numpy().astype(np.float32)
+    weights = fragments.barycentric[0].flatten(0, 1)[covered]
+    color = sum(paint[corners[:, i]] * weights[:, i : i + 1] for i in range(3))
+    image = np.zeros((len(face), 4), np.float32)
+    image[covered.numpy(), :3] = color.clamp(0, 1).sqrt().numpy()
+    image[covered.numpy(), 3] = 1
+    return image.reshape(*fragments.face.shape[1:], 4)
 
 
-def _shade(values: np.ndarray, camera: Camera, light: Light) -> np.ndarray:
-    """Wrapped diffuse light, a sky and a soft highlight; (K, 3) in sRGB."""
-    place, normal, albedo, arrives = np.split(values, [3, 6, 9], axis=1)
-    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-6)
-    key, sky = arrives[:, :1], arrives[:, 1:]
+def _vertex_paint(body: Body, camera: Camera, light: Light) -> Tensor:
+    """Linear colour (N, 3) of the lit vertices: they lie closer together than the
+    shading varies, so light is computed there and not at every sub-pixel.
+
+    Wrapped diffuse light, a sky and a soft highlight.
+    """
+    place, normal, albedo = (
+        value.numpy() for value in (body.vertices, body.normals, body.colors)
+    )
+    key, sky = body.light.numpy().T[..., None]
     to_light = light.direction.astype(np.float32)
-    facing = normal @ to_light[:, None]
-    diffuse = ((facing + WRAP) / (1 + WRAP)).clip(0)
+    diffuse = ((normal @ to_light[:, None] + WRAP) / (1 + WRAP)).clip(0)
     view = (camera.position / 1000).astype(np.float32) - place
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     half = view + to_light
@@ -84,16 +87,13 @@ def _shade(values: np.ndarray, camera: Camera, light: Light) -> np.ndarray:
     lit = diffuse * key * light.key.astype(np.float32)
     lit = lit + dome * (0.25 + 0.75 * sky) * light.ambient.astype(np.float32)
     shine = sparkle * key * light.gloss * light.key.astype(np.float32) * 0.3
-    return np.sqrt((albedo * lit + shine).clip(0, 1))
+    return torch.from_numpy((albedo * lit + shine).astype(np.float32))
 
 
-def _reduced(left: int, top: int, color: np.ndarray, alpha: np.ndarray) -> Layer:
-    height, width = (side // SUPERSAMPLE for side in alpha.shape)
-    color, alpha = (
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        for image in (color, alpha)
-    )
-    return Layer(left, top, color, alpha[..., None])
+def _reduced(left: int, top: int, image: np.ndarray) -> Layer:
+    height, width = (side // SUPERSAMPLE for side in image.shape[:2])
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return Layer(left, top, image[..., :3], image[..., 3:])
 
 
 def compose(backdrop: np.ndarray, layer: Layer) -> np.ndarray:
