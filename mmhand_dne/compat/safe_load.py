@@ -50,12 +50,18 @@ def read_statistic(owner: type, name: str) -> Callable:
     return getattr(owner, name)
 
 
+def no_bytes() -> bytes:
+    """The bytes of an empty NumPy array, such as MMPose's ``sigmas`` of InterHand."""
+    return b''
+
+
 def allowed_types() -> Dict[str, object]:
     """Qualified name in the file -> what stands for it, beyond torch's own list."""
     reconstruct, scalar = _numpy_pickle_helpers()
     allowed = {
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'builtins.getattr': read_statistic,
+        'builtins.bytes': no_bytes,
         '_codecs.encode': codecs.encode,  # the bytes of a NumPy scalar or dtype
         'numpy.ndarray': np.ndarray,
         'numpy.dtype': np.dtype,

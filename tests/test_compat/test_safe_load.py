@@ -19,6 +19,7 @@ METAINFO = dict(
     sigmas=np.array([0.5, 0.25], dtype=np.float32),
     ids=np.arange(3),
     names=np.array(['wrist']),
+    nothing=np.array([], dtype=np.float32),
     lower={1, 2},
 )
 
