@@ -1,0 +1,73 @@
+"""Every config builds, and every model takes a training step."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from tests.fake_samples import fake_samples
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT / 'configs') for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts)
+SIZE = 64
+
+
+def read(path):
+    return Config.fromfile(str(ROOT / 'configs' / path))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_config_builds_and_steps(path):
+    init_default_scope('mmpose')
+    model = read(path).model
+    model.backbone.init_cfg = None
+    if model.refine_head:
+        model.refine_head.map_size = SIZE // 4
+    torch.manual_seed(0)
+    model = MODELS.build(model).train()
+    images = torch.randn(2, 3, SIZE, SIZE)
+    loss = sum(model.loss(images, fake_samples(2, SIZE)).values())
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_schedule_ends_with_the_training(path):
+    cfg = read(path)
+    assert cfg.default_hooks.checkpoint.save_best == 'MPVPE_All'
+    assert cfg.train_cfg.max_epochs >= max(
+        s['end'] for s in cfg.param_scheduler if s.get('by_epoch', True))
+
+
+def test_the_paper_recipe():
+    cfg = read('dne_interhand.py')
+    assert 4 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
+    assert cfg.train_cfg.max_epochs == 30
+    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
+    crop = cfg.train_dataloader.dataset.pipeline[2]
+    assert (crop.shift, crop.rotation, crop.scale) == (10, 90, (0.9, 1.1))
+    assert cfg.model.refine_head.num_stages == 3
+    assert cfg.model.data_preprocessor.batch_augments[0].std == 0.3
+
+
+def rates(cfg):
+    """Learning rate of each epoch, by MMEngine's own scheduler."""
+    from mmengine.optim import StepLR
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    options = dict(cfg.param_scheduler[0])
+    assert options.pop('type') == 'StepLR'
+    schedule, found = StepLR(optimiser, **options), []
+    for _ in range(cfg.train_cfg.max_epochs):
+        found.append(optimiser.param_groups[0]['lr'])
+        schedule.step()
+    return found
+
+
+def test_learning_rate_halves_ten_times_then_stays():
+    expected = [1e-3 * 0.5**min(epoch, 10) for epoch in range(30)]
+    assert rates(read('dne_interhand.py')) == pytest.approx(expected)
