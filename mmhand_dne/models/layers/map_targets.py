@@ -1,12 +1,19 @@
 """The five target maps, rasterised from the true meshes on their device (DNE Eq. 9)."""
+
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from mmhand_dne.geometry.camera import ndc_to_pixels, pixels_to_ndc
+from mmhand_dne.geometry.camera import ndc_to_pixels
 from mmhand_dne.geometry.mesh import vertex_normals
-from mmhand_dne.geometry.rasterize import interpolate, rasterize
+from mmhand_dne.geometry.rasterize import (
+    Fragments,
+    front_facing,
+    interpolate,
+    rasterize,
+)
 from mmhand_dne.hand_model import HandPair, part_labels, rest_coordinates
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -14,6 +21,23 @@ BACKGROUND = 16  # the label after MANO's 16 parts
 
 
 class MapTargets(NamedTuple):
+    """Target maps of B images; cell (i, j) sits at NDC ((2j+1)/w - 1, (2i+1)/h - 1).
+
+    Attributes:
+        depth: (B, 1, h, w) metres behind the visible hand's own wrist.
+        normal: (B, 3, h, w) unit normal in camera axes.
+        heatmaps: (B, 2J, h, w) in [0, 1], right hand first, OpenPose order; 0 where
+            a joint has no truth.
+        heatmaps_valid: (B, 2J) 0 or 1.
+        correspondence: (B, 3, h, w) in [0, 1], place on the resting right hand.
+        parts: (B, 2, h, w) int64, 0 to 15 the parts, 16 background; one labelling a
+            hand, to which the other hand is background.
+        foreground: (B, 1, h, w) bool, where a hand is visible; depth, normal and
+            correspondence are 0 elsewhere.
+        maps_valid: (B) bool, whether everything but the heat maps may be used.
+        parts_valid: (B, 2) 0 or 1.
+    """
+
     depth: Tensor
     normal: Tensor
     heatmaps: Tensor
@@ -25,34 +49,96 @@ class MapTargets(NamedTuple):
     parts_valid: Tensor
 
 
-def map_targets(targets: HandTargets, pair: HandPair, size, sigma: float = 2.0):
-    h, w = size
-    verts = targets.vertices
-    b, hands, v = verts.shape[:3]
-    faces = torch.cat([pair.faces[0], pair.faces[1] + v])
-    pix = ndc_to_pixels(targets.vertices_ndc, (w, h))
-    pts = torch.cat([pix, targets.vertices_cam[..., 2:]], -1).flatten(1, 2)
-    valid = targets.vertices_valid.bool().repeat_interleave(pair.faces.shape[1], 1)
-    fr = rasterize(pts, faces, (h, w), valid)
-    rel = verts[..., 2:].flatten(1, 2)
-    normals = torch.stack([vertex_normals(verts[:, i], pair.faces[i]) for i in range(2)], 1).flatten(1, 2)
-    rest = rest_coordinates(pair).to(verts).flatten(0, 1).expand(b, -1, -1)
-    attr = interpolate(fr, faces, torch.cat([rel, normals, rest], -1)).permute(0, 3, 1, 2)
-    nearest = fr.barycentric.argmax(-1, keepdim=True)
-    face = fr.face.clamp(min=0)
-    vertex = faces[face].gather(-1, nearest)[..., 0]
-    labels = torch.cat([part_labels(pair.right), part_labels(pair.left)]).to(vertex.device)
-    part = labels[vertex]
-    seen = fr.face >= 0
-    hand = (vertex >= v).long()
-    parts = torch.stack([torch.where(seen & (hand == i), part, torch.full_like(part, BACKGROUND)) for i in range(2)], 1)
-    j = ndc_to_pixels(targets.joints_ndc, (w, h)).flatten(1, 2)
-    gx = torch.arange(w, device=j.device) ; gy = torch.arange(h, device=j.device)
-    ex = torch.exp(-(gx - j[..., :1]) ** 2 / (2 * sigma ** 2))
-    ey = torch.exp(-(gy - j[..., 1:]) ** 2 / (2 * sigma ** 2))
-    heat = ey[..., :, None] * ex[..., None, :]
-    present = targets.presence.bool() & targets.presence_valid.bool()
-    has = targets.vertices_valid.bool()
-    maps_valid = has.any(1) & ~(present & ~has).any(1)
-    normal = torch.nn.functional.normalize(attr[:, 1:4], dim=1)
-    return MapTargets(attr[:, :1], normal, heat, targets.joints_ndc_valid.flatten(1, 2), attr[:, 4:7], parts, seen[:, None], maps_valid, maps_valid[:, None].expand(-1, 2).float())
+def map_targets(
+    targets: HandTargets, pair: HandPair, size: tuple[int, int], sigma: float = 2.0
+) -> MapTargets:
+    """Rasterise both true hands in one z-buffer, through the true perspective camera.
+
+    An image that shows a hand without a mesh (an interacting frame with MANO for one
+    hand, a frame with joints only) keeps its heat maps alone: the hand's pixels would
+    be called background, or the other hand's though they are hidden [decided]. Only
+    faces that turn outwards are drawn: one looks into the open wrist where the real
+    image shows a forearm, which is background too [decided].
+
+    Args:
+        targets: truth of B images, H = 2 hands.
+        pair: the hand model whose faces and vertices the truth uses.
+        size: (h, w) cells of the maps.
+        sigma: standard deviation of the heat maps, cells.
+
+    Example:
+        >>> maps = map_targets(targets, pair, (64, 64))  # doctest: +SKIP
+        >>> maps.parts.shape  # doctest: +SKIP
+        torch.Size([30, 2, 64, 64])
+    """
+    count = targets.vertices.shape[2]
+    faces = torch.cat([pair.faces[0], pair.faces[1] + count])
+    fragments = _visible_faces(targets, faces, size)
+    vertices = targets.vertices.flatten(1, 2)
+    normals = vertex_normals(vertices, faces)
+    rest = rest_coordinates(pair).to(vertices).flatten(0, 1).expand_as(vertices)
+    surface = interpolate(fragments, faces, torch.cat([vertices, normals, rest], -1))
+    parts = _visible_parts(fragments, faces, vertices, surface[..., :3], pair)
+    depth, normal, rest = surface.movedim(-1, 1)[:, 2:].split([1, 3, 3], dim=1)
+    has_mesh = targets.vertices_valid > 0
+    maps_valid = has_mesh.any(1) & (has_mesh | (targets.presence == 0)).all(1)
+    heatmaps_valid = targets.joints_ndc_valid.flatten(1)
+    return MapTargets(
+        depth=depth,
+        normal=F.normalize(normal, dim=1),
+        heatmaps=_heatmaps(
+            targets.joints_ndc.flatten(1, 2), heatmaps_valid, size, sigma
+        ),
+        heatmaps_valid=heatmaps_valid,
+        correspondence=rest,
+        parts=parts,
+        foreground=(fragments.face >= 0)[:, None],
+        maps_valid=maps_valid,
+        parts_valid=maps_valid[:, None].expand(-1, 2).to(vertices.dtype),
+    )
+
+
+def _visible_faces(
+    targets: HandTargets, faces: Tensor, size: tuple[int, int]
+) -> Fragments:
+    """The nearest outward face of both hands at each cell; faces (2F, 3)."""
+    pixels = ndc_to_pixels(targets.vertices_ndc, size[::-1])
+    points = torch.cat([pixels, targets.vertices_cam[..., 2:]], -1).flatten(1, 2)
+    has_mesh = (targets.vertices_valid > 0).repeat_interleave(len(faces) // 2, dim=1)
+    return rasterize(points, faces, size, has_mesh & front_facing(points, faces))
+
+
+def _visible_parts(
+    fragments: Fragments, faces: Tensor, vertices: Tensor, place: Tensor, pair: HandPair
+) -> Tensor:
+    """Part of the visible face's vertex nearest to the visible point, (B, 2, h, w).
+
+    Args:
+        vertices: (B, 2V, 3) metres, both hands.
+        place: (B, h, w, 3) metres, the visible points.
+    """
+    image, row, column = (fragments.face >= 0).nonzero(as_tuple=True)
+    corners = faces[fragments.face[image, row, column]]  # (K, 3)
+    offsets = vertices[image[:, None], corners] - place[image, row, column][:, None]
+    nearest = offsets.square().sum(-1).argmin(1, keepdim=True)
+    vertex = corners.gather(1, nearest).squeeze(1)
+    labels = torch.cat([part_labels(pair.right), part_labels(pair.left)])
+    batch, height, width = fragments.face.shape
+    parts = vertex.new_full((batch, 2, height, width), BACKGROUND)
+    hand = torch.div(vertex, vertices.shape[1] // 2, rounding_mode='floor')
+    parts[image, hand, row, column] = labels[vertex]
+    return parts
+
+
+def _heatmaps(
+    joints_ndc: Tensor, valid: Tensor, size: tuple[int, int], sigma: float
+) -> Tensor:
+    """A Gaussian of peak 1 at each valid joint, (B, K, h, w); joints (B, K, 2) NDC."""
+    height, width = size
+    joints = ndc_to_pixels(joints_ndc, (width, height))[..., None, :]  # cells
+    across = torch.arange(width, device=joints.device) - joints[..., 0]
+    down = torch.arange(height, device=joints.device) - joints[..., 1]
+    across, down = (
+        torch.exp(-(offset**2) / (2 * sigma**2)) for offset in (across, down)
+    )
+    return valid[..., None, None] * down[..., :, None] * across[..., None, :]
