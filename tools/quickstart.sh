@@ -33,13 +33,13 @@ done
 # The whole schedule of the quick start; what is not here is in the config.
 if [ -n "$short" ]; then
     name=quickstart_short train_images=32 test_images=16
-    options=(train_cfg.max_epochs=1 "${options[@]}")
+    # One epoch of each phase of the training.
+    options=(train_cfg.max_epochs=2 custom_hooks.0.begin=1 "${options[@]}")
 else
     name=quickstart train_images=1024 test_images=256
 fi
-pictures=32       # one in so many test images is drawn
-test_seed=1000    # other people, poses and cameras than those of training
-train_seed=0
+every=16  # one in so many test images is drawn
+seed=0    # of the rendered set and of the training
 
 work_dir="${work_dir:-$ROOT/work_dirs/$name}"
 data="${data_root:-$ROOT/data/${name/quickstart/freehand}}"
@@ -47,21 +47,25 @@ options=(
     "train_dataloader.dataset.data_root=$data"
     "val_dataloader.dataset.data_root=$data"
     "test_dataloader.dataset.data_root=$data"
+    "randomness.seed=$seed"
     "${options[@]}"
 )
 mkdir -p "$work_dir/done"
 cd "$ROOT"
 
-timings=()
-# phase NAME COMMAND...: run it, time it; skip it where the same command has succeeded.
+timings=() redo=''
+# phase OUTPUT NAME FLAGS...: run the function NAME with FLAGS and time it. Skip it where
+# it has made OUTPUT with the same flags and no phase before it had to run.
 phase() {
-    local name=$1 start=$SECONDS mark="$work_dir/done/$1" took
+    local output=$1 name=$2 start=$SECONDS mark="$work_dir/done/$2" took
     shift
-    if [ -f "$mark" ] && [ "$(head -n 1 "$mark")" = "$*" ]; then
-        took="$(tail -n 1 "$mark") s before"
-        echo "== $name: done before"
+    if [ -z "$redo" ] && [ -e "$output" ] && [ -f "$mark" ] &&
+        [ "$(head -n 1 "$mark")" = "$*" ]; then
+        took="$(tail -n 1 "$mark") s, in an earlier run"
     else
         echo "== $name"
+        redo=1
+        rm -f "$mark"
         "$@"
         took="$((SECONDS - start)) s"
         printf '%s\n%s\n' "$*" "$((SECONDS - start))" > "$mark"
@@ -69,36 +73,37 @@ phase() {
     timings+=("$(printf '%-10s %s' "$name" "$took")")
 }
 
-render() {
-    "$PY" tools/make_freehand_data.py "$data" --train "$train_images" \
-        --seed "$train_seed"
-    "$PY" tools/make_freehand_data.py "$data" --test "$test_images" --seed "$test_seed"
+render() {  # the splits differ in people, shapes, poses and cameras
+    "$PY" tools/make_freehand_data.py "$data" "$@"
 }
 
 train() {  # --resume: from the last checkpoint, or from the start if there is none
-    "$PY" tools/train.py "$CONFIG" --work-dir "$work_dir" --resume \
-        --cfg-options "${options[@]}"
+    "$PY" tools/train.py "$CONFIG" --work-dir "$work_dir" --resume --no-validate "$@"
 }
 
 evaluate() {
     "$PY" tools/test.py "$CONFIG" "$(cat "$work_dir/last_checkpoint")" \
         --work-dir "$work_dir" --out "$work_dir/metrics.json" \
-        --show-dir "$work_dir/pictures" --interval "$pictures" \
-        --cfg-options "${options[@]}"
+        --show-dir "$work_dir/pictures" "$@"
 }
 
 constant() {
     "$PY" tools/analysis_tools/constant_predictor.py "$CONFIG" \
-        --out "$work_dir/constant.json" --cfg-options "${options[@]}"
+        --out "$work_dir/constant.json" "$@"
 }
 
 start=$SECONDS
 bash tools/install.sh
 timings+=("$(printf '%-10s %s' install "$((SECONDS - start)) s")")
-[ -n "$data_root" ] || phase render render "$data" "$train_images" "$test_images"
-phase train train
-phase test evaluate
-phase constant constant
+if [ -z "$data_root" ]; then
+    annotations="$data/annotations/test/InterHand2.6M_test_data.json"
+    phase "$annotations" render --seed "$seed" \
+        --train "$train_images" --test "$test_images"
+fi
+phase "$work_dir/last_checkpoint" train --cfg-options "${options[@]}"
+phase "$work_dir/metrics.json" evaluate --interval "$every" \
+    --cfg-options "${options[@]}"
+phase "$work_dir/constant.json" constant --cfg-options "${options[@]}"
 
 echo
 echo "Test split, a constant prediction beside the coarse and the refined mesh:"

@@ -18,6 +18,7 @@ from mmhand_dne.compat.safe_load import FORCE, read_statistic
 METAINFO = dict(
     sigmas=np.array([0.5, 0.25], dtype=np.float32),
     ids=np.arange(3),
+    empty=np.zeros((0, 2)),
     names=np.array(['wrist']),
     nothing=np.array([], dtype=np.float32),
     lower={1, 2},
