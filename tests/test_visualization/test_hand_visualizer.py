@@ -1,12 +1,16 @@
 """Panels show what a sample holds, leave out what it lacks, and say errors rightly."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
-from mmpose.registry import VISUALIZERS
+from mmpose.registry import MODELS, VISUALIZERS
 from mmpose.structures import merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 
@@ -40,6 +44,7 @@ from tests.test_visualization.panel_samples import (
     posed_hands,
 )
 
+CONFIG = Path(__file__).parents[2] / 'configs/dne_freehand.py'
 TILE = 64  # pixels a picture
 BOTH = torch.ones(2, dtype=torch.bool)
 INTERHAND = dict(from_file='configs/_base_/datasets/interhand3d.py')
@@ -218,14 +223,19 @@ def skeleton_picture(visualizer, sample, **options):
 
 
 def test_the_visualizer_of_mmpose_draws_our_samples_unchanged():
-    sample = make_sample()
+    assert_keypoints_are_drawn(make_sample(), at_least=30)
+
+
+def assert_keypoints_are_drawn(sample, at_least):
     points = sample.pred_instances.keypoints[0].astype(int)
     image, picture = skeleton_picture(PoseLocalVisualizer(), sample)
     height, width = image.shape[:2]
     assert picture.shape == (2 * height, width, 3)  # skeleton over heat map
     changed = (picture[:height] != image).any(axis=-1)
     inside = ((points[:, :2] > 0) & (points[:, :2] < (width, height))).all(axis=1)
-    assert inside.sum() > 30 and changed[points[inside, 1], points[inside, 0]].all()
+    assert (
+        inside.sum() >= at_least and changed[points[inside, 1], points[inside, 0]].all()
+    )
     assert changed.mean() < 0.3
 
 
@@ -239,3 +249,29 @@ def test_samples_of_a_model_without_meshes_give_the_input_alone(visualizer):
     sample = make_sample(maps=False)
     sample.pred_instances = InstanceData(keypoints=np.zeros((1, 42, 3)))
     assert columns(draw(visualizer, sample)) == 2
+
+
+@pytest.fixture(scope='module')
+def predicted():
+    """A sample with what an untrained model says of its photograph."""
+    cfg = Config.fromfile(CONFIG)
+    cfg.merge_from_dict(
+        {'model.input_size': SIZE, 'model.refine_head.map_size': SIZE // 4}
+    )
+    init_default_scope('mmpose')
+    model = MODELS.build(cfg.model).eval()
+    model.test_cfg['output_maps'] = True
+    sample = make_sample(predicted=False, maps=False)
+    crop = crop_of(photograph((1, 1)), sample, 'original')[..., ::-1]
+    inputs = torch.from_numpy(crop.transpose(2, 0, 1).copy())
+    with torch.no_grad():
+        return model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]
+
+
+def test_predictions_of_the_model_fill_the_panel(visualizer, predicted):
+    predicted.pred_instances.hand_presence[:] = 1
+    assert columns(draw(visualizer, predicted)) == 6
+
+
+def test_the_visualizer_of_mmpose_draws_the_models_predictions(predicted):
+    assert_keypoints_are_drawn(predicted, at_least=1)
