@@ -77,7 +77,7 @@ def check_labels(labels: Mapping[str, np.ndarray], source: str) -> None:
                 f'{source}: {name!r} is not finite; correct the annotation of this '
                 'image or leave the image out'
             )
-        if field.unit == '0 or 1' and not np.isin(value, (0, 1)).all():
+        if field.unit == '0 or 1' and not ((value == 0) | (value == 1)).all():
             raise ValueError(
                 f'{source}: {name!r} holds {value.max()}, expected 0 or 1; '
                 'correct the annotation of this image'

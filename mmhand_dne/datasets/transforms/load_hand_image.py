@@ -4,13 +4,18 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+# Annotations are of the stored pixels, whatever orientation a tag asks for.
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+
 
 @TRANSFORMS.register_module()
 class LoadHandImage(BaseTransform):
     """Read ``img_path`` as (H, W, 3) uint8 BGR into ``img``.
 
     Raises:
-        ValueError: the file is missing, empty or no image.
+        ValueError: the file is missing, empty, truncated or no image, or the image has
+            another size than its annotation says.
     """
 
     def transform(self, results: dict) -> dict:
@@ -23,12 +28,28 @@ class LoadHandImage(BaseTransform):
                 f'{path}: the image cannot be read ({error.strerror}); check '
                 'data_prefix in the data config, or unpack this part of the data again'
             ) from error
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+        image = None
+        if content.size and not _is_truncated_jpeg(content):
+            image = cv2.imdecode(content, AS_STORED)
         if image is None:
             raise ValueError(
                 f'{path}: not a readable image ({content.size} bytes); the file is '
                 'damaged, unpack it again'
             )
+        height, width = image.shape[:2]
+        expected = results.get('width', width), results.get('height', height)
+        if (width, height) != expected:
+            raise ValueError(
+                f'{path}: the image is {width}x{height} pixels, its annotation says '
+                f'{expected[0]}x{expected[1]}; use the images of the same release as '
+                'the annotations, not resized'
+            )
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+
+def _is_truncated_jpeg(content: np.ndarray) -> bool:
+    """OpenCV fills what is missing with grey and only prints a warning."""
+    stored = content.tobytes()
+    return stored.startswith(JPEG_START) and JPEG_END not in stored

@@ -9,6 +9,7 @@ from mmpose.structures import PoseDataSample
 from mmhand_dne.geometry.camera import pixels_to_ndc
 from mmhand_dne.hand_model.skeleton import WRIST
 from mmhand_dne.structures.fields import HAND_LABELS, check_labels
+from mmhand_dne.structures.hand_labels import HandLabels
 
 META_KEYS = (
     'id', 'img_id', 'img_path', 'ori_shape', 'img_shape', 'input_size', 'input_center',
@@ -60,11 +61,12 @@ class PackHandInputs(BaseTransform):
         check_labels(labels, str(results.get('img_path', 'sample')))
         sample = PoseDataSample(metainfo={
             key: results[key] for key in META_KEYS if key in results})
-        sample.gt_instance_labels = InstanceData(**{
+        sample.gt_instance_labels = HandLabels(**{
             name: torch.from_numpy(np.asarray(labels[name], np.float32))[None]
             for name in HAND_LABELS})
         x, y, w, h = results['bbox']
         sample.gt_instances = InstanceData(
+            keypoints=results['keypoints'],
             keypoints_cam=results['keypoints_cam'],
             keypoints_visible=results['keypoints_visible'],
             bboxes=np.array([[x, y, x + w, y + h]], np.float32),
