@@ -255,9 +255,7 @@ def test_samples_of_a_model_without_meshes_give_the_input_alone(visualizer):
 def predicted():
     """A sample with what an untrained model says of its photograph."""
     cfg = Config.fromfile(CONFIG)
-    cfg.merge_from_dict(
-        {'model.input_size': SIZE, 'model.refine_head.map_size': SIZE // 4}
-    )
+    cfg.model.refine_head.map_size = SIZE // 4  # stride 4
     init_default_scope('mmpose')
     model = MODELS.build(cfg.model).eval()
     model.test_cfg['output_maps'] = True
