@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'tools/benchmarks'
@@ -41,6 +42,40 @@ def test_time_of_an_inner_part_is_not_counted_twice(stopwatch):
     assert stopwatch.take() == {}
 
 
+def test_backward_is_split_where_gradients_arrive(stopwatch):
+    class Slow(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, value, seconds):
+            ctx.seconds = seconds
+            return value.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            time.sleep(ctx.seconds)
+            return grad, None
+
+    class Model:
+        def early(self, value):
+            return [Slow.apply(value, 0.03)]
+
+        def late(self, value):
+            return [Slow.apply(value, 0.06)]
+
+        def backward(self, loss):
+            loss.backward()
+
+    model = Model()
+    for name in ('early', 'late'):
+        stopwatch.wrap(model, name, name, lambda outputs: outputs[0])
+    stopwatch.wrap_backward(model, 'backward', first='losses')
+    start = torch.ones(1, requires_grad=True)
+    value = model.late(model.early(start)[0])[0]
+    stopwatch.timed(lambda: model.backward(value.sum()), 'other')()
+    seconds = stopwatch.take()
+    assert 0.03 <= seconds['early backward'] < 0.06 <= seconds['late backward'] < 0.09
+    assert max(seconds['losses backward'], seconds['other']) < 0.02
+
+
 def test_failed_part_keeps_the_books_straight(stopwatch):
     def fail():
         raise RuntimeError
@@ -69,8 +104,10 @@ def test_both_models_step_and_every_second_is_named(tmp_path):
     report = json.loads(out.read_text())
     assert report.keys() == {'dne', 'internet'}
     wanted = {'backbone', 'neck', 'aux head', 'targets', 'mano head', 'losses'}
-    wanted |= {'regressed coordinates', 'stage 1', 'stage 2', 'stage 3'}
-    assert wanted | {'backward', 'optimiser', 'other'} <= report['dne']['parts'].keys()
+    wanted |= {'regressed points', 'stage 1', 'stage 2', 'stage 3'}
+    found = report['dne']['parts'].keys()
+    assert wanted | {'optimiser', 'other'} <= found
+    assert {f'{name} backward' for name in wanted - {'targets'}} <= found
     for found in report.values():
         assert sum(found['parts'].values()) == pytest.approx(found['median'], rel=0.01)
         assert found['rss_peak'] >= found['rss_before'] > 0

@@ -129,31 +129,39 @@ def random_images(batch_size: int, size: int) -> list[torch.Tensor]:
 def watch_parts(watch: Stopwatch, network, optimiser) -> None:
     """Time the parts of either model by name; what is not named stays in 'other'."""
     watch.wrap(network.data_preprocessor, 'forward', 'preprocessing')
-    watch.wrap(network.backbone, 'forward', 'backbone')
+    # The coarsest level: gradients of the others pass through the backbone first.
+    watch.wrap(network.backbone, 'forward', 'backbone', lambda levels: levels[-1])
     if hasattr(network, 'refine_head'):
         watch_hand_parts(watch, network)
     else:
-        watch.wrap(network.head, 'forward', 'head')
+        watch.wrap(network.head, 'forward', 'head', lambda outputs: outputs[0])
         watch.wrap(network.head, 'loss', 'losses')
-    watch.wrap(optimiser, 'backward', 'backward')
+    watch.wrap_backward(optimiser, 'backward', first='losses')
     watch.wrap(optimiser, 'step', 'optimiser')
     watch.wrap(optimiser, 'zero_grad', 'optimiser')
 
 
 def watch_hand_parts(watch: Stopwatch, network) -> None:
     """Time the parts of HandMeshEstimator, each stage alone."""
-    watch.wrap(network.neck, 'forward', 'neck')
     watch.wrap(HandTargets, 'from_samples', 'targets')
     watch.wrap(aux_map_head, 'map_targets', 'targets')
-    watch.wrap(network.mano_head, 'forward', 'mano head')
-    watch.wrap(network.mano_head, 'loss', 'losses')
+    watch.wrap(network.neck, 'forward', 'neck', lambda levels: levels[0])
     if network.aux_head is not None:
-        watch.wrap(network.aux_head, 'forward', 'aux head')
+        watch.wrap(network.aux_head, 'forward', 'aux head', lambda maps: maps[1])
         watch.wrap(network.aux_head, 'loss', 'losses')
+    watch.wrap(
+        network.mano_head, 'forward', 'mano head', lambda hands: hands.state.vertices
+    )
+    watch.wrap(network.mano_head, 'loss', 'losses')
     refine = network.refine_head
-    if refine is not None:
-        watch.wrap(refine, 'loss', 'losses')
-        if hasattr(refine, 'regress_points'):
-            watch.wrap(refine.regress_points, 'forward', 'regressed coordinates')
-        for number, stage in enumerate(refine.stages, start=1):
-            watch.wrap(stage, 'forward', f'stage {number}')
+    if refine is None:
+        return
+    watch.wrap(refine, 'loss', 'losses')
+    if hasattr(refine, 'regress_points'):
+        watch.wrap(
+            refine.regress_points, 'forward', 'regressed points', lambda read: read[1]
+        )
+    for number, stage in enumerate(refine.stages, start=1):
+        watch.wrap(
+            stage, 'forward', f'stage {number}', lambda hands: hands.sample_vertices
+        )

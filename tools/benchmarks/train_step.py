@@ -55,7 +55,7 @@ def serve(connection, model: str, args) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
     network, optimiser = build(model, cfg, args.device)
     if model == 'dne':
-        batch = hand_batch(network, args.batch_size, network.input_size)
+        batch = hand_batch(network, args.batch_size, cfg.input_size)
     else:
         batch = internet_batch(cfg, args.batch_size)
     cuda = args.device.startswith('cuda')
@@ -131,26 +131,37 @@ def print_report(report: dict[str, dict], args) -> None:
         f'\nOne training step, batch size {args.batch_size}, {args.device}, '
         f'{args.threads} threads, median of {args.repeats} interleaved steps\n'
     )
-    print('| model | parameters [M] | step [s] | image [s] | CPU [s] | peak [MiB] |')
-    print('|---|---:|---:|---:|---:|---:|')
+    print('| model | parameters [M] | step [s] | fastest | image | CPU | peak [MiB] |')
+    print('|---|---:|---:|---:|---:|---:|---:|')
     for model, found in report.items():
         print(
             f'| {NAMES[model]} | {found["parameters"] / 1e6:.1f} '
-            f'| {found["median"]:.3f} | {found["median"] / args.batch_size:.3f} '
+            f'| {found["median"]:.3f} | {min(found["seconds"]):.3f} '
+            f'| {found["median"] / args.batch_size:.3f} '
             f'| {found["cpu_median"]:.3f} | {peak(found):.0f} |'
         )
     if len(report) == 2:
         ours, theirs = report['dne'], report['internet']
         print(
             f'\nInterNet / DNE: time {theirs["median"] / ours["median"]:.2f}, '
+            f'fastest {min(theirs["seconds"]) / min(ours["seconds"]):.2f}, '
             f'CPU time {theirs["cpu_median"] / ours["cpu_median"]:.2f}, '
             f'memory {peak(theirs) / peak(ours):.2f}'
         )
     for model, found in report.items():
-        total = sum(found['parts'].values())
-        print(f'\n| {NAMES[model]} | [s] | share |\n|---|---:|---:|')
-        for name, seconds in found['parts'].items():
-            print(f'| {name} | {seconds:.3f} | {100 * seconds / total:.1f} % |')
+        print_parts(NAMES[model], found['parts'])
+
+
+def print_parts(title: str, parts: dict[str, float]) -> None:
+    """Table of seconds, forward and backward, and each part's share of the step."""
+    from stopwatch import BACKWARD
+
+    total = sum(parts.values())
+    print(f'\n| {title} | forward [s] | backward [s] | share |\n|---|---:|---:|---:|')
+    for name in dict.fromkeys(name.removesuffix(BACKWARD) for name in parts):
+        forward, backward = parts.get(name, 0), parts.get(name + BACKWARD, 0)
+        share = 100 * (forward + backward) / total
+        print(f'| {name} | {forward:.3f} | {backward:.3f} | {share:.1f} % |')
 
 
 def peak(found: dict) -> float:
