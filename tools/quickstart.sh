@@ -66,14 +66,29 @@ phase() {
         echo "== $name"
         redo=1
         rm -f "$mark"
-        "$@"
+        if [ "$name" = render ]; then "$@"; else logged "$work_dir/$name.log" "$@"; fi
         took="$((SECONDS - start)) s"
         printf '%s\n%s\n' "$*" "$((SECONDS - start))" > "$mark"
     fi
     timings+=("$(printf '%-10s %s' "$name" "$took")")
 }
 
-render() {  # the splits differ in people, shapes, poses and cameras
+# logged FILE COMMAND...: show how far it is; all that it says goes into FILE.
+logged() {
+    local file=$1 progress='(Epoch\([a-z]+\)) +(\[[^]]*\](\[[^]]*\])?)'
+    shift
+    if ! "$@" 2>&1 | tee "$file" | sed -unE \
+        -e "s/.*$progress .*(eta: [^ ]+).* (loss: [^ ]+).*/  \1 \2  \4  \5/p" \
+        -e "s/.*$progress +(eta: [^ ]+).*/  \1 \2  \4/p" \
+        -e '/ images in /p'; then
+        tail -n 15 "$file" >&2
+        echo "$1 failed; all that it said: $file" >&2
+        exit 1
+    fi
+}
+
+# The splits differ in people, shapes, poses and cameras. The progress bar is for you.
+render() {
     "$PY" tools/make_freehand_data.py "$data" "$@"
 }
 
