@@ -78,9 +78,8 @@ logged() {
     local file=$1 progress='(Epoch\([a-z]+\)) +(\[[^]]*\](\[[^]]*\])?)'
     shift
     if ! "$@" 2>&1 | tee "$file" | sed -unE \
-        -e "s/.*$progress .*(eta: [^ ]+).* (loss: [^ ]+).*/  \1 \2  \4  \5/p" \
-        -e "s/.*$progress +(eta: [^ ]+).*/  \1 \2  \4/p" \
-        -e '/ images in /p'; then
+        -e "s/.*$progress .*(eta: [^ ]+).* (loss: [^ ]+).*/  \1 \2  \4  \5/p;t" \
+        -e "s/.*$progress +(eta: [^ ]+).*/  \1 \2  \4/p"; then
         tail -n 15 "$file" >&2
         echo "$1 failed; all that it said: $file" >&2
         exit 1
