@@ -163,13 +163,13 @@ def test_perspective_bends_depth_and_orthographic_does_not():
     torch.testing.assert_close(x, bent - 1)
 
 
-def test_orthographic_depth_may_be_negative():
-    points = torch.tensor(
-        [[[0.0, 0, -2], [8, 0, -2], [0, 8, -2], [0, 0, 1], [8, 0, 1], [0, 8, 1]]]
-    )
-    faces = torch.tensor([[3, 4, 5], [0, 1, 2]])
+def test_orthographic_depth_may_be_negative_and_the_least_is_nearest():
+    corners = torch.tensor([[0.0, 0], [8, 0], [0, 8]])
+    depths = torch.tensor([-1.0, 1, -2, 0, -0.5]).repeat_interleave(3)[:, None]
+    points = torch.cat([corners.repeat(5, 1), depths], 1)[None]
+    faces = torch.arange(15).view(5, 3)
     fragments = rasterize(points, faces, (4, 4), perspective=False)
-    assert (fragments.face == 1).all() and (fragments.depth == -2).all()
+    assert (fragments.face == 2).all() and (fragments.depth == -2).all()
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf'), 0.0, -1.0])

@@ -56,9 +56,9 @@ def map_targets(
 
     An image that shows a hand without a mesh (an interacting frame with MANO for one
     hand, a frame with joints only) keeps its heat maps alone: the hand's pixels would
-    be called background, or the other hand's though they are hidden [decided]. Only
-    faces that turn outwards are drawn: one looks into the open wrist where the real
-    image shows a forearm, which is background too [decided].
+    be called background, or the other hand's though they are hidden [decided]. A cell
+    that looks into the open wrist is background: the real image shows a forearm there,
+    which is background too [decided].
 
     Args:
         targets: truth of B images, H = 2 hands.
@@ -101,11 +101,16 @@ def map_targets(
 def _visible_faces(
     targets: HandTargets, faces: Tensor, size: tuple[int, int]
 ) -> Fragments:
-    """The nearest outward face of both hands at each cell; faces (2F, 3)."""
+    """The nearest face of both hands at each cell, faces (2F, 3); -1 where that is the
+    inside of a hand.
+    """
     pixels = ndc_to_pixels(targets.vertices_ndc, size[::-1])
     points = torch.cat([pixels, targets.vertices_cam[..., 2:]], -1).flatten(1, 2)
     has_mesh = (targets.vertices_valid > 0).repeat_interleave(len(faces) // 2, dim=1)
-    return rasterize(points, faces, size, has_mesh & front_facing(points, faces))
+    fragments = rasterize(points, faces, size, has_mesh)
+    nearest = fragments.face.clamp(min=0).flatten(1)
+    outside = front_facing(points, faces).gather(1, nearest).view_as(fragments.face)
+    return fragments._replace(face=fragments.face.masked_fill(~outside, -1))
 
 
 def _visible_parts(
