@@ -1,8 +1,10 @@
 """Run a function in forked processes, as a launcher would, without importing again."""
 import os
+import signal
 import socket
 import time
 import traceback
+from contextlib import suppress
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,7 +15,8 @@ def run_forked(target, *args, processes=1) -> list[int]:
     """Run ``target(*args)`` in each process; returns the exit codes.
 
     With more than one process they find the variables that torchrun sets. Once one
-    has failed the others are ended, as torchrun would; signal 9 is exit code -9.
+    has failed the others are ended, as torchrun would; signal 9 is exit code -9, and
+    None stands for a process that had to be ended.
     """
     context = get_context('fork')
     with socket.socket() as free:
@@ -24,22 +27,30 @@ def run_forked(target, *args, processes=1) -> list[int]:
                for rank in range(processes)]
     for worker in workers:
         worker.start()
-    # Not join(): it waits for the workers of a killed data loader, too.
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    try:
+        return _wait(workers)
+    finally:
+        for worker in workers:
+            # The workers of a killed data loader never end by themselves.
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.join()
+
+
+def _wait(workers, seconds=120) -> list[int]:
+    """Exit codes; the others get a second once one has failed."""
+    deadline = time.monotonic() + seconds
+    while True:
         codes = [worker.exitcode for worker in workers]
-        if None not in codes:
+        if None not in codes or time.monotonic() > deadline:
             return codes
         if any(codes):
             deadline = min(deadline, time.monotonic() + 1)
         time.sleep(0.02)
-    for worker in workers:
-        worker.kill()
-        worker.join()
-    return [worker.exitcode for worker in workers]
 
 
 def _call(target, args, rank, world, port) -> None:
+    os.setsid()  # a group with the workers of its data loaders
     torch.set_num_threads(1)  # OpenMP's threads did not survive the fork
     np.random.seed()  # as different as in a process that was not forked
     if world:
