@@ -8,6 +8,7 @@ from .mesh_renderer import HAND_COLORS
 NUM_PARTS = 16  # parts of a hand; label 16 is the background
 DEPTH_RANGE = 0.12  # metres before and behind the wrist that the colours span
 EMPTY = 32  # grey level of the background
+MIN_PEAK = 1e-3  # of a heat map; below it is noise, and stays dark
 
 # MANO's parts: palm, then three a finger for index, middle, pinky, ring and thumb.
 # One hue a finger (Okabe and Ito), lighter towards the tip.
@@ -32,18 +33,20 @@ PART_COLORS = _part_palette()
 def part_labels(parts: np.ndarray) -> np.ndarray:
     """The label of each cell and hand, at most one hand a cell.
 
-    Where both hands claim a cell, the one that beats its background by more has it.
+    A cell is foreground where a hand is likelier than none, whatever its part; the
+    likelier hand has it, and shows its likeliest part.
 
     Args:
         parts: (34, h, w) logits: for the right hand 16 parts and the background, then
             for the left.
     Returns: (2, h, w) int64, 0 to 15 a part, 16 background.
     """
-    logits = parts.reshape(2, NUM_PARTS + 1, *parts.shape[1:])
-    labels = logits.argmax(axis=1)
-    margin = logits[:, :NUM_PARTS].max(axis=1) - logits[:, NUM_PARTS]
-    loses = margin < margin.max(axis=0, keepdims=True)
-    return np.where(loses, NUM_PARTS, labels)
+    logits = np.nan_to_num(parts.reshape(2, NUM_PARTS + 1, *parts.shape[1:]))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    background = odds[:, NUM_PARTS] / odds.sum(axis=1)  # (2, h, w) probability
+    empty = background.prod(axis=0) >= 0.5
+    loses = background > background.min(axis=0, keepdims=True)
+    return np.where(empty | loses, NUM_PARTS, odds[:, :NUM_PARTS].argmax(axis=1))
 
 
 def part_colors(labels: np.ndarray) -> np.ndarray:
@@ -93,18 +96,21 @@ def correspondence_colors(
     return _on_empty(_as_rgb(coordinates), foreground)
 
 
-def heatmap_colors(heatmaps: np.ndarray) -> np.ndarray:
-    """The largest of each hand's heat maps, in the hand's colour.
+def heatmap_colors(heatmaps: np.ndarray) -> tuple[np.ndarray, float]:
+    """The largest of each hand's heat maps, in the hand's colour, and their peak.
+
+    The colours are relative to the peak: a map that is low everywhere stays visible.
 
     Args:
         heatmaps: (42, h, w), the right hand's joints first.
     """
-    hands = heatmaps.reshape(2, -1, *heatmaps.shape[1:]).max(axis=1)
-    hands = np.nan_to_num(hands).clip(0, 1)
+    hands = np.nan_to_num(heatmaps).reshape(2, -1, *heatmaps.shape[1:]).max(axis=1)
+    peak = float(hands.max())
+    hands = (hands / max(peak, MIN_PEAK)).clip(0, 1)
     colors = np.array(HAND_COLORS, dtype=np.float32)
     mixed = np.einsum('khw,kc->hwc', hands, colors)
     mixed += EMPTY * (1 - hands.max(axis=0))[..., None]
-    return np.rint(mixed).clip(0, 255).astype(np.uint8)
+    return np.rint(mixed).clip(0, 255).astype(np.uint8), peak
 
 
 def _as_rgb(channels: np.ndarray) -> np.ndarray:

@@ -71,20 +71,34 @@ def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.nda
     maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
     tiles = []
     if 'heatmaps' in maps:
-        tiles.append(('joint heat maps', map_colors.heatmap_colors(maps['heatmaps'])))
+        colors, peak = map_colors.heatmap_colors(maps['heatmaps'])
+        tiles.append((f'joint heat maps, peak {peak:.2f}', colors))
     if 'parts' in maps:
         labels = map_colors.part_labels(maps['parts'])
-        foreground = (labels != map_colors.NUM_PARTS).any(axis=0)
         tiles.append(('parts', map_colors.part_colors(labels)))
-        reach = round(1000 * map_colors.DEPTH_RANGE)
-        for name, title, paint in (
-            ('depth', f'depth, bright near (+-{reach} mm)', map_colors.depth_colors),
-            ('normal', 'normals', map_colors.normal_colors),
-            ('correspondence', 'correspondence', map_colors.correspondence_colors),
-        ):
-            if name in maps:
-                tiles.append((title, paint(maps[name], foreground)))
+        tiles += _foreground_tiles(maps, (labels != map_colors.NUM_PARTS).any(axis=0))
     return [labelled(resize(p, size, smooth=False), t) for t, p in tiles]
+
+
+def _foreground_tiles(maps: dict, foreground: np.ndarray) -> list:
+    """(title, picture) of the maps that mean something on the foreground only.
+
+    Where the parts show no hand at all the maps are shown whole, and say so.
+    """
+    note = ''
+    if not foreground.any():
+        foreground, note = np.ones_like(foreground), ' (no hand in the parts)'
+    reach = round(1000 * map_colors.DEPTH_RANGE)
+    pictures = (
+        ('depth', f'depth, bright near (+-{reach} mm)', map_colors.depth_colors),
+        ('normal', 'normals', map_colors.normal_colors),
+        ('correspondence', 'correspondence', map_colors.correspondence_colors),
+    )
+    return [
+        (title + note, paint(maps[name], foreground))
+        for name, title, paint in pictures
+        if name in maps
+    ]
 
 
 def _mesh_tile(scene: Scene, view: MeshView) -> np.ndarray:

@@ -16,7 +16,9 @@ from mmpose.visualization import PoseLocalVisualizer
 
 from mmhand_dne.visualization import HandMeshVisualizer
 from mmhand_dne.visualization.crop_frame import crop_of
+from mmhand_dne.visualization.drawing import BAR
 from mmhand_dne.visualization.hand_visualizer import truth_of
+from mmhand_dne.visualization.map_colors import EMPTY
 from mmhand_dne.visualization.mesh_panel import map_tiles
 from mmhand_dne.visualization.mesh_renderer import (
     LEFT_COLOR,
@@ -193,6 +195,13 @@ def test_maps_come_in_one_picture_each():
     tiles = map_tiles(make_sample().pred_fields, (SIZE, SIZE))
     assert len(tiles) == 5 and len({tile.shape for tile in tiles}) == 1
     assert map_tiles(None, (SIZE, SIZE)) == []
+
+
+def test_maps_without_any_foreground_are_shown_whole():
+    fields = make_sample().pred_fields
+    fields.parts[[16, 33]] = 50.0
+    for tile in map_tiles(fields, (SIZE, SIZE))[2:]:
+        assert (tile[BAR:] != EMPTY).any(axis=-1).all()
 
 
 def test_the_crop_is_cut_as_the_sample_says():

@@ -1,6 +1,7 @@
 """Maps become the colours that their captions promise."""
 
 import numpy as np
+import pytest
 
 from mmhand_dne.visualization.map_colors import (
     EMPTY,
@@ -38,6 +39,12 @@ def test_a_cell_that_both_hands_claim_goes_to_the_surer_one():
     assert (part_colors(labels)[0, 0] == PART_COLORS[1, 5]).all()
 
 
+def test_parts_that_share_the_hand_outweigh_the_background():
+    unsure = {1: 1.0, 2: 0.9, 3: 0.8, NUM_PARTS: 1.2}  # each below the background
+    labels = part_labels(logits(unsure, {NUM_PARTS: 9.0}))
+    assert labels.ravel().tolist() == [1, NUM_PARTS]
+
+
 def test_all_parts_and_the_background_have_colours_of_their_own():
     colors = {tuple(c) for hand in PART_COLORS for c in hand}
     assert len(colors) == 2 * NUM_PARTS + 1
@@ -60,12 +67,18 @@ def test_a_normal_towards_the_camera_is_blue_and_one_up_is_green():
     assert colors.tolist() == [[128, 128, 255], [128, 255, 128]]
 
 
-def test_heat_has_the_colour_of_its_hand():
+@pytest.mark.parametrize('height', [1.0, 0.05])
+def test_heat_has_the_colour_of_its_hand_relative_to_its_peak(height):
     heat = np.zeros((42, 1, 3))
-    heat[7, 0, 0] = heat[21, 0, 1] = 1
-    colors = heatmap_colors(heat)[0]
-    assert tuple(colors[0]) == RIGHT_COLOR and tuple(colors[1]) == LEFT_COLOR
-    assert (colors[2] == EMPTY).all()
+    heat[7, 0, 0] = heat[21, 0, 1] = height
+    colors, peak = heatmap_colors(heat)
+    assert tuple(colors[0, 0]) == RIGHT_COLOR and tuple(colors[0, 1]) == LEFT_COLOR
+    assert (colors[0, 2] == EMPTY).all() and peak == height
+
+
+def test_no_heat_stays_dark():
+    colors, peak = heatmap_colors(np.zeros((42, 2, 2)))
+    assert (colors == EMPTY).all() and peak == 0
 
 
 def test_coordinates_are_the_three_channels():
