@@ -33,6 +33,7 @@ from mmhand_dne.datasets.synthetic import (
     write_frame,
     write_legends,
 )
+from mmhand_dne.engine.runner.plain_errors import plain_errors
 
 SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
@@ -115,9 +116,10 @@ def main(argv: list[str] | None = None) -> None:
     counts = {
         split: getattr(args, split) for split in SPLITS if getattr(args, split) > 0
     }
-    fields = {name: getattr(args, name) for name in DEFAULTS.as_dict()}
-    recipe = Recipe(**{**fields, 'image_size': tuple(args.image_size)})
-    check_recipe(args.out, dict(images=counts, **recipe.as_dict()))
+    with plain_errors(building=True):
+        fields = {name: getattr(args, name) for name in DEFAULTS.as_dict()}
+        recipe = Recipe(**{**fields, 'image_size': tuple(args.image_size)})
+        check_recipe(args.out, dict(images=counts, **recipe.as_dict()))
     plans = {
         split: plan_frames(recipe, split, count) for split, count in counts.items()
     }
