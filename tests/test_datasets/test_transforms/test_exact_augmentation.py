@@ -105,6 +105,22 @@ def test_a_flip_changes_the_slots(infos):
         np.testing.assert_array_equal(flipped['hand_type'], info['hand_type'][:, ::-1])
 
 
+def test_the_crop_of_the_mirrored_image_is_the_mirrored_crop(infos):
+    info = infos[0]
+    noise = np.random.default_rng(1).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    image = cv2.resize(noise, (info['width'], info['height']))
+    plain = dict(shift=0, rotation=0, scale=(1, 1))
+    one, two = (augment(info, 0, flip, image=image, **plain) for flip in (0, 1))
+    difference = one['img'][:, ::-1].astype(float) - two['img']
+    # OpenCV rounds positions to 1/32 pixel.
+    assert np.abs(difference).mean() < 0.5 and np.abs(difference).max() < 10
+    joints = [
+        pack(results).gt_instance_labels.hand_joints_ndc for results in (one, two)
+    ]
+    mirrored = joints[0][:, [1, 0]] * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(joints[1], mirrored, atol=1e-5, rtol=0)
+
+
 def test_two_flips_are_none(infos):
     for info in infos:
         image = np.random.default_rng(0).integers(
