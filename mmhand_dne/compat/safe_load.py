@@ -62,7 +62,6 @@ def allowed_types() -> Dict[str, object]:
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'builtins.getattr': read_statistic,
         'builtins.bytes': no_bytes,
-        'builtins.bytes': bytes,  # the data of an empty NumPy array
         '_codecs.encode': codecs.encode,  # the bytes of a NumPy scalar or dtype
         'numpy.ndarray': np.ndarray,
         'numpy.dtype': np.dtype,
