@@ -96,7 +96,8 @@ repair_opencv() {  # without libGL only the headless build of OpenCV loads
     version="$("$PY" -c \
         'from importlib import metadata; print(metadata.version("opencv-python"))')"
     "$PY" -m pip uninstall -qq -y opencv-python
-    pip_install --no-deps "opencv-python-headless==$version"
+    # The two share their files, so one that was there before has just lost them.
+    pip_install --no-deps --force-reinstall "opencv-python-headless==$version"
 }
 
 STAMP="$VENV/.mmhand_dne_stamp"
