@@ -16,7 +16,7 @@ dne = dict(
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
     image_noise=0.1)
-joint_epochs, stage_epochs = 12, 4  # the two phases
+joint_epochs, stage_epochs = 9, 4  # the two phases
 
 norm_cfg = dict(type='GN', num_groups=8)
 model = dict(
@@ -29,6 +29,7 @@ model = dict(
         depth=18,
         stem_channels=16,
         base_channels=16,
+        zero_init_residual=False,  # from scratch: a silent branch learns late
         out_indices=(0, 1, 2, 3),
         norm_cfg=norm_cfg),
     neck=dict(

@@ -1,5 +1,5 @@
 # Rendered free hands in InterHand2.6M's layout, at a size for two CPU cores:
-#     python tools/make_freehand_data.py data/freehand --train 1600 --test 320
+#     python tools/make_freehand_data.py data/freehand --train 1024 --test 256
 _base_ = ['./interhand26m_mesh.py']
 
 data_root = 'data/freehand/'
@@ -11,7 +11,7 @@ train_pipeline = [
         type='MeshCrop',
         input_size=input_size,
         shift=10,
-        rotation=30,
+        rotation=15,
         scale=(0.9, 1.1)),
     dict(type='PackHandInputs'),
 ]

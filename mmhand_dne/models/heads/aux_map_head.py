@@ -53,6 +53,22 @@ class AuxMapHead(BaseModule):
             ConvModule(mid_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg),
         )
         self.loss_module = MODELS.build(loss)
+        self.reset_maps()
+
+    def reset_maps(self) -> None:
+        """Start every map near zero.
+
+        Most cells of most maps are empty: from an ordinary start the quickest way to
+        lower the loss is to silence the shared features, and nothing is learned from
+        what is left of them.
+        """
+        nn.init.normal_(self.predict_maps[-1].weight, std=1e-3)
+        nn.init.zeros_(self.predict_maps[-1].bias)
+
+    def init_weights(self) -> None:
+        """As MMEngine's, without touching the maps' start."""
+        super().init_weights()
+        self.reset_maps()
 
     def forward(self, features: Tensor) -> tuple[AuxMaps, Tensor]:
         """Features (B, in_channels, h, w) -> the maps, merged (B, out_channels, h, w).

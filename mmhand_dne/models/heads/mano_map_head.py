@@ -17,7 +17,20 @@ from mmhand_dne.structures.hand_targets import HandTargets
 from .hand_model_arg import build_hand_model
 from .mesh_terms import MeshTerms
 
+# The mean of a map over its cells differs little from image to image; at gain 1 an
+# optimiser's step of 1e-3 would need thousands of them to turn a hand around.
+READOUT_GAIN = 10.0
 POSE, SHAPE, CAMERA, PRESENCE = slice(0, 96), slice(96, 106), slice(106, 110), 110
+
+
+def with_positions(features: Tensor) -> Tensor:
+    """Append the NDC x and y of each cell: (B, C, h, w) -> (B, C + 2, h, w)."""
+    height, width = features.shape[-2:]
+    rows = (2 * torch.arange(height, device=features.device) + 1) / height - 1
+    columns = (2 * torch.arange(width, device=features.device) + 1) / width - 1
+    place = torch.stack(torch.meshgrid(columns, rows, indexing='xy'))
+    place = place.to(features.dtype).expand(len(features), -1, -1, -1)
+    return torch.cat([features, place], 1)
 
 
 @MODELS.register_module()
@@ -27,7 +40,8 @@ class MANOMapHead(BaseModule):
     Convolutions predict a map for every number and attention maps; each group of
     numbers is the mean of its maps under the softmax of its attention map: one for a
     joint, one for the shape, one for the camera, one for the presence, per hand
-    [decided]. The hand model turns the parameters into the coarse meshes.
+    [decided]. The convolutions also see where they are, since a mean over the map
+    forgets it [decided]. The hand model turns the parameters into the coarse meshes.
 
     The pose is the hand's mean pose plus the regressed 6D, the camera's scale is
     ``scale_0 exp(raw)`` [decided]: training starts at a plausible hand on the image.
@@ -58,9 +72,9 @@ class MANOMapHead(BaseModule):
         self.hand_model = build_hand_model(hand_model)
         self.scale_0 = scale_0
         self.trunk = ConvModule(
-            in_channels, mid_channels, 3, padding=1, norm_cfg=norm_cfg
+            in_channels + 2, mid_channels, 3, padding=1, norm_cfg=norm_cfg
         )
-        self.parameter_maps = nn.Conv2d(mid_channels, 2 * 111, 1)
+        self.parameter_maps = nn.Conv2d(mid_channels + 2, 2 * 111, 1)
         self.attention_maps = nn.Conv2d(mid_channels, 2 * 19, 1)
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_theta = MODELS.build(
@@ -88,8 +102,9 @@ class MANOMapHead(BaseModule):
             features: (B, C, h, w).
         Returns: (B, H, 111) pose, shape, camera, presence; (B, H, C).
         """
-        trunk = self.trunk(features)
-        values = self.parameter_maps(trunk).unflatten(1, (2, 111))
+        trunk = self.trunk(with_positions(features))
+        values = READOUT_GAIN * self.parameter_maps(with_positions(trunk))
+        values = values.unflatten(1, (2, 111))
         attention = self.attention_maps(trunk).unflatten(1, (2, 19))
         pose = softmax_readout(
             values[:, :, POSE].unflatten(2, (16, 6)).flatten(1, 2),
