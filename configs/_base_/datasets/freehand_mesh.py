@@ -1,5 +1,7 @@
 # Rendered free hands in InterHand2.6M's layout, at a size for two CPU cores:
-#     python tools/make_freehand_data.py data/freehand --train 1024 --test 256
+#     python tools/make_freehand_data.py data/freehand --train 1024 --test 256 \
+#         --image-size 256 180 --max-turn 35 --camera-spread 20 \
+#         --occlusion-share 0.1 --interacting-share 0.3
 _base_ = ['./interhand26m_mesh.py']
 
 data_root = 'data/freehand/'
