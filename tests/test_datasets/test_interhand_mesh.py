@@ -145,6 +145,11 @@ def test_irregular_frames_are_read_with_masks(odd_root, build):
     ]
     joints = [[int(n) for n in info['joints_valid'].sum(-1)] for info in odd]
     assert joints == [[21, 21]] * 5 + [[21, 0], [20, 21]]
+    # MMPose's mask drops the whole hand with its wrist.
+    seen = [
+        [int(n) for n in x['keypoints_visible'].reshape(2, 21).sum(-1)] for x in odd
+    ]
+    assert seen[-2:] == [[21, 0], [0, 21]]
     known = [[int(n) for n in info['hand_presence_valid']] for info in odd]
     assert known == [[1, 1]] * 4 + [[0, 0], [1, 0], [1, 1]]
 

@@ -29,7 +29,6 @@ def random_labels(seed=0, mesh=(1, 1)):
     labels['hand_vertices_valid'] = np.array(mesh, np.float32)
     labels['hand_vertices'][labels['hand_vertices_valid'] == 0] = 0
     labels['hand_root_cam'] = np.array([[0.1, 0, 0.9], [0, -0.1, 1.1]], np.float32)
-    labels['hand_root_cam'][labels['hand_vertices_valid'] == 0] = 0
     labels['crop_intrinsics'] = np.array(
         [[90, 1, 31], [2, 88, 25], [0, 0, 1]], np.float32
     )

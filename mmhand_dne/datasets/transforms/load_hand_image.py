@@ -50,6 +50,6 @@ class LoadHandImage(BaseTransform):
 
 
 def _is_truncated_jpeg(content: np.ndarray) -> bool:
-    """OpenCV fills what is missing with grey and only prints a warning."""
+    """Older versions of OpenCV fill what is missing with grey and only warn."""
     stored = content.tobytes()
     return stored.startswith(JPEG_START) and JPEG_END not in stored
