@@ -1,4 +1,5 @@
 """A small set in InterHand2.6M's v1.0 layout, drawn from the embedded hand."""
+
 import json
 from pathlib import Path
 
@@ -14,8 +15,9 @@ TO_INTERHAND = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
 PLACEHOLDER = 1.0  # millimetres: all coordinates of a joint without annotation
 
 
-def write_interhand(root, num_frames=4, seed=0, split='train', image=True,
-                    odd_cases=False) -> Path:
+def write_interhand(
+    root, num_frames=4, seed=0, split='train', image=True, odd_cases=False
+) -> Path:
     """Write images and the four annotation files of a split.
 
     Right, left and interacting hands take turns, seen by two cameras with fx != fy,
@@ -34,10 +36,16 @@ def write_interhand(root, num_frames=4, seed=0, split='train', image=True,
     Returns: root.
     """
     root, rng, pair = Path(root), np.random.default_rng(seed), HandPair()
-    cameras = [_camera(rng, name, size)
-               for name, size in (('400001', (334, 512)), ('410002', (512, 334)))]
-    files = dict(data=dict(images=[], annotations=[]), camera={'0': _table(cameras)},
-                 joint_3d={'0': {}}, MANO_NeuralAnnot={'0': {}})
+    cameras = [
+        _camera(rng, name, size)
+        for name, size in (('400001', (334, 512)), ('410002', (512, 334)))
+    ]
+    files = dict(
+        data=dict(images=[], annotations=[]),
+        camera={'0': _table(cameras)},
+        joint_3d={'0': {}},
+        MANO_NeuralAnnot={'0': {}},
+    )
     for index in range(num_frames):
         kind = list(TYPES)[index % 3]
         camera, frame = cameras[(index // 3 + index) % 2], 1000 + 6 * index
@@ -48,18 +56,39 @@ def write_interhand(root, num_frames=4, seed=0, split='train', image=True,
         box = [*((low + high) / 2 - 0.6 * (high - low)), *(1.2 * (high - low))]
         name = f'Capture0/0000_{kind}/cam{camera["name"]}/image{frame}.jpg'
         # Ids with gaps, and annotations in another order than images.
-        files['data']['images'].append(dict(
-            id=7 + 3 * index, file_name=name, width=camera['size'][0],
-            height=camera['size'][1], capture=0, subject=0, seq_name=f'0000_{kind}',
-            camera=camera['name'], frame_idx=frame))
-        files['data']['annotations'].append(dict(
-            id=5007 + 2 * index, image_id=7 + 3 * index, bbox=[float(x) for x in box],
-            joint_valid=[[int(x)] for x in seen], hand_type=kind, hand_type_valid=1))
+        files['data']['images'].append(
+            dict(
+                id=7 + 3 * index,
+                file_name=name,
+                width=camera['size'][0],
+                height=camera['size'][1],
+                capture=0,
+                subject=0,
+                seq_name=f'0000_{kind}',
+                camera=camera['name'],
+                frame_idx=frame,
+            )
+        )
+        files['data']['annotations'].append(
+            dict(
+                id=5007 + 2 * index,
+                image_id=7 + 3 * index,
+                bbox=[float(x) for x in box],
+                joint_valid=[[int(x)] for x in seen],
+                hand_type=kind,
+                hand_type_valid=1,
+            )
+        )
         files['joint_3d']['0'][str(frame)] = dict(
-            world_coord=joints.tolist(), joint_valid=[[bool(x)] for x in valid],
-            hand_type=kind, hand_type_valid=True, seq=f'0000_{kind}')
+            world_coord=joints.tolist(),
+            joint_valid=[[bool(x)] for x in valid],
+            hand_type=kind,
+            hand_type_valid=True,
+            seq=f'0000_{kind}',
+        )
         files['MANO_NeuralAnnot']['0'][str(frame)] = {
-            side: hands[side]['mano'] if side in hands else None for side in SIDES}
+            side: hands[side]['mano'] if side in hands else None for side in SIDES
+        }
         if image:
             _draw(root / 'images' / split / name, rng, camera, hands, pair)
         if odd_cases and index % 3 == 2:
@@ -74,27 +103,43 @@ def write_interhand(root, num_frames=4, seed=0, split='train', image=True,
 
 def dataset_config(root, split='train', **changes) -> dict:
     """Arguments of InterHandMeshDataset for a set written here."""
-    files = {key: f'annotations/{split}/InterHand2.6M_{split}_{name}.json'
-             for key, name in (('ann_file', 'data'), ('camera_file', 'camera'),
-                               ('joint_file', 'joint_3d'),
-                               ('mano_file', 'MANO_NeuralAnnot'))}
-    return {**files, 'data_root': str(root),
-            'data_prefix': dict(img=f'images/{split}'), **changes}
+    files = {
+        key: f'annotations/{split}/InterHand2.6M_{split}_{name}.json'
+        for key, name in (
+            ('ann_file', 'data'),
+            ('camera_file', 'camera'),
+            ('joint_file', 'joint_3d'),
+            ('mano_file', 'MANO_NeuralAnnot'),
+        )
+    }
+    return {
+        **files,
+        'data_root': str(root),
+        'data_prefix': dict(img=f'images/{split}'),
+        **changes,
+    }
 
 
 def _camera(rng, name, size) -> dict:
     turn, _ = cv2.Rodrigues(rng.normal(0, 0.3, 3))
     position = np.array([20.0, -30, 100]) + rng.normal(0, 20, 3)
     # Looks at the origin's hands from about 0.9 m.
-    return dict(name=name, size=size, turn=turn, position=-turn.T @ (0, 0, 900.0)
-                + 0.05 * position, focal=np.array([1250.0, 1265]) * rng.uniform(.8, 1),
-                centre=np.array(size) / 2 + rng.normal(0, 8, 2))
+    return dict(
+        name=name,
+        size=size,
+        turn=turn,
+        position=-turn.T @ (0, 0, 900.0) + 0.05 * position,
+        focal=np.array([1250.0, 1265]) * rng.uniform(0.8, 1),
+        centre=np.array(size) / 2 + rng.normal(0, 8, 2),
+    )
 
 
 def _table(cameras) -> dict:
     keys = dict(campos='position', camrot='turn', focal='focal', princpt='centre')
-    return {key: {c['name']: c[field].tolist() for c in cameras}
-            for key, field in keys.items()}
+    return {
+        key: {c['name']: c[field].tolist() for c in cameras}
+        for key, field in keys.items()
+    }
 
 
 def _hand(rng, pair, side, kind) -> dict:
@@ -110,8 +155,11 @@ def _hand(rng, pair, side, kind) -> dict:
     shift = torch.tensor(rng.normal(0, 0.01, 3) + [along, 0, 0]) - vertices.mean(0)
     vertices = vertices + shift
     joints = layer.joints(vertices[None])[0].numpy()
-    return dict(vertices=vertices.numpy(), joints=joints, mano=dict(
-        pose=pose.tolist(), shape=shape.tolist(), trans=shift.tolist()))
+    return dict(
+        vertices=vertices.numpy(),
+        joints=joints,
+        mano=dict(pose=pose.tolist(), shape=shape.tolist(), trans=shift.tolist()),
+    )
 
 
 def _joints(hands):

@@ -75,7 +75,7 @@ def metric_translation(camera: Tensor, intrinsics: Tensor, size) -> Tensor:
 
 
 def assumed_intrinsics(image_size: Tensor) -> Tensor:
-    """Intrinsics for an image of unknown camera (HaMeR's rule: f = 5000/256 longer side).
+    """Intrinsics of an unknown camera, HaMeR's rule: f = 5000/256 of the longer side.
 
     Args:
         image_size: (..., 2) width and height, pixels.

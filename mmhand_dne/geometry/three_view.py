@@ -1,4 +1,4 @@
-"""Three-view features: vertices pooled by maximum onto three planes (DNE Sec. 3, Eq. 4).
+"""Three-view features: vertices pooled by maximum onto three planes (DNE Eq. 4).
 
 Eq. 4 voxelises the vertices in a D x D x D grid, gives each voxel the maximum of its
 vertices' features and max-pools the grid along each axis. The maximum over a column of

@@ -75,7 +75,7 @@ def test_two_processes_have_the_losses_of_one(data_root, one_process, tmp_path):
     expected = torch.tensor(logged_losses(one_process))
     assert expected.shape == (BATCHES, ) and expected.std() > 1e-2
     torch.testing.assert_close(torch.tensor(logged_losses(tmp_path)), expected,
-                               rtol=0, atol=1e-4)
+                               rtol=1e-4, atol=0)
 
 
 def test_a_killed_run_ends_with_the_same_bits(data_root, one_process, tmp_path):

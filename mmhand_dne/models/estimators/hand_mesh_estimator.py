@@ -1,7 +1,6 @@
 """The whole model, as the paper's Figure 1 draws it."""
 from typing import NamedTuple, Optional
 
-import torch
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor

@@ -91,7 +91,9 @@ class DNEHead(BaseModule):
         refined = []
         state = coarse
         for number, stage in enumerate(self.stages):
-            draws = StageDraws(self.num_samples, keys, number) if self.training else None
+            draws = None
+            if self.training:
+                draws = StageDraws(self.num_samples, keys, number)
             refined.append(stage(features, state, regressed, draws,
                                  self.hand_model.regress_joints))
             state = refined[-1].state

@@ -105,7 +105,8 @@ class NoiseGraphAttention(BaseModule):
         self.inward = nn.Linear(in_channels, hidden_channels)
         self.side = nn.Parameter(torch.zeros(2, 1, hidden_channels))
         self.place = nn.Parameter(torch.randn(num_clusters, hidden_channels) * 0.02)
-        self.convs = nn.ModuleList(GraphConv(hidden_channels) for _ in range(num_layers))
+        self.convs = nn.ModuleList(
+            GraphConv(hidden_channels) for _ in range(num_layers))
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden_channels) for _ in range(num_layers))
         self.attentions = nn.ModuleList(

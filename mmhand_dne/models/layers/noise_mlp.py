@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class NoiseMLP(BaseModule):
-    """A multilayer perceptron shared by all vertices: the mean of their noise (Eq. 3-4).
+    """A perceptron shared by all vertices: the mean of their noise (DNE Eq. 3-4).
 
     The last layer starts at zero, so that an untrained stage changes nothing [decided].
 

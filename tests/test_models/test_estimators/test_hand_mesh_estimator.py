@@ -55,7 +55,8 @@ def test_every_parameter_gets_a_gradient(config):
 
 def test_a_batch_without_a_valid_hand_teaches_nothing(config):
     model = build(config).train()
-    none = {name: torch.zeros_like(value) for name, value in fake_labels(2, SIZE).items()
+    labels = fake_labels(2, SIZE)
+    none = {name: torch.zeros_like(value) for name, value in labels.items()
             if name.endswith('valid')}
     losses = model.loss(images(), fake_samples(**none))
     assert all(value.item() == 0 for value in losses.values())
