@@ -1,7 +1,7 @@
 # DNE for two CPU cores: 128x128 crops of rendered free hands, a narrow ResNet-18 with
 # GroupNorm (SyncBatchNorm does not exist on a CPU), one stage. It proves the machinery,
-# not the paper's tables. Two phases: the baseline, jointly with the stage, whose
-# learning rate falls to zero; then the stage alone on the frozen baseline.
+# not the paper's tables. Two phases, each with its own falling learning rate: the
+# baseline, then the stage on the frozen baseline.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/freehand_mesh.py',
@@ -16,7 +16,7 @@ dne = dict(
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
     image_noise=0.1)
-joint_epochs, stage_epochs = 9, 4  # the two phases
+baseline_epochs, stage_epochs = 16, 4  # the two phases
 
 norm_cfg = dict(type='GN', num_groups=8)
 model = dict(
@@ -52,7 +52,7 @@ model = dict(
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r']))
 
-max_epochs = joint_epochs + stage_epochs
+max_epochs = baseline_epochs + stage_epochs
 train_cfg = dict(
     type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
@@ -65,7 +65,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(
         type='CosineRestartLR',
-        periods=[joint_epochs, stage_epochs],
+        periods=[baseline_epochs, stage_epochs],
         restart_weights=[1, 1],
         eta_min=1e-5,
         begin=0,
@@ -75,8 +75,8 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(
-        type='FreezeModulesHook',
-        begin=joint_epochs,
+        type='TwoPhaseHook',
+        begin=baseline_epochs,
         modules=['backbone', 'neck', 'aux_head', 'mano_head']),
 ]
 model_wrapper_cfg = dict(

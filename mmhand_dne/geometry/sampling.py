@@ -3,6 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import at_least_fp32
+
 
 def bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
     """Read a feature map at NDC points; outside, the border's value (finite gradients).
@@ -51,15 +53,17 @@ def gather_bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
     return top * (1 - weight_y) + bottom * weight_y
 
 
-def softmax_readout(values: Tensor, attention: Tensor) -> Tensor:
+def softmax_readout(values: Tensor, attention: Tensor, shared: bool = False) -> Tensor:
     """Average of a value map under the softmax of an attention map.
 
     Args:
-        values: (B, G, K, h, w) K numbers a group and cell.
+        values: (B, G, K, h, w) K numbers a group and cell; (B, 1, K, h, w) if shared.
         attention: (B, G, h, w) logits.
+        shared: all groups read the same values.
     Returns: (B, G, K), at least float32.
     """
-    weights = attention.flatten(-2).float() if attention.dtype in (
-        torch.float16, torch.bfloat16) else attention.flatten(-2)
-    weights = weights.softmax(-1)
-    return torch.einsum('bgkn,bgn->bgk', values.flatten(-2).to(weights.dtype), weights)
+    weights = at_least_fp32(attention.flatten(-2)).softmax(-1)
+    values = values.flatten(-2).to(weights.dtype)
+    if shared:
+        return weights @ values[:, 0].mT
+    return torch.einsum('bgkn,bgn->bgk', values, weights)

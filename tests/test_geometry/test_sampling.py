@@ -45,3 +45,10 @@ def test_softmax_readout_of_flat_attention_is_the_mean():
     values = torch.randn(2, 1, 3, 4, 4)
     read = softmax_readout(values, torch.zeros(2, 1, 4, 4))
     torch.testing.assert_close(read, values.mean((-1, -2)))
+
+
+def test_shared_values_are_read_like_copies():
+    values, attention = torch.randn(2, 1, 3, 4, 5), torch.randn(2, 6, 4, 5)
+    expected = softmax_readout(values.expand(-1, 6, -1, -1, -1), attention)
+    torch.testing.assert_close(
+        softmax_readout(values, attention, shared=True), expected)

@@ -1,13 +1,13 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .checkpoint_match_hook import CheckpointMatchHook
 from .finite_loss_hook import FiniteLossHook
-from .freeze_modules_hook import FreezeModulesHook
 from .hand_visualization_hook import HandVisualizationHook
 from .random_state_hook import RandomStateHook
 from .sync_norm_buffers_hook import SyncNormBuffersHook
+from .two_phase_hook import TwoPhaseHook
 
 __all__ = [
     'AtomicCheckpointHook', 'CheckpointMatchHook', 'FiniteLossHook',
-    'FreezeModulesHook', 'HandVisualizationHook', 'RandomStateHook',
+    'TwoPhaseHook', 'HandVisualizationHook', 'RandomStateHook',
     'SyncNormBuffersHook',
 ]

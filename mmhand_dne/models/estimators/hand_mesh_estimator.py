@@ -61,6 +61,12 @@ class HandMeshEstimator(BasePoseEstimator):
         self.mano_head = self.head
         del self.head
         self.refine_head = MODELS.build(with_hand(refine_head)) if refine_head else None
+        self.refines_in_training = True  # TwoPhaseHook trains the baseline first
+
+    @property
+    def refines(self) -> bool:
+        """Whether this forward runs the refinement: always, outside training."""
+        return self.refines_in_training or not self.training
 
     def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
         """Normalised crops (B, 3, H, W) -> maps, coarse hands, refined hands."""
@@ -69,7 +75,7 @@ class HandMeshEstimator(BasePoseEstimator):
             maps, features = self.aux_head(features)
         coarse = self.mano_head(features)
         refined = []
-        if self.refine_head is not None:
+        if self.refine_head is not None and self.refines:
             refined = self.refine_head(features, coarse.state, keys)
         return HandOutputs(maps, coarse, refined)
 
@@ -80,7 +86,7 @@ class HandMeshEstimator(BasePoseEstimator):
         losses = self.mano_head.loss(outputs.coarse, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))
-        if self.refine_head is not None:
+        if outputs.refined:
             losses.update(self.refine_head.loss(outputs.refined, targets))
         return losses
 

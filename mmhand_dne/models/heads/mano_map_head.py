@@ -76,6 +76,10 @@ class MANOMapHead(BaseModule):
         )
         self.parameter_maps = nn.Conv2d(mid_channels + 2, 2 * 111, 1)
         self.attention_maps = nn.Conv2d(mid_channels, 2 * 19, 1)
+        # Attention map of each of a hand's numbers: 16 joints, shape, camera, presence.
+        group = [*(joint for joint in range(16) for _ in range(6)),
+                 *[16] * 10, *[17] * 4, 18]
+        self.register_buffer('group', torch.tensor(group), persistent=False)
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_theta = MODELS.build(
             dict(type='MaskedL1Loss', loss_weight=lambda_theta))
@@ -102,21 +106,19 @@ class MANOMapHead(BaseModule):
             features: (B, C, h, w).
         Returns: (B, H, 111) pose, shape, camera, presence; (B, H, C).
         """
-        trunk = self.trunk(with_positions(features))
-        values = READOUT_GAIN * self.parameter_maps(with_positions(trunk))
-        values = values.unflatten(1, (2, 111))
-        attention = self.attention_maps(trunk).unflatten(1, (2, 19))
-        pose = softmax_readout(
-            values[:, :, POSE].unflatten(2, (16, 6)).flatten(1, 2),
-            attention[:, :, :16].flatten(1, 2),
-        ).unflatten(1, (2, 16)).flatten(2)
-        rest = [
-            softmax_readout(values[:, :, part], attention[:, :, group])
-            for part, group in ((SHAPE, 16), (CAMERA, 17), (slice(110, 111), 18))
-        ]
+        trunk = with_positions(self.trunk(with_positions(features)))
+        attention = self.attention_maps(trunk[:, :-2]).unflatten(1, (2, 19))
+        # The mean of a 1x1 convolution's map is the convolution of the mean: pooling
+        # first gives the same numbers without ever making the 222 maps.
+        means = softmax_readout(
+            trunk[:, None], attention.flatten(1, 2), shared=True)  # (B, 38, C)
+        means = means.unflatten(1, (2, 19))[:, :, self.group]  # (B, H, 111, C)
+        weight = self.parameter_maps.weight.flatten(1).unflatten(0, (2, 111))
+        bias = self.parameter_maps.bias.unflatten(0, (2, 111))
+        numbers = READOUT_GAIN * ((means * weight).sum(-1) + bias)
         focus = attention[:, :, :16].flatten(3).softmax(-1).mean(2)
         pooled = torch.einsum('bhn,bcn->bhc', focus, features.flatten(2))
-        return torch.cat([pose, *rest], -1), pooled
+        return numbers, pooled
 
     def forward(self, features: Tensor) -> CoarseHands:
         """Features (B, in_channels, h, w) -> coarse hands."""
