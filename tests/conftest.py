@@ -21,3 +21,10 @@ def real_data() -> Path:
     if not folder:
         pytest.skip('MMHAND_REAL_DATA is not set: no real images on this machine')
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def mmpose_scope():
+    """Names resolve in MMPose's registries, whatever an earlier test left behind."""
+    from mmengine.registry import init_default_scope
+    init_default_scope('mmpose')
