@@ -150,7 +150,7 @@ def launch(script, *arguments, cwd, **variables):
     environment.pop('PYTHONPATH', None)
     environment.update({k: v for k, v in variables.items() if k == 'PYTHONPATH'})
     return subprocess.run([ROOT / 'tools' / script, *map(str, arguments)], cwd=cwd,
-                          env=environment, capture_output=True, text=True, timeout=150)
+                          env=environment, capture_output=True, text=True, timeout=600)
 
 
 def test_two_processes_train_and_test_from_any_folder(trained, tmp_path):
