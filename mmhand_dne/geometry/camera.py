@@ -7,8 +7,6 @@ NDC of a crop of W pixels: ``x_ndc = (2 u + 1) / W - 1``, so that the crop spans
 import torch
 from torch import Tensor
 
-DEFAULT_FOCAL = 5000.0 / 256.0  # times the longer image side, where K is unknown
-
 
 def _size(size, like: Tensor) -> Tensor:
     pair = (size, size) if isinstance(size, (int, float)) else tuple(size)
@@ -72,18 +70,3 @@ def metric_translation(camera: Tensor, intrinsics: Tensor, size) -> Tensor:
     rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     rays = (inverse @ rays[..., None])[..., 0]
     return rays * depth[..., None]
-
-
-def assumed_intrinsics(image_size: Tensor) -> Tensor:
-    """Intrinsics of an unknown camera, HaMeR's rule: f = 5000/256 of the longer side.
-
-    Args:
-        image_size: (..., 2) width and height, pixels.
-    Returns: (..., 3, 3); a result that used it is to be flagged ``metric=False``.
-    """
-    matrix = torch.zeros(*image_size.shape[:-1], 3, 3).to(image_size)
-    focal = DEFAULT_FOCAL * image_size.amax(-1)
-    matrix[..., 0, 0] = matrix[..., 1, 1] = focal
-    matrix[..., :2, 2] = (image_size - 1) / 2
-    matrix[..., 2, 2] = 1
-    return matrix
