@@ -1,5 +1,6 @@
 from .aux_map_head import AuxMapHead
 from .dne_head import DNEHead
+from .joint_uncertainty_head import JointUncertaintyHead
 from .mano_map_head import MANOMapHead
 
-__all__ = ['AuxMapHead', 'DNEHead', 'MANOMapHead']
+__all__ = ['AuxMapHead', 'DNEHead', 'JointUncertaintyHead', 'MANOMapHead']

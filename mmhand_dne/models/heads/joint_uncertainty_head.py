@@ -1,0 +1,144 @@
+"""Error bars of a hand model's joints, from a token a hand."""
+from typing import Optional
+
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
+from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.structures.hand_targets import HandTargets
+from mmhand_dne.structures.joint_gaussian import JointGaussian
+
+ALIGNED_UNIT = 0.02  # metres: a trained model's root-relative error, to start from
+
+
+@MODELS.register_module()
+class JointUncertaintyHead(BaseModule):
+    """A Gaussian a hand around the joints that another head predicts (CAU).
+
+    Args:
+        in_channels: d_x, channels of the token; with ``decoder`` of its output.
+        covariance: a part such as :class:`CorrelatedCovariance`; ``in_channels``,
+            ``dim`` and ``num_slots`` are filled in.
+        decoder: arguments of :class:`CrossAttentionDecoder`, to read a token of its
+            own from the feature map as the papers do (one hand an image); None takes
+            the token of the head that predicts the joints.
+        loss: such as :class:`CorrelatedGaussianNLLLoss`; unused by
+            DeterministicCovariance.
+        num_joints: J, OpenPose order, the wrist first.
+        dims: coordinates a joint.
+        aligned: True: the J - 1 joints besides the wrist, relative to it, d = 60; the
+            wrist's residual is 0 by construction and a density over it diverges.
+            False: the released code's frame, d = 63: truth in the camera against a
+            prediction in the MANO frame without the camera's translation.
+        num_slots: H; parameters common to all images, such as W, are one set a slot.
+
+    Where ``covariance`` names no ``unit`` it is 0.02 (metres) if aligned, else 1, which
+    is also what converted weights need.
+
+    Example:
+        >>> head = JointUncertaintyHead(256, dict(type='CorrelatedCovariance'))
+        >>> params = head(torch.randn(4, 1, 256))
+        >>> hand = head.gaussian(params, joints)  # joints (4, 1, 21, 3) from the wrist
+        >>> hand.covariance().shape, head.joint_std(hand).shape
+        (torch.Size([4, 1, 60, 60]), torch.Size([4, 1, 21]))
+    """
+
+    def __init__(self, in_channels: int = 1024,
+                 covariance: dict = dict(type='CorrelatedCovariance'),
+                 decoder: Optional[dict] = None,
+                 loss: dict = dict(type='CorrelatedGaussianNLLLoss'),
+                 num_joints: int = len(OPENPOSE_JOINTS), dims: int = 3,
+                 aligned: bool = True, num_slots: int = 1,
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg)
+        self.aligned, self.num_joints = aligned, num_joints
+        dim = (num_joints - aligned) * dims
+        unit = ALIGNED_UNIT if aligned else 1.0
+        self.covariance = MODELS.build({
+            'unit': unit, **covariance, 'in_channels': in_channels, 'dim': dim,
+            'dims': dims, 'num_slots': num_slots})
+        self.decoder = None
+        if decoder is not None:
+            self.decoder = self._build_decoder(in_channels, decoder, num_slots)
+        self.nll_loss = None
+        if self.covariance.probabilistic:
+            self.nll_loss = MODELS.build({'dims': dims, **loss})
+
+    def _build_decoder(self, in_channels: int, decoder: dict, num_slots: int
+                       ) -> nn.Module:
+        from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
+        if num_slots != 1 or not self.covariance.probabilistic:
+            raise ValueError(
+                'JointUncertaintyHead: a decoder reads one token an image, for a '
+                'covariance that uses it; leave decoder out with '
+                f'num_slots={num_slots} and {type(self.covariance).__name__}'
+            )
+        return CrossAttentionDecoder(**{'embed_dims': in_channels, **decoder})
+
+    def forward(self, token: Optional[Tensor] = None, features: Optional[Tensor] = None
+                ) -> CovarianceParams:
+        """Parameters with leading dims (B, H).
+
+        Args:
+            token: (B, H, d_x), unused with a decoder.
+            features: (B, C, h, w), for the decoder only.
+        """
+        if self.decoder is not None:
+            if features is None:
+                raise ValueError('JointUncertaintyHead with a decoder needs features')
+            token = self.decoder(features)[:, None]
+        elif token is None:
+            raise ValueError(
+                'JointUncertaintyHead got no token: the head that predicts the joints '
+                'has none; give uncertainty_head a decoder of its own'
+            )
+        return self.covariance(token)
+
+    def gaussian(self, params: CovarianceParams, joints: Tensor,
+                 root: Optional[Tensor] = None) -> JointGaussian:
+        """The density around joints (B, H, J, 3) metres from the wrist.
+
+        Args:
+            root: (B, H, 3) the wrist in the MANO frame, if not aligned.
+        Returns: (B, H), joints 1..J-1 if aligned, else all.
+        """
+        return self.covariance.gaussian(params, self.mean(joints, root))
+
+    def loss(self, params: CovarianceParams, joints: Tensor, targets: HandTargets,
+             root: Optional[Tensor] = None) -> dict[str, Tensor]:
+        """``loss_nll``; nothing for DeterministicCovariance.
+
+        Args:
+            joints, root: as in :meth:`gaussian`.
+            targets: with the slots H of the joints. Joints without truth are
+                integrated out, hands without any add nothing.
+        """
+        if self.nll_loss is None:
+            return {}
+        truth, visible = targets.joints, targets.joints_valid
+        if self.aligned:
+            truth, visible = truth[..., 1:, :], visible[..., 1:]
+        else:
+            truth = truth + targets.root_cam[..., None, :]
+            visible = visible * targets.root_valid[..., None]
+        mean = self.mean(joints, root)
+        return dict(loss_nll=self.nll_loss(params, mean, truth, visible))
+
+    def mean(self, joints: Tensor, root: Optional[Tensor] = None) -> Tensor:
+        """(B, H, K, 3) the joints that the covariance is about, in its frame."""
+        if joints.shape[-2] != self.num_joints:
+            raise ValueError(f'JointUncertaintyHead: {joints.shape[-2]} joints, expected '
+                             f'num_joints={self.num_joints}')
+        if self.aligned:
+            return joints[..., 1:, :]
+        if root is None:
+            raise ValueError('JointUncertaintyHead(aligned=False) needs root, the wrist '
+                             'in the MANO frame (HandState.root)')
+        return joints + root[..., None, :]
+
+    def joint_std(self, hands: JointGaussian) -> Tensor:
+        """(B, H, J) metres, root of the trace of a joint's block; aligned: wrist 0."""
+        return pad(hands.joint_std(), (1 if self.aligned else 0, 0))

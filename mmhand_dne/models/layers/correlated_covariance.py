@@ -1,0 +1,152 @@
+"""The correlation-aware covariance: one linear map shared by all images."""
+from typing import Optional
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from .covariance import DiagonalCovariance
+from .gaussian_density import CovarianceParams, correlated_nll, diagonal_nll
+from .mixing import (
+    MixingFactors,
+    check_condition,
+    compose,
+    decompose,
+    state_from_mixing,
+    unit_columns,
+)
+
+
+@MODELS.register_module()
+class CorrelatedCovariance(DiagonalCovariance):
+    """N(mu, W diag(sigma^2) W^T): y = mu + W z, z independent (CAU, poster Sec. 3).
+
+    sigma comes from the token, W is a parameter shared by all images (of a slot). Adds
+    d_x d + d^2 weights. Training starts at W = I, the diagonal model [decided].
+
+    State dict, besides ``fc_log_var``: ``lower_upper`` (S, d, d), ``permutation`` and
+    ``sign`` (S, d), see :class:`MixingFactors`; and ``unit_mixing`` (S, d, d), W with
+    unit columns, written for readers when saving and ignored when loading. The factors
+    themselves keep W's free scale, so that a resumed run goes on to the bit [decided].
+
+    An ill-conditioned W (:func:`check_condition`) raises when it is reported, saved or
+    loaded, and every ``check_interval`` training steps: checking each step would cost
+    more than the step.
+
+    Args:
+        linear: False freezes W = I, the papers' ablation "without linear": the
+            diagonal covariance under the other name, with no W at all.
+        train_mixing: False keeps W as it is, which ``mode='released'`` of the loss
+            needs.
+        initial_mixing: 'identity', or 'released' for that code's U(-1/sqrt d, 1/sqrt d).
+
+    Other arguments: see :class:`Covariance`.
+
+    Example:
+        >>> part = CorrelatedCovariance(1024, dim=60, unit=0.02)
+        >>> hand = part.gaussian(part(torch.randn(8, 1024)), torch.zeros(8, 20, 3))
+        >>> index_tip_given_wrist_side = hand.conditional([4], torch.zeros(8, 1, 3))
+    """
+
+    def __init__(self, *args, linear: bool = True, train_mixing: bool = True,
+                 initial_mixing: str = 'identity', check_interval: int = 500, **kwargs):
+        super().__init__(*args, **kwargs)
+        if initial_mixing not in ('identity', 'released') or check_interval < 1:
+            raise ValueError(
+                f"CorrelatedCovariance: initial_mixing={initial_mixing!r} is 'identity' "
+                f"or 'released', check_interval={check_interval} at least 1"
+            )
+        self.linear, self.check_interval, self._steps = linear, check_interval, 0
+        if not linear:
+            return
+        shape = (self.num_slots, self.dim)
+        self.lower_upper = nn.Parameter(torch.zeros(*shape, self.dim),
+                                        requires_grad=train_mixing)
+        order = torch.arange(self.dim).expand(shape).clone()
+        self.register_buffer('permutation', order)
+        self.register_buffer('sign', torch.ones(shape))
+        if initial_mixing == 'released':
+            bound = self.dim**-0.5
+            self.set_mixing(torch.empty(*shape, self.dim).uniform_(-bound, bound))
+
+    @property
+    def factors(self) -> MixingFactors:
+        """The factors of W^-1 as they are."""
+        return MixingFactors(self.lower_upper, self.permutation, self.sign)
+
+    def params(self, token: Tensor) -> CovarianceParams:
+        """Log variances of z, W^-1 and its log-determinant."""
+        params = super().params(token)
+        if not self.linear:
+            return params
+        if self.training and self.lower_upper.requires_grad:
+            self._steps += 1
+            if self._steps % self.check_interval == 0:
+                check_condition(self.mixing())
+        unmixing, log_det = compose(self.factors)
+        if self.num_slots == 1:
+            unmixing, log_det = unmixing[0], log_det[0]
+        return params._replace(unmixing=unmixing, log_det=log_det)
+
+    def root(self, params: CovarianceParams) -> Tensor:
+        """W diag sigma; one inverse for all images."""
+        root = super().root(params)
+        if not self.linear:
+            return root
+        mixing = torch.linalg.inv(params.unmixing.double())
+        check_condition(mixing.detach())
+        sigma = torch.exp(0.5 * params.log_var)
+        return mixing.to(sigma.dtype) * sigma[..., None, :]
+
+    def nll(self, params: CovarianceParams, residual: Tensor,
+            visible: Optional[Tensor] = None) -> Tensor:
+        """See :func:`correlated_nll`."""
+        if not self.linear:
+            return diagonal_nll(residual, params.log_var, visible)
+        return correlated_nll(residual, params.log_var, params.unmixing, params.log_det,
+                              visible)
+
+    @torch.no_grad()
+    def mixing(self) -> Tensor:
+        """W (S, d, d) as it is, scale included; float64 inside."""
+        if not self.linear:
+            identity = torch.eye(self.dim).to(self.fc_log_var.weight)
+            return identity.expand(self.num_slots, -1, -1)
+        compact, permutation, sign = self.factors
+        unmixing, _ = compose(MixingFactors(compact.double(), permutation, sign.double()))
+        return torch.linalg.inv(unmixing).to(compact.dtype)
+
+    def unit_mixing(self) -> Tensor:
+        """W (S, d, d) with unit columns, for reports; raises if ill-conditioned."""
+        mixing = self.mixing()
+        check_condition(mixing)
+        return unit_columns(mixing)[0]
+
+    @torch.no_grad()
+    def set_mixing(self, mixing: Tensor) -> None:
+        """Take over any well-conditioned W (d, d) or (S, d, d) exactly, y = mu + W z."""
+        if not self.linear:
+            raise ValueError('CorrelatedCovariance(linear=False) has no W to set; build '
+                             'it with linear=True')
+        mixing = mixing.detach().to(self.lower_upper)
+        if mixing.dim() == 2:
+            mixing = mixing.expand(self.num_slots, *mixing.shape)
+        if mixing.shape != self.lower_upper.shape:
+            raise ValueError(f'W has shape {tuple(mixing.shape)}; expected '
+                             f'{tuple(self.lower_upper.shape)}')
+        for name, value in decompose(mixing)._asdict().items():
+            getattr(self, name).copy_(value)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.linear:
+            destination[prefix + 'unit_mixing'] = self.unit_mixing()
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        state_dict.pop(prefix + 'unit_mixing', None)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        if self.linear:
+            check_condition(self.mixing())
+
+
+__all__ = ['CorrelatedCovariance', 'state_from_mixing']
