@@ -1,3 +1,3 @@
-from .metrics import HandMeshMetric
+from .metrics import HandMeshMetric, SparsificationMetric
 
-__all__ = ['HandMeshMetric']
+__all__ = ['HandMeshMetric', 'SparsificationMetric']

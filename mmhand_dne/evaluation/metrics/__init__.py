@@ -1,3 +1,4 @@
 from .hand_mesh_metric import HandMeshMetric
+from .sparsification_metric import SparsificationMetric
 
-__all__ = ['HandMeshMetric']
+__all__ = ['HandMeshMetric', 'SparsificationMetric']

@@ -1,6 +1,5 @@
 """HandMeshMetric: mesh, joint, projection and root errors of two-hand predictions."""
 
-import hashlib
 import logging
 import re
 import sys
@@ -8,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
@@ -20,6 +18,13 @@ from ..functional.pose_errors import (
     hand_mesh_errors,
     presence_correct,
     relative_root_error,
+)
+from .image_results import (
+    image_identity,
+    image_name,
+    read_field,
+    refuse_empty,
+    sorted_once,
 )
 
 STAGE_FIELD = re.compile(r'(coarse|stage\d+)_vertices')
@@ -88,18 +93,12 @@ class HandMeshMetric(BaseMetric):
         Raises:
             ValueError: no rank processed an image.
         """
-        total = torch.tensor(len(self.results))
-        all_reduce(total)
-        if total == 0:
-            raise ValueError(
-                'HandMeshMetric got no image: the evaluated split is empty; check '
-                "its ann_file, data_prefix, 'indices' and filters"
-            )
+        refuse_empty('HandMeshMetric', self.results)
         return super().evaluate(sys.maxsize)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average the collected images; keys as in the class's docstring."""
-        results = _sorted_once(results)
+        results = sorted_once(results)
         names = results[0]['names']
         for result in results:
             if result['names'] != names:
@@ -121,7 +120,7 @@ class HandMeshMetric(BaseMetric):
         return _without_empty(metrics)
 
     def _image_result(self, sample: dict) -> dict:
-        image = str(sample.get('img_id', sample.get('img_path', '?')))
+        image = image_name(sample)
         truth, presence = _read_truth(sample, image)
         prefixes, meshes = _read_meshes(sample, image, truth)
         if 'input_size' not in sample:
@@ -143,7 +142,7 @@ class HandMeshMetric(BaseMetric):
         probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
         values['presence_acc'] = presence_correct(probability, *presence)
         return dict(
-            order=_identity(sample, image),
+            order=image_identity(sample, image),
             image=image,
             interacting=_is_interacting(sample, image),
             names=tuple(values),
@@ -154,27 +153,7 @@ class HandMeshMetric(BaseMetric):
 def _read(
     fields: dict, key: str, shape: tuple, image: str, finite: bool = True
 ) -> Tensor:
-    """One field of one image as float64 on the CPU; -1 in shape is any length."""
-    if key not in fields:
-        raise ValueError(
-            f'image {image}: {key!r} is missing; HandMeshMetric needs the fields of '
-            'HandMeshEstimator.predict and of PackHandInputs'
-        )
-    value = torch.as_tensor(fields[key]).detach().cpu().double()
-    wanted = (1, *shape)
-    if value.dim() != len(wanted) or any(
-        want not in (-1, found) for want, found in zip(wanted, value.shape, strict=True)
-    ):
-        raise ValueError(
-            f'image {image}: {key!r} has shape {tuple(value.shape)}, expected '
-            f'{wanted}; predict with the hand model that made the truth'
-        )
-    if finite and not torch.isfinite(value).all():
-        raise ValueError(
-            f'image {image}: {key!r} holds NaN or infinity; look for the first bad '
-            'training loss, or evaluate in float32'
-        )
-    return value[0]
+    return read_field(fields, key, shape, image, 'HandMeshMetric', finite)
 
 
 def _read_truth(
@@ -241,21 +220,6 @@ def _is_interacting(sample: dict, image: str) -> bool:
         f'image {image}: hand_type is {hand_type!r}, expected one of '
         f'{sorted(INTERACTING)} or two flags (right, left); pack it as meta key'
     )
-
-
-def _identity(sample: dict, image: str) -> tuple[int, int]:
-    """(dataset index, digest of image path and annotation id): order and identity."""
-    if 'sample_idx' not in sample:
-        raise ValueError(f'image {image}: no sample_idx; pack it as meta key')
-    name = f'{sample.get("img_path")}|{sample.get("id")}'.encode()
-    digest = hashlib.blake2b(name, digest_size=7).digest()
-    return int(sample['sample_idx']), int.from_bytes(digest, 'big')
-
-
-def _sorted_once(results: list) -> list:
-    """Results in the order of the set, images that a sampler repeated only once."""
-    unique = {result['order']: result for result in results}
-    return [unique[order] for order in sorted(unique)]
 
 
 def _mean_of_finite(name: str, column: np.ndarray) -> float:

@@ -1,0 +1,79 @@
+"""What metrics share that keep one record an image: reading, identity, order."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor
+
+
+def image_name(sample: dict) -> str:
+    """The image as error sentences name it."""
+    return str(sample.get('img_id', sample.get('img_path', '?')))
+
+
+def image_identity(sample: dict, image: str) -> tuple[int, int]:
+    """(dataset index, digest of image path and annotation id): order and identity."""
+    if 'sample_idx' not in sample:
+        raise ValueError(f'image {image}: no sample_idx; pack it as meta key')
+    name = f'{sample.get("img_path")}|{sample.get("id")}'.encode()
+    digest = hashlib.blake2b(name, digest_size=7).digest()
+    return int(sample['sample_idx']), int.from_bytes(digest, 'big')
+
+
+def sorted_once(results: list) -> list:
+    """Results in the order of the set, images that a sampler repeated only once."""
+    unique = {result['order']: result for result in results}
+    return [unique[order] for order in sorted(unique)]
+
+
+def read_field(
+    fields: dict,
+    key: str,
+    shape: Sequence[int],
+    image: str,
+    metric: str,
+    finite: bool = True,
+) -> Tensor:
+    """One field of one image as float64 on the CPU, without its leading 1.
+
+    Args:
+        fields: pred_instances or gt_instance_labels.
+        key: name of the field.
+        shape: expected after the leading 1; -1 is any length.
+        image: as error sentences name it.
+        metric: class that asks.
+        finite: refuse NaN and infinity.
+    """
+    if key not in fields:
+        raise ValueError(
+            f'image {image}: {key!r} is missing; {metric} needs the fields of '
+            'HandMeshEstimator.predict and of PackHandInputs'
+        )
+    value = torch.as_tensor(fields[key]).detach().cpu().double()
+    wanted = (1, *shape)
+    if value.dim() != len(wanted) or any(
+        want not in (-1, found) for want, found in zip(wanted, value.shape, strict=True)
+    ):
+        raise ValueError(
+            f'image {image}: {key!r} has shape {tuple(value.shape)}, expected '
+            f'{wanted}; predict with the hand model that made the truth'
+        )
+    if finite and not torch.isfinite(value).all():
+        raise ValueError(
+            f'image {image}: {key!r} holds NaN or infinity; look for the first bad '
+            'training loss, or evaluate in float32'
+        )
+    return value[0]
+
+
+def refuse_empty(metric: str, results: list) -> None:
+    """Raise on every rank when none of them processed an image."""
+    total = torch.tensor(len(results))
+    all_reduce(total)
+    if total == 0:
+        raise ValueError(
+            f'{metric} got no image: the evaluated split is empty; check '
+            "its ann_file, data_prefix, 'indices' and filters"
+        )

@@ -1,0 +1,185 @@
+"""The scores, curves and files that SparsificationMetric makes of its pairs."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.visualization import uncertainty_plots
+
+from ..functional import calibration, sparsification
+from ..functional.sparsification import SparsificationCurves
+
+FINGER_JOINT_NAMES = [name for k, name in enumerate(OPENPOSE_JOINTS) if k != WRIST]
+HISTOGRAM_BINS = 50  # a side
+HISTOGRAM_SHARE = 99.5  # percent of the pairs inside the histogram's axes
+
+
+class Report(NamedTuple):
+    """What one evaluation says; M pooled pairs."""
+
+    mode: str
+    unit: str  # of errors and deviations
+    scores: dict[str, float]  # pooled
+    joints: dict[str, dict[str, float]]  # name -> scores; only joints ever seen
+    curves: SparsificationCurves
+    reliability: dict[str, np.ndarray]  # 'joints', 'hands' -> share at LEVELS
+    error: np.ndarray  # (M)
+    deviation: np.ndarray  # (M) predicted standard deviation
+
+
+def standard_report(data: dict[str, np.ndarray]) -> Report:
+    """Root-aligned scores in mm.
+
+    Args:
+        data: over N hands: error (N, 20) mm and variance (N, 20) mm^2, NaN where
+            hidden; joint_nll (N, 20), joint_level (N, 20), nll (N), coordinates (N),
+            level (N) as in ``HandCalibration``.
+
+    Raises:
+        ValueError: no joint has truth.
+    """
+    data = {name: _at_least_double(values) for name, values in data.items()}
+    kept, hands = ~np.isnan(data['error']), data['coordinates'] > 0
+    deviation = np.sqrt(data['variance'])
+    error, level = data['error'][kept], data['level'][hands]
+    scores, curves = _sparsify(error, data['variance'][kept])
+    scores['NLL'] = float(data['nll'].sum() / data['coordinates'].sum())
+    scores.update(calibration.coverage(data['joint_level'][kept]))
+    scores.update(calibration.coverage(level, 'coverage_hand'))
+    scores['sharpness'] = float(deviation[kept].mean())
+    reliability = dict(
+        joints=calibration.reliability(data['joint_level'][kept]),
+        hands=calibration.reliability(level),
+    )
+    joints = _joint_scores(data, kept, deviation)
+    return Report(
+        'standard', 'mm', scores, joints, curves, reliability, error, deviation[kept]
+    )
+
+
+def released_report(data: dict[str, np.ndarray]) -> Report:
+    """The authors' scores.
+
+    Args:
+        data: over N hands: error (N, 21) metres, unaligned, and variance (N, 21) m^2,
+            NaN where hidden.
+
+    Raises:
+        ValueError: fewer than 50 joints have truth.
+    """
+    data = {name: _at_least_double(values) for name, values in data.items()}
+    kept = ~np.isnan(data['error'])
+    error, variance = data['error'][kept], data['variance'][kept]
+    curves = sparsification.released_curves(error, variance)
+    fingers = kept & (np.arange(kept.shape[1]) != WRIST)
+    pairs = (data['error'][fingers], data['variance'][fingers])
+    scores = {
+        **sparsification.released_areas(curves),
+        **sparsification.correlations(*pairs),
+    }
+    scale = sparsification.RELEASED_SCALE
+    deviation = scale * np.sqrt(variance)
+    return Report(
+        'released', 'm x 10', scores, {}, curves, {}, scale * error, deviation
+    )
+
+
+def write_report(report: Report, folder: str | Path) -> None:
+    """Write ``<mode>_curves.csv`` and so on; the folder is made if absent."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_curves(report, folder / f'{report.mode}_curves')
+    _write_histogram(report, folder / f'{report.mode}_error_uncertainty')
+    if report.reliability:
+        columns = [calibration.LEVELS, *report.reliability.values()]
+        path = folder / f'{report.mode}_reliability'
+        _write_csv(path, ['level', *report.reliability], zip(*columns))
+        uncertainty_plots.plot_reliability(
+            path.with_suffix('.png'), calibration.LEVELS, report.reliability
+        )
+    if report.joints:
+        names = list(next(iter(report.joints.values())))
+        rows = [('all', *(report.scores[name] for name in names))]
+        rows += [(joint, *found.values()) for joint, found in report.joints.items()]
+        _write_csv(folder / f'{report.mode}_joints', ['joint', *names], rows)
+
+
+def _joint_scores(data, kept, deviation) -> dict[str, dict[str, float]]:
+    """Scores of each joint that is ever seen; the others are named in one line."""
+    found, hidden = {}, []
+    for k, name in enumerate(FINGER_JOINT_NAMES):
+        seen = kept[:, k]
+        if not seen.any():
+            hidden.append(name)
+            continue
+        scores, _ = _sparsify(data['error'][seen, k], data['variance'][seen, k])
+        scores['NLL'] = float(data['joint_nll'][seen, k].mean() / 3)
+        scores.update(calibration.coverage(data['joint_level'][seen, k]))
+        scores['sharpness'] = float(deviation[seen, k].mean())
+        found[name] = scores
+    if hidden:
+        print_log(f'No image of this split shows: {", ".join(hidden)}', 'current')
+    return found
+
+
+def _sparsify(error, variance) -> tuple[dict[str, float], SparsificationCurves]:
+    curves = sparsification.standard_curves(error, variance)
+    scores = {
+        **sparsification.standard_areas(curves),
+        **sparsification.correlations(error, variance),
+        'Spearman': sparsification.spearman(error, variance),
+    }
+    return scores, curves
+
+
+def _write_curves(report: Report, path: Path) -> None:
+    curves, unit = report.curves, report.unit
+    names = ['kept [%]', *(f'{name} [{unit}]' for name in curves._fields[1:])]
+    _write_csv(path, names, zip(*curves))
+    uncertainty_plots.plot_curves(
+        path.with_suffix('.png'),
+        {'model': curves},
+        unit,
+        f'Sparsification ({report.mode})',
+        with_random=True,
+    )
+
+
+def _write_histogram(report: Report, path: Path) -> None:
+    """Counts of pairs; those beyond the axes are in the outermost cells."""
+    sides = (report.deviation, report.error)
+    edges = [
+        np.linspace(0, max(np.percentile(side, HISTOGRAM_SHARE), 1e-12),
+                    HISTOGRAM_BINS + 1)
+        for side in sides
+    ]
+    inside = [np.minimum(side, edge[-1]) for side, edge in zip(sides, edges)]
+    counts, *_ = np.histogram2d(*inside, edges)
+    rows = (
+        (edges[0][i], edges[1][k], int(counts[i, k]))
+        for i, k in np.ndindex(counts.shape)
+    )
+    lower = [f'{name} from [{report.unit}]' for name in ('deviation', 'error')]
+    _write_csv(path, [*lower, 'joints'], rows)
+    correlation = report.scores['Pearson']
+    uncertainty_plots.plot_error_uncertainty(
+        path.with_suffix('.png'), counts, edges, report.unit, correlation
+    )
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable) -> None:
+    with open(path.with_suffix('.csv'), 'w', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(header)
+        writer.writerows(
+            [float(v) if isinstance(v, np.floating) else v for v in row] for row in rows
+        )
+
+
+def _at_least_double(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float64) if values.dtype.kind == 'f' else values
