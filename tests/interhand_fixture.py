@@ -55,30 +55,7 @@ def write_interhand(
         low, high = pixels[seen].min(0), pixels[seen].max(0)
         box = [*((low + high) / 2 - 0.6 * (high - low)), *(1.2 * (high - low))]
         name = f'Capture0/0000_{kind}/cam{camera["name"]}/image{frame}.jpg'
-        # Ids with gaps, and annotations in another order than images.
-        files['data']['images'].append(
-            dict(
-                id=7 + 3 * index,
-                file_name=name,
-                width=camera['size'][0],
-                height=camera['size'][1],
-                capture=0,
-                subject=0,
-                seq_name=f'0000_{kind}',
-                camera=camera['name'],
-                frame_idx=frame,
-            )
-        )
-        files['data']['annotations'].append(
-            dict(
-                id=5007 + 2 * index,
-                image_id=7 + 3 * index,
-                bbox=[float(x) for x in box],
-                joint_valid=[[int(x)] for x in seen],
-                hand_type=kind,
-                hand_type_valid=1,
-            )
-        )
+        _list_image(files['data'], index, name, camera, frame, kind, box, seen)
         files['joint_3d']['0'][str(frame)] = dict(
             world_coord=joints.tolist(),
             joint_valid=[[bool(x)] for x in valid],
@@ -93,12 +70,39 @@ def write_interhand(
             _draw(root / 'images' / split / name, rng, camera, hands, pair)
         if odd_cases and index % 3 == 2:
             _make_odd(index // 3 % 7, files, str(frame))
-    files['data']['images'].reverse()
+    files['data']['images'].reverse()  # in another order than their annotations
     folder = root / 'annotations' / split
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / f'InterHand2.6M_{split}_{name}.json').write_text(json.dumps(content))
     return root
+
+
+def _list_image(data, index, name, camera, frame, kind, box, seen) -> None:
+    """Add an image and its annotation; ids with gaps."""
+    data['images'].append(
+        dict(
+            id=7 + 3 * index,
+            file_name=name,
+            width=camera['size'][0],
+            height=camera['size'][1],
+            capture=0,
+            subject=0,
+            seq_name=f'0000_{kind}',
+            camera=camera['name'],
+            frame_idx=frame,
+        )
+    )
+    data['annotations'].append(
+        dict(
+            id=5007 + 2 * index,
+            image_id=7 + 3 * index,
+            bbox=[float(x) for x in box],
+            joint_valid=[[int(x)] for x in seen],
+            hand_type=kind,
+            hand_type_valid=1,
+        )
+    )
 
 
 def dataset_config(root, split='train', **changes) -> dict:

@@ -39,6 +39,18 @@ SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
 
 
+# Flag of make_freehand_data: attribute of Recipe, type, help.
+RECIPE_FLAGS = (
+    ('cameras', int, 'views of each moment'),
+    ('moments', int, 'moments a capture; a capture has one person and one camera rig'),
+    ('interacting_share', float, 'share with two hands'),
+    ('occlusion_share', float, 'share with things in front'),
+    ('max_turn', float,
+     'largest turn of a hand away from fingers up and back to the rig, degrees'),
+    ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
+)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -61,44 +73,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar=('WIDTH', 'HEIGHT'),
         help='pixels of a landscape camera (default: 512 334)',
     )
-    parser.add_argument(
-        '--cameras',
-        type=int,
-        default=DEFAULTS.cameras,
-        help='views of each moment (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--moments',
-        type=int,
-        default=DEFAULTS.moments,
-        help='moments a capture; a capture has one person and '
-        'one camera rig (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--interacting-share',
-        type=float,
-        default=DEFAULTS.interacting_share,
-        help='share with two hands (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--occlusion-share',
-        type=float,
-        default=DEFAULTS.occlusion_share,
-        help='share with things in front (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--max-turn',
-        type=float,
-        default=DEFAULTS.max_turn,
-        help='largest turn of a hand away from fingers up and '
-        'back to the rig, degrees (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--camera-spread',
-        type=float,
-        default=DEFAULTS.camera_spread,
-        help='largest angle of a camera to the front, degrees (default: %(default)s)',
-    )
+    for name, kind, meaning in RECIPE_FLAGS:
+        parser.add_argument(
+            f'--{name.replace("_", "-")}',
+            type=kind,
+            default=getattr(DEFAULTS, name),
+            help=f'{meaning} (default: %(default)s)',
+        )
     parser.add_argument(
         '--workers',
         type=int,

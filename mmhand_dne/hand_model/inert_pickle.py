@@ -49,6 +49,8 @@ class SparseRecord(Record):
 
 
 class SparseRowsRecord(SparseRecord):
+    """A compressed matrix of scipy stored by rows."""
+
     by_column = False
 
 

@@ -61,14 +61,9 @@ def build_arrays(log=print):
     weights = weights[order]
 
     log('shape space and joints')
-    samples = np.einsum('vd,sdc->svc', operator, hands)
-    template = samples.mean(0)
-    shapedirs, shares = shape_directions(samples)
-    held_out = np.arange(len(samples)) % 5 == 0
-    regressor = joint_regressor(samples[~held_out], joints[~held_out], weights)
-    found = np.einsum('jv,svc->sjc', regressor, samples[held_out])
-    error = np.linalg.norm(found - joints[held_out], axis=-1) * 1e3
-    log(f'joints of held-out hands: mean {error.mean():.2f} mm, max {error.max():.2f}')
+    template, shapedirs, shares, regressor = _shape_space(
+        np.einsum('vd,sdc->svc', operator, hands), joints, weights, log
+    )
 
     log('pose space and corrections')
     nails = dense_nails(nail_mask(), source, len(dense))
@@ -106,6 +101,18 @@ def build_arrays(log=print):
         dorsal_axes=axes[1:, 1],
         thumb_rest=thumb,
     )
+
+
+def _shape_space(samples, joints, weights, log):
+    """Mean, shape directions, their shares and the joint regressor of sample hands."""
+    template = samples.mean(0)
+    shapedirs, shares = shape_directions(samples)
+    held_out = np.arange(len(samples)) % 5 == 0
+    regressor = joint_regressor(samples[~held_out], joints[~held_out], weights)
+    found = np.einsum('jv,svc->sjc', regressor, samples[held_out])
+    error = np.linalg.norm(found - joints[held_out], axis=-1) * 1e3
+    log(f'joints of held-out hands: mean {error.mean():.2f} mm, max {error.max():.2f}')
+    return template, shapedirs, shares, regressor
 
 
 def _typed(**arrays):

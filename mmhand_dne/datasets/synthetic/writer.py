@@ -61,6 +61,7 @@ def plan_frames(recipe: Recipe, split: str, count: int) -> list[Frame]:
 
 
 def annotation_file(root: Path, split: str, kind: str) -> Path:
+    """Where InterHand2.6M keeps the ``data``, ``camera``, ... file of a split."""
     return root / 'annotations' / split / f'InterHand2.6M_{split}_{kind}.json'
 
 
