@@ -35,7 +35,7 @@ model = dict(
     type='HandMeshEstimator',
     hand_model=dict(type='HandPair', source='free', tips='interhand'),
     data_preprocessor=dict(
-        type='PoseDataPreprocessor',
+        type='HandDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,

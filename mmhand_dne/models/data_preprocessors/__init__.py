@@ -1,3 +1,4 @@
 from .gaussian_noise import BatchGaussianNoise
+from .hand_data_preprocessor import HandDataPreprocessor
 
-__all__ = ['BatchGaussianNoise']
+__all__ = ['BatchGaussianNoise', 'HandDataPreprocessor']
