@@ -13,7 +13,7 @@ import collections
 import pickle
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Dict, Iterator, Optional
 
 import torch
 
@@ -31,12 +31,15 @@ CONTAINERS = {
 class ListedUnpickler(pickle.Unpickler):
     """Unpickler whose only reachable names are the listed ones."""
 
+    extra: Dict[str, object] = {}  # qualified name -> what else it stands for
+
     def __init__(self, file: BinaryIO, **kwargs) -> None:
         super().__init__(file, **kwargs)
         self.listed = {
             **torch._weights_only_unpickler._get_allowed_globals(),
             **CONTAINERS,
             **allowed_types(),
+            **self.extra,
         }
 
     def find_class(self, module: str, name: str) -> object:
@@ -54,19 +57,28 @@ class ListedUnpickler(pickle.Unpickler):
         return self.listed[full_name]
 
 
-LISTED_PICKLE = SimpleNamespace(
-    __name__='listed_pickle',
-    Unpickler=ListedUnpickler,
-    UnpicklingError=pickle.UnpicklingError,
-    load=lambda file, **kwargs: ListedUnpickler(file, **kwargs).load(),
-)
+def listed_pickle(names: Optional[Dict[str, object]] = None) -> SimpleNamespace:
+    """A stand-in for torch's reader that knows these names besides the listed ones."""
+    reader = type('NamedUnpickler', (ListedUnpickler,), dict(extra=names or {}))
+    return SimpleNamespace(
+        __name__='listed_pickle',
+        Unpickler=reader,
+        UnpicklingError=pickle.UnpicklingError,
+        load=lambda file, **kwargs: reader(file, **kwargs).load(),
+    )
 
 
 @contextmanager
-def weights_only_before_2_6() -> Iterator[None]:
-    """While open, every ``torch.load`` is weights-only and knows the listed types."""
+def weights_only_before_2_6(
+    names: Optional[Dict[str, object]] = None,
+) -> Iterator[None]:
+    """While open, every ``torch.load`` is weights-only and knows the listed types.
+
+    Args:
+        names: qualified name in the file -> what it stands for, besides these.
+    """
     reader = torch.serialization._weights_only_unpickler
-    torch.serialization._weights_only_unpickler = LISTED_PICKLE
+    torch.serialization._weights_only_unpickler = listed_pickle(names)
     try:
         with weights_only():
             yield

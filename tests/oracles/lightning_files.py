@@ -1,0 +1,65 @@
+"""Checkpoints as Lightning writes them, without Lightning or omegaconf."""
+
+import contextlib
+import sys
+import types
+import typing
+from collections import defaultdict
+
+import torch
+
+
+@contextlib.contextmanager
+def omegaconf_installed():
+    """As much of omegaconf as pickling a config needs, for a while."""
+    names = {}
+    classes = {
+        'omegaconf.dictconfig': 'DictConfig', 'omegaconf.listconfig': 'ListConfig',
+        'omegaconf.nodes': 'AnyNode', 'omegaconf.base': 'ContainerMetadata Metadata',
+    }
+    for module, words in {'omegaconf': '', **classes}.items():
+        names[module] = types.ModuleType(module)
+        for word in words.split():
+            kind = type(word, (), dict(__module__=module))
+            setattr(names[module], word, kind)
+    before = {name: sys.modules.get(name) for name in names}
+    sys.modules.update(names)
+    try:
+        yield names
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+def config(modules):
+    """A DictConfig with a list and a value, its metadata holding types."""
+
+    def build(module, name, **state):
+        found = getattr(modules[module], name)()
+        found.__dict__.update(state)
+        return found
+
+    meta = build('omegaconf.base', 'ContainerMetadata', ref_type=typing.Any,
+                 object_type=dict, element_type=list, key_type=int,
+                 flags=defaultdict(dict, a={}), resolver_cache=defaultdict(dict))
+    node = build('omegaconf.nodes', 'AnyNode', _val=3,
+                 _metadata=build('omegaconf.base', 'Metadata', key='x'))
+    rows = build('omegaconf.listconfig', 'ListConfig', _content=[node], _metadata=meta)
+    return build('omegaconf.dictconfig', 'DictConfig', _content=dict(rows=rows),
+                 _metadata=meta, _parent=None)
+
+
+def write_lightning(path, state, **more):
+    """Save a state dict among everything that a Lightning trainer stores."""
+    with omegaconf_installed() as modules:
+        content = {
+            'epoch': 44, 'global_step': 550000, 'pytorch-lightning_version': '2.4.0',
+            'state_dict': state, 'loops': {}, 'callbacks': {'ModelCheckpoint': {}},
+            'optimizer_states': [{'state': {0: {'step': torch.tensor(3.0)}}}],
+            'lr_schedulers': [], 'hparams_name': 'kwargs',
+            'hyper_parameters': {'cfg': config(modules)}, **more,
+        }
+        torch.save(content, path)
