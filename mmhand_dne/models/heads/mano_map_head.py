@@ -11,6 +11,7 @@ from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.sampling import softmax_readout
+from mmhand_dne.models.layers.positions import with_positions
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -21,16 +22,6 @@ from .mesh_terms import MeshTerms
 # optimiser's step of 1e-3 would need thousands of them to turn a hand around.
 READOUT_GAIN = 10.0
 POSE, SHAPE, CAMERA, PRESENCE = slice(0, 96), slice(96, 106), slice(106, 110), 110
-
-
-def with_positions(features: Tensor) -> Tensor:
-    """Append the NDC x and y of each cell: (B, C, h, w) -> (B, C + 2, h, w)."""
-    height, width = features.shape[-2:]
-    rows = (2 * torch.arange(height, device=features.device) + 1) / height - 1
-    columns = (2 * torch.arange(width, device=features.device) + 1) / width - 1
-    place = torch.stack(torch.meshgrid(columns, rows, indexing='xy'))
-    place = place.to(features.dtype).expand(len(features), -1, -1, -1)
-    return torch.cat([features, place], 1)
 
 
 @MODELS.register_module()

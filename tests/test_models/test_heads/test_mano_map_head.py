@@ -5,8 +5,8 @@ from mmhand_dne.geometry.sampling import softmax_readout
 from mmhand_dne.models.heads.mano_map_head import (
     READOUT_GAIN,
     MANOMapHead,
-    with_positions,
 )
+from mmhand_dne.models.layers.positions import with_positions
 from tests.tiny_hand import TinyHand
 
 

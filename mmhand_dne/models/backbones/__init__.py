@@ -1,0 +1,3 @@
+from .hamer_vit import HaMeRViT
+
+__all__ = ['HaMeRViT']
