@@ -2,6 +2,7 @@
 from .free_hand import load_free_hand
 from .mano_file import read_mano
 from .mano_layer import HandMesh, HandPair, MANOLayer
+from .single_hand import SingleHand
 from .skeleton import (
     HO3D_JOINTS,
     INTERHAND_JOINTS,
@@ -23,6 +24,7 @@ __all__ = [
     'HandMesh',
     'HandPair',
     'MANOLayer',
+    'SingleHand',
     'load_free_hand',
     'part_labels',
     'read_mano',

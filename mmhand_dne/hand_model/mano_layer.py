@@ -96,6 +96,15 @@ class MANOLayer(nn.Module):
         Returns: (..., V, 3) metres in the MANO frame. The global rotation turns about
             the rest wrist J0(betas), which is not the origin.
         """
+        vertices, _ = self.posed(rotations, betas)
+        return vertices if translation is None else vertices + translation[..., None, :]
+
+    def posed(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices (..., V, 3) as :meth:`forward`, and the joints of its chain.
+
+        Returns: the vertices, and (..., 16, 3) metres, where the rotations turn, MANO
+            joint order; see :meth:`joints` for the regressed ones.
+        """
         self._check_inputs(rotations, betas)
         lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
         with torch.autocast(rotations.device.type, enabled=False):
@@ -106,10 +115,8 @@ class MANOLayer(nn.Module):
             posed = self.layer(
                 betas=shape, global_orient=turns[:, :1], hand_pose=turns[:, 1:]
             )
-            vertices = posed.vertices.reshape(*lead, -1, 3)
-            if translation is None:
-                return vertices
-            return vertices + translation[..., None, :]
+        return (posed.vertices.reshape(*lead, -1, 3),
+                posed.joints.reshape(*lead, NUM_ROTATIONS, 3))
 
     def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
         if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):

@@ -5,7 +5,9 @@ from torch import Tensor
 
 
 class HandState(NamedTuple):
-    """One estimate of both hands; slot 0 is the right hand, slot 1 the left.
+    """One estimate of the hands; slot 0 is the right hand, slot 1 the left.
+
+    H is 2, or 1 for models that read one hand an image, turned into a right one.
 
     Attributes:
         vertices: (B, H, V, 3) metres, camera axes, relative to the hand's wrist.
@@ -39,7 +41,7 @@ class AuxMaps(NamedTuple):
 
 
 class CoarseHands(NamedTuple):
-    """The baseline regressor's output.
+    """A regressor's output, before any refinement.
 
     Attributes:
         state: the coarse meshes and cameras.
@@ -48,6 +50,9 @@ class CoarseHands(NamedTuple):
         betas: (B, H, 10) shape.
         presence_logits: (B, H).
         pooled: (B, H, C) features under the head's attention, mean over groups.
+        weak_camera: (B, H, 3) HaMeR's s, t_x, t_y, if the head has that camera.
+        joints_ndc: (B, H, J, 2) the joints through that camera, crop NDC.
+        token: (B, H, d_x) what the head knew of each hand, if it keeps it.
     """
 
     state: HandState
@@ -56,6 +61,9 @@ class CoarseHands(NamedTuple):
     betas: Tensor
     presence_logits: Tensor
     pooled: Tensor
+    weak_camera: Optional[Tensor] = None
+    joints_ndc: Optional[Tensor] = None
+    token: Optional[Tensor] = None
 
 
 class RefinedHands(NamedTuple):

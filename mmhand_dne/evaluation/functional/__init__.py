@@ -1,4 +1,3 @@
-from .interhand_fields import interhand_prediction
 from .pose_errors import (
     ERROR_NAMES,
     HandMeshPrediction,
@@ -16,7 +15,6 @@ __all__ = [
     'HandMeshTruth',
     'aligned_mean_distance',
     'hand_mesh_errors',
-    'interhand_prediction',
     'mean_distance',
     'presence_correct',
     'relative_root_error',

@@ -1,39 +1,50 @@
-"""The whole model, as the paper's Figure 1 draws it."""
+"""The whole model, as the papers' figures draw it."""
 from typing import NamedTuple, Optional
 
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmhand_dne.hand_model.skeleton import WRIST
 from mmhand_dne.models.layers.draws import draw_keys
+from mmhand_dne.models.layers.gaussian_density import CovarianceParams
 from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, RefinedHands
 from mmhand_dne.structures.hand_targets import HandTargets
 
-from .hand_predictions import pack_predictions
+from .hand_predictions import final_state, pack_predictions, uncertainty_fields
 from .mirroring import average_with_mirrored
+from .slots import NUM_SLOTS, check_one_hand, slots_of
 
 
 class HandOutputs(NamedTuple):
-    """Everything a forward yields; ``maps`` is None without an aux head."""
+    """Everything a forward yields; None for what the model has no head for."""
 
     maps: Optional[AuxMaps]
     coarse: CoarseHands
     refined: list[RefinedHands]
+    spread: Optional[CovarianceParams] = None
 
 
 @MODELS.register_module()
 class HandMeshEstimator(BasePoseEstimator):
-    """Hand meshes from one crop: encode, map, regress, refine (DNE Fig. 1).
+    """Hand meshes from one crop: encode, map, regress, refine (DNE Fig. 1), and say how
+    sure they are (CAU).
 
     Heads are parts: without ``refine_head`` it is the baseline (M=0), without
-    ``aux_head`` the features go to the regressor as they are.
+    ``aux_head`` the features go to the regressor as they are; a ViT,
+    :class:`MANODecoderHead` and nothing else make HaMeR.
 
     Args:
         backbone, neck: any of MMPose's; the finest level is used.
         mano_head: the coarse regressor, e.g. :class:`MANOMapHead`.
         aux_head: e.g. :class:`AuxMapHead`, or None.
         refine_head: e.g. :class:`DNEHead`, or None.
+        uncertainty_head: e.g. :class:`JointUncertaintyHead`, or None: error bars of the
+            last stage's joints.
+        hand_token: what ``uncertainty_head`` reads, e.g. :class:`RefinedHandToken`.
         hand_model: hand shared by all heads that do not name their own.
+            :class:`SingleHand` makes a one-hand model: samples then have their hand,
+            turned into a right one, in slot 0, and predictions zeros in slot 1.
         test_cfg: ``flip_test`` averages with the un-mirrored prediction on the
             mirrored crop; ``output_maps`` adds the auxiliary maps to predictions.
 
@@ -41,7 +52,9 @@ class HandMeshEstimator(BasePoseEstimator):
     """
 
     def __init__(self, backbone, neck=None, mano_head=None, aux_head=None,
-                 refine_head=None, hand_model=dict(type='HandPair'), train_cfg=None,
+                 refine_head=None, uncertainty_head=None,
+                 hand_token=dict(type='CoarseHandToken'),
+                 hand_model=dict(type='HandPair'), train_cfg=None,
                  test_cfg=None, data_preprocessor=None, init_cfg=None, metainfo=None):
         if mano_head is None:
             raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
@@ -56,39 +69,62 @@ class HandMeshEstimator(BasePoseEstimator):
             backbone, head=with_hand(mano_head), train_cfg=train_cfg, test_cfg=test_cfg,
             data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
         self.hand_model = hand_model
+        self.num_slots = len(hand_model.mean_rotations)
+        if self.num_slots < NUM_SLOTS and self.test_cfg.get('flip_test', False):
+            raise ValueError(
+                'HandMeshEstimator: flip_test mirrors a right hand into a left one, '
+                'which a one-hand model never saw; set test_cfg.flip_test=False'
+            )
         self.neck = MODELS.build(neck) if neck else None
         self.aux_head = MODELS.build(with_hand(aux_head)) if aux_head else None
         self.mano_head = self.head
         del self.head
         self.refine_head = MODELS.build(with_hand(refine_head)) if refine_head else None
+        self.hand_token = MODELS.build(hand_token)
+        self.uncertainty_head = (
+            MODELS.build(uncertainty_head) if uncertainty_head else None)
         self.refines_in_training = True  # TwoPhaseHook trains the baseline first
 
     @property
     def refines(self) -> bool:
-        """Whether this forward runs the refinement: always, outside training."""
+        """Whether this forward runs what follows the regressor: always, outside
+        training.
+        """
         return self.refines_in_training or not self.training
 
     def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
-        """Normalised crops (B, 3, H, W) -> maps, coarse hands, refined hands."""
+        """Normalised crops (B, 3, H, W) -> maps, coarse and refined hands, spread."""
         features, maps = self.extract_feat(inputs)[0], None
         if self.aux_head is not None:
             maps, features = self.aux_head(features)
         coarse = self.mano_head(features)
-        refined = []
+        refined, spread = [], None
         if self.refine_head is not None and self.refines:
             refined = self.refine_head(features, coarse.state, keys)
-        return HandOutputs(maps, coarse, refined)
+        if self.uncertainty_head is not None and self.refines:
+            spread = self.uncertainty_head(self.hand_token(coarse, refined), features)
+        return HandOutputs(maps, coarse, refined, spread)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
-        targets = HandTargets.from_samples(data_samples, inputs.device)
+        targets = self.targets_of(data_samples, inputs.device)
         outputs = self.run_heads(inputs, draw_keys(data_samples, inputs.device))
         losses = self.mano_head.loss(outputs.coarse, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))
         if outputs.refined:
             losses.update(self.refine_head.loss(outputs.refined, targets))
+        if outputs.spread is not None:
+            joints, root = joints_and_root(outputs)
+            losses.update(
+                self.uncertainty_head.loss(outputs.spread, joints, targets, root))
         return losses
+
+    def targets_of(self, data_samples: list, device) -> HandTargets:
+        """The truth of the slots that the model has."""
+        if self.num_slots < NUM_SLOTS:
+            check_one_hand(data_samples)
+        return slots_of(HandTargets.from_samples(data_samples, device), self.num_slots)
 
     def predict(self, inputs: Tensor, data_samples: list) -> list:
         """Add ``pred_instances`` (and ``pred_fields`` if asked) to the samples."""
@@ -96,8 +132,25 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
         with_maps = self.test_cfg.get('output_maps', False)
-        return pack_predictions(outputs, data_samples, inputs.shape[-1], with_maps)
+        return pack_predictions(outputs, data_samples, inputs.shape[-1], with_maps,
+                                self.error_bars(outputs))
+
+    def error_bars(self, outputs: HandOutputs) -> dict[str, Tensor]:
+        """Covariances and standard deviations; nothing of a deterministic model."""
+        head = self.uncertainty_head
+        if outputs.spread is None or not head.covariance.probabilistic:
+            return {}
+        hands = head.gaussian(outputs.spread, *joints_and_root(outputs))
+        return uncertainty_fields(hands, head.joint_std(hands))
 
     def _forward(self, inputs: Tensor, data_samples=None) -> HandOutputs:
         return self.run_heads(inputs)
 
+
+def joints_and_root(outputs: HandOutputs) -> tuple[Tensor, Tensor]:
+    """The final joints from the wrist (B, H, J, 3), which refining may have moved, and
+    that wrist in the model's frame (B, H, 3).
+    """
+    state = final_state(outputs)
+    wrist = state.joints[..., WRIST, :]
+    return state.joints - wrist[..., None, :], state.root + wrist

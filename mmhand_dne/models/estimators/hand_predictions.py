@@ -1,37 +1,58 @@
 """Predictions of a batch as MMPose data samples."""
+from functools import cache
+
 import torch
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
 
-from mmhand_dne.evaluation.functional.interhand_fields import interhand_prediction
 from mmhand_dne.geometry.camera import metric_translation, project
+from mmhand_dne.structures.hand_state import HandState
+from mmhand_dne.structures.interhand_fields import interhand_prediction
+from mmhand_dne.structures.joint_gaussian import JointGaussian
+
+from .slots import NUM_SLOTS, padded
 
 
-def final_state(outputs):
+def final_state(outputs) -> HandState:
     """The last stage's hands, or the coarse ones of a baseline."""
     return outputs.refined[-1].state if outputs.refined else outputs.coarse.state
 
 
-def crop_intrinsics(data_samples, like: torch.Tensor) -> torch.Tensor:
+def crop_intrinsics(data_samples, like: Tensor) -> Tensor:
     """(B, 3, 3) intrinsics of the crops, pixels."""
     rows = [sample.gt_instance_labels.crop_intrinsics[0] for sample in data_samples]
     return torch.stack(rows).to(like)
 
 
-def metric_roots(outputs, data_samples, size: int) -> torch.Tensor:
+@cache
+def say_once(text: str) -> None:
+    """Log a warning, the first time only."""
+    print_log(text, 'current', level=30)
+
+
+def metric_roots(outputs, data_samples, size: int) -> Tensor:
     """Wrists in camera metres from the predicted cameras, (B, H, 3); NaN if s <= 0."""
     camera = final_state(outputs).camera
     intrinsics = crop_intrinsics(data_samples, camera)[:, None].expand(
         -1, camera.shape[1], -1, -1)
     roots = metric_translation(camera, intrinsics, size)
     if roots.isnan().any():
-        print_log(
+        say_once(
             'a predicted camera scale is not positive: the hand has no metric '
-            'position (NaN)', 'current', level=30)
+            'position (NaN); this is said once')
     return roots
 
 
-def stage_fields(outputs) -> dict[str, torch.Tensor]:
+def projected_joints(outputs) -> Tensor:
+    """(B, H, J, 2) crop NDC, through the regressor's own camera if it has one."""
+    if not outputs.refined and outputs.coarse.joints_ndc is not None:
+        return outputs.coarse.joints_ndc
+    state = final_state(outputs)
+    return project(state.joints, state.camera)
+
+
+def stage_fields(outputs) -> dict[str, Tensor]:
     """Coarse and per-stage meshes by their names in ``pred_instances``."""
     states = {'coarse': outputs.coarse.state}
     states.update({f'stage{i}': stage.state
@@ -45,33 +66,50 @@ def stage_fields(outputs) -> dict[str, torch.Tensor]:
     return fields
 
 
-def pack_predictions(outputs, data_samples, size: int, with_maps: bool) -> list:
+def uncertainty_fields(hands: JointGaussian, joint_std: Tensor) -> dict[str, Tensor]:
+    """Error bars by their names in ``pred_instances``.
+
+    Args:
+        hands: (B, H) densities over d coordinates.
+        joint_std: (B, H, J) metres.
+    """
+    return dict(hand_joint_covariance=hands.covariance(), hand_joint_std=joint_std)
+
+
+def _arrays(fields: dict[str, Tensor]) -> dict:
+    """Two slots each, as float32 arrays."""
+    return {name: padded(value.detach().float()).cpu().numpy()
+            for name, value in fields.items()}
+
+
+def pack_predictions(outputs, data_samples, size: int, with_maps: bool,
+                     error_bars: dict[str, Tensor]) -> list:
     """Attach ``pred_instances`` and, if asked, ``pred_fields`` to the samples.
 
     Args:
-        outputs: ``HandOutputs`` of the batch.
+        outputs: ``HandOutputs`` of the batch; of a one-hand model, the second slot is
+            filled with zeros.
         data_samples: (B) samples; their metainfo tells crop from image.
         size: side of the crop, pixels.
         with_maps: add the auxiliary maps.
+        error_bars: :func:`uncertainty_fields`, or nothing.
     """
     state, coarse = final_state(outputs), outputs.coarse
-    roots = metric_roots(outputs, data_samples, size)
-    presence = coarse.presence_logits.sigmoid()
-    fields = dict(
-        hand_vertices=state.vertices, hand_joints=state.joints,
-        hand_camera=state.camera, hand_root_cam=roots, hand_presence=presence,
+    arrays = _arrays(dict(
+        hand_vertices=state.vertices, hand_joints=state.joints, hand_root=state.root,
+        hand_camera=state.camera,
+        hand_root_cam=metric_roots(outputs, data_samples, size),
+        hand_presence=coarse.presence_logits.sigmoid(),
         mano_rotations=coarse.rotations, mano_betas=coarse.betas,
-        **stage_fields(outputs))
-    joints_ndc = project(state.joints, state.camera)
-    arrays = {name: value.detach().float().cpu().numpy()
-              for name, value in fields.items()}
-    joints_ndc = joints_ndc.detach().float().cpu().numpy()
+        **stage_fields(outputs), **error_bars))
+    joints_ndc = _arrays(dict(ndc=projected_joints(outputs)))['ndc']
+    pair = state.joints.shape[1] == NUM_SLOTS
     for i, sample in enumerate(data_samples):
         sample.pred_instances = InstanceData(
             **{name: value[i:i + 1] for name, value in arrays.items()},
             **interhand_prediction(
                 arrays['hand_joints'][i], joints_ndc[i], arrays['hand_presence'][i],
-                arrays['hand_root_cam'][i], sample.metainfo))
+                arrays['hand_root_cam'][i] if pair else None, sample.metainfo))
         if with_maps and outputs.maps is not None:
             sample.pred_fields = PixelData(
                 **{name: value[i].detach().float().cpu()

@@ -61,7 +61,8 @@ def average_with_mirrored(outputs, mirrored):
 
     Args:
         outputs, mirrored: ``HandOutputs`` on the crop and on the crop flipped in x.
-    Returns: ``HandOutputs``; rotations are re-orthogonalised means.
+    Returns: ``HandOutputs``; rotations are re-orthogonalised means, the spread is that
+        of the upright crop [decided].
     """
     coarse, other = outputs.coarse, mirror_coarse(mirrored.coarse)
     sixd = (sixd_from_matrix(coarse.rotations) + other.rotations_6d) / 2
@@ -80,4 +81,4 @@ def average_with_mirrored(outputs, mirrored):
     maps = outputs.maps
     if maps is not None:
         maps = _mean(maps, mirror_maps(mirrored.maps))
-    return type(outputs)(maps, coarse, refined)
+    return type(outputs)(maps, coarse, refined, outputs.spread)

@@ -3,6 +3,7 @@ from .gaussian_nll import (
     DiagonalGaussianNLLLoss,
     FullGaussianNLLLoss,
 )
+from .mano_losses import HaMeRLoss
 from .map_losses import AuxMapLoss
 from .masked_loss import masked_mean
 from .mesh_losses import MaskedL1Loss, PresenceLoss
@@ -12,6 +13,7 @@ __all__ = [
     'CorrelatedGaussianNLLLoss',
     'DiagonalGaussianNLLLoss',
     'FullGaussianNLLLoss',
+    'HaMeRLoss',
     'MaskedL1Loss',
     'PresenceLoss',
     'masked_mean',
