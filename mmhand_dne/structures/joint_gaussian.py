@@ -82,7 +82,8 @@ class JointGaussian(NamedTuple):
         """
         residual = (self._flat(value, self.num_joints) - self.mean).double()
         if visible is None:
-            shown, root = torch.ones_like(residual, dtype=torch.bool), self.root.double()
+            shown = torch.ones_like(residual, dtype=torch.bool)
+            root = self.root.double()
         else:
             shown = (visible > 0).repeat_interleave(self.dims, -1)
             shown = shown.expand(residual.shape)
@@ -94,7 +95,7 @@ class JointGaussian(NamedTuple):
         factor = _triangular(root)
         white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)
         log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        terms = white.square().sum((-1, -2)) + LOG_2PI * shown.sum(-1)
+        terms = white.square().sum((-1, -2)) + LOG_2PI * shown.double().sum(-1)
         return (-0.5 * terms - log_det).to(self.mean.dtype)
 
     def sample(self, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
@@ -107,7 +108,8 @@ class JointGaussian(NamedTuple):
         """The Gaussian of these joints alone, in the order given."""
         rows = self._coordinates(joints)
         factor = _triangular(self.root[..., rows, :].double(), definite=False)
-        return JointGaussian(self.mean[..., rows], factor.to(self.root.dtype), self.dims)
+        root = factor.to(self.root.dtype)
+        return JointGaussian(self.mean[..., rows], root, self.dims)
 
     def conditional(self, joints: Sequence[int], values: Tensor) -> 'JointGaussian':
         """The Gaussian of the *other* joints, these being known.
@@ -139,7 +141,8 @@ class JointGaussian(NamedTuple):
                 0 <= joint < self.num_joints for joint in joints):
             raise ValueError(f'joints {joints} must be different indices below '
                              f'{self.num_joints}, at least one')
-        return [joint * self.dims + axis for joint in joints for axis in range(self.dims)]
+        axes = range(self.dims)
+        return [joint * self.dims + axis for joint in joints for axis in axes]
 
     def _flat(self, value: Tensor, joints: int) -> Tensor:
         size = joints * self.dims
@@ -160,7 +163,7 @@ def _triangular(root: Tensor, definite: bool = True) -> Tensor:
         root: (..., k, n), n >= k.
         definite: refuse a singular one.
     """
-    factor = torch.linalg.qr(root.mT, mode='r').R.mT
+    factor = torch.linalg.qr(root.mT).R.mT
     sign = torch.where(factor.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0)
     factor = factor * sign[..., None, :].to(factor.dtype)
     if definite:

@@ -130,13 +130,13 @@ class JointUncertaintyHead(BaseModule):
     def mean(self, joints: Tensor, root: Optional[Tensor] = None) -> Tensor:
         """(B, H, K, 3) the joints that the covariance is about, in its frame."""
         if joints.shape[-2] != self.num_joints:
-            raise ValueError(f'JointUncertaintyHead: {joints.shape[-2]} joints, expected '
-                             f'num_joints={self.num_joints}')
+            raise ValueError(f'JointUncertaintyHead: {joints.shape[-2]} joints, '
+                             f'expected num_joints={self.num_joints}')
         if self.aligned:
             return joints[..., 1:, :]
         if root is None:
-            raise ValueError('JointUncertaintyHead(aligned=False) needs root, the wrist '
-                             'in the MANO frame (HandState.root)')
+            raise ValueError('JointUncertaintyHead(aligned=False) needs root, the '
+                             'wrist in the MANO frame (HandState.root)')
         return joints + root[..., None, :]
 
     def joint_std(self, hands: JointGaussian) -> Tensor:

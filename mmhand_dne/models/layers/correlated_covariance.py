@@ -24,10 +24,11 @@ class CorrelatedCovariance(DiagonalCovariance):
     sigma comes from the token, W is a parameter shared by all images (of a slot). Adds
     d_x d + d^2 weights. Training starts at W = I, the diagonal model [decided].
 
-    State dict, besides ``fc_log_var``: ``lower_upper`` (S, d, d), ``permutation`` and
-    ``sign`` (S, d), see :class:`MixingFactors`; and ``unit_mixing`` (S, d, d), W with
-    unit columns, written for readers when saving and ignored when loading. The factors
-    themselves keep W's free scale, so that a resumed run goes on to the bit [decided].
+    State dict, besides ``fc_log_var``: ``lower_upper`` (d, d), ``permutation`` and
+    ``sign`` (d), see :class:`MixingFactors`; and ``unit_mixing`` (d, d), W with unit
+    columns, written for readers when saving and ignored when loading; each with a first
+    dim S if there are several slots. The factors themselves keep W's free scale, so
+    that a resumed run goes on to the bit [decided].
 
     An ill-conditioned W (:func:`check_condition`) raises when it is reported, saved or
     loaded, and every ``check_interval`` training steps: checking each step would cost
@@ -38,7 +39,7 @@ class CorrelatedCovariance(DiagonalCovariance):
             diagonal covariance under the other name, with no W at all.
         train_mixing: False keeps W as it is, which ``mode='released'`` of the loss
             needs.
-        initial_mixing: 'identity', or 'released' for that code's U(-1/sqrt d, 1/sqrt d).
+        initial_mixing: 'identity', or 'released' for that code's U(+-1/sqrt d).
 
     Other arguments: see :class:`Covariance`.
 
@@ -53,13 +54,13 @@ class CorrelatedCovariance(DiagonalCovariance):
         super().__init__(*args, **kwargs)
         if initial_mixing not in ('identity', 'released') or check_interval < 1:
             raise ValueError(
-                f"CorrelatedCovariance: initial_mixing={initial_mixing!r} is 'identity' "
-                f"or 'released', check_interval={check_interval} at least 1"
+                f'CorrelatedCovariance: initial_mixing={initial_mixing!r} is '
+                f"'identity' or 'released', check_interval={check_interval} at least 1"
             )
         self.linear, self.check_interval, self._steps = linear, check_interval, 0
         if not linear:
             return
-        shape = (self.num_slots, self.dim)
+        shape = (self.dim,) if self.num_slots == 1 else (self.num_slots, self.dim)
         self.lower_upper = nn.Parameter(torch.zeros(*shape, self.dim),
                                         requires_grad=train_mixing)
         order = torch.arange(self.dim).expand(shape).clone()
@@ -75,7 +76,7 @@ class CorrelatedCovariance(DiagonalCovariance):
         return MixingFactors(self.lower_upper, self.permutation, self.sign)
 
     def params(self, token: Tensor) -> CovarianceParams:
-        """Log variances of z, W^-1 and its log-determinant."""
+        """Log variances of z, and the factors of W^-1."""
         params = super().params(token)
         if not self.linear:
             return params
@@ -83,53 +84,48 @@ class CorrelatedCovariance(DiagonalCovariance):
             self._steps += 1
             if self._steps % self.check_interval == 0:
                 check_condition(self.mixing())
-        unmixing, log_det = compose(self.factors)
-        if self.num_slots == 1:
-            unmixing, log_det = unmixing[0], log_det[0]
-        return params._replace(unmixing=unmixing, log_det=log_det)
+        return params._replace(mixing=self.factors)
 
     def root(self, params: CovarianceParams) -> Tensor:
         """W diag sigma; one inverse for all images."""
         root = super().root(params)
         if not self.linear:
             return root
-        mixing = torch.linalg.inv(params.unmixing.double())
+        mixing = torch.linalg.inv(compose(params.mixing)[0].double())
         check_condition(mixing.detach())
         sigma = torch.exp(0.5 * params.log_var)
         return mixing.to(sigma.dtype) * sigma[..., None, :]
 
-    def nll(self, params: CovarianceParams, residual: Tensor,
-            visible: Optional[Tensor] = None) -> Tensor:
+    def density(self, params: CovarianceParams, residual: Tensor,
+                visible: Optional[Tensor]) -> Tensor:
         """See :func:`correlated_nll`."""
         if not self.linear:
             return diagonal_nll(residual, params.log_var, visible)
-        return correlated_nll(residual, params.log_var, params.unmixing, params.log_det,
-                              visible)
+        return correlated_nll(residual, params.log_var, params.mixing, visible)
 
     @torch.no_grad()
     def mixing(self) -> Tensor:
-        """W (S, d, d) as it is, scale included; float64 inside."""
+        """W (d, d) or (S, d, d) as it is, scale included; float64 inside."""
         if not self.linear:
-            identity = torch.eye(self.dim).to(self.fc_log_var.weight)
-            return identity.expand(self.num_slots, -1, -1)
+            return torch.eye(self.dim).to(self.fc_log_var.weight)
         compact, permutation, sign = self.factors
-        unmixing, _ = compose(MixingFactors(compact.double(), permutation, sign.double()))
-        return torch.linalg.inv(unmixing).to(compact.dtype)
+        double = MixingFactors(compact.double(), permutation, sign.double())
+        return torch.linalg.inv(compose(double)[0]).to(compact.dtype)
 
     def unit_mixing(self) -> Tensor:
-        """W (S, d, d) with unit columns, for reports; raises if ill-conditioned."""
+        """W with unit columns, for reports; raises if ill-conditioned."""
         mixing = self.mixing()
         check_condition(mixing)
         return unit_columns(mixing)[0]
 
     @torch.no_grad()
     def set_mixing(self, mixing: Tensor) -> None:
-        """Take over any well-conditioned W (d, d) or (S, d, d) exactly, y = mu + W z."""
+        """Take over any well-conditioned W (d, d) or (S, d, d) exactly."""
         if not self.linear:
-            raise ValueError('CorrelatedCovariance(linear=False) has no W to set; build '
-                             'it with linear=True')
+            raise ValueError('CorrelatedCovariance(linear=False) has no W to set; '
+                             'build it with linear=True')
         mixing = mixing.detach().to(self.lower_upper)
-        if mixing.dim() == 2:
+        if mixing.dim() == 2 and self.num_slots > 1:
             mixing = mixing.expand(self.num_slots, *mixing.shape)
         if mixing.shape != self.lower_upper.shape:
             raise ValueError(f'W has shape {tuple(mixing.shape)}; expected '

@@ -78,12 +78,18 @@ class Covariance(BaseModule):
 
     def nll(self, params: CovarianceParams, residual: Tensor,
             visible: Optional[Tensor] = None) -> Tensor:
-        """-log density without 0.5 log 2 pi a coordinate; see the function named so.
+        """-log density without 0.5 log 2 pi a coordinate, (...); float32 as the above.
 
         Args:
             residual: (..., d) y - mu, the target's unit.
             visible: (..., d) bool, or None: all.
         """
+        with torch.autocast(residual.device.type, enabled=False):
+            return self.density(params, at_least_fp32(residual), visible)
+
+    def density(self, params: CovarianceParams, residual: Tensor,
+                visible: Optional[Tensor]) -> Tensor:
+        """As :meth:`nll`, in the precision of the residual."""
         raise NotImplementedError
 
     def gaussian(self, params: CovarianceParams, mean: Tensor) -> JointGaussian:
@@ -112,8 +118,8 @@ class DeterministicCovariance(Covariance):
         """Zeros: a point mass."""
         return torch.diag_embed(torch.zeros_like(params.log_var))
 
-    def nll(self, params: CovarianceParams, residual: Tensor,
-            visible: Optional[Tensor] = None) -> Tensor:
+    def density(self, params: CovarianceParams, residual: Tensor,
+                visible: Optional[Tensor]) -> Tensor:
         """Refuses: a point has no density."""
         raise ValueError('DeterministicCovariance has no density; use one of '
                          'DiagonalCovariance, FullCovariance, CorrelatedCovariance')
@@ -142,8 +148,8 @@ class DiagonalCovariance(Covariance):
         """diag sigma."""
         return torch.diag_embed(torch.exp(0.5 * params.log_var))
 
-    def nll(self, params: CovarianceParams, residual: Tensor,
-            visible: Optional[Tensor] = None) -> Tensor:
+    def density(self, params: CovarianceParams, residual: Tensor,
+                visible: Optional[Tensor]) -> Tensor:
         """See :func:`diagonal_nll`."""
         return diagonal_nll(residual, params.log_var, visible)
 
@@ -181,7 +187,7 @@ class FullCovariance(Covariance):
         identity = torch.eye(self.dim).to(params.factor)
         return torch.linalg.solve_triangular(params.factor.mT, identity, upper=True)
 
-    def nll(self, params: CovarianceParams, residual: Tensor,
-            visible: Optional[Tensor] = None) -> Tensor:
+    def density(self, params: CovarianceParams, residual: Tensor,
+                visible: Optional[Tensor]) -> Tensor:
         """See :func:`full_nll`."""
         return full_nll(residual, params.factor, params.log_diag, visible)

@@ -9,6 +9,8 @@ from typing import Callable, NamedTuple, Optional
 import torch
 from torch import Tensor
 
+from .mixing import MixingFactors, compose, pack_gradient, product, unpack
+
 
 class CovarianceParams(NamedTuple):
     """What a covariance part says about a batch; absent fields are None.
@@ -17,15 +19,14 @@ class CovarianceParams(NamedTuple):
         log_var: (..., d) log variances: of y (diagonal) or of z, y = mu + W z.
         factor: (..., d, d) lower L, positive diagonal, precision P = L L^T.
         log_diag: (..., d) minus the log of L's diagonal.
-        unmixing: (d, d), or (S, d, d) for ... ending in S slots, W^-1; None is I.
-        log_det: () or (S) log|det W^-1|.
+        mixing: factors of W^-1 (d, d), or (S, d, d) for ... ending in S slots; None
+            is W = I.
     """
 
     log_var: Optional[Tensor] = None
     factor: Optional[Tensor] = None
     log_diag: Optional[Tensor] = None
-    unmixing: Optional[Tensor] = None
-    log_det: Optional[Tensor] = None
+    mixing: Optional[MixingFactors] = None
 
 
 def diagonal_nll(residual: Tensor, log_var: Tensor, visible: Optional[Tensor] = None
@@ -58,33 +59,61 @@ def full_nll(residual: Tensor, factor: Tensor, log_diag: Tensor,
 
     residual, log_det_hidden = fill_hidden(residual, visible, precision)
     white = (residual[..., None, :] @ factor)[..., 0, :]  # L^T r
-    return 0.5 * white.square().sum(-1) + log_diag.sum(-1) + log_det_hidden
+    nll = 0.5 * white.square().sum(-1) + log_diag.sum(-1)
+    return nll if log_det_hidden is None else nll + log_det_hidden
 
 
-def correlated_nll(residual: Tensor, log_var: Tensor, unmixing: Tensor,
-                   log_det: Tensor, visible: Optional[Tensor] = None) -> Tensor:
+def correlated_nll(residual: Tensor, log_var: Tensor, mixing: MixingFactors,
+                   visible: Optional[Tensor] = None) -> Tensor:
     """sum q^2 / (2 sigma^2) + 0.5 log sigma^2 + log|det W|, q = W^-1 r."""
     def precision(rows: Tensor) -> Tensor:
-        inverse = unmixing
-        if unmixing.dim() == 3:
-            inverse = unmixing[rows % len(unmixing)]
+        inverse, _ = compose(mixing)
+        if inverse.dim() == 3:
+            inverse = inverse[rows % len(inverse)]
         scaled = inverse * torch.exp(-0.5 * log_var.flatten(0, -2)[rows])[..., None]
         return scaled.mT @ scaled
 
     residual, log_det_hidden = fill_hidden(residual, visible, precision)
-    nll = diagonal_nll(unmix(residual, unmixing), log_var)
-    return nll - log_det + log_det_hidden
+    if mixing.lower_upper.dim() == 2:
+        nll = _CorrelatedNLL.apply(residual, log_var, *mixing)
+    else:
+        unmixing, log_det = compose(mixing)
+        q = torch.einsum('...sd,sed->...se', residual, unmixing)
+        nll = diagonal_nll(q, log_var) - log_det
+    return nll if log_det_hidden is None else nll + log_det_hidden
 
 
-def unmix(residual: Tensor, unmixing: Tensor) -> Tensor:
-    """q = W^-1 r: (..., d), for (S, d, d) the residual's last leading dim is S."""
-    if unmixing.dim() == 2:
-        return residual @ unmixing.mT
-    return torch.einsum('...sd,sed->...se', residual, unmixing)
+class _CorrelatedNLL(torch.autograd.Function):
+    """The same for one W and nothing hidden, in one node.
+
+    At d = 60 what it costs more than the diagonal density is nodes, not products.
+    """
+
+    @staticmethod
+    def forward(ctx, residual: Tensor, log_var: Tensor, compact: Tensor, order: Tensor,
+                sign: Tensor):
+        lower, upper, log_det = unpack(compact, sign)
+        unmixing = product(lower, upper, order)
+        q = residual @ unmixing.mT
+        scaled = torch.exp(-log_var).mul_(q)
+        ctx.save_for_backward(residual, q, scaled, unmixing, lower, upper, order)
+        return torch.addcmul(log_var, q, scaled).sum(-1).mul_(0.5).sub_(log_det)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):
+        residual, q, scaled, unmixing, *factors = ctx.saved_tensors
+        rows = grad[..., None]
+        grad_q = scaled * rows
+        grad_log_var = q.mul(scaled).sub_(1).mul_(-0.5 * rows)
+        grad_unmixing = grad_q.flatten(0, -2).mT @ residual.flatten(0, -2)
+        grad_compact = pack_gradient(*factors, grad_unmixing, -grad.sum())
+        return grad_q @ unmixing, grad_log_var, grad_compact, None, None
 
 
 def fill_hidden(residual: Tensor, visible: Optional[Tensor],
-                precision: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+                precision: Callable[[Tensor], Tensor]
+                ) -> tuple[Tensor, Optional[Tensor]]:
     """Integrate hidden coordinates out of a Gaussian given by its precision.
 
     With r_h := -P_hh^-1 P_hv r_v, the density of r_v alone is
@@ -98,15 +127,16 @@ def fill_hidden(residual: Tensor, visible: Optional[Tensor],
         residual: (..., d).
         visible: (..., d) bool or None.
         precision: rows (n) of the flattened batch -> (n, d, d).
-    Returns: residuals with the hidden ones filled in, and 0.5 log det P_hh, (...).
+    Returns: residuals with the hidden ones filled in, and 0.5 log det P_hh (...), None
+        where nothing is to be filled in.
     """
     if visible is None:
-        return residual, residual.new_zeros(())
+        return residual, None
     residual = torch.where(visible, residual, 0)
     shown = visible.flatten(0, -2)
     rows = (shown.any(-1) & ~shown.all(-1)).nonzero()[:, 0]
     if not len(rows):
-        return residual, residual.new_zeros(())
+        return residual, None
     flat, hidden = residual.flatten(0, -2), ~shown[rows]
     matrix = precision(rows)
     both = hidden[:, :, None] & hidden[:, None, :]

@@ -12,6 +12,7 @@ from mmhand_dne.models.layers.gaussian_density import (
     diagonal_nll,
     full_nll,
 )
+from mmhand_dne.models.layers.mixing import compose
 
 from .masked_loss import masked_mean
 
@@ -39,7 +40,8 @@ class GaussianNLLLoss(nn.Module):
         tensor(21.)
     """
 
-    def __init__(self, dims: int = 3, loss_weight: float = 1.0, reduction: str = 'mean'):
+    def __init__(self, dims: int = 3, loss_weight: float = 1.0,
+                 reduction: str = 'mean'):
         super().__init__()
         if dims not in (2, 3) or reduction not in ('mean', 'sum'):
             raise ValueError(f"{type(self).__name__}: dims={dims} is 2 or 3, reduction="
@@ -103,15 +105,16 @@ class GaussianNLLLoss(nn.Module):
             bad &= shown
         if bad.any():
             return (f'{type(self).__name__}: {int(bad.sum())} target coordinates of '
-                    'visible joints are not finite; repair the labels or hide the joints')
+                    'visible joints are not finite; repair the labels or hide those '
+                    'joints')
         return (f'{type(self).__name__}: {int((~mean.isfinite()).sum())} predicted '
                 'coordinates are not finite; lower the learning rate')
 
 
 def _kind(found: bool, loss: nn.Module, part: str) -> None:
     if not found:
-        raise ValueError(f'{type(loss).__name__} needs the parameters of a {part}; name '
-                         'that part or its own loss in the config')
+        raise ValueError(f'{type(loss).__name__} needs the parameters of a {part}; '
+                         'name that part, or the loss of the part there is')
 
 
 @MODELS.register_module()
@@ -120,7 +123,7 @@ class DiagonalGaussianNLLLoss(GaussianNLLLoss):
 
     def nll(self, params, residual, visible):
         """See :func:`diagonal_nll`."""
-        _kind(params.log_var is not None and params.unmixing is None, self,
+        _kind(params.log_var is not None and params.mixing is None, self,
               'DiagonalCovariance')
         return diagonal_nll(residual, params.log_var, visible)
 
@@ -168,18 +171,17 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         _kind(params.log_var is not None, self, 'CorrelatedCovariance')
         if self.mode == 'released':
             return self.released(params, residual, visible)
-        if params.unmixing is None:
+        if params.mixing is None:
             return diagonal_nll(residual, params.log_var, visible)
-        return correlated_nll(residual, params.log_var, params.unmixing, params.log_det,
-                              visible)
+        return correlated_nll(residual, params.log_var, params.mixing, visible)
 
     def released(self, params: CovarianceParams, residual: Tensor,
                  visible: Optional[Tensor]) -> Tensor:
         """The two terms of the released code, (...)."""
-        if params.unmixing is not None and params.unmixing.requires_grad:
+        if params.mixing is not None and params.mixing.lower_upper.requires_grad:
             raise ValueError(
-                "mode='released' would only shrink a trainable W to 0: its squared error "
-                'of samples grows with W and its NLL does not see W; freeze it '
+                "mode='released' would only shrink a trainable W to 0: its squared "
+                'error of samples grows with W and its NLL does not see W; freeze W '
                 "(train_mixing=False) or use mode='exact'"
             )
         variance = params.log_var.exp()
@@ -187,8 +189,8 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         nll = 0.5 * (params.log_var + squares / (variance + RELEASED_EPSILON))
         noise = torch.randn(self.num_samples, *residual.shape, dtype=residual.dtype,
                             device=residual.device) * variance.sqrt()
-        if params.unmixing is not None:
-            mixing = torch.linalg.inv(params.unmixing)  # frozen
+        if params.mixing is not None:
+            mixing = torch.linalg.inv(compose(params.mixing)[0])  # frozen
             noise = (mixing @ noise[..., None])[..., 0]
         terms = nll + self.sample_weight * (noise - residual).square().mean(0)
         if visible is not None:

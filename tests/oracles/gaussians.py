@@ -1,0 +1,48 @@
+"""Negative log-densities from covariance matrices, by torch's own distribution."""
+import math
+
+import torch
+from torch import Tensor
+
+
+def covariance_of(kind: str, params) -> Tensor:
+    """(..., d, d) float64 written from the definition of each parameterisation."""
+    if kind == 'FullCovariance':
+        factor = params.factor.double()
+        return torch.linalg.inv(factor @ factor.mT)
+    covariance = torch.diag_embed(params.log_var.double().exp())
+    if params.mixing is None:
+        return covariance
+    mixing = mixing_of(params.mixing)
+    return mixing @ covariance @ mixing.mT
+
+
+def mixing_of(factors) -> Tensor:
+    """W from the factors of its inverse, by the words of their docstring."""
+    compact = factors.lower_upper.double()
+    size = compact.shape[-1]
+    lower = compact.tril(-1) + torch.eye(size, dtype=torch.float64)
+    diagonal = factors.sign.double() * compact.diagonal(dim1=-2, dim2=-1).exp()
+    upper = compact.triu(1) + torch.diag_embed(diagonal)
+    unmixing = torch.stack([
+        (a @ b)[order] for a, b, order in zip(
+            lower.reshape(-1, size, size), upper.reshape(-1, size, size),
+            factors.permutation.reshape(-1, size))])
+    return torch.linalg.inv(unmixing).reshape(compact.shape)
+
+
+def nll_of(residual: Tensor, covariance: Tensor, shown=None) -> Tensor:
+    """-log density without constants, of the shown coordinates alone, one by one."""
+    size = residual.shape[-1]
+    rows = residual.double().reshape(-1, size)
+    matrices = covariance.expand(*residual.shape[:-1], size, size).reshape(
+        -1, size, size)
+    if shown is None:
+        shown = torch.ones_like(rows, dtype=torch.bool)
+    values = []
+    for row, matrix, keep in zip(rows, matrices, shown.reshape(-1, size)):
+        normal = torch.distributions.MultivariateNormal(
+            torch.zeros(int(keep.sum()), dtype=torch.float64), matrix[keep][:, keep])
+        constant = 0.5 * math.log(2 * math.pi) * int(keep.sum())
+        values.append(-normal.log_prob(row[keep]) - constant)
+    return torch.stack(values).reshape(residual.shape[:-1])
