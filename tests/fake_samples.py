@@ -61,3 +61,14 @@ def fake_samples(batch=2, size=64, seed=0, **overrides):
             **{name: value[i:i + 1].clone() for name, value in labels.items()})
         samples.append(sample)
     return samples
+
+
+def one_hand_samples(batch=2, size=64, seed=0, **overrides):
+    """Samples of data sets that give one sample a hand: the left slot is empty."""
+    labels = {**fake_labels(batch, size, seed), **overrides}
+    empty = {}
+    for name in HAND_LABELS:
+        if name.endswith('valid') or name == 'hand_presence':
+            empty[name] = labels[name].clone()
+            empty[name][:, 1:] = 0
+    return fake_samples(batch, size, seed, **{**labels, **empty})

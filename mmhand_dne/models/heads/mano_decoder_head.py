@@ -70,7 +70,8 @@ class MANODecoderHead(BaseModule):
                 "dict(type='SingleHand')"
             )
         self.focal, self.image_size = focal, image_size
-        self.decoder = CrossAttentionDecoder(in_channels, **(decoder or {}))
+        self.decoder = CrossAttentionDecoder(
+            **{'context_channels': in_channels, **(decoder or {})})
         channels = self.decoder.pos_embed.shape[-1]
         self.fc_pose = nn.Linear(channels, 96)
         self.fc_shape = nn.Linear(channels, 10)
