@@ -1,7 +1,7 @@
 # Rendered free hands in InterHand2.6M's layout, at a size for two CPU cores:
 #     python tools/make_freehand_data.py data/freehand --train 1024 --test 256 \
 #         --image-size 256 180 --max-turn 35 --camera-spread 20 \
-#         --occlusion-share 0.1 --interacting-share 0.3
+#         --occlusion-share 0.1 --interacting-share 0.15
 _base_ = ['./interhand26m_mesh.py']
 
 data_root = 'data/freehand/'
@@ -12,8 +12,8 @@ train_pipeline = [
     dict(
         type='MeshCrop',
         input_size=input_size,
-        shift=10,
-        rotation=15,
+        shift=5,
+        rotation=0,
         scale=(0.9, 1.1)),
     dict(type='PackHandInputs'),
 ]
@@ -23,7 +23,7 @@ val_pipeline = [
     dict(type='PackHandInputs'),
 ]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(
