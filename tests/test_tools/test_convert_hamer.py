@@ -145,6 +145,21 @@ def test_groups_that_are_left_out_may_be_absent():
     torch.testing.assert_close(tool.convert(parts)[0], whole)
 
 
+def test_discriminator_is_kept_on_request(tmp_path, capsys):
+    state = official_state('ours')
+    source, out = tmp_path / 'in.ckpt', tmp_path / 'out.pth'
+    torch.save(dict(state_dict=state), source)
+    tool.main([str(source), str(out), '--keep-discriminator'])
+    assert 'of discriminator left out' not in capsys.readouterr().out
+    found = torch.load(out, weights_only=True)['state_dict']
+    kept = {n: v for n, v in state.items() if n.startswith('discriminator.')}
+    torch.testing.assert_close({n: found.get(n) for n in kept}, kept)
+    MODELS.build(dict(type='MANOPriorDiscriminator')).load_state_dict(
+        {n.removeprefix('discriminator.'): v for n, v in kept.items()})
+    with pytest.raises(ValueError, match='has no discriminator; convert it without'):
+        tool.convert({n: v for n, v in state.items() if n not in kept}, True)
+
+
 def diagnosis(**changes):
     state = official_state('ours')
     for name, value in state.items():

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpose.registry import MODELS
 
 from mmhand_dne.hand_model import load_free_hand
 from tests.oracles import hamer_official as official
 
-TOOL = Path(__file__).parents[2] / 'tools/model_converters/convert_hamer.py'
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools/model_converters/convert_hamer.py'
+CONFIG = ROOT / 'configs/_base_/models/hamer_vit_h.py'
 GIB = 2**30
 
 
@@ -34,16 +37,13 @@ def write_official(path):
 
 
 def full_size_model(monkeypatch):
-    """The model of default parts, not initialised, which would take minutes."""
+    """The model of the config, not initialised, which would take minutes."""
     for name in ('trunc_normal_', 'kaiming_uniform_', 'uniform_', 'normal_'):
         monkeypatch.setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
+    cfg = Config.fromfile(CONFIG)
     return MODELS.build(dict(
-        type='HandMeshEstimator', backbone=dict(type='HaMeRViT'),
-        hand_model=dict(type='SingleHand', tips='smplx', joints='kinematic'),
-        mano_head=dict(type='MANODecoderHead', in_channels=1280),
-        uncertainty_head=dict(
-            type='JointUncertaintyHead', decoder=dict(context_channels=1280),
-            aligned=False)))
+        cfg.model, uncertainty_head=dict(
+            type='JointUncertaintyHead', decoder=cfg.decoder, aligned=False)))
 
 
 @pytest.mark.large

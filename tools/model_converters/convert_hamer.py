@@ -4,9 +4,12 @@
 
 Finds out which of the five models the file holds, accounts for every tensor, leaves out
 MANO's arrays (their licence) and the discriminator, and says whether the uncertainty
-head was ever trained. OUT.pth loads strictly into the model of configs/hamer with the
-same covariance; the converted uncertainty heads need ``aligned=False``. Nothing in the
-file is executed. Needs about twice the size of the weights on the disk, little memory.
+head was ever trained. Nothing in the file is executed.
+
+OUT.pth loads strictly into configs/_base_/models/hamer_vit_h.py, the Hand-Uncertainty
+models with an uncertainty_head of the same covariance, a decoder of its own and
+``aligned=False``. Set ``hand_model.source`` to MANO's file: with the free hand these
+weights pose another hand than theirs.
 """
 
 import argparse
@@ -44,6 +47,7 @@ TIPS = [744, 320, 443, 554, 671]
 MEANING = dict(D='channels', P='positions', M='hidden channels', E='decoder channels',
                A='attention channels', F='decoder hidden channels', blocks='blocks',
                layers='decoder layers')
+DISCRIMINATOR = 'discriminator.'
 NAMED = 4  # tensors of a kind that an error sentence names; all are printed above it
 
 
@@ -51,6 +55,8 @@ def parse_args(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', help='official checkpoint, .ckpt')
     parser.add_argument('out', help='file to write, .pth')
+    parser.add_argument('--keep-discriminator', action='store_true',
+                        help='to go on training with the adversarial prior')
     return parser.parse_args(args)
 
 
@@ -73,8 +79,14 @@ def read_state(path: str) -> dict[str, Tensor]:
     return dict(state)
 
 
-def convert(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict]:
+def convert(
+    state: dict[str, Tensor], keep_discriminator: bool = False
+) -> tuple[dict[str, Tensor], dict]:
     """Our state dict and the meta of an official one.
+
+    Args:
+        state: official name -> tensor.
+        keep_discriminator: carry it over under its own names.
 
     Raises:
         ValueError: it is of another model; a tensor is missing, unknown, misshapen or
@@ -86,6 +98,11 @@ def convert(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict]:
     converted = {}
     for name, rule in expected.items():
         target = target_name(name, rule)
+        if keep_discriminator and name.startswith(DISCRIMINATOR):
+            if name not in state:
+                raise ValueError('the checkpoint has no discriminator; convert it '
+                                 'without --keep-discriminator')
+            target = name
         if target is None:
             continue
         value = state[name]
@@ -158,6 +175,8 @@ def report(state: dict, converted: dict, meta: dict) -> None:
     print(f'{meta["variant"]}: {meta["covariance"]}, '
           + ('of the official size' if not other else 'with ' + ', '.join(other)))
     dropped = left_out(state, meta['variant'])
+    if any(name.startswith(DISCRIMINATOR) for name in converted):
+        del dropped[DISCRIMINATOR[:-1]]
     print(f'{len(state)} tensors: {len(state) - sum(dropped.values())} used, '
           + (', '.join(f'{count} of {name} left out' for name, count
                        in sorted(dropped.items())) or 'none left out')
@@ -189,7 +208,7 @@ def main(args=None):
                              '.pth')
         state = read_state(args.source)
         try:
-            converted, meta = convert(state)
+            converted, meta = convert(state, args.keep_discriminator)
         except ValueError as error:
             raise ValueError(f'{args.source}: {error}') from None
         report(state, converted, {**meta})
