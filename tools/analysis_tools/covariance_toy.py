@@ -1,0 +1,303 @@
+"""Recover a known correlated noise: which covariance can, and from how much data?
+
+Errors are y = W* diag(sigma(x)) n: W* a random orthogonal matrix times singular values
+from 1 to ``--condition``, log sigma^2 a fixed linear map of an 8-D input x, n standard
+normal. Each covariance is trained on samples of (x, y) by its own loss and scored on
+inputs not seen: the relative Frobenius error |Sigma - Sigma*| / |Sigma*|, averaged, and
+the NLL above the true density's, in nats a coordinate. The network is a linear readout
+of x, so the truth is within reach of the correlated covariance; the full one gets a
+hidden layer, since its factor is no linear function of x.
+
+W is trained by relative steps (:class:`Unmixer`): from the identity to a random
+orthogonal matrix the factors L, U are a poor path, on which plain Adam needs far more
+steps than are taken here.
+
+Mode 'released' refuses to train W, for its loss can only shrink it; its row shows what
+happens if one insists (W is unfrozen behind its back).
+
+Example:
+    python tools/analysis_tools/covariance_toy.py --out-dir work_dirs/toy
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import mmhand_dne  # noqa: F401
+from mmhand_dne.models import layers, losses
+from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.models.layers.mixing import compose
+
+INPUTS, HELD_OUT = 8, 500
+
+
+class Row(NamedTuple):
+    """One line of the table: what is trained, on how many samples."""
+
+    name: str
+    covariance: str
+    samples: int
+    hidden: int = 0  # width of a hidden layer before the readouts, 0: none
+    mode: str = 'exact'
+
+
+class World(NamedTuple):
+    """The noise there is."""
+
+    mixing: Tensor  # (d, d) W*
+    slope: Tensor  # (d, 8) of log sigma^2
+
+    def log_var(self, x: Tensor) -> Tensor:
+        """(n, d) of z."""
+        return x @ self.slope.T
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Inputs (n, 8) and errors (n, d)."""
+        x = torch.randn(count, INPUTS, generator=generator)
+        noise = torch.randn(count, len(self.mixing), generator=generator)
+        return x, (noise * torch.exp(0.5 * self.log_var(x))) @ self.mixing.T
+
+    def covariance(self, x: Tensor) -> Tensor:
+        """(n, d, d)."""
+        scaled = self.mixing * torch.exp(0.5 * self.log_var(x))[:, None]
+        return scaled @ scaled.mT
+
+    def nll(self, x: Tensor, y: Tensor) -> Tensor:
+        """Mean over samples, constants dropped as in our losses."""
+        z = torch.linalg.solve(self.mixing, y.T).T
+        log_var = self.log_var(x)
+        terms = z.square() * torch.exp(-log_var) + log_var
+        return 0.5 * terms.sum(-1).mean() + torch.linalg.slogdet(self.mixing)[1]
+
+
+def make_world(dim: int, condition: float, seed: int) -> World:
+    """W* with singular values spread evenly in the logarithm, geometric mean 1."""
+    draw = torch.Generator().manual_seed(seed)
+    left = torch.linalg.qr(torch.randn(dim, dim, generator=draw)).Q
+    right = torch.linalg.qr(torch.randn(dim, dim, generator=draw)).Q
+    singular = condition ** torch.linspace(-0.5, 0.5, dim)
+    slope = torch.randn(dim, INPUTS, generator=draw) / INPUTS**0.5
+    return World(left * singular @ right.T, slope)
+
+
+class Network(nn.Module):
+    """x -> parameters of the covariance."""
+
+    def __init__(self, row: Row, dim: int):
+        super().__init__()
+        width = row.hidden or INPUTS
+        self.trunk = nn.Identity()
+        if row.hidden:
+            self.trunk = nn.Sequential(nn.Linear(INPUTS, row.hidden), nn.GELU())
+        kind = getattr(layers, f'{row.covariance}Covariance')
+        frozen = {'train_mixing': False} if row.mode == 'released' else {}
+        self.part = kind(width, dim, **frozen)
+        options = {'mode': row.mode} if row.covariance == 'Correlated' else {}
+        self.loss = getattr(losses, f'{row.covariance}GaussianNLLLoss')(**options)
+
+    def forward(self, x: Tensor) -> CovarianceParams:
+        """(n, 8) -> parameters."""
+        return self.part(self.trunk(x))
+
+    def covariance(self, x: Tensor) -> Tensor:
+        """(n, d, d)."""
+        mean = x.new_zeros(len(x), self.part.dim)
+        return self.part.gaussian(self(x), mean).covariance()
+
+
+class Unmixer:
+    """Relative steps of W: errors are unmixed by B before the part sees them.
+
+    After each step the part's own small map L U is multiplied into B and reset to the
+    identity: density and gradient are unchanged, and each step starts where the factors
+    are best conditioned. ``finish`` gives B to the part.
+    """
+
+    def __init__(self, part: nn.Module):
+        self.part, self.inverse = part, torch.eye(part.dim)
+
+    def __call__(self, errors: Tensor) -> Tensor:
+        """B y; the density's constant log|det B| has no gradient."""
+        return errors @ self.inverse.T
+
+    @torch.no_grad()
+    def absorb(self) -> None:
+        """B <- L U B, L U <- I."""
+        self.inverse = compose(self.part.factors)[0] @ self.inverse
+        self.part.set_mixing(torch.eye(self.part.dim))
+
+    def finish(self) -> None:
+        """The part's W becomes B^-1."""
+        self.part.set_mixing(torch.linalg.inv(self.inverse))
+
+
+class InsistentReleasedLoss(nn.Module):
+    """The released terms with W in the graph, which the loss itself refuses.
+
+    The squared error of samples is taken in expectation, |r|^2 + tr(Sigma).
+    """
+
+    def forward(self, params: CovarianceParams, mean: Tensor, target: Tensor) -> Tensor:
+        """A scalar; W's only gradient is that of the trace."""
+        residual = (target - mean).flatten(1)
+        variance = params.log_var.exp()
+        nll = 0.5 * (params.log_var + residual.square() / variance)
+        mixing = torch.linalg.inv(compose(params.mixing)[0])
+        spread = (mixing.square() * variance[:, None]).sum((-1, -2))
+        return (nll + residual.square()).sum(-1).mean() + spread.mean()
+
+
+def train(row: Row, world: World, args, seed: int) -> Network:
+    """Adam, the rate falling to 0 along a cosine."""
+    torch.manual_seed(seed)
+    draw = torch.Generator().manual_seed(1000 + seed)
+    dim = len(world.mixing)
+    network, (x, y) = Network(row, dim), world.draw(row.samples, draw)
+    loss, unmixer = network.loss, None
+    if row.covariance == 'Correlated' and row.mode == 'exact':
+        unmixer = Unmixer(network.part)
+    if row.mode == 'released':
+        network.part.lower_upper.requires_grad_()
+        loss = InsistentReleasedLoss()
+    optimiser = torch.optim.Adam(network.parameters(), lr=args.lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, args.steps)
+    for _ in range(args.steps):
+        chosen = torch.randint(row.samples, (args.batch_size,), generator=draw)
+        errors = unmixer(y[chosen]) if unmixer else y[chosen]
+        target = errors.unflatten(1, (-1, 3))
+        value = loss(network(x[chosen]), torch.zeros_like(target), target)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+        if unmixer:
+            unmixer.absorb()
+    if unmixer:
+        unmixer.finish()
+    return network.eval()
+
+
+@torch.no_grad()
+def score(network: Network, world: World, seed: int) -> dict[str, float]:
+    """Errors on held-out inputs, and the size of W."""
+    draw = torch.Generator().manual_seed(2000 + seed)
+    x, y = world.draw(HELD_OUT, draw)
+    wanted = world.covariance(x)
+    gap = (network.covariance(x) - wanted).flatten(1).norm(dim=1)
+    residual = network.part.nll(network(x), y).mean() - world.nll(x, y)
+    found = {
+        'error': (gap / wanted.flatten(1).norm(dim=1)).mean().item(),
+        'nats': residual.item() / len(world.mixing),
+    }
+    if hasattr(network.part, 'lower_upper'):
+        found['largest_w'] = network.part.mixing().abs().max().item()
+    return found
+
+
+def rows_of(args) -> list[Row]:
+    """The table: every covariance, full at three sizes."""
+    most = args.samples
+    sizes = [most // 10, most, most * 10]
+    return [
+        Row('diagonal', 'Diagonal', most),
+        Row('correlated, exact', 'Correlated', most),
+        *(Row('full', 'Full', size, args.hidden) for size in sizes),
+        Row('correlated, released', 'Correlated', most, mode='released'),
+    ]
+
+
+def run(args) -> list[dict]:
+    """Train every row for every seed."""
+    results = []
+    for row in rows_of(args):
+        start, scores = time.perf_counter(), []
+        for seed in range(args.seeds):
+            world = make_world(args.dim, args.condition, seed)
+            scores.append(score(train(row, world, args, seed), world, seed))
+        seconds = (time.perf_counter() - start) / args.seeds
+        results.append({**row._asdict(), 'seconds': seconds, 'scores': scores})
+        print_row(results[-1])
+    return results
+
+
+def spread(result: dict, key: str) -> tuple[float, float]:
+    """Mean and standard deviation over seeds."""
+    values = [scores[key] for scores in result['scores']]
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.mean(values), deviation
+
+
+def print_row(result: dict) -> None:
+    (error, error_std), (nats, _) = spread(result, 'error'), spread(result, 'nats')
+    largest = '-'
+    if 'largest_w' in result['scores'][0]:
+        largest = f'{spread(result, "largest_w")[0]:.3f}'
+    print(
+        f'| {result["name"]} | {result["samples"]} | {100 * error:.1f} '
+        f'+- {100 * error_std:.1f} | {nats:.4f} | {largest} '
+        f'| {result["seconds"]:.1f} |',
+        flush=True,
+    )
+
+
+def plot(results: list[dict], path: Path) -> None:
+    """Error against number of samples, one marker a row."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout='constrained')
+    for name in dict.fromkeys(result['name'] for result in results):
+        chosen = [result for result in results if result['name'] == name]
+        means, deviations = zip(*(spread(result, 'error') for result in chosen))
+        axes.errorbar(
+            [result['samples'] for result in chosen],
+            [100 * mean for mean in means],
+            [100 * deviation for deviation in deviations],
+            marker='o',
+            capsize=3,
+            label=name,
+        )
+    axes.axhline(5, color='gray', linestyle=':', label='5 %')
+    axes.set(xscale='log', yscale='log', xlabel='training samples')
+    axes.set_ylabel('relative Frobenius error, held-out inputs [%]')
+    axes.legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def parse_args(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/toy'))
+    parser.add_argument('--dim', type=int, default=60, help='a multiple of 3')
+    parser.add_argument('--condition', type=float, default=10.0)
+    parser.add_argument('--samples', type=int, default=20_000)
+    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--steps', type=int, default=1500)
+    parser.add_argument('--batch-size', type=int, default=512)
+    parser.add_argument('--lr', type=float, default=1e-2)
+    parser.add_argument('--hidden', type=int, default=64)
+    return parser.parse_args(args)
+
+
+def main(args=None):
+    args = parse_args(args)
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    print('| covariance | samples | error [%] | NLL above truth | max W | seconds |')
+    print('|---|---:|---:|---:|---:|---:|')
+    results = run(args)
+    (args.out_dir / 'covariance_toy.json').write_text(json.dumps(results, indent=2))
+    plot(results, args.out_dir / 'covariance_toy.png')
+    print(f'wrote {args.out_dir}/covariance_toy.png and .json')
+    return results
+
+
+if __name__ == '__main__':
+    main()
