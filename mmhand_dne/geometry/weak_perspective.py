@@ -4,8 +4,9 @@ A crop camera (s, t_x, t_y) stands for a perspective camera with its principal p
 the middle of a square crop: depth ``2 f / (size s)``, so that a metre at the hand spans
 ``s`` half crops. The focal length is a convention (5000 at 256 pixels), not a fact.
 
-The crop's NDC is twice the official coordinates, which span [-0.5, 0.5]. A left hand
-is seen in the mirrored image; before its camera meets the true image, ``t_x`` and the
+The crop's NDC is twice the official coordinates, which span [-0.5, 0.5]. Those start
+at pixel size / 2, half a pixel beside NDC 0; that half pixel is left out here
+[decided]. A left hand is seen in the mirrored image; before its camera meets the true image, ``t_x`` and the
 x of its points change sign.
 """
 import torch
