@@ -68,7 +68,7 @@ def test_gaussian_is_the_same_density(kind):
     half_log_2pi = 0.9189385332046727
     shown = visible.sum(-1)
     torch.testing.assert_close(
-        -hand.log_prob(residual, visible[..., ::3]) - half_log_2pi * shown,
+        -hand.log_prob(residual, visible[..., ::3]) - half_log_2pi * shown.double(),
         part.nll(params, residual, visible))
 
 
