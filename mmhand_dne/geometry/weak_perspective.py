@@ -6,8 +6,8 @@ the middle of a square crop: depth ``2 f / (size s)``, so that a metre at the ha
 
 The crop's NDC is twice the official coordinates, which span [-0.5, 0.5]. Those start
 at pixel size / 2, half a pixel beside NDC 0; that half pixel is left out here
-[decided]. A left hand is seen in the mirrored image; before its camera meets the true image, ``t_x`` and the
-x of its points change sign.
+[decided]. A left hand is seen in the mirrored image; before its camera meets the true
+image, ``t_x`` and the x of its points change sign.
 """
 import torch
 from torch import Tensor
