@@ -76,19 +76,29 @@ def _encode(text: str, encoding: str = 'latin1') -> bytes:
     return text.encode('latin1')
 
 
-def _known_names() -> dict[tuple[str, str], Callable]:
-    names: dict[tuple[str, str], Callable] = {
+Names = dict[tuple[str, str], Callable]
+
+
+def _array_names() -> Names:
+    names: Names = {
         ('numpy', 'dtype'): TypeRecord,
         ('numpy', 'ndarray'): ArrayRecord,
         ('_codecs', 'encode'): _encode,
-        ('copy_reg', '_reconstructor'): _new_object,
-        ('copyreg', '_reconstructor'): _new_object,
-        ('chumpy.reordering', 'Select'): SelectRecord,
     }
     for core in ('numpy.core', 'numpy._core'):
         names[f'{core}.multiarray', '_reconstruct'] = _new_array
         names[f'{core}.multiarray', 'scalar'] = ScalarRecord
         names[f'{core}.numeric', '_frombuffer'] = BufferRecord
+    return names
+
+
+def _known_names() -> Names:
+    names: Names = {
+        **ARRAY_NAMES,
+        ('copy_reg', '_reconstructor'): _new_object,
+        ('copyreg', '_reconstructor'): _new_object,
+        ('chumpy.reordering', 'Select'): SelectRecord,
+    }
     for builtins in ('__builtin__', 'builtins'):
         names[builtins, 'set'] = set
         names[builtins, 'object'] = Record
@@ -98,7 +108,8 @@ def _known_names() -> dict[tuple[str, str], Callable]:
     return names
 
 
-KNOWN_NAMES = _known_names()
+ARRAY_NAMES = _array_names()  # files of numpy arrays, text and numbers
+KNOWN_NAMES = _known_names()  # MANO's files
 
 
 class _Refused(ValueError):
@@ -106,29 +117,38 @@ class _Refused(ValueError):
 
 
 class _InertUnpickler(pickle.Unpickler):
+    names = KNOWN_NAMES
+
     def find_class(self, module: str, name: str) -> Callable:
-        if (module, name) in KNOWN_NAMES:
-            return KNOWN_NAMES[module, name]
-        if module.split('.')[0] == 'chumpy':
+        if (module, name) in self.names:
+            return self.names[module, name]
+        if module.split('.')[0] == 'chumpy' and self.names is KNOWN_NAMES:
             return ChumpyRecord
         raise _Refused(f'{module}.{name}')
 
 
-def read_inert(path: str | Path, remedy: str) -> Any:
+def read_inert(
+    path: str | Path, remedy: str, kind: str = 'MANO', arrays_only: bool = False
+) -> Any:
     """The content of a pickle: plain containers, numbers, text and records.
 
     Args:
         path: the file, as written by Python 2 or 3.
         remedy: what the error sentences advise.
-    Raises: ValueError when the file asks for a name that is not in KNOWN_NAMES (nothing
-        has been executed then) or is not a pickle.
+        kind: whose files these are, for errors.
+        arrays_only: know numpy's names alone, not those of MANO's scipy and chumpy.
+    Raises: ValueError when the file asks for a name that is not in KNOWN_NAMES or, with
+        `arrays_only`, in ARRAY_NAMES (nothing has been executed then), or is not a
+        pickle.
     """
     try:
         with open(path, 'rb') as file:
-            return _InertUnpickler(file, encoding='latin1').load()
+            reader = _InertUnpickler(file, encoding='latin1')
+            reader.names = ARRAY_NAMES if arrays_only else KNOWN_NAMES
+            return reader.load()
     except _Refused as refused:
         raise ValueError(
-            f'{path}: asks to load {refused}, which no MANO file needs; refused '
+            f'{path}: asks to load {refused}, which no {kind} file needs; refused '
             f'without executing it; {remedy}'
         ) from None
     # A damaged pickle can end in nearly any exception of the virtual machine.

@@ -136,7 +136,7 @@ class MANOLayer(nn.Module):
         Args:
             axis_angle: (..., 48) radians, the global rotation first.
             mean: True when the pose is relative to the mean (`flat_hand_mean=False`:
-                InterHand2.6M, HO3D), False when it is absolute already.
+                InterHand2.6M, FreiHAND), False when it is absolute already (HO3D).
         Returns: (..., 16, 3, 3).
         """
         if axis_angle.shape[-1:] != (3 * NUM_ROTATIONS,):

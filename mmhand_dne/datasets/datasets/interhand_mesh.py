@@ -172,8 +172,8 @@ class InterHandMeshDataset(BaseDataset):
             turns[slot, 0] = camera.rotation @ turns[slot, 0]
         return dict(
             mano_rotations=turns, mano_betas=moment.betas,
-            mano_valid=moment.mano_valid, mesh_vertices=vertices, mesh_joints=joints,
-            mesh_root=roots)
+            mano_valid=moment.mano_valid, mesh_valid=moment.mano_valid,
+            mesh_vertices=vertices, mesh_joints=joints, mesh_root=roots)
 
     def prepare_data(self, idx):
         """Run the pipeline, with draws from the key if the index carries one."""

@@ -4,7 +4,7 @@ import numpy as np
 MIRROR = np.array([-1.0, 1.0, 1.0])
 POINTS = ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root')
 PER_HAND = (*POINTS, 'joints_valid', 'joint_in_image', 'mano_rotations', 'mano_betas',
-            'mano_valid', 'hand_presence', 'hand_presence_valid')
+            'mano_valid', 'mesh_valid', 'hand_presence', 'hand_presence_valid')
 
 
 def turn_camera(results: dict, rotation: np.ndarray) -> None:

@@ -19,7 +19,7 @@ META_KEYS = (
 
 def hand_labels(results: dict) -> dict[str, np.ndarray]:
     """The fields of ``HAND_LABELS`` from what the transforms left behind."""
-    mesh = results['mano_valid'] > 0
+    mesh = results['mesh_valid'] > 0
     valid = results['joints_valid'].astype(bool)
     wrist = valid[:, WRIST]
     joints_cam = np.where(
@@ -42,7 +42,8 @@ def hand_labels(results: dict) -> dict[str, np.ndarray]:
         hand_joints_ndc_valid=seen,
         hand_root_cam=root, hand_root_valid=mesh | wrist,
         mano_rotations=results['mano_rotations'], mano_betas=results['mano_betas'],
-        mano_valid=mesh, hand_presence=results['hand_presence'],
+        mano_valid=results['mano_valid'] > 0,
+        hand_presence=results['hand_presence'],
         hand_presence_valid=results['hand_presence_valid'],
         crop_intrinsics=results['intrinsics'])
 

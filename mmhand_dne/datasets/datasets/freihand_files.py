@@ -1,0 +1,153 @@
+"""FreiHAND's files: where they lie, what they hold, checked when read."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import numpy as np
+import torch
+
+from mmhand_dne.hand_model import MANOLayer
+from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
+
+from .annotation_files import lookup, numbers, read_json
+
+FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
+MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
+SHAPES = dict(
+    K=(-1, 3, 3), xyz=(-1, 21, 3), verts=(-1, 778, 3), mano=(-1, 1, 61), scale=(-1,))
+SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
+
+
+class FreiHANDRows(NamedTuple):
+    """The N unique samples of a split; None where the split has no such file."""
+
+    intrinsics: np.ndarray  # (N, 3, 3) pixels
+    joints: Optional[np.ndarray]  # (N, 21, 3) metres, camera axes, OpenPose order
+    vertices: Optional[np.ndarray]  # (N, 778, 3) metres, camera axes, float32
+    pose: Optional[np.ndarray]  # (N, 48) radians, fingers relative to the mean pose
+    betas: Optional[np.ndarray]  # (N, 10)
+    place: Optional[np.ndarray]  # (N, 3) pixel u, v of middle1, and focal length / z
+
+
+def find(root, name: str) -> Optional[Path]:
+    """A file or folder in ``root`` or in an unpacked folder below it, else None."""
+    root = Path(root)
+    unpacked = [*sorted(root.glob(FOLDERS)), *sorted(root.glob(f'{FOLDERS}/{FOLDERS}'))]
+    paths = [folder / name for folder in [root, *unpacked]]
+    return next((path for path in paths if path.exists()), None)
+
+
+def read_rows(root, split: str, names: Sequence[str]) -> FreiHANDRows:
+    """Read ``{split}_{K,xyz,verts,mano,scale}.json``.
+
+    Args:
+        root: of the download.
+        split: 'training' or 'evaluation'.
+        names: of the files wanted; K is needed. Those of an evaluation split may be
+            absent altogether (truth not downloaded), but not in part.
+    Raises:
+        ValueError: a file is missing, damaged, or of another split or version.
+    """
+    paths = {name: find(root, f'{split}_{name}.json') for name in names}
+    absent = [name for name in names if paths[name] is None]
+    truth = [name for name in names if name not in ('K', 'scale')]
+    untold = split == 'evaluation' and set(absent) == set(truth)
+    if absent and not untold:
+        raise ValueError(
+            f'{root}: neither it nor a folder {FOLDERS} in it has '
+            f'{split}_{absent[0]}.json; check data_root, or unpack '
+            f'FreiHAND_pub_v2{"_eval" if split == "evaluation" else ""}.zip there')
+    tables = {name: _read(paths[name], name) for name in names if paths[name]}
+    for name, table in tables.items():
+        if len(table) != len(tables['K']):
+            raise ValueError(
+                f'{paths[name]}: has {len(table)} rows, {paths["K"].name} has '
+                f'{len(tables["K"])}; they are of different splits or versions')
+    _check_scale(tables, paths)
+    mano = tables['mano'][:, 0] if 'mano' in tables else None
+    parts = [None] * 3 if mano is None else np.split(mano, (48, 58), axis=1)
+    return FreiHANDRows(
+        tables['K'], tables.get('xyz'), tables.get('verts'), *parts)
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    rows = read_json(path)
+    if name == 'scale':  # plain numbers, or lists of one
+        rows = np.ravel(rows)
+    values = numbers(rows, SHAPES[name], path, 'its list')
+    return values.astype(np.float32) if name == 'verts' else values
+
+
+def _check_scale(tables: dict, paths: dict) -> None:
+    if not {'scale', 'xyz'} <= set(tables) or not len(tables['xyz']):
+        return
+    xyz = tables['xyz']
+    lengths = np.linalg.norm(xyz[:, MIDDLE] - xyz[:, NEXT], axis=1)
+    error = np.median(np.abs(lengths - tables['scale']))
+    if error > SCALE_ERROR:
+        raise ValueError(
+            f'{paths["scale"]}: differs from the bones of {paths["xyz"].name} by '
+            f'{1000 * error:.1f} mm, expected 0; they are of different versions, '
+            'download both again')
+
+
+@torch.no_grad()
+def rebuild_vertices(layer: MANOLayer, rows: FreiHANDRows, rotations: np.ndarray,
+                     regressor: np.ndarray, index) -> np.ndarray:
+    """Meshes from MANO parameters alone, (n, V, 3) metres, camera axes.
+
+    The file has no translation: middle1 lies on the ray through pixel (u, v) at depth
+    f / s, with f the mean focal length and (u, v, s) the last three numbers.
+
+    Args:
+        rotations: (N, 16, 3, 3) absolute, of all rows.
+        regressor: (21, V).
+        index: the n rows.
+    """
+    vertices = layer(
+        torch.as_tensor(rotations[index]).float(),
+        torch.as_tensor(rows.betas[index]).float()).double().numpy()
+    intrinsics, (u, v, s) = rows.intrinsics[index], rows.place[index].T
+    focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
+    middle = np.stack(
+        [u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1) / s[:, None]
+    found = np.einsum('v,nvc->nc', regressor[MIDDLE], vertices)
+    return vertices + (middle - found)[:, None]
+
+
+class Keypoints(NamedTuple):
+    """2D truth of one image in MMPose's COCO file of FreiHAND."""
+
+    img_path: str
+    image_id: int
+    size: tuple  # (W, H)
+    keypoints: np.ndarray  # (21, 2) pixels, OpenPose order
+    valid: np.ndarray  # (21,) bool
+    bbox: np.ndarray  # (4,) x, y, w, h
+
+
+def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
+    """MMPose's 2D annotation of FreiHAND images, in the order of annotations.
+
+    The file has neither camera nor depth, so that these are no samples of a mesh data
+    set; they serve to check images and row numbers.
+    """
+    data = read_json(ann_file)
+    images = {image['id']: image for image in lookup(data, ann_file, 'images')}
+    found = []
+    for annotation in lookup(data, ann_file, 'annotations'):
+        number, place = annotation.get('image_id'), f'annotation {annotation.get("id")}'
+        if number not in images:
+            raise ValueError(
+                f'{ann_file}: {place} is of image {number}, which the file does not '
+                'list; download it again')
+        image = images[number]
+        where = f'{ann_file}, {place}'
+        points = numbers(np.reshape(lookup(annotation, where, 'keypoints'), -1), (63,),
+                         ann_file, f'keypoints of {place}').reshape(21, 3)
+        box = numbers(lookup(annotation, where, 'bbox'), (4,), ann_file,
+                      f'bbox of {place}')
+        found.append(Keypoints(
+            str(Path(image_folder) / image['file_name']), int(number),
+            (image['width'], image['height']), points[:, :2], points[:, 2] > 0, box))
+    return found

@@ -1,0 +1,132 @@
+"""HO-3D's files: frame lists, Python-2 pickles and released evaluation truth."""
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from mmhand_dne.hand_model import HO3D_JOINTS, OPENPOSE_JOINTS
+from mmhand_dne.hand_model.inert_pickle import read_inert, to_array
+from mmhand_dne.hand_model.skeleton import reorder
+
+from .annotation_files import numbers, read_json
+
+OPENPOSE_FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
+# OpenGL's camera looks along -z with y up, ours along +z with y down. Its own inverse.
+OPENGL_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
+REMEDY = 'unpack this sequence of HO-3D again'
+IMAGE_SUFFIXES = ('.png', '.jpg')  # version 2, version 3
+
+
+class HO3DFrame(NamedTuple):
+    """One ``meta/*.pkl``; metres, in the file's OpenGL axes. None: not in the file."""
+
+    joints: np.ndarray  # (21, 3) HO3D order; evaluation: zeros but for the wrist
+    joints_valid: np.ndarray  # (21,) bool
+    intrinsics: np.ndarray  # (3, 3) pixels, for points in camera axes
+    pose: Optional[np.ndarray]  # (48,) radians, absolute
+    betas: Optional[np.ndarray]  # (10,)
+    translation: Optional[np.ndarray]  # (3,)
+    bbox: Optional[np.ndarray]  # (4,) x, y, w, h
+
+
+def read_frame_list(path) -> list[tuple[str, str]]:
+    """Sequence and frame, as text, of each line of ``train.txt`` or another list."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f'{path}: no such list of frames; check data_root and ann_file in the data '
+            'config, or download HO-3D')
+    frames = []
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        parts = line.strip().split('/')
+        if parts == ['']:
+            continue
+        if len(parts) != 2 or not all(parts) or '..' in parts:
+            raise ValueError(
+                f'{path}: line {number} is {line.strip()!r}, expected SEQUENCE/FRAME; '
+                'download it again')
+        frames.append((parts[0], parts[1]))
+    return frames
+
+
+def find_image(folder: Path, frame: str) -> Path:
+    """The frame's image, png or jpg; the latter's path if there is neither."""
+    paths = [folder / f'{frame}{suffix}' for suffix in IMAGE_SUFFIXES]
+    return next((path for path in paths if path.is_file()), paths[-1])
+
+
+def read_frame(path) -> HO3DFrame:
+    """One frame's annotation, without executing anything in it.
+
+    Raises:
+        ValueError: the file is missing, damaged, asks for anything but numpy arrays,
+            or belongs to a frame without annotation.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f'{path}: no such annotation; check data_root in the data config, or '
+            f'{REMEDY}')
+    table = read_inert(path, REMEDY, kind='HO-3D', arrays_only=True)
+    if not isinstance(table, Mapping):
+        raise ValueError(
+            f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}')
+    joints = _value(table, path, 'handJoints3D', None)
+    valid = np.ones(21, bool)
+    if joints.size == 3:  # evaluation: the wrist alone
+        valid = np.arange(21) == 0
+        joints = np.concatenate([joints.ravel(), np.zeros(60)])
+    joints = numbers(joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
+                     (21, 3), path, 'handJoints3D')
+    parameters = [None] * 3
+    if 'handPose' in table:
+        parameters = [
+            _value(table, path, key, size) for key, size in
+            (('handPose', 48), ('handBeta', 10), ('handTrans', 3))]
+    box = None
+    if table.get('handBoundingBox') is not None:
+        box = _value(table, path, 'handBoundingBox', 4)
+        box = np.concatenate([box[:2], box[2:] - box[:2]])
+    intrinsics = _value(table, path, 'camMat', 9).reshape(3, 3)
+    return HO3DFrame(joints, valid, intrinsics, *parameters, box)
+
+
+def _value(table: Mapping, path: Path, key: str, size: Optional[int]) -> np.ndarray:
+    """A numeric entry; flat where a size is given: some hold columns."""
+    if key not in table:
+        raise ValueError(f'{path}: no entry {key!r}; {REMEDY}')
+    if table[key] is None:
+        raise ValueError(
+            f'{path}: {key} is None: this frame has no annotation; list only the '
+            'frames of the official train.txt or evaluation.txt')
+    value = _as_array(table[key], path, key)
+    if size is None:
+        return value
+    return numbers(value.ravel(), (size,), path, key)
+
+
+def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
+    try:
+        array = np.asarray(to_array(value))
+        if array.dtype.kind not in 'fiu':
+            raise ValueError(f'type {array.dtype}')
+    except ValueError as error:
+        raise ValueError(
+            f'{path}: {key} is not a numeric array ({error}); {REMEDY}') from error
+    return array.astype(np.float64)
+
+
+def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
+    """``evaluation_xyz.json`` or ``evaluation_verts.json``: (count, points, 3).
+
+    Args:
+        count: lines of ``ann_file``; rows are in its order.
+        points: 21 or 778.
+    """
+    rows = numbers(read_json(path), (-1, points, 3), path, 'its list')
+    if len(rows) != count:
+        raise ValueError(
+            f'{path}: has {len(rows)} rows, {ann_file} lists {count} frames; use the '
+            'truth of the same HO-3D version')
+    return rows.astype(np.float32)
