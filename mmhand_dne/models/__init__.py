@@ -1,5 +1,6 @@
 """Model parts, each registered in MMPose's ``MODELS`` and usable alone."""
 from . import (
+    adversarial,
     backbones,
     data_preprocessors,
     estimators,
@@ -10,6 +11,7 @@ from . import (
 )
 
 __all__ = [
+    'adversarial',
     'backbones',
     'data_preprocessors',
     'estimators',

@@ -13,7 +13,7 @@ decoder = dict(
     head_dims=32,
     ffn_dims=128,
     coordinates=True)  # convolutions do not tell where a cell is
-norm_cfg = dict(type='GN', num_groups=8)
+norm_cfg = dict(type='GN', num_groups=16)
 
 model = dict(
     hand_model=hand_model,
@@ -33,4 +33,4 @@ model = dict(
         focal=2500.0,  # 5000 at 256 pixels
         image_size=128,
         # Trained from nothing, not fine-tuned: the image must place the hand early.
-        loss=dict(lambda_3d=1.0, lambda_2d=0.2, lambda_orient=0.02, lambda_pose=0.01)))
+        loss=dict(lambda_3d=1.0, lambda_2d=0.5, lambda_orient=0.3, lambda_pose=0.02)))

@@ -1,5 +1,9 @@
 from .freihand_mesh import FreiHANDMeshDataset
 from .ho3d_mesh import HO3DMeshDataset
 from .interhand_mesh import InterHandMeshDataset
+from .single_hand import SingleHandDataset
 
-__all__ = ['FreiHANDMeshDataset', 'HO3DMeshDataset', 'InterHandMeshDataset']
+__all__ = [
+    'FreiHANDMeshDataset', 'HO3DMeshDataset', 'InterHandMeshDataset',
+    'SingleHandDataset',
+]

@@ -23,6 +23,7 @@ from .interhand_annotations import (
     read_moments,
     two_hands,
 )
+from .single_hand import shown_joints
 
 INTERHAND_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
 HAND_TYPES = {'right': (1, 0), 'left': (0, 1), 'interacting': (1, 1)}
@@ -47,7 +48,8 @@ class InterHandMeshDataset(BaseDataset):
         ann_file: ``InterHand2.6M_*_data.json``, relative to ``data_root``.
         camera_file, joint_file: ``*_camera.json``, ``*_joint_3d.json``.
         mano_file: ``*_MANO_NeuralAnnot.json``; None: joints only.
-        hand_model: config of :class:`HandPair`: the hand that the parameters are of.
+        hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
+            the parameters are of.
         subset_step: keep every n-th entry in annotation order (10: the paper's 10 %).
 
     Other arguments: see MMEngine's ``BaseDataset``.
@@ -69,7 +71,10 @@ class InterHandMeshDataset(BaseDataset):
         self.camera_file, self.joint_file = camera_file, joint_file
         self.mano_file, self.subset_step = mano_file, subset_step
         arguments = dict(hand_model)
-        arguments.pop('type', None)
+        # A one-hand model's other choices concern predictions: true joints are always
+        # measured from the mesh.
+        for key in ('type', 'joints'):
+            arguments.pop(key, None)
         self.pair = HandPair(**arguments)
         super().__init__(ann_file=ann_file, data_root=data_root,
                          data_prefix=data_prefix, **kwargs)
@@ -152,6 +157,13 @@ class InterHandMeshDataset(BaseDataset):
                         info['joint_in_image']))
         info.update(_mmpose_fields(info, camera))
         return info
+
+    def count_joints(self, idx: int) -> np.ndarray:
+        """How many joints with truth each hand of an image shows, without its mesh."""
+        entry = super().get_data_info(int(idx))
+        moment = self.moments[entry['moment']]
+        return shown_joints(
+            moment.joints_valid, entry['joint_in_image'], moment.mano_valid)
 
     @torch.no_grad()
     def _meshes(self, moment: Moment, camera: Camera) -> dict:

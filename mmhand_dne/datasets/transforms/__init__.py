@@ -1,6 +1,11 @@
+from .hamer_crop import HaMeRCrop
 from .load_hand_image import LoadHandImage
 from .mesh_affine import MeshCrop
 from .pack_hand_inputs import PackHandInputs
 from .random_mesh_flip import RandomMeshFlip
+from .select_hand import SelectHand
 
-__all__ = ['LoadHandImage', 'MeshCrop', 'PackHandInputs', 'RandomMeshFlip']
+__all__ = [
+    'HaMeRCrop', 'LoadHandImage', 'MeshCrop', 'PackHandInputs', 'RandomMeshFlip',
+    'SelectHand',
+]

@@ -1,3 +1,4 @@
+from .adversarial_constructor import AdversarialOptimWrapperConstructor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 
-__all__ = ['BFloat16OptimWrapper']
+__all__ = ['AdversarialOptimWrapperConstructor', 'BFloat16OptimWrapper']

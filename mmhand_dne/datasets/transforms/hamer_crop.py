@@ -1,0 +1,150 @@
+"""HaMeR's crop, its training augmentation and its filter against aliasing."""
+from typing import Optional
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+from scipy.ndimage import gaussian_filter
+
+from .mesh_geometry import turn_camera
+
+SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
+BLUR_FROM = 1.1  # shrinking by more than twice this factor is filtered first
+
+
+@TRANSFORMS.register_module()
+class HaMeRCrop(BaseTransform):
+    """Cut a square around the hand's box, bit for bit as HaMeR does.
+
+    Comes after :class:`SelectHand`, which has mirrored the source image of a left hand;
+    the box centre is mirrored as c_x -> W-1-c_x. The square is as wide as the box is
+    after ``padding`` and after growing to ``aspect``; an affine map through three
+    float32 points sends its centre to pixel size/2, where HaMeR has it.
+
+    Pixel centres are at integers here, so size/2 is half a pixel beside the crop's
+    middle (NDC 0). HaMeR calls that pixel its origin; ``half_pixel`` instead sends the
+    centre to the true middle, (size-1)/2, for models that are not HaMeR's weights
+    [decided]. All truth, NDC included, is exact for either.
+
+    The network reads the middle columns of the square (``HaMeRViT.crop_columns``).
+
+    Args:
+        input_size: side of the crop, pixels.
+        padding: factor on the box: 2 in HaMeR's demo; 1 where a file's boxes already
+            are padded.
+        aspect: (w, h) to which the box grows; None, as HaMeR trains, takes its longer
+            side.
+        blur: filter the whole image where it shrinks much (HaMeR's demo, not its
+            training or evaluation). The crop is then float32.
+        shift: factor on the box's side times a standard normal draw cut at +-1
+            (HaMeR: 0.02), along each axis.
+        scale: the side changes by this times a draw cut at +-1 (HaMeR: 0.3).
+        rotation: degrees, times a draw cut at +-2 (HaMeR: 30), with probability
+            ``rotation_prob``.
+        color: each channel is multiplied by a uniform draw from 1 +- this (HaMeR:
+            0.2), cut to 0..255; the crop is then float32.
+
+    A rotation by r turns points and global rotations by -r about the optical axis;
+    K' = A K R^-1 as in :class:`MeshCrop`.
+    """
+
+    def __init__(self, input_size: int = 256, padding: float = 2.0,
+                 aspect: Optional[tuple] = (192, 256), blur: bool = False,
+                 half_pixel: bool = False, shift: float = 0.0, scale: float = 0.0,
+                 rotation: float = 0.0, rotation_prob: float = 0.6,
+                 color: float = 0.0):
+        if not 0 <= scale < 1:
+            raise ValueError(
+                f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
+                'would vanish')
+        self.size, self.padding, self.aspect = input_size, padding, aspect
+        self.blur, self.half_pixel = blur, half_pixel
+        self.shift, self.scale, self.color = shift, scale, color
+        self.rotation, self.rotation_prob = rotation, rotation_prob
+
+    def transform(self, results: dict) -> dict:
+        """Add the crop as ``img`` and bring all truth into its camera frame."""
+        centre, side = self.square(results)
+        tx, ty, factor, degrees, tones = self.draw()
+        centre = centre + side * np.array([tx, ty])
+        affine = self.affine(centre, side * factor, degrees)
+        image = results['img']
+        if self.blur:
+            image = blurred(image, side / self.size / 2)
+        crop = cv2.warpAffine(image, affine[:2], (self.size, self.size),
+                              flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        if tones is not None:
+            crop = np.clip(crop * tones, 0, 255)
+        floating = crop.dtype.kind == 'f'
+        results['img'] = crop.astype(np.float32) if floating else crop
+        cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+        turn_camera(results, turn)
+        results['intrinsics'] = affine @ results['intrinsics'] @ turn.T
+        results['crop_affine'] = affine[:2]
+        results['input_size'] = (self.size, self.size)
+        # MMPose's own way back, exact without rotation.
+        results['input_scale'] = np.full(2, side * factor)
+        results['input_center'] = centre + (
+            0.5 * side * factor / self.size if self.half_pixel else 0)
+        return results
+
+    def square(self, results: dict) -> tuple[np.ndarray, float]:
+        """Centre (2,) and side in pixels, rounded where HaMeR rounds to float32."""
+        x, y, w, h = (float(value) for value in results['bbox'])
+        if not max(w, h) > 0:
+            raise ValueError(
+                f"{results['img_path']}: the box {[x, y, w, h]} has no area; correct "
+                'the annotation or leave the hand out')
+        last = results['img'].shape[1] - 1
+        flip = results.get('flip', False)
+        if flip:  # HaMeR rounds the box of the image on disk
+            x = last - x - w
+        corners = np.float32([[x, y], [x + w, y + h]])
+        centre = ((corners[1] + corners[0]) / np.float32(2)).astype(np.float64)
+        if flip:
+            centre[0] = last - centre[0]
+        extent = np.float32(self.padding) * (corners[1] - corners[0])
+        extent = extent / np.float32(SCALE_UNIT) * np.float32(SCALE_UNIT)
+        w, h = (float(value) for value in extent)
+        wide, high = self.aspect or (1, 1)
+        return centre, max(w, h, w * high / wide, h * wide / high)
+
+    def draw(self) -> tuple:
+        """Shift along x and y, scale, degrees and channel factors (3,) or None."""
+        def normal(bound):
+            return np.clip(np.random.randn(), -bound, bound)
+
+        tx, ty = (normal(1) * self.shift if self.shift else 0.0 for _ in range(2))
+        factor = 1 + normal(1) * self.scale if self.scale else 1.0
+        turns = self.rotation and np.random.rand() <= self.rotation_prob
+        degrees = normal(2) * self.rotation if turns else 0.0
+        tones = None
+        if self.color:
+            tones = np.random.uniform(1 - self.color, 1 + self.color, 3)
+            tones = tones.astype(np.float32)
+        return tx, ty, factor, degrees, tones
+
+    def affine(self, centre: np.ndarray, side: float, degrees: float) -> np.ndarray:
+        """(3, 3) image to crop pixels, through three points rounded to float32."""
+        angle = np.deg2rad(degrees)
+        half = np.float32(side * 0.5)
+        right = np.float32([half * np.cos(angle), half * np.sin(angle)])
+        down = np.float32([-half * np.sin(angle), half * np.cos(angle)])
+        source = np.stack([centre, centre + down, centre + right])
+        middle = np.full(2, self.size * 0.5 - 0.5 * self.half_pixel)
+        reach = self.size * 0.5
+        target = np.stack([middle, middle + [0, reach], middle + [reach, 0]])
+        affine = np.eye(3)
+        affine[:2] = cv2.getAffineTransform(np.float32(source), np.float32(target))
+        return affine
+
+
+def blurred(image: np.ndarray, shrink: float) -> np.ndarray:
+    """The image before it is made ``2 * shrink`` times smaller, float64 if filtered."""
+    if shrink <= BLUR_FROM:
+        return image
+    sigma = (shrink - 1) / 2
+    return gaussian_filter(
+        image.astype(np.float64), (sigma, sigma, 0), mode='nearest', truncate=4.0)

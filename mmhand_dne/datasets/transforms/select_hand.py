@@ -1,0 +1,102 @@
+"""One hand of an image, as a right hand."""
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from .mesh_geometry import MIRROR, PER_HAND, mirror_hands
+
+SIDES = ('right', 'left')
+INTERHAND = (1, 2, 21)  # MMPose's keypoint fields by hand
+
+
+@TRANSFORMS.register_module()
+class SelectHand(BaseTransform):
+    """Keep the hand in ``hand_slot`` alone, in the right hand's slot.
+
+    For a left hand the source image is mirrored first, u -> W-1-u, with all truth, as
+    HaMeR does it; a finished crop that is mirrored is another picture. Slot 1 is
+    emptied: nothing is known there. ``hand_type`` goes on telling what the image shows,
+    so that errors are still reported for single and for interacting hands.
+
+    Sets ``flip`` (mirrored), ``hand_side`` (the true side) and ``bbox``, the tight box
+    of the hand's joints, of its mesh where it has one, in the (mirrored) image.
+
+    Raises:
+        ValueError: there is no ``hand_slot``, or that hand has no truth.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Isolate the hand."""
+        slot = results.get('hand_slot')
+        if slot not in (0, 1):
+            raise ValueError(
+                f"{results['img_path']}: hand_slot is {slot}, expected 0 or 1; wrap "
+                'the data set in SingleHandDataset')
+        results['flip'], results['hand_side'] = bool(slot), SIDES[slot]
+        if results['flip']:
+            mirror_source(results)
+        empty_slot(results, 1)
+        results['hand_presence'] = np.float32([1, 0])
+        results['hand_presence_valid'] = np.float32([1, 0])
+        results['bbox'] = joint_box(results)
+        return results
+
+
+def mirror_source(results: dict) -> None:
+    """Mirror the image with its camera, all truth and MMPose's own fields."""
+    width = results['img'].shape[1]
+    results['img'] = np.ascontiguousarray(results['img'][:, ::-1])
+    intrinsics = results['intrinsics'].copy()
+    intrinsics[0, 2] = width - 1 - intrinsics[0, 2]
+    results['intrinsics'] = intrinsics
+    mirror_hands(results)
+    if 'keypoints' not in results:
+        return
+    visible = results['keypoints_visible'].astype(bool)
+    keypoints = results['keypoints'].copy()
+    keypoints[visible, 0] = width - 1 - keypoints[visible, 0]
+    results['keypoints'] = swap_slots(keypoints)
+    results['keypoints_cam'] = swap_slots(
+        results['keypoints_cam'] * MIRROR.astype(np.float32))
+    results['keypoints_visible'] = swap_slots(results['keypoints_visible'])
+    results['abs_depth'] = results['abs_depth'][::-1].copy()
+    results['principal_pt'] = results['principal_pt'].copy()
+    results['principal_pt'][0] = width - 1 - results['principal_pt'][0]
+
+
+def swap_slots(values: np.ndarray) -> np.ndarray:
+    """(1, 42, ...) with right and left exchanged."""
+    hands = values.reshape(*INTERHAND, *values.shape[2:])
+    return hands[:, ::-1].reshape(values.shape)
+
+
+def empty_slot(results: dict, slot: int) -> None:
+    """Nothing is known of a hand: zeros, rotations identity."""
+    for name in PER_HAND:
+        results[name] = results[name].copy()
+        results[name][slot] = np.eye(3) if name == 'mano_rotations' else 0
+    for name in ('keypoints', 'keypoints_cam', 'keypoints_visible'):
+        if name in results:
+            value = results[name].copy()
+            value.reshape(*INTERHAND, *value.shape[2:])[:, slot] = 0
+            results[name] = value
+    if 'abs_depth' in results:
+        results['abs_depth'] = results['abs_depth'].copy()
+        results['abs_depth'][slot] = 0
+
+
+def joint_box(results: dict) -> np.ndarray:
+    """Tight box (x, y, w, h) of the joints of slot 0 that lie before the camera."""
+    if results['mano_valid'][0] > 0:
+        points = results['mesh_joints'][0] + results['mesh_root'][0]
+    else:
+        points = results['joints_cam'][0][results['joints_valid'][0].astype(bool)]
+    points = points[points[:, 2] > 0]
+    if not len(points):
+        raise ValueError(
+            f"{results['img_path']}: its {results['hand_side']} hand has neither a "
+            'valid joint nor a mesh before the camera; leave it out')
+    pixels = points @ results['intrinsics'].T
+    pixels = pixels[:, :2] / pixels[:, 2:]
+    low, high = pixels.min(0), pixels.max(0)
+    return np.concatenate([low, high - low])
