@@ -1,5 +1,6 @@
-# The authors' released variant "ours", for its converted weights: a density over all 21
-# joints in camera space (d = 63), scored as they score and as we do.
+# For the converted weights of the released variant "ours":
+# a density over all 21 joints in camera space (d = 63), scored as the authors score
+# and as we do.
 _base_ = ['./hamer-correlated_vit-h_1xb64-9e_interhand26m-256x256.py']
 
 model = dict(
