@@ -33,7 +33,7 @@ from mmhand_dne.visualization.truth_panel import draw_truth
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help='a train config')
+    parser.add_argument('config', help='a train config, or one of _base_/datasets')
     parser.add_argument('--output-dir', help='folder for the pictures')
     parser.add_argument(
         '--not-show',
@@ -92,7 +92,8 @@ def browse(cfg: Config, args: argparse.Namespace, show: bool) -> None:
     """Build the phase's data sets and draw their first samples."""
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     np.random.seed(args.seed)
-    visualizer = HandMeshVisualizer(hand_model=cfg.model.hand_model)
+    hand_model = cfg.model.hand_model if 'model' in cfg else cfg.hand_model
+    visualizer = HandMeshVisualizer(hand_model=hand_model)
     parts = sub_datasets(DATASETS.build(cfg[f'{args.phase}_dataloader'].dataset))
     counts = [min(len(part), args.max_item_per_dataset) for part in parts]
     progress = ProgressBar(sum(counts))
