@@ -1,0 +1,78 @@
+"""Scores of FreiHAND and HO-3D from their definitions: one image and point at a time.
+
+The rotation comes from ``scipy.linalg.orthogonal_procrustes``, nearest neighbours from
+all pairs, the area from ``numpy``'s trapezoid of every keypoint's own curve.
+"""
+
+import numpy as np
+from scipy.integrate import trapezoid
+from scipy.linalg import orthogonal_procrustes
+
+
+def align(truth, pred):
+    a, b = truth - truth.mean(0), pred - pred.mean(0)
+    norm_a = np.sqrt((a**2).sum()) + 1e-8
+    norm_b = np.sqrt((b**2).sum()) + 1e-8
+    rotation, scale = orthogonal_procrustes(a / norm_a, b / norm_b)
+    return (b / norm_b) @ rotation.T * scale * norm_a + truth.mean(0)
+
+
+def scale_translation(truth, pred):
+    length = np.sqrt(((pred[4] - pred[0]) ** 2).sum())
+    true_length = np.sqrt(((truth[4] - truth[0]) ** 2).sum())
+    factor = true_length / length if length > 0 else true_length
+    return np.stack([(p - pred[0]) * factor + truth[0] for p in pred])
+
+
+def mean_and_auc(preds, truths):
+    means, areas = [], []
+    limits = np.linspace(0, 0.05, 100)
+    for k in range(truths[0].shape[0]):
+        d = np.array(
+            [
+                np.sqrt(((p[k] - t[k]) ** 2).sum())
+                for p, t in zip(preds, truths, strict=True)
+            ]
+        )
+        means.append(d.mean())
+        curve = [(d <= limit).mean() for limit in limits]
+        areas.append(trapezoid(curve, limits) / trapezoid(np.ones(100), limits))
+    return 100 * np.mean(means), np.mean(areas)
+
+
+def f_score(preds, truths, limit):
+    found = []
+    for p, t in zip(preds, truths, strict=True):
+        pairs = np.sqrt(((p[:, None] - t[None]) ** 2).sum(-1))
+        precision = (pairs.min(1) < limit).mean()
+        recall = (pairs.min(0) < limit).mean()
+        both = precision + recall
+        found.append(2 * precision * recall / both if both > 0 else 0.0)
+    return np.mean(found)
+
+
+def scores(pred, truth, protocol):
+    aligned = [
+        [align(t, p) for p, t in zip(*pair, strict=True)]
+        for pair in zip(pred, truth, strict=True)
+    ]
+    al = {'freihand': 'xyz_al', 'ho3d': 'xyz_procrustes_al'}[protocol]
+    rows = [
+        ('xyz', pred[0], truth[0]),
+        (al, aligned[0], truth[0]),
+        ('mesh', pred[1], truth[1]),
+        ('mesh_al', aligned[1], truth[1]),
+    ]
+    if protocol == 'ho3d':
+        moved = [
+            scale_translation(t, p) for p, t in zip(pred[0], truth[0], strict=True)
+        ]
+        rows.append(('xyz_scale_trans_al', moved, truth[0]))
+    found = {}
+    for name, p, t in rows:
+        found[f'{name}_mean3d'], found[f'{name}_auc3d'] = mean_and_auc(p, t)
+    for millimetres in (5, 15):
+        limit = millimetres / 1000
+        found[f'f_score_{millimetres}'] = f_score(pred[1], truth[1], limit)
+        found[f'f_al_score_{millimetres}'] = f_score(aligned[1], truth[1], limit)
+    return found
