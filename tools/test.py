@@ -124,6 +124,7 @@ def main() -> None:
         runner = build_runner(args)
     with plain_errors():
         runner.test()
+    del runner
     leave_distributed()
 
 

@@ -73,6 +73,7 @@ def main() -> None:
         runner = build_runner(args)
     with plain_errors():
         runner.train()
+    del runner
     leave_distributed()
 
 

@@ -1,4 +1,5 @@
 """Several processes, with or without CUDA devices."""
+import gc
 import os
 import subprocess
 
@@ -62,6 +63,13 @@ def _export_rank(launcher: str) -> None:
 
 
 def leave_distributed() -> None:
-    """Say goodbye to the other processes, if there are any."""
+    """Say goodbye to the other processes, if there are any.
+
+    Drop the runner before. A wrapped model that outlives its process group, or a
+    process that leaves while another still writes its checkpoint, now and then ends
+    in an abort of gloo's threads, long after all is done.
+    """
     if is_distributed():
+        gc.collect()
+        torch_dist.barrier()
         torch_dist.destroy_process_group()
