@@ -18,7 +18,7 @@ dne = dict(
     lambda_presence=1.0,
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0)  # |u_r - u*|: a departure of ours
-baseline_epochs, stage_epochs = 16, 5  # the two phases
+baseline_epochs, stage_epochs = 13, 4  # the two phases
 
 # Groups of one or two channels: with larger ones right and left are not told apart
 # in this time.

@@ -124,6 +124,9 @@ def main(argv: list[str] | None = None) -> None:
     for frames in todo.values():
         merge_annotations(args.out, recipe, frames)
     shutil.rmtree(args.out / '.rendering', ignore_errors=True)
+    # Halves of images that a killed run was writing.
+    for half in (args.out / 'images').rglob('.*.tmp'):
+        half.unlink()
     print(
         ', '.join(f'{split} {count}' for split, count in counts.items()),
         f'images in {args.out}',

@@ -52,6 +52,18 @@ def contents(folder):
     }
 
 
+def children(pid):
+    text = Path(f'/proc/{pid}/task/{pid}/children').read_text()
+    return [int(child) for child in text.split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')')[-1].split()[0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.fixture(scope='module')
 def made(tool, tmp_path_factory):
     """A small set of two splits; 13 images end in a moment seen by one camera."""
@@ -277,11 +289,16 @@ def test_a_killed_run_continues_to_the_same_bytes(made, tool, tmp_path, workers)
     deadline = time.time() + 120
     while len(list(out.rglob('*.json'))) < 3 and time.time() < deadline:
         time.sleep(0.005)
+    pids = children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert not (out / 'annotations' / 'test').exists()
-    time.sleep(0.5)  # workers end by themselves when their parent is gone
+    while any(map(is_running, pids)):  # they end when their parent is gone
+        assert time.time() < deadline + 60
+        time.sleep(0.02)
+    half = next((out / 'images').rglob('*.jpg')).with_name('.image1.jpg.7.tmp')
+    half.write_bytes(b'as a worker that was killed while it wrote leaves it')
     done = {
         path: path.stat().st_mtime_ns
         for record in out.rglob('.rendering/*/*.json')
