@@ -17,6 +17,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import torch
@@ -157,13 +158,13 @@ def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> Non
     """Write all frames, with a progress bar in images."""
     if not frames:
         return
-    bar = ProgressBar(sum(frame.views for frame in frames), file=sys.stdout)
+    show = show_progress(sum(frame.views for frame in frames))
     prepare_process()
     if workers <= 1:
         models = HandModels()
         for frame in frames:
             write_frame(root, recipe, models, frame)
-            bar.update(frame.views)
+            show(frame.views)
     else:
         pool = multiprocessing.get_context('fork').Pool(
             workers, start_worker, (os.getpid(),)
@@ -171,8 +172,23 @@ def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> Non
         with pool:
             work = partial(render_one, root, recipe)
             for views in pool.imap_unordered(work, frames, chunksize=4):
-                bar.update(views)
+                show(views)
     print()
+
+
+def show_progress(total: int) -> Callable[[int], None]:
+    """A progress bar's update; a log file gets twenty lines of it, not one an image."""
+    bar = ProgressBar(total, file=sys.stdout)
+    step, waiting = (1 if sys.stdout.isatty() else total / 20), 0
+
+    def update(count: int) -> None:
+        nonlocal waiting
+        waiting += count
+        if waiting >= step or bar.completed + waiting == total:
+            bar.update(waiting)
+            waiting = 0
+
+    return update
 
 
 def prepare_process() -> None:
