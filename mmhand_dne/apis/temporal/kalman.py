@@ -1,0 +1,166 @@
+"""Kalman filter and Rauch-Tung-Striebel smoother over many series at once.
+
+Letters: T frames, G series, k coordinates of a series that are measured together, n
+derivatives kept of each (position, velocity, ...). A state is (n, k), its covariance
+(n k, n k) in that order. Time is counted in frames. Everything is float64.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+LOG_2PI = np.log(2 * np.pi)
+
+
+class Motion(NamedTuple):
+    """How a coordinate moves by itself from frame to frame.
+
+    Attributes:
+        transition: (n, n) of position and its derivatives.
+        noise: (n, n) covariance of what is added, for a process of unit strength.
+    """
+
+    transition: np.ndarray
+    noise: np.ndarray
+
+
+# The derivative that is driven by white noise is integrated exactly over a frame.
+CONSTANT_VELOCITY = Motion(
+    np.array([[1.0, 1.0], [0.0, 1.0]]),
+    np.array([[1 / 3, 1 / 2], [1 / 2, 1.0]]),
+)
+CONSTANT_ACCELERATION = Motion(
+    np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]),
+    np.array([[1 / 20, 1 / 8, 1 / 6], [1 / 8, 1 / 3, 1 / 2], [1 / 6, 1 / 2, 1.0]]),
+)
+
+
+class Filtered(NamedTuple):
+    """What the forward pass knew: before (predicted) and after each frame.
+
+    Attributes:
+        predicted, means: (T, G, n, k).
+        predicted_covariances, covariances: (T, G or 1, n k, n k).
+        surprise: (T, G) squared Mahalanobis length of the innovation, 0 where nothing
+            was measured.
+        log_det: (T, G or 1) of the innovation's covariance, likewise.
+    """
+
+    predicted: np.ndarray
+    predicted_covariances: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    surprise: np.ndarray
+    log_det: np.ndarray
+
+
+def kalman_filter(
+    measured: np.ndarray,
+    noise: np.ndarray,
+    motion: Motion,
+    strength: np.ndarray,
+    seen: np.ndarray,
+    prior: tuple[np.ndarray, np.ndarray],
+) -> Filtered:
+    """Forward pass; a frame that is not seen is predicted through.
+
+    Args:
+        measured: (T, G, k); what is not seen may hold anything.
+        noise: (T, G or 1, k, k) covariance of the measurements.
+        motion: of each coordinate.
+        strength: (G or 1, k, k) covariance that multiplies the motion's unit noise.
+        seen: (T,) bool.
+        prior: mean (G, n, k) and covariance (G or 1, n k, n k) before the first frame's
+            measurement.
+    """
+    frames, groups, width = measured.shape
+    steps = _process_noise(motion, strength)
+    mean, covariance = prior
+    shared = max(noise.shape[1], len(strength), len(covariance))
+    covariance = np.broadcast_to(covariance, (shared, *covariance.shape[1:]))
+    found = [[] for _ in Filtered._fields]
+    for t in range(frames):
+        if t:
+            mean = motion.transition @ mean
+            covariance = _moved(motion, covariance, width) + steps
+        before = mean, covariance
+        surprise, log_det = np.zeros(groups), np.zeros(len(covariance))
+        if seen[t]:
+            mean, covariance, surprise, log_det = _update(
+                mean, covariance, measured[t], noise[t])
+        for rows, value in zip(
+            found, (*before, mean, covariance, surprise, log_det)
+        ):
+            rows.append(value)
+    return Filtered(*(np.stack(rows) for rows in found))
+
+
+def rts_smoother(filtered: Filtered, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Backward pass: what all frames together say (Rauch, Tung and Striebel 1965).
+
+    Returns: positions (T, G, k) and their covariances (T, G or 1, k, k).
+    """
+    frames, groups, order, width = filtered.means.shape
+    mean, covariance = filtered.means[-1], filtered.covariances[-1]
+    positions = [mean[:, 0]]
+    spreads = [covariance[:, :width, :width]]
+    for t in range(frames - 2, -1, -1):
+        now = filtered.covariances[t]
+        ahead = filtered.predicted_covariances[t + 1]
+        crossing = _apply(motion.transition, now, width)  # F P
+        gain = np.swapaxes(np.linalg.solve(ahead, crossing), -1, -2)
+        gap = (mean - filtered.predicted[t + 1]).reshape(groups, -1, 1)
+        mean = filtered.means[t] + (gain @ gap).reshape(groups, order, width)
+        covariance = now + gain @ (covariance - ahead) @ np.swapaxes(gain, -1, -2)
+        positions.append(mean[:, 0])
+        spreads.append(covariance[:, :width, :width])
+    return np.stack(positions[::-1]), np.stack(spreads[::-1])
+
+
+def diffuse_prior(
+    first: np.ndarray, motion: Motion, variance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A prior that says next to nothing, for :func:`kalman_filter`.
+
+    Args:
+        first: (G, k) around which the position lies; the derivatives are around 0.
+        variance: of the position, and of each derivative a frame; far above the
+            measurements' own.
+    """
+    order, width = len(motion.transition), first.shape[-1]
+    mean = np.zeros((len(first), order, width))
+    mean[:, 0] = first
+    return mean, variance * np.eye(order * width)[None]
+
+
+def _update(mean, covariance, measured, noise):
+    """The state after a measurement, and how surprising that was."""
+    groups, order, width = mean.shape
+    shared = covariance[:, :, :width]  # (G, n k, k)
+    innovation = covariance[:, :width, :width] + noise
+    gain = np.swapaxes(
+        np.linalg.solve(innovation, np.swapaxes(shared, -1, -2)), -1, -2)
+    gap = (measured - mean[:, 0])[..., None]
+    whitened = np.linalg.solve(
+        np.broadcast_to(innovation, (groups, width, width)), gap)
+    after = mean + (gain @ gap).reshape(groups, order, width)
+    left = covariance - gain @ np.swapaxes(shared, -1, -2)
+    left = (left + np.swapaxes(left, -1, -2)) / 2  # rounding would make it drift
+    surprise = (gap * whitened).sum((-1, -2))
+    return after, left, surprise, np.linalg.slogdet(innovation)[1]
+
+
+def _apply(matrix: np.ndarray, covariance: np.ndarray, width: int) -> np.ndarray:
+    """``kron(matrix, identity) @ covariance``, without the Kronecker product."""
+    shape = covariance.shape
+    rows = covariance.reshape(*shape[:-2], len(matrix), width * shape[-1])
+    return (matrix @ rows).reshape(shape)
+
+
+def _moved(motion: Motion, covariance: np.ndarray, width: int) -> np.ndarray:
+    half = np.swapaxes(_apply(motion.transition, covariance, width), -1, -2)
+    moved = _apply(motion.transition, half, width)
+    return (moved + np.swapaxes(moved, -1, -2)) / 2
+
+
+def _process_noise(motion: Motion, strength: np.ndarray) -> np.ndarray:
+    return np.stack([np.kron(motion.noise, one) for one in strength])

@@ -1,0 +1,80 @@
+"""How much of a series' change is motion and how much is noise: maximum likelihood."""
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from .kalman import LOG_2PI, Motion, diffuse_prior, kalman_filter
+
+PRIOR_FACTOR = 1e6  # the diffuse prior's variance, in mean measurement variances
+RATIOS = (1e-8, 1e4)  # process over measurement variance, searched in between
+LONGEST = 400  # frames that the search reads; it costs time in proportion
+MIN_FRAMES = 8  # fewer tell nothing about their noise
+
+
+class NoiseLevels(NamedTuple):
+    """Two numbers for a whole series.
+
+    Attributes:
+        scale: multiplies the covariance that was given for the measurements.
+        strength: variance of the process noise, as :func:`kalman_filter` multiplies it.
+        nll: minus the log-likelihood of the innovations, nats a measured coordinate.
+    """
+
+    scale: float
+    strength: float
+    nll: float
+
+
+def fit_noise(
+    measured: np.ndarray,
+    noise: np.ndarray,
+    motion: Motion,
+    seen: np.ndarray,
+    rescale: bool = True,
+) -> NoiseLevels:
+    """The noise levels under which the innovations are most likely.
+
+    With R_t = scale * noise_t and Q = scale * ratio * unit noise, the innovations'
+    likelihood has its maximum over the scale in closed form: the mean squared
+    Mahalanobis length a coordinate. One bounded search over log(ratio) remains. The
+    first n frames seen only find the state and are not counted.
+
+    Args:
+        measured: (T, G, k).
+        noise: (T, G or 1, k, k); its unit makes that of ``strength``.
+        seen: (T,) bool.
+        rescale: False keeps ``noise`` as it is given, scale 1.
+    Raises:
+        ValueError: fewer than MIN_FRAMES frames are seen.
+    """
+    if seen.sum() < MIN_FRAMES:
+        raise ValueError(
+            f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to tell '
+            'motion from noise; give the noise levels')
+    measured, noise, seen = measured[:LONGEST], noise[:LONGEST], seen[:LONGEST]
+    unit = mean_variance(noise, seen)
+    prior = diffuse_prior(measured[seen][0], motion, PRIOR_FACTOR * unit)
+    eye = np.eye(measured.shape[-1])[None]
+    counted = seen & (np.cumsum(seen) > len(motion.transition))
+    coordinates = counted.sum() * measured.shape[1] * measured.shape[2]
+
+    def levels(log_ratio: float) -> NoiseLevels:
+        strength = np.exp(log_ratio) * unit
+        passed = kalman_filter(measured, noise, motion, strength * eye, seen, prior)
+        surprise = passed.surprise[counted].sum() / coordinates
+        log_det = np.broadcast_to(passed.log_det, passed.surprise.shape)
+        log_det = log_det[counted].sum() / coordinates
+        scale = surprise if rescale else 1.0
+        nll = 0.5 * (LOG_2PI + np.log(scale) + surprise / scale + log_det)
+        return NoiseLevels(scale, scale * strength, nll)
+
+    best = minimize_scalar(
+        lambda value: levels(value).nll, bounds=np.log(RATIOS), method='bounded',
+        options=dict(xatol=0.05))
+    return levels(best.x)
+
+
+def mean_variance(noise: np.ndarray, seen: np.ndarray) -> float:
+    """Mean variance of the coordinates measured in the frames seen."""
+    return float(np.diagonal(noise[seen], axis1=-2, axis2=-1).mean())
