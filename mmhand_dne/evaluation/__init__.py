@@ -1,3 +1,8 @@
-from .metrics import HandMeshMetric, SparsificationMetric
+from .metrics import (
+    FreiHANDMetric,
+    HandMeshMetric,
+    HO3DMetric,
+    SparsificationMetric,
+)
 
-__all__ = ['HandMeshMetric', 'SparsificationMetric']
+__all__ = ['FreiHANDMetric', 'HO3DMetric', 'HandMeshMetric', 'SparsificationMetric']

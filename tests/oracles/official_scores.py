@@ -18,10 +18,13 @@ def align(truth, pred):
 
 
 def scale_translation(truth, pred):
+    # In the scripts' order: divide, multiply, subtract, add. For a perfect prediction
+    # it decides which distances are exactly 0.
     length = np.sqrt(((pred[4] - pred[0]) ** 2).sum())
     true_length = np.sqrt(((truth[4] - truth[0]) ** 2).sum())
-    factor = true_length / length if length > 0 else true_length
-    return np.stack([(p - pred[0]) * factor + truth[0] for p in pred])
+    unit = np.stack([p / length for p in pred]) if length > 0 else pred
+    scaled = np.stack([p * true_length for p in unit])
+    return np.stack([(p - scaled[0]) + truth[0] for p in scaled])
 
 
 def mean_and_auc(preds, truths):

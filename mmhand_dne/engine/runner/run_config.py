@@ -39,7 +39,7 @@ def read_config(path: str, options: Optional[Mapping[str, Any]] = None) -> Confi
 
 
 def share_hand_model(cfg: Config) -> None:
-    """Give the config's top-level ``hand_model`` to the model and every data set.
+    """Give the config's top-level ``hand_model`` to model, data sets and metrics.
 
     One line changes the hand of a whole run: a model must not learn on the truth of
     another hand than its own.
@@ -53,6 +53,16 @@ def share_hand_model(cfg: Config) -> None:
         loader = cfg.get(f'{phase}_dataloader')
         if loader:
             _set_hand_model(loader.dataset, hand_model)
+        _share_with_metrics(cfg.get(f'{phase}_evaluator'), hand_model)
+
+
+def _share_with_metrics(evaluator: Any, hand_model: Mapping) -> None:
+    """Metrics, and protocols inside them, that regress joints from meshes."""
+    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    for metric in filter(None, metrics):
+        for part in (metric, *metric.get('protocols', ())):
+            if 'hand_model' in part:
+                part['hand_model'] = hand_model
 
 
 def _set_hand_model(dataset: Any, hand_model: Mapping) -> None:

@@ -4,6 +4,13 @@ Absolute coordinates in metres, float64, every image counted. Alignments may mir
 prediction; joints and vertices are aligned separately. Errors and scores have the names
 and the unit (centimetres) that the official ``scores.txt`` uses: ten times
 ``xyz_al_mean3d`` is the PA-MPJPE in mm that papers give.
+
+Every score is the plain mean of one number an image: all images have equally many
+points, and the area under a curve is linear in the curve.
+
+A point counts at the threshold 0 if its distance is 0. Whether rounding leaves 0 or
+1e-17 of a perfect prediction is decided by the order of operations, which therefore is
+the scripts' own in ``scale_translation_align``; it moves such an area by up to 0.5/99.
 """
 
 import numpy as np
@@ -15,6 +22,7 @@ F_THRESHOLDS = {5: 0.005, 15: 0.015}  # millimetres in the name, metres
 MIN_NORM = 1e-8  # metres; the official scripts add it to both norms
 HO3D_WRIST, HO3D_MIDDLE = 0, 4  # ends of the bone that fixes HO-3D's scale
 PROTOCOLS = ('freihand', 'ho3d')
+CHUNK = 256  # images worked on at a time
 
 
 def official_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -43,7 +51,8 @@ def scale_translation_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
         pred: (B, 21, 3) metres, HO-3D joint order.
         truth: (B, 21, 3) alike.
 
-    Returns: (B, 21, 3). Where the predicted bone has no length only the wrist moves.
+    Returns: (B, 21, 3). Where the predicted bone has no length, its length counts as
+        one metre, as in the official script.
     """
 
     def bone(joints):
@@ -56,26 +65,32 @@ def scale_translation_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return scaled - scaled[:, wrist] + truth[:, wrist]
 
 
-def mean_and_auc(pred: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Mean distance in cm, and area under the share of points within 0 to 5 cm.
+def mean_and_auc(pred: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each image: mean distance in cm, area under its share within 0 to 5 cm.
 
     Args:
         pred: (B, N, 3) metres.
         truth: (B, N, 3) metres.
+
+    Returns: (B) and (B).
     """
     distance = np.linalg.norm(pred - truth, axis=-1)
-    share = np.array([(distance <= limit).mean() for limit in AUC_THRESHOLDS])
-    steps = np.diff(AUC_THRESHOLDS)
-    area = ((share[1:] + share[:-1]) / 2 * steps).sum() / steps.sum()
-    return float(CENTIMETRES * distance.mean()), float(area)
+    # Trapezoid: what a point adds to the area, by the first threshold it is within.
+    weights = np.ones(len(AUC_THRESHOLDS))
+    weights[[0, -1]] = 0.5
+    tail = np.append(np.cumsum(weights[::-1])[::-1], 0.0) / (len(weights) - 1)
+    area = tail[np.searchsorted(AUC_THRESHOLDS, distance, side='left')]
+    return CENTIMETRES * distance.mean(-1), area.mean(-1)
 
 
-def f_scores(pred: np.ndarray, truth: np.ndarray) -> dict[int, float]:
-    """F-score at 5 and 15 mm between vertex sets, point to point, mean over images.
+def f_scores(pred: np.ndarray, truth: np.ndarray) -> dict[int, np.ndarray]:
+    """F-score at 5 and 15 mm between vertex sets, point to point.
 
     Args:
         pred: (B, N, 3) metres.
         truth: (B, M, 3) metres.
+
+    Returns: for 5 and 15 a (B).
     """
     found = {name: [] for name in F_THRESHOLDS}
     for points, true_points in zip(pred, truth, strict=True):
@@ -85,7 +100,41 @@ def f_scores(pred: np.ndarray, truth: np.ndarray) -> dict[int, float]:
             precision, recall = (to_truth < limit).mean(), (to_pred < limit).mean()
             total = precision + recall
             found[name].append(2 * precision * recall / total if total else 0.0)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def image_scores(
+    pred: tuple[np.ndarray, np.ndarray],
+    truth: tuple[np.ndarray, np.ndarray],
+    protocol: str,
+) -> dict[str, np.ndarray]:
+    """Every image's scores, (B) each, in the order of ``scores.txt``.
+
+    Args and errors as :func:`official_scores`.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
+    pred = [np.asarray(points, np.float64) for points in pred]
+    truth = [np.asarray(points, np.float64) for points in truth]
+    _check(pred, truth)
+    aligned = [official_align(p, t) for p, t in zip(pred, truth, strict=True)]
+    ho3d = protocol == 'ho3d'
+    joints = {'xyz': pred[0], 'xyz_procrustes_al' if ho3d else 'xyz_al': aligned[0]}
+    if ho3d:
+        joints['xyz_scale_trans_al'] = scale_translation_align(pred[0], truth[0])
+    scores = {}
+    for points, true_points in (
+        (joints, truth[0]),
+        ({'mesh': pred[1], 'mesh_al': aligned[1]}, truth[1]),
+    ):
+        for name, found in points.items():
+            mean, area = mean_and_auc(found, true_points)
+            scores[f'{name}_mean3d'], scores[f'{name}_auc3d'] = mean, area
+    raw, al = f_scores(pred[1], truth[1]), f_scores(aligned[1], truth[1])
+    for limit in F_THRESHOLDS:
+        scores[f'f_score_{limit}'] = raw[limit]
+        scores[f'f_al_score_{limit}'] = al[limit]
+    return scores
 
 
 def official_scores(
@@ -105,37 +154,33 @@ def official_scores(
         ValueError: unknown protocol, other shapes, numbers that are not finite, or no
             image.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
-    pred = [np.asarray(points, np.float64) for points in pred]
-    truth = [np.asarray(points, np.float64) for points in truth]
     _check(pred, truth)
-    aligned = [official_align(p, t) for p, t in zip(pred, truth, strict=True)]
-    procrustes = 'xyz_al' if protocol == 'freihand' else 'xyz_procrustes_al'
-    pairs = {
-        'xyz': (pred[0], truth[0]),
-        procrustes: (aligned[0], truth[0]),
-        'mesh': (pred[1], truth[1]),
-        'mesh_al': (aligned[1], truth[1]),
+    parts = [
+        image_scores(
+            [points[start : start + CHUNK] for points in pred],
+            [points[start : start + CHUNK] for points in truth],
+            protocol,
+        )
+        for start in range(0, len(pred[0]), CHUNK)
+    ]
+    return {
+        name: float(np.concatenate([part[name] for part in parts]).mean())
+        for name in parts[0]
     }
-    if protocol == 'ho3d':
-        moved = scale_translation_align(pred[0], truth[0])
-        pairs['xyz_scale_trans_al'] = (moved, truth[0])
-    scores = {}
-    for name, pair in pairs.items():
-        scores[f'{name}_mean3d'], scores[f'{name}_auc3d'] = mean_and_auc(*pair)
-    for name, points in (('f_score', pred[1]), ('f_al_score', aligned[1])):
-        for limit, value in f_scores(points, truth[1]).items():
-            scores[f'{name}_{limit}'] = value
-    return scores
 
 
-def _check(pred: list[np.ndarray], truth: list[np.ndarray]) -> None:
+def scores_text(scores: dict[str, float]) -> str:
+    """The official ``scores.txt``: a line ``name: value`` with six digits a score."""
+    return ''.join(f'{name}: {value:f}\n' for name, value in scores.items())
+
+
+def _check(pred, truth) -> None:
     names = ('joints', 'vertices')
     for name, points, wanted in zip(names, pred, truth, strict=True):
-        if points.shape != wanted.shape or points.ndim != 3 or not len(points):
+        found, expected = np.shape(points), np.shape(wanted)
+        if found != expected or len(found) != 3 or not found[0]:
             raise ValueError(
-                f'predicted {name} have shape {points.shape}, the truth {wanted.shape};'
+                f'predicted {name} have shape {found}, the truth {expected};'
                 ' give one row an image of the evaluation list, in its order'
             )
         if not (np.isfinite(points).all() and np.isfinite(wanted).all()):

@@ -1,0 +1,158 @@
+"""One predicted right hand in camera metres, and how the data sets want it."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmpose.registry import MODELS
+
+from mmhand_dne.hand_model.skeleton import (
+    HO3D_JOINTS,
+    INTERHAND_JOINTS,
+    OPENPOSE_JOINTS,
+    WRIST,
+    reorder,
+)
+
+from .image_results import read_field
+
+ROOTS = ('predicted', 'given')
+RIGHT = 0  # slot
+NUM_JOINTS = len(OPENPOSE_JOINTS)
+MILLIMETRES = 1000.0  # in a metre
+OPENPOSE_FROM_INTERHAND = reorder(INTERHAND_JOINTS, OPENPOSE_JOINTS)
+HO3D_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
+CAMERA_TO_OPENGL = np.array([1.0, -1.0, -1.0])  # of x, y, z; its own inverse
+
+
+class AbsoluteHand(NamedTuple):
+    """A right hand, float64."""
+
+    joints: np.ndarray  # (21, 3) metres, camera axes, OpenPose order
+    vertices: np.ndarray  # (V, 3) metres, camera axes
+
+
+def check_root(metric: str, root: str) -> None:
+    """Refuse an unknown place of the hand."""
+    if root not in ROOTS:
+        raise ValueError(f'{metric}: root is {root!r}, expected one of {ROOTS}')
+
+
+def joint_regressors(hand_model: dict, tips: str) -> np.ndarray:
+    """Regressors of both hands, (2, 21, V) float64, OpenPose order.
+
+    Args:
+        hand_model: config of ``HandPair`` or ``SingleHand``.
+        tips: name of the fingertip vertices, in place of the config's.
+    """
+    arguments = dict(hand_model, type='HandPair', tips=tips)
+    arguments.pop('joints', None)  # of predictions; a mesh has regressed ones only
+    return MODELS.build(arguments).joint_regressor.double().numpy()
+
+
+def regress(regressor: np.ndarray, vertices: np.ndarray, image: str) -> np.ndarray:
+    """(..., 21, V) on (..., V, 3) -> (..., 21, 3); refuses another mesh."""
+    if regressor.shape[-1] != vertices.shape[-2]:
+        raise ValueError(
+            f'image {image}: the mesh has {vertices.shape[-2]} vertices, the hand '
+            f'model {regressor.shape[-1]}; give the metric the hand_model of the run'
+        )
+    return regressor @ vertices
+
+
+def given_wrist(sample: dict, image: str) -> np.ndarray:
+    """The annotated wrist of the right hand, (3,) metres, camera axes.
+
+    Raises:
+        ValueError: the image's annotation has no wrist.
+    """
+    labels, annotated = sample['gt_instance_labels'], _annotated_joints(sample, image)
+    if not read_field(labels, 'hand_root_valid', (2,), image, 'root given')[RIGHT] > 0:
+        raise ValueError(
+            f"image {image}: its annotation has no wrist to put the hand on; use "
+            "root='predicted'"
+        )
+    return annotated[WRIST]
+
+
+def predicted_hand(
+    sample: dict, image: str, metric: str, root: str, regressor: np.ndarray | None
+) -> AbsoluteHand:
+    """The predicted right hand of an image; NaN where its camera gives no place.
+
+    Args:
+        sample: dict of a data sample with ``pred_instances``.
+        image: as error sentences name it.
+        metric: class that asks.
+        root: see :class:`OfficialScoreMetric`.
+        regressor: (21, V), or None for the model's own joints.
+    """
+    fields = sample.get('pred_instances')
+    if not fields:
+        raise ValueError(
+            f'image {image}: no prediction; run the model before the metric'
+        )
+
+    def read(key, *shape, finite=True):
+        return read_field(fields, key, shape, image, metric, finite)[RIGHT].numpy()
+
+    vertices = read('hand_vertices', 2, -1, 3)
+    if regressor is None:
+        joints = read('hand_joints', 2, NUM_JOINTS, 3)
+    else:
+        joints = regress(regressor, vertices, image)
+    if root == 'given':
+        place = given_wrist(sample, image) - joints[WRIST]
+    else:
+        place = read('hand_root_cam', 2, 3, finite=False)
+    return AbsoluteHand(joints + place, vertices + place)
+
+
+def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand:
+    """The annotated right hand of an image.
+
+    Joints are the annotation's own (``keypoints_cam``), never those of the mesh: for
+    HO-3D the two differ.
+
+    Raises:
+        ValueError: a joint or the mesh is not annotated.
+    """
+    labels = sample.get('gt_instance_labels', {})
+
+    def read(key, *shape):
+        return read_field(labels, key, shape, image, metric)[RIGHT]
+
+    joints_valid = read('hand_joints_valid', 2, NUM_JOINTS) > 0
+    if not (joints_valid.all() and read('hand_vertices_valid', 2) > 0):
+        raise ValueError(
+            f'image {image}: {metric} needs all joints and the mesh of the right hand, '
+            'which its annotation lacks; download the released evaluation truth, or '
+            'write a submission with tools/analysis_tools/export_submission.py'
+        )
+    vertices = read('hand_vertices', 2, -1, 3) + read('hand_root_cam', 2, 3)
+    return AbsoluteHand(_annotated_joints(sample, image), vertices.numpy())
+
+
+def to_official(points: np.ndarray, protocol: str, joints: bool) -> np.ndarray:
+    """Camera axes and OpenPose order to a data set's own; (..., N, 3) metres.
+
+    Args:
+        protocol: 'freihand' has both already; 'ho3d' is in OpenGL axes.
+        joints: points are 21 joints, else vertices.
+    """
+    if protocol != 'ho3d':
+        return points
+    return (points[..., HO3D_FROM_OPENPOSE, :] if joints else points) * CAMERA_TO_OPENGL
+
+
+def _annotated_joints(sample: dict, image: str) -> np.ndarray:
+    """(21, 3) metres, camera axes, OpenPose order; zeros where not annotated."""
+    found = sample.get('gt_instances', {}).get('keypoints_cam')
+    found = None if found is None else torch.as_tensor(found).double().numpy()
+    if found is None or found.shape != (1, 2 * NUM_JOINTS, 3):
+        shape = None if found is None else found.shape
+        raise ValueError(
+            f"image {image}: gt_instances.keypoints_cam has shape {shape}, expected "
+            f'(1, {2 * NUM_JOINTS}, 3); pack the sample with PackHandInputs'
+        )
+    return found[0, :NUM_JOINTS][OPENPOSE_FROM_INTERHAND] / MILLIMETRES

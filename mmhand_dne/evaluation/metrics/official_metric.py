@@ -1,0 +1,161 @@
+"""What the metrics share that score as a data set's official script does."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from ..functional.official_scores import image_scores
+from .absolute_hand import (
+    AbsoluteHand,
+    check_root,
+    joint_regressors,
+    predicted_hand,
+    to_official,
+    true_hand,
+)
+from .image_results import image_identity, image_name, refuse_empty, sorted_once
+
+# What a hand without a place scores: it is infinitely far off.
+NO_PLACE = {'mean3d': np.inf, 'auc3d': 0.0, 'f': 0.0}
+RAW = ('xyz', 'mesh', 'f_score')  # beginnings of the scores before any alignment
+
+
+class OfficialScoreMetric(BaseMetric):
+    """Base of the metrics that are a data set's official script.
+
+    Scores have the names, units (cm) and order of ``scores.txt``. The right hand is
+    scored, absolute, joints and mesh apart; PA may mirror. One number a score and image
+    is kept: the result does not depend on order, batches or the number of processes.
+
+    A prediction is relative to its wrist; the scores without alignment need a place:
+    ``root='predicted'`` takes the model's metric wrist (``hand_root_cam``);
+    ``root='given'`` moves the hand so that its wrist is the annotated one, as is usual
+    where the evaluation gives the wrist. Scores after alignment are the same. A hand
+    whose predicted camera gives no place counts as infinitely far.
+
+    Args:
+        root: 'predicted' or 'given'.
+        hand_model: config of the hand; joints are then regressed from the predicted
+            mesh with the data set's fingertips. None: the model's own joints.
+        collect_device, prefix, collect_dir: as in ``BaseMetric``.
+    """
+
+    protocol: str
+    tips: str
+    counts: dict[str, int]  # images of the official evaluation, by version
+    aligned: str  # score behind PA-MPJPE
+
+    def __init__(
+        self,
+        root: str,
+        hand_model: dict | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ):
+        check_root(type(self).__name__, root)
+        super().__init__(collect_device, prefix, collect_dir)
+        self.root = root
+        self.regressor = None
+        if hand_model is not None:
+            self.regressor = joint_regressors(hand_model, self.tips)[0]
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Keep the scores of a batch.
+
+        Args:
+            data_batch: not used.
+            data_samples: dicts of data samples with gt_instance_labels, gt_instances
+                and pred_instances.
+
+        Raises:
+            ValueError: a field is missing, of another shape or not finite, or the
+                image has no complete truth; names the image.
+        """
+        for sample in data_samples:
+            self.results.append(self._image_result(sample))
+
+    def evaluate(self, size: int) -> dict:
+        """Scores of the whole set, on every rank; `size` as in ``HandMeshMetric``.
+
+        Raises:
+            ValueError: no rank processed an image.
+        """
+        refuse_empty(type(self).__name__, self.results)
+        return super().evaluate(sys.maxsize)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average the collected images; keys as in the official ``scores.txt``."""
+        results = sorted_once(results)
+        values = np.stack([result['values'] for result in results])
+        scores = dict(zip(results[0]['names'], values.mean(0).tolist(), strict=True))
+        self._report(scores, values)
+        return scores
+
+    def _image_result(self, sample: dict) -> dict:
+        name, image = type(self).__name__, image_name(sample)
+        truth = true_hand(sample, image, name)
+        pred = predicted_hand(sample, image, name, self.root, self.regressor)
+        if pred.vertices.shape != truth.vertices.shape:
+            raise ValueError(
+                f'image {image}: the predicted mesh has {len(pred.vertices)} vertices, '
+                f'the true one {len(truth.vertices)}; predict with the hand model that '
+                'made the truth'
+            )
+        placed = np.isfinite(pred.joints).all()
+        if not placed:
+            relative = dict(sample['pred_instances'], hand_root_cam=np.zeros((1, 2, 3)))
+            sample = dict(sample, pred_instances=relative)
+            pred = predicted_hand(sample, image, name, self.root, self.regressor)
+        scores = image_scores(
+            self._official(pred), self._official(truth), self.protocol
+        )
+        if not placed:
+            scores.update(_without_place(scores))
+        return dict(
+            order=image_identity(sample, image),
+            names=tuple(scores),
+            values=np.concatenate(list(scores.values())),
+        )
+
+    def _official(self, hand: AbsoluteHand) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (1, 21, 3) and vertices (1, V, 3) as the script reads them."""
+        return (
+            to_official(hand.joints, self.protocol, joints=True)[None],
+            to_official(hand.vertices, self.protocol, joints=False)[None],
+        )
+
+    def _report(self, scores: dict[str, float], values: np.ndarray) -> None:
+        """The numbers that papers quote, and what makes them incomparable."""
+        name = type(self).__name__
+        print_log(
+            f'{name}, {len(values)} images: '
+            f'PA-MPJPE {10 * scores[self.aligned]:.2f} mm, '
+            f'PA-MPVPE {10 * scores["mesh_al_mean3d"]:.2f} mm, '
+            f'F@5 {scores["f_al_score_5"]:.3f}, F@15 {scores["f_al_score_15"]:.3f} '
+            '(aligned, mirroring allowed)', 'current')
+        if len(values) not in self.counts.values():
+            official = ' or '.join(f'{n:,} ({v})' for v, n in self.counts.items())
+            print_log(
+                f'{name}: the official evaluation has {official} images; these scores '
+                'are of another set', 'current', logging.WARNING)
+        lost = np.isinf(values).any(1).sum()
+        if lost:
+            print_log(
+                f'{name}: {lost} of {len(values)} images have a predicted camera whose '
+                'scale is not positive; they count as infinitely far before alignment',
+                'current', logging.WARNING)
+
+
+def _without_place(scores: dict) -> dict:
+    """The scores before alignment of a hand that is nowhere."""
+    found = {}
+    for name in scores:
+        stem, kind = name.rsplit('_', 1)
+        if stem in RAW:
+            found[name] = np.full(1, NO_PLACE.get(kind, NO_PLACE['f']))
+    return found
