@@ -33,7 +33,7 @@ class Surface(NamedTuple):
     vertices: Tensor  # (V, 3) metres, camera axes; for the shading only
     points: Tensor  # (V, 3) x, y in pixels (centres at integers) and depth in metres
     faces: Tensor  # (F, 3) int64, wound so that normals point outwards
-    color: Sequence[int]  # RGB, 0 to 255
+    color: Sequence  # RGB, 0 to 255: of the whole, or (V, 3) of the vertices
     perspective: bool  # whether the depth divides the points
 
 
@@ -95,6 +95,7 @@ def render_mesh(
     size: tuple[int, int],
     scale: float = 1.0,
     supersample: int = 2,
+    ambient: float = AMBIENT,
 ) -> Rendering:
     """Shade surfaces with a Lambert term and an ambient one, in one z-buffer.
 
@@ -103,6 +104,7 @@ def render_mesh(
         size: (h, w) of the frame in which the surfaces' points are pixels.
         scale: output pixels per pixel of that frame.
         supersample: samples along each side of an output pixel.
+        ambient: share of the light that comes from everywhere.
     Returns: Rendering of round(scale h) x round(scale w) pixels.
     Raises:
         ValueError: if the two kinds of camera are mixed.
@@ -118,7 +120,9 @@ def render_mesh(
             'render_mesh got perspective and orthographic surfaces together, expected '
             'one kind: their depths do not compare; render them apart'
         )
-    shaded, covered = _shade(surfaces, (height, width), size, supersample)
+    shaded, covered = _shade(
+        surfaces, (height, width), size, supersample, ambient
+    )
     color = F.avg_pool2d(shaded, supersample)[0].permute(1, 2, 0).numpy()
     coverage = F.avg_pool2d(covered, supersample)[0, 0].numpy()
     return Rendering(color, coverage)
@@ -130,6 +134,7 @@ def render_overlay(
     alpha: float = 0.85,
     scale: float = 1.0,
     supersample: int = 2,
+    ambient: float = AMBIENT,
 ) -> np.ndarray:
     """Blend shaded surfaces over an image; pixels that no surface covers stay.
 
@@ -139,12 +144,14 @@ def render_overlay(
         alpha: opacity of the surfaces, 0 to 1.
         scale: output pixels per pixel of the image.
         supersample: samples along each side of an output pixel.
+        ambient: share of the light that comes from everywhere; more of it keeps
+            colours that have a meaning closer to their legend.
     Returns: (round(scale h), round(scale w), 3) uint8 RGB.
     Raises:
         ValueError: if the image is not (h, w, 3) uint8.
     """
     check_image(image)
-    rendering = render_mesh(surfaces, image.shape[:2], scale, supersample)
+    rendering = render_mesh(surfaces, image.shape[:2], scale, supersample, ambient)
     height, width = rendering.coverage.shape
     background = resize(image, (height, width))
     opacity = alpha * rendering.coverage[..., None]
@@ -175,6 +182,7 @@ def _shade(
     out_size: tuple[int, int],
     size: tuple[int, int],
     supersample: int,
+    ambient: float,
 ) -> tuple[Tensor, Tensor]:
     """Colours (1, 3, k h, k w), zero where empty, and coverage (1, 1, k h, k w)."""
     fine = tuple(supersample * side for side in out_size)
@@ -188,8 +196,9 @@ def _shade(
     seen = interpolate(fragments, faces, values[None])[0]
     covered = (fragments.face[0] >= 0).float()
     inner = torch.cat([_seen_from_inside(s) for s in surfaces])[fragments.face[0]]
-    brightness = _brightness(seen[..., :3]) * torch.where(inner, BACK_FACE, 1.0)
-    shaded = seen[..., 3:] * (brightness * covered)[..., None]
+    brightness = _brightness(seen[..., :3], ambient) * covered
+    brightness = brightness * torch.where(inner, BACK_FACE, 1.0)
+    shaded = seen[..., 3:] * brightness[..., None]
     return shaded.permute(2, 0, 1)[None], covered[None, None]
 
 
@@ -199,18 +208,18 @@ def _join(surfaces: Sequence[Surface]) -> tuple[Tensor, Tensor, Tensor]:
     faces = [s.faces + int(first) for s, first in zip(surfaces, offsets[:-1])]
     values = []
     for surface in surfaces:
-        color = torch.tensor(surface.color, dtype=torch.float32) / 255
+        color = torch.as_tensor(surface.color, dtype=torch.float32) / 255
         normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
         values.append(torch.cat([normals, color.expand_as(normals)], dim=-1))
     points = torch.cat([surface.points for surface in surfaces])
     return points, torch.cat(faces), torch.cat(values)
 
 
-def _brightness(normals: Tensor) -> Tensor:
+def _brightness(normals: Tensor, ambient: float) -> Tensor:
     """Light that a visible surface sends back, (...) in [0, 1]; normals (..., 3)."""
     light = F.normalize(torch.tensor(LIGHT), dim=0)
     lambert = (F.normalize(normals, dim=-1) * light).sum(dim=-1).clamp(min=0)
-    return AMBIENT + (1 - AMBIENT) * lambert
+    return ambient + (1 - ambient) * lambert
 
 
 def _seen_from_inside(surface: Surface) -> Tensor:
@@ -221,12 +230,18 @@ def _seen_from_inside(surface: Surface) -> Tensor:
     return (normals * surface.vertices[surface.faces[:, 0]]).sum(dim=-1) > 0
 
 
+# Rows: what of (x, y, z) is right, down and away in the picture.
+FROM_RIGHT = ((0.0, 0, 1), (0, 1, 0), (-1, 0, 0))  # far is right
+FROM_ABOVE = ((1.0, 0, 0), (0, 0, -1), (0, 1, 0))  # far is up
+
+
 def side_surfaces(
     vertices: Sequence[Tensor],
     faces: Sequence[Tensor],
     colors: Sequence[Sequence[int]],
     size: int,
     margin: float = 0.08,
+    turn: Sequence[Sequence[float]] = FROM_RIGHT,
 ) -> list[Surface]:
     """Meshes seen from the right of the camera, fitted into a square picture.
 
@@ -238,8 +253,9 @@ def side_surfaces(
         colors: each RGB, 0 to 255.
         size: side of the picture, pixels.
         margin: empty share of the picture at each edge.
+        turn: another view, for instance `FROM_ABOVE`.
     """
-    turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    turn = torch.tensor(turn)
     turned = [torch.as_tensor(v).float().cpu() @ turn.T for v in vertices]
     if not turned:
         return []

@@ -1,0 +1,120 @@
+"""Text on pictures in an outline font, legible also where it is small.
+
+The font is the DejaVu Sans that comes with matplotlib.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Sequence
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+INK = (25, 25, 25)
+PAPER = (255, 255, 255)
+LEAST = 11  # pixels, the smallest letters that are written
+
+
+def letter_height(width: int) -> int:
+    """Pixels of the letters of a picture: a twenty-fifth of its width.
+
+    So a picture of any size, shrunk to 256 pixels, has letters of ten.
+    """
+    return max(LEAST, round(width / 25))
+
+
+def caption(picture: np.ndarray, *lines: str, height: int) -> np.ndarray:
+    """The picture under a white bar with the lines, each shrunk to its width.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB.
+        lines: the first is bold.
+        height: of the letters, pixels.
+    """
+    width = picture.shape[1]
+    pad = max(3, height // 3)
+    step = round(1.35 * height)
+    bar = np.full((step * len(lines) + pad, width, 3), PAPER, np.uint8)
+    for row, line in enumerate(lines):
+        bold = row == 0
+        fitted = fit(line, height, width - 2 * pad, bold)
+        bar = write(bar, line, (pad, pad // 2 + row * step), fitted, bold=bold)
+    return np.concatenate([bar, picture])
+
+
+def note(picture: np.ndarray, text: str) -> np.ndarray:
+    """The picture with a line of text on a white plate at its foot."""
+    rows, width = picture.shape[:2]
+    height = fit(text, letter_height(width), width - 12, bold=True)
+    plate_height = min(rows, 2 * height)
+    picture = picture.copy()
+    picture[rows - plate_height :] = PAPER
+    length, _ = measure(text, height, bold=True)
+    at = ((width - length) // 2, rows - plate_height + (plate_height - height) // 2 - 1)
+    return write(picture, text, at, height, bold=True)
+
+
+def tag(
+    picture: np.ndarray,
+    text: str,
+    center: Sequence[float],
+    color: Sequence[int],
+    height: int,
+) -> np.ndarray:
+    """The picture with a letter or two on a disc of a hand's colour, kept inside it.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB.
+        text: to write, in dark ink.
+        center: (2,) x, y of the disc, pixels; one outside moves to the border.
+        color: RGB of the disc.
+        height: of a letter, pixels.
+    """
+    rows, columns = picture.shape[:2]
+    reach = round(0.85 * height)
+    x = float(np.clip(center[0], reach, max(reach, columns - reach)))
+    y = float(np.clip(center[1], reach, max(reach, rows - reach)))
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    edge = max(1, height // 10)
+    disc = (x - reach, y - reach, x + reach, y + reach)
+    draw.ellipse(disc, fill=tuple(color), outline=INK, width=edge)
+    size = fit(text, height, round(1.5 * reach), bold=True)
+    draw.text((x, y), text, fill=INK, font=_font(size, True), anchor='mm')
+    return np.array(canvas)
+
+
+def write(
+    picture: np.ndarray,
+    text: str,
+    at: Sequence[float],
+    height: int,
+    color: Sequence[int] = INK,
+    bold: bool = False,
+    anchor: str = 'la',
+) -> np.ndarray:
+    """The picture with text whose anchor (Pillow's names) is at (x, y) pixels."""
+    canvas = Image.fromarray(picture)
+    font = _font(height, bold)
+    ImageDraw.Draw(canvas).text(at, text, tuple(color), font, anchor=anchor)
+    return np.array(canvas)
+
+
+def fit(text: str, height: int, width: int, bold: bool = False) -> int:
+    """The letters' height, at most the one given, at which the text is no wider."""
+    length, _ = measure(text, height, bold)
+    return height if length <= width else max(5, int(height * width / length))
+
+
+def measure(text: str, height: int, bold: bool = False) -> tuple[int, int]:
+    """Width and height of a text, pixels."""
+    left, top, right, bottom = _font(height, bold).getbbox(text)
+    return round(right - left), round(bottom - top)
+
+
+@lru_cache(maxsize=64)
+def _font(height: int, bold: bool) -> ImageFont.FreeTypeFont:
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
+    folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
+    return ImageFont.truetype(str(folder / name), height)

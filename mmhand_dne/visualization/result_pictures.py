@@ -1,0 +1,221 @@
+"""Pictures of a result: overlay, side view, uncertainty, coarse against refined, maps.
+
+All are drawn by the software renderer at a bounded size. The right hand is blue and
+marked R, the left one orange and marked L; deviations are in viridis, in millimetres.
+"""
+
+from typing import Callable, NamedTuple, Sequence
+
+import numpy as np
+
+from mmhand_dne.structures.hand_result import HandResult, ImageResult
+
+from .drawing import grid
+from .hand_uncertainty import ELLIPSOID_SHARE, joint_ellipsoids, vertex_deviation
+from .lettering import caption, letter_height, note, tag
+from .mesh_renderer import check_image
+from .result_maps import draw_maps
+from .result_side import draw_side
+from .result_views import (
+    Group,
+    cut,
+    hand_color,
+    hand_groups,
+    hand_names,
+    hand_surface,
+    is_small,
+    paint,
+    solid_surface,
+    whole_window,
+)
+from .uncertainty_colors import color_span, deviation_colors, legend
+
+KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
+MESH_OPACITY = 0.85
+GHOST = (215, 215, 215)  # RGB of the mesh behind the ellipsoids
+GHOST_OPACITY = 0.35
+FLAT_AMBIENT = 0.65  # where colours have a meaning: close to those of the legend
+GAP = 4  # pixels between pictures
+MOST_ROWS = 4  # of close-ups in a picture
+
+
+class Job(NamedTuple):
+    """What every kind of picture is made from."""
+
+    image: np.ndarray  # (h, w, 3) uint8 RGB
+    result: ImageResult
+    size: int  # longer side of the whole photograph in a picture, pixels
+
+    @property
+    def letters(self) -> int:
+        """Height of letters in all pictures, pixels."""
+        return letter_height(self.size)
+
+    @property
+    def half(self) -> int:
+        """Side of a square picture, two of which are as wide as an overlay."""
+        return (self.size - GAP) // 2
+
+    def groups(self, tile: int) -> list[Group]:
+        """Close-ups of `tile` pixels a side."""
+        return hand_groups(self.result, tile)
+
+
+def draw_result(
+    image: np.ndarray,
+    result: ImageResult,
+    kinds: Sequence[str] = KINDS,
+    size: int = 768,
+) -> dict[str, np.ndarray]:
+    """Draw one image's hands.
+
+    Kinds: `overlay` the meshes over the whole image, with close-ups of small hands;
+    `side` the hands seen from the camera's right; `uncertainty` standard deviations as
+    colours of the mesh and as ellipsoids at the joints that hold the true joint with
+    probability one half; `coarse_refined` the mesh before and after refinement; `maps`
+    the auxiliary maps.
+
+    Args:
+        image: (h, w, 3) uint8 RGB, the one that the result is of.
+        result: of the image.
+        kinds: pictures to make.
+        size: longer side of the whole image in the overlay, pixels; the other pictures
+            follow it, and letters are sized for a reduction to 256 pixels.
+    Returns: kind -> (h, w, 3) uint8 RGB. What the result has nothing for is left out:
+        every kind but the overlay without hands, `uncertainty` without error bars,
+        `coarse_refined` without stages, `maps` unless asked of the inferencer. An
+        overlay without hands is the image with a note.
+    Raises:
+        ValueError: if a kind is unknown, or the image is not RGB of the result's size.
+    """
+    unknown = sorted(set(kinds) - set(PAINTERS))
+    if unknown:
+        raise ValueError(f'unknown pictures {unknown}; choose from {sorted(PAINTERS)}')
+    check_image(image)
+    width, height = result.size
+    if image.shape[:2] != (height, width):
+        raise ValueError(
+            f'image is {image.shape[1]} x {image.shape[0]} pixels, but the result is '
+            f'of {width} x {height}; pass the image as the inferencer read it'
+        )
+    job = Job(image, result, size)
+    drawn = {kind: PAINTERS[kind](job) for kind in dict.fromkeys(kinds)}
+    return {kind: picture for kind, picture in drawn.items() if picture is not None}
+
+
+def _draw_overlay(job: Job) -> np.ndarray:
+    window = whole_window(job.result.size, job.size)
+    picture = cut(job.image, window)
+    hands = job.result.hands
+    if not hands:
+        return note(picture, job.result.problem or 'no hand found')
+    surfaces = [hand_surface(hand, window) for hand in hands]
+    picture = paint(picture, surfaces, MESH_OPACITY)
+    for hand, name in zip(hands, hand_names(job.result)):
+        spot = _beside(hand, window)
+        picture = tag(picture, name, spot, hand_color(hand), job.letters)
+    groups = job.groups(job.half)
+    small = [group for group in groups if is_small(group, job.result.size)]
+    rows = [
+        [cut(job.image, group.window), _overlay_tile(job, group)]
+        for group in small[:MOST_ROWS]
+    ]
+    return grid([[picture], *rows], GAP) if rows else picture
+
+
+def _draw_coarse_refined(job: Job):
+    if not any(hand.coarse_vertices is not None for hand in job.result.hands):
+        return None
+    rows = []
+    for group in job.groups(job.half)[:MOST_ROWS]:
+        before = _overlay_tile(job, group, coarse=True)
+        after = _overlay_tile(job, group)
+        rows.append(
+            [
+                caption(before, 'coarse', height=job.letters),
+                caption(after, 'refined', height=job.letters),
+            ]
+        )
+    return grid(rows, GAP)
+
+
+def _draw_uncertainty(job: Job):
+    known = [hand.joint_std for hand in job.result.hands if hand.joint_std is not None]
+    if not known:
+        return None
+    span = color_span(known)
+    rows = []
+    for group in job.groups(job.half)[:MOST_ROWS]:
+        colored = _colored_tile(job, group, span)
+        solid = _ellipsoid_tile(job, group, span)
+        rows.append(
+            [
+                caption(colored, 'mesh by joints', height=job.letters),
+                caption(solid, f'{ELLIPSOID_SHARE:.0%} ellipsoids', height=job.letters),
+            ]
+        )
+    bar = legend(job.size, span, 'standard deviation')
+    return grid([*rows, [bar]], GAP)
+
+
+def _overlay_tile(job: Job, group: Group, coarse: bool = False) -> np.ndarray:
+    hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
+    surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
+    picture = paint(cut(job.image, group.window), surfaces, MESH_OPACITY)
+    return _tags(job, picture, group)
+
+
+def _colored_tile(job: Job, group: Group, span: float) -> np.ndarray:
+    """The close-up with meshes coloured by their deviation, grey without error bars."""
+    surfaces = []
+    for hand in group.hands:
+        deviation = np.full(len(hand.vertices), np.nan)
+        if hand.joint_std is not None:
+            deviation = vertex_deviation(
+                hand.vertices, hand.joints, hand.joint_std, hand.faces
+            )
+        colors = deviation_colors(deviation, span)
+        surfaces.append(hand_surface(hand, group.window, colors))
+    picture = paint(cut(job.image, group.window), surfaces, 1.0, FLAT_AMBIENT)
+    return _tags(job, picture, group)
+
+
+def _ellipsoid_tile(job: Job, group: Group, span: float) -> np.ndarray:
+    """The close-up with a pale mesh and the joints' ellipsoids before it."""
+    ghosts = [hand_surface(hand, group.window, GHOST) for hand in group.hands]
+    picture = paint(cut(job.image, group.window), ghosts, GHOST_OPACITY)
+    solids = []
+    for hand in group.hands:
+        if hand.joint_covariance is None:
+            continue
+        found = joint_ellipsoids(hand.joints, hand.joint_covariance)
+        for joint, vertices, faces in found:
+            color = deviation_colors(hand.joint_std[joint], span)
+            solids.append(solid_surface(hand, group.window, vertices, faces, color))
+    if solids:
+        picture = paint(picture, solids, 1.0, FLAT_AMBIENT)
+    return _tags(job, picture, group)
+
+
+def _tags(job: Job, picture: np.ndarray, group: Group) -> np.ndarray:
+    for hand, name in zip(group.hands, group.names):
+        spot = _beside(hand, group.window)
+        picture = tag(picture, name, spot, hand_color(hand), job.letters)
+    return picture
+
+
+def _beside(hand: HandResult, window) -> np.ndarray:
+    """Where a hand's letter goes: beyond the wrist, as seen from the middle joints."""
+    wrist = window.to_picture(hand.joints_2d[0])
+    middle = window.to_picture(hand.joints_2d[1:].mean(axis=0))
+    spot = wrist + 0.45 * (wrist - middle)
+    return np.nan_to_num(spot, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+PAINTERS: dict[str, Callable] = dict(
+    overlay=_draw_overlay,
+    side=draw_side,
+    uncertainty=_draw_uncertainty,
+    coarse_refined=_draw_coarse_refined,
+    maps=draw_maps,
+)

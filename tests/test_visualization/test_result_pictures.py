@@ -1,0 +1,214 @@
+"""Pictures of results show each hand where the photograph does, and what is known."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmhand_dne.visualization import hand_uncertainty, uncertainty_colors
+from mmhand_dne.visualization.lettering import LEAST, letter_height
+from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
+from mmhand_dne.visualization.placement import place_wrists
+from mmhand_dne.visualization.result_pictures import KINDS, draw_result
+from mmhand_dne.visualization.result_views import (
+    cut,
+    hand_groups,
+    hand_names,
+    image_map,
+    whole_window,
+)
+from tests.test_visualization.result_samples import (
+    SIZE,
+    make_hand,
+    make_result,
+    outward,
+    photograph,
+)
+
+SMALL = 256
+
+
+def hue_mask(picture, color):
+    """Pixels of a colour under any light."""
+    pixels = (
+        picture.astype(np.float64)
+        / (np.linalg.norm(picture, axis=-1) + 1e-6)[..., None]
+    )
+    return (pixels @ np.array(color) / np.linalg.norm(color)) > 0.995
+
+
+@pytest.fixture(scope='module')
+def pictures():
+    return draw_result(photograph(), make_result(), size=SMALL)
+
+
+def test_every_kind_is_drawn_at_the_size_asked_for(pictures):
+    assert tuple(pictures) == KINDS
+    for picture in pictures.values():
+        assert picture.dtype == np.uint8 and picture.shape[2] == 3
+        assert abs(picture.shape[1] - SMALL) <= 8
+
+
+def test_overlay_colours_each_hand_where_it_is(pictures):
+    """Its top, and the outer side, which the other hand does not hide."""
+    whole = pictures['overlay'][: round(SMALL * SIZE[1] / SIZE[0])]
+    for slot, color in enumerate((RIGHT_COLOR, LEFT_COLOR)):
+        pixels = np.argwhere(hue_mask(whole, color))[:, ::-1]
+        expected = make_hand(slot).vertices_2d * SMALL / SIZE[0]
+        assert abs(pixels[:, 1].min() - expected[:, 1].min()) < 2.5
+        outer = np.min if slot else np.max
+        assert abs(outer(pixels[:, 0]) - outer(expected[:, 0])) < 2.5
+
+
+def test_a_hand_that_fills_the_image_has_no_close_up():
+    hand = make_hand(0)
+    zoom = np.ptp(hand.vertices_2d, axis=0).max()
+    fill = 180 * (hand.vertices_2d - hand.vertices_2d.min(axis=0)) / zoom
+    result = make_result([replace(hand, vertices_2d=fill)])
+    picture = draw_result(photograph(), result, ['overlay'], SMALL)['overlay']
+    assert picture.shape[0] < SMALL * SIZE[1] / SIZE[0] + 8
+
+
+def test_an_image_without_hands_says_so():
+    drawn = draw_result(photograph(), make_result([]), size=SMALL)
+    assert list(drawn) == ['overlay']
+    plain = cut(photograph(), whole_window(SIZE, SMALL))
+    foot = slice(len(plain) - 22, len(plain))
+    assert (drawn['overlay'][: foot.start] == plain[: foot.start]).all()
+    assert (drawn['overlay'][foot] > 240).mean() > 0.5  # the plate
+    assert (drawn['overlay'][foot] < 80).mean() > 0.01  # and its letters
+
+
+def test_what_the_result_lacks_is_left_out():
+    result = make_result([make_hand(0, uncertain=False, refined=False)])
+    assert list(draw_result(photograph(), result, size=128)) == ['overlay', 'side']
+
+
+def test_unknown_kinds_and_foreign_images_are_refused():
+    with pytest.raises(ValueError, match="unknown pictures .'sdie'.; choose from"):
+        draw_result(photograph(), make_result(), ['sdie'])
+    with pytest.raises(ValueError, match='299 x 200 pixels, but the result is of 300'):
+        draw_result(photograph()[:, 1:], make_result())
+
+
+def test_an_image_of_48_megapixels_is_drawn_like_its_small_copy():
+    factor = 8000 / SIZE[0]
+    big = cv2.resize(photograph(), (8000, 5333), interpolation=cv2.INTER_NEAREST)
+    hands = []
+    for slot in range(2):
+        hand = make_hand(slot)
+        hands.append(
+            replace(
+                hand,
+                **{
+                    name: (getattr(hand, name) + 0.5) * factor - 0.5
+                    for name in ('vertices_2d', 'joints_2d')
+                },
+            )
+        )
+    large = draw_result(big, make_result(hands, size=(8000, 5333)), ['overlay'], SMALL)
+    small = draw_result(photograph(), make_result(), ['overlay'], SMALL)
+    rows = min(len(large['overlay']), len(small['overlay']))
+    gap = large['overlay'][:rows].astype(int) - small['overlay'][:rows].astype(int)
+    assert np.abs(gap).mean() < 4
+
+
+def test_hands_apart_have_their_own_close_ups_and_numbers():
+    hands = [make_hand(0), make_hand(0, shift=-140.0), make_hand(1)]
+    result = make_result(hands)
+    assert hand_names(result) == ['R1', 'R2', 'L']
+    groups = hand_groups(result, 64)
+    assert [group.names for group in groups] == [['R1', 'L'], ['R2']]
+    for group in groups:
+        for hand in group.hands:
+            inside = group.window.to_picture(hand.vertices_2d)
+            assert inside.min() > 0 and inside.max() < 63
+
+
+def test_the_image_map_is_the_camera_of_the_mesh():
+    hand = make_hand(1)
+    joints = np.concatenate([hand.joints[:, :2], np.ones((21, 1))], axis=1)
+    np.testing.assert_allclose(joints @ image_map(hand), hand.joints_2d, atol=1e-6)
+
+
+def test_a_vertex_at_a_joint_has_that_joints_deviation_and_no_other_is_beyond():
+    hand = make_hand(0)
+    std = np.linspace(0, 20, 21)
+    values = hand_uncertainty.vertex_deviation(
+        hand.vertices, hand.joints, std, hand.faces
+    )
+    assert values.min() >= 0 and values.max() <= 20
+    tips = [4, 8, 12, 16, 20]
+    for tip in tips:
+        near = np.linalg.norm(hand.vertices - hand.joints[tip], axis=-1).argmin()
+        assert abs(values[near] - std[tip]) < 0.25 * (std[tip] - std[tip - 1]) + 0.2
+    wrist = np.linalg.norm(hand.vertices - hand.joints[0], axis=-1).argmin()
+    assert values[wrist] < 3
+    equal = hand_uncertainty.vertex_deviation(
+        hand.vertices, hand.joints, np.full(21, 7.0), hand.faces
+    )
+    np.testing.assert_allclose(equal, 7.0)
+
+
+def test_half_of_the_samples_are_inside_an_ellipsoid():
+    rng = np.random.default_rng(2)
+    factor = rng.normal(size=(3, 3)) * 0.01
+    covariance = np.zeros((21, 3, 3))
+    covariance[8] = factor @ factor.T
+    joints = rng.normal(size=(21, 3))
+    ((joint, vertices, faces),) = hand_uncertainty.joint_ellipsoids(joints, covariance)
+    assert joint == 8
+    assert outward(torch.tensor(vertices), torch.tensor(faces))
+    # Every vertex is as far from the centre, in Mahalanobis' distance.
+    offset = vertices - joints[8]
+    distance = np.sqrt((offset @ np.linalg.inv(covariance[8]) * offset).sum(axis=-1))
+    np.testing.assert_allclose(distance, distance[0], rtol=1e-9)
+    samples = rng.multivariate_normal(np.zeros(3), covariance[8], 20000)
+    spread = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
+    assert abs((spread < distance[0]).mean() - 0.5) < 0.01
+
+
+@pytest.mark.parametrize(
+    'largest, end', [(0.2, 1.0), (9.1, 10.0), (17.0, 20.0), (44.0, 60.0), (np.nan, 1.0)]
+)
+def test_the_legend_ends_at_a_round_number(largest, end):
+    assert uncertainty_colors.color_span([np.array([0.1, largest])]) == end
+
+
+def test_the_legend_has_the_colours_of_the_mesh():
+    bar = uncertainty_colors.legend(400, 20.0)
+    colors = uncertainty_colors.deviation_colors(np.array([0.0, 10.0, 20.0]), 20.0)
+    for color in colors:
+        assert (bar == color).all(axis=-1).any()
+    grey = uncertainty_colors.deviation_colors(np.array([np.nan]), 20.0)
+    assert tuple(grey[0]) == uncertainty_colors.NO_VALUE
+
+
+def test_brightness_grows_with_the_deviation():
+    """So that the order survives any colour vision, and grey printing."""
+    colors = uncertainty_colors.deviation_colors(np.linspace(0, 1, 64), 1.0) / 255
+    linear = np.where(
+        colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4
+    )
+    assert (np.diff(linear @ (0.2126, 0.7152, 0.0722)) > 0).all()
+
+
+def test_letters_stay_legible_when_a_picture_is_shrunk():
+    for width in (256, 768, 1600):
+        assert letter_height(width) * 256 / width >= 10 or letter_height(width) == LEAST
+
+
+def test_hands_too_far_apart_are_put_closer_and_it_is_said():
+    near, far = make_hand(0), make_hand(1)
+    wrists, remark = place_wrists([near, far])
+    np.testing.assert_allclose(wrists[1], far.translation - near.translation)
+    assert remark == ''
+    assert 'not to scale' in place_wrists([replace(near, metric=False), far])[1]
+    away = replace(far, translation=far.translation + (0, 0, 1.0))
+    wrists, remark = place_wrists([near, away])
+    assert wrists[1, 2] == pytest.approx(0.2) and remark.startswith('depth gap 940 mm')
+    lost = replace(far, translation=np.full(3, np.nan))
+    wrists, remark = place_wrists([near, lost])
+    assert wrists[1, 0] < 0 and 'unknown' in remark  # it is left of it in the image
