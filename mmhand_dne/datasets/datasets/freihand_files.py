@@ -1,5 +1,5 @@
 """FreiHAND's files: where they lie, what they hold, checked when read."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -10,23 +10,14 @@ from mmhand_dne.hand_model import MANOLayer
 from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
 
 from .annotation_files import lookup, numbers, read_json
+from .index_file import Table
 
 FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
 MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
 SHAPES = dict(
     K=(-1, 3, 3), xyz=(-1, 21, 3), verts=(-1, 778, 3), mano=(-1, 1, 61), scale=(-1,))
 SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
-
-
-class FreiHANDRows(NamedTuple):
-    """The N unique samples of a split; None where the split has no such file."""
-
-    intrinsics: np.ndarray  # (N, 3, 3) pixels
-    joints: Optional[np.ndarray]  # (N, 21, 3) metres, camera axes, OpenPose order
-    vertices: Optional[np.ndarray]  # (N, 778, 3) metres, camera axes, float32
-    pose: Optional[np.ndarray]  # (N, 48) radians, fingers relative to the mean pose
-    betas: Optional[np.ndarray]  # (N, 10)
-    place: Optional[np.ndarray]  # (N, 3) pixel u, v of middle1, and focal length / z
+SCHEMA, VERSION = 'freihand', 1
 
 
 def find(root, name: str) -> Optional[Path]:
@@ -37,16 +28,13 @@ def find(root, name: str) -> Optional[Path]:
     return next((path for path in paths if path.exists()), None)
 
 
-def read_rows(root, split: str, names: Sequence[str]) -> FreiHANDRows:
-    """Read ``{split}_{K,xyz,verts,mano,scale}.json``.
+def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
+    """Where ``{split}_{name}.json`` lies, for those of the names that are there.
 
-    Args:
-        root: of the download.
-        split: 'training' or 'evaluation'.
-        names: of the files wanted; K is needed. Those of an evaluation split may be
-            absent altogether (truth not downloaded), but not in part.
     Raises:
-        ValueError: a file is missing, damaged, or of another split or version.
+        ValueError: K, or a file of the training split, is missing. The truth of the
+            evaluation split may be absent altogether (not downloaded), but not in
+            part.
     """
     paths = {name: find(root, f'{split}_{name}.json') for name in names}
     absent = [name for name in names if paths[name] is None]
@@ -57,17 +45,37 @@ def read_rows(root, split: str, names: Sequence[str]) -> FreiHANDRows:
             f'{root}: neither it nor a folder {FOLDERS} in it has '
             f'{split}_{absent[0]}.json; check data_root, or unpack '
             f'FreiHAND_pub_v2{"_eval" if split == "evaluation" else ""}.zip there')
-    tables = {name: _read(paths[name], name) for name in names if paths[name]}
+    return {name: path for name, path in paths.items() if path is not None}
+
+
+def read_table(paths: Mapping[str, Path]) -> Table:
+    """The N unique samples of a split.
+
+    Args:
+        paths: see :func:`find_files`.
+    Returns: columns ``id`` (N,), ``intrinsics`` (N, 3, 3) pixels; where their files
+        are given, in metres and camera axes, ``joints`` (N, 21, 3) OpenPose order,
+        ``vertices`` (N, 778, 3) float32; of MANO ``pose`` (N, 48) radians, fingers
+        relative to the mean pose, ``betas`` (N, 10) and ``place`` (N, 3), pixel u, v
+        of middle1 and focal length / z.
+    Raises:
+        ValueError: a file is damaged, or of another split or version.
+    """
+    tables = {name: _read(path, name) for name, path in paths.items()}
     for name, table in tables.items():
         if len(table) != len(tables['K']):
             raise ValueError(
                 f'{paths[name]}: has {len(table)} rows, {paths["K"].name} has '
                 f'{len(tables["K"])}; they are of different splits or versions')
     _check_scale(tables, paths)
-    mano = tables['mano'][:, 0] if 'mano' in tables else None
-    parts = [None] * 3 if mano is None else np.split(mano, (48, 58), axis=1)
-    return FreiHANDRows(
-        tables['K'], tables.get('xyz'), tables.get('verts'), *parts)
+    columns = dict(id=np.arange(len(tables['K'])), intrinsics=tables['K'])
+    if 'mano' in tables:
+        parts = np.split(tables['mano'][:, 0], (48, 58), axis=1)
+        columns.update(zip(('pose', 'betas', 'place'), parts))
+    for column, name in (('joints', 'xyz'), ('vertices', 'verts')):
+        if name in tables:
+            columns[column] = tables[name]
+    return Table(columns, {})
 
 
 def _read(path: Path, name: str) -> np.ndarray:
@@ -92,22 +100,30 @@ def _check_scale(tables: dict, paths: dict) -> None:
 
 
 @torch.no_grad()
-def rebuild_vertices(layer: MANOLayer, rows: FreiHANDRows, rotations: np.ndarray,
-                     regressor: np.ndarray, index) -> np.ndarray:
+def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
+    """Absolute joint rotations (n, 16, 3, 3) of n rows, float32."""
+    pose = np.asarray(table.columns['pose'][index], np.float32)
+    return layer.absolute_pose(torch.from_numpy(pose), mean=True).numpy()
+
+
+@torch.no_grad()
+def rebuild_vertices(layer: MANOLayer, table: Table, regressor: np.ndarray,
+                     index) -> np.ndarray:
     """Meshes from MANO parameters alone, (n, V, 3) metres, camera axes.
 
     The file has no translation: middle1 lies on the ray through pixel (u, v) at depth
     f / s, with f the mean focal length and (u, v, s) the last three numbers.
 
     Args:
-        rotations: (N, 16, 3, 3) absolute, of all rows.
         regressor: (21, V).
         index: the n rows.
     """
+    columns = table.columns
+    betas = np.asarray(columns['betas'][index], np.float32)
     vertices = layer(
-        torch.as_tensor(rotations[index]).float(),
-        torch.as_tensor(rows.betas[index]).float()).double().numpy()
-    intrinsics, (u, v, s) = rows.intrinsics[index], rows.place[index].T
+        torch.from_numpy(absolute_rotations(layer, table, index)),
+        torch.from_numpy(betas)).double().numpy()
+    intrinsics, (u, v, s) = columns['intrinsics'][index], columns['place'][index].T
     focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
     middle = np.stack(
         [u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1) / s[:, None]

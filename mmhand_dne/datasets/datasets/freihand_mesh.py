@@ -1,12 +1,22 @@
 """FreiHAND v2: one right hand an image, every hand before four backgrounds."""
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
-import torch
 from mmpose.registry import DATASETS
 
-from .freihand_files import find, read_rows, rebuild_vertices
+from .freihand_files import (
+    SCHEMA,
+    VERSION,
+    absolute_rotations,
+    find,
+    find_files,
+    read_table,
+    rebuild_vertices,
+)
+from .index_file import Table
+from .indexed import BESIDE, find_index
 from .right_hand import RightHand, RightHandMeshDataset
 
 BACKGROUNDS = ('gs', 'hom', 'sample', 'auto')  # in the order of the image numbers
@@ -17,6 +27,7 @@ CHECKED_ROWS = 32
 # its MANO parameters to a few; another hand model is centimetres away.
 JOINT_ERROR, MANO_ERROR = 0.01, 0.02
 FREE_HAND = dict(type='HandPair', source='free', tips='freihand')
+INDEX = 'freihand_{split}.index'  # in data_root
 
 
 @DATASETS.register_module()
@@ -36,7 +47,10 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             carries the parameters' residual against the meshes.
         box: 'joints' for the tight box of the true joints, 'centre' for 100 pixels at
             the centre, which needs no truth. FreiHAND has no official box.
-        hand_model: see :class:`RightHandMeshDataset`.
+        hand_model: see :class:`HandMeshDataset`.
+        index: see :func:`find_index`; 'beside' is ``freihand_{split}.index`` in
+            ``data_root``, which ``tools/dataset_converters/prepare_freihand.py``
+            writes.
 
     Raises:
         ValueError: a file is missing, damaged or of another version, or the hand
@@ -45,7 +59,8 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
 
     def __init__(self, data_root: str, split: str = 'training',
                  backgrounds: Sequence[str] = BACKGROUNDS, mesh: str = 'verts',
-                 box: str = 'joints', hand_model: dict = FREE_HAND, **kwargs):
+                 box: str = 'joints', hand_model: dict = FREE_HAND,
+                 index: Optional[str] = BESIDE, **kwargs):
         for name, value, choices in (
                 ('split', split, ('training', 'evaluation')),
                 ('mesh', mesh, ('verts', 'mano')), ('box', box, ('joints', 'centre'))):
@@ -58,79 +73,85 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             raise ValueError(
                 f'FreiHANDMeshDataset: backgrounds are {list(backgrounds)}, expected '
                 f'some of {BACKGROUNDS}')
-        self.split, self.mesh, self.box = split, mesh, box
+        self.split, self.mesh, self.box, self.index = split, mesh, box, index
         self.backgrounds = [name for name in BACKGROUNDS if name in backgrounds]
         super().__init__(hand_model=hand_model, data_root=data_root, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Images in the order of their numbers; reads all rows."""
+    def load_table(self) -> Table:
+        """The rows that the images share, see :func:`read_table`."""
         names = ['K', 'mano', 'xyz', 'scale'] + ['verts'] * (self.mesh == 'verts')
-        self.rows = rows = read_rows(self.data_root, self.split, names)
-        if rows.joints is None and self.box == 'joints':
+        place = Path(self.data_root) / INDEX.format(split=self.split)
+        files = [find(self.data_root, f'{self.split}_{name}.json') for name in names]
+        table = find_index(
+            self.index, place, SCHEMA, VERSION, [file for file in files if file])
+        if table is None:
+            table = read_table(find_files(self.data_root, self.split, names))
+        self.has_truth = 'joints' in table.columns
+        if not self.has_truth and self.box == 'joints':
             raise ValueError(
                 f'{self.data_root}: the evaluation truth is not there to take boxes '
                 "from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'")
-        self.rotations = None
-        if rows.pose is not None:
-            self.rotations = self.pair.right.absolute_pose(
-                torch.tensor(rows.pose, dtype=torch.float32), mean=True).numpy()
-            self._check_hand()
-        folder = find(self.data_root, f'{self.split}/rgb')
-        if folder is None:
+        self.folder = find(self.data_root, f'{self.split}/rgb')
+        if self.folder is None:
             raise ValueError(
                 f'{self.data_root}: neither it nor a folder FreiHAND_pub_v2* in it has '
                 f'{self.split}/rgb; check data_root, or unpack the images there')
-        count = len(rows.intrinsics)
-        versions = [BACKGROUNDS.index(name) for name in self.backgrounds]
-        if self.split == 'evaluation':
-            versions = [0]
-        return [
-            dict(row=row, id=row + count * version, img_id=row + count * version,
-                 img_path=str(Path(folder) / f'{row + count * version:08d}.jpg'))
-            for version in versions for row in range(count)]
+        if self.has_truth:
+            self._check_hand(table)
+        return table
 
-    def get_data_info(self, idx: int) -> dict:
-        """One image with its truth in camera axes, before any transform."""
-        info = super().get_data_info(int(idx))
-        rows, row = self.rows, info.pop('row')
+    def select_rows(self) -> np.ndarray:
+        """Numbers of the images of the backgrounds wanted, in this order."""
+        rows = self.table.columns['id']
+        if self.split == 'evaluation':
+            return rows
+        versions = [BACKGROUNDS.index(name) for name in self.backgrounds]
+        return np.concatenate([rows + len(rows) * version for version in versions])
+
+    def read_row(self, row: int) -> dict:
+        """The image of a number with its truth in camera axes."""
+        number, columns = row, self.table.columns
+        row = number % len(columns['id'])
         box = None
         if self.box == 'centre':
             corner = (np.array(SIZE) - 1 - CENTRE_BOX) / 2
             box = np.concatenate([corner, [CENTRE_BOX] * 2])
-        if rows.joints is None:
-            hand = RightHand(np.zeros((21, 3)), np.zeros(21, bool))
-        else:
+        hand = RightHand(np.zeros((21, 3)), np.zeros(21, bool))
+        if self.has_truth:
             hand = RightHand(
-                rows.joints[row], np.ones(21, bool), self._vertices([row])[0],
-                self.rotations[row], rows.betas[row])
-        info.update(self.fields(hand, rows.intrinsics[row], SIZE, box))
+                columns['joints'][row], np.ones(21, bool),
+                self._vertices(self.table, [row])[0],
+                absolute_rotations(self.pair.right, self.table, [row])[0],
+                columns['betas'][row])
+        info = self.fields(hand, columns['intrinsics'][row].copy(), SIZE, box)
+        info.update(
+            id=number, img_id=number, img_path=str(self.folder / f'{number:08d}.jpg'))
         return info
 
     def count_joints(self, idx: int) -> np.ndarray:
         """How many joints with truth each hand has: all of the right one's."""
-        return np.array([0 if self.rows.joints is None else 21, 0])
+        return np.array([21 if self.has_truth else 0, 0])
 
-    def _rebuilt(self, index) -> np.ndarray:
-        regressor = self.pair.joint_regressor[0].double().numpy()
-        return rebuild_vertices(
-            self.pair.right, self.rows, self.rotations, regressor, index)
+    def _regressor(self) -> np.ndarray:
+        return self.pair.joint_regressor[0].double().numpy()
 
-    def _vertices(self, index) -> np.ndarray:
+    def _vertices(self, table: Table, index) -> np.ndarray:
         if self.mesh == 'mano':
-            return self._rebuilt(index)
-        return self.rows.vertices[index].astype(np.float64)
+            return rebuild_vertices(self.pair.right, table, self._regressor(), index)
+        return table.columns['vertices'][index].astype(np.float64)
 
-    def _check_hand(self) -> None:
+    def _check_hand(self, table: Table) -> None:
         """Compare some meshes with the joints and with their MANO parameters."""
-        index = np.unique(
-            np.linspace(0, len(self.rotations) - 1, CHECKED_ROWS).astype(int))
+        true = table.columns['joints']
+        index = np.unique(np.linspace(0, len(true) - 1, CHECKED_ROWS).astype(int))
         index = index[index >= 0]
         if not len(index):
             return
-        meshes, rebuilt = self._vertices(index), self._rebuilt(index)
-        joints = self.pair.joint_regressor[0].double().numpy() @ meshes
+        meshes, regressor = self._vertices(table, index), self._regressor()
+        rebuilt = rebuild_vertices(self.pair.right, table, regressor, index)
+        joints = regressor @ meshes
         for what, error, bound in (
-                ('xyz.json', _distance(joints, self.rows.joints[index]), JOINT_ERROR),
+                ('xyz.json', _distance(joints, true[index]), JOINT_ERROR),
                 ('mano.json', _distance(meshes, rebuilt), MANO_ERROR)):
             if error > bound:
                 raise ValueError(

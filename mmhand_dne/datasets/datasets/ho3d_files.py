@@ -1,5 +1,5 @@
 """HO-3D's files: frame lists, Python-2 pickles and released evaluation truth."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -16,6 +16,9 @@ OPENPOSE_FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
 OPENGL_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 REMEDY = 'unpack this sequence of HO-3D again'
 IMAGE_SUFFIXES = ('.png', '.jpg')  # version 2, version 3
+SCHEMA, VERSION = 'ho3d', 1
+# What an index has of each frame besides its name: columns of HO3DFrame's fields.
+PARAMETERS = dict(pose=48, betas=10, translation=3, bbox=4)
 
 
 class HO3DFrame(NamedTuple):
@@ -90,6 +93,35 @@ def read_frame(path) -> HO3DFrame:
         box = np.concatenate([box[:2], box[2:] - box[:2]])
     intrinsics = _value(table, path, 'camMat', 9).reshape(3, 3)
     return HO3DFrame(joints, valid, intrinsics, *parameters, box)
+
+
+def frame_columns(frames: Sequence[HO3DFrame]) -> dict[str, np.ndarray]:
+    """N frames as columns of an index; zeros where ``has_pose``, ``has_bbox`` is not.
+
+    Returns: ``joints`` (N, 21, 3), ``joints_valid`` (N, 21), ``intrinsics`` (N, 3, 3),
+        those in ``PARAMETERS``, ``has_pose`` and ``has_bbox`` (N,).
+    """
+    columns = {
+        name: np.array([getattr(frame, name) for frame in frames]).reshape(-1, *shape)
+        for name, shape in (
+            ('joints', (21, 3)), ('joints_valid', (21,)), ('intrinsics', (3, 3)))}
+    for name, size in PARAMETERS.items():
+        values = [getattr(frame, name) for frame in frames]
+        known = [np.zeros(size) if value is None else value for value in values]
+        columns[name] = np.array(known).reshape(-1, size)
+        if name in ('pose', 'bbox'):
+            columns[f'has_{name}'] = np.array([v is not None for v in values], bool)
+    return columns
+
+
+def frame_of(columns: Mapping[str, np.ndarray], row: int) -> HO3DFrame:
+    """One frame of :func:`frame_columns`."""
+    value = {name: columns[name][row].copy() for name in HO3DFrame._fields}
+    for name, flag in (('pose', 'has_pose'), ('betas', 'has_pose'),
+                       ('translation', 'has_pose'), ('bbox', 'has_bbox')):
+        if not columns[flag][row]:
+            value[name] = None
+    return HO3DFrame(**value)
 
 
 def _value(table: Mapping, path: Path, key: str, size: Optional[int]) -> np.ndarray:

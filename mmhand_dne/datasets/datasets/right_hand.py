@@ -1,17 +1,11 @@
 """What data sets of one right hand an image have in common."""
-import warnings
 from typing import NamedTuple, Optional
 
 import numpy as np
-from mmengine.dataset import BaseDataset
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from mmhand_dne.datasets.draws import DrawKey, draws_of
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST, HandPair
-from mmhand_dne.hand_model.skeleton import reorder
+from mmhand_dne.hand_model import WRIST
 
-INTERHAND_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
-MILLIMETRES = 1000.0  # in a metre
+from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 
 
 class RightHand(NamedTuple):
@@ -27,36 +21,15 @@ class RightHand(NamedTuple):
     betas: Optional[np.ndarray] = None  # (10,)
 
 
-class RightHandMeshDataset(BaseDataset):
+class RightHandMeshDataset(HandMeshDataset):
     """Base of the data sets whose images are annotated for one right hand.
 
     Their samples are those of :class:`InterHandMeshDataset`: the hand in slot 0, the
     left hand's slot masked. Nothing is annotated about a left hand, not even its
     absence, so neither its presence nor the hand type counts as known [decided].
 
-    Args:
-        hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
-            the meshes and parameters are of.
-
-    Other arguments: see MMEngine's ``BaseDataset``.
+    Arguments: see :class:`HandMeshDataset`.
     """
-
-    METAINFO = dict(from_file='configs/_base_/datasets/interhand3d.py')
-
-    def __init__(self, hand_model: dict, **kwargs):
-        arguments = dict(hand_model)
-        # A one-hand model's other choices concern predictions.
-        for key in ('type', 'joints'):
-            arguments.pop(key, None)
-        self.pair = HandPair(**arguments)
-        super().__init__(**kwargs)
-
-    @classmethod
-    def _load_metainfo(cls, metainfo=None):
-        with warnings.catch_warnings():
-            # MMPose warns that it found the file in its own package, as intended.
-            warnings.filterwarnings('ignore', 'The metainfo config file')
-            return parse_pose_metainfo({**cls.METAINFO, **(metainfo or {})})
 
     def fields(self, hand: RightHand, intrinsics: np.ndarray, size: tuple,
                box: Optional[np.ndarray] = None) -> dict:
@@ -100,19 +73,6 @@ class RightHandMeshDataset(BaseDataset):
             mano_betas=slot_of(hand.betas if has_mano else np.zeros(10)),
             mano_valid=np.array([has_mano, False]))
 
-    def prepare_data(self, idx):
-        """Run the pipeline, with draws from the key if the index carries one."""
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
-                return super().prepare_data(idx)
-        return super().prepare_data(idx)
-
-    def __getitem__(self, idx) -> dict:
-        """The packed sample; nothing is skipped or replaced by another."""
-        if not self._fully_initialized:
-            self.full_init()
-        return self.prepare_data(idx)
-
 
 def slot_of(value: np.ndarray) -> np.ndarray:
     """(...) of the right hand to (2, ...), zeros for the left."""
@@ -131,30 +91,3 @@ def tight_box(pixels: np.ndarray) -> np.ndarray:
     """(x, y, w, h) of points (N, 2)."""
     low, high = pixels.min(0), pixels.max(0)
     return np.concatenate([low, high - low])
-
-
-def mmpose_fields(info: dict) -> dict:
-    """What MMPose's InterHandMetric and visualisers read, of the original image.
-
-    Camera millimetres, InterHand order; always the joint annotation, never the mesh's
-    joints. Validity as in MMPose's data set: annotated, in the image, and of a hand
-    whose wrist is.
-    """
-    joints, intrinsics = MILLIMETRES * info['joints_cam'], info['intrinsics']
-    depth = joints[:, WRIST, 2]
-    seen = info['joint_in_image']
-    seen = seen & seen[:, WRIST, None] & info['joints_valid']
-    pixels = joints @ intrinsics.T
-    pixels = pixels[..., :2] / np.where(seen, pixels[..., 2], 1)[..., None]
-    keypoints = np.concatenate(
-        [pixels, (joints[..., 2] - depth[:, None])[..., None]], -1)
-    keypoints = np.where(seen[..., None], keypoints, 0)
-
-    def as_interhand(values):
-        values = values[:, INTERHAND_FROM_OPENPOSE]
-        return values.reshape(1, 42, *values.shape[2:]).astype(np.float32)
-
-    return dict(
-        keypoints=as_interhand(keypoints), keypoints_cam=as_interhand(joints),
-        keypoints_visible=as_interhand(seen), abs_depth=depth,
-        focal=np.diag(intrinsics)[:2].copy(), principal_pt=intrinsics[:2, 2].copy())
