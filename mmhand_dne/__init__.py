@@ -10,10 +10,11 @@ from .version import __version__
 
 compat.install()  # before anything that imports MMPose
 
-from . import datasets, engine, evaluation, models, visualization  # noqa: E402
+from . import apis, datasets, engine, evaluation, models, visualization  # noqa: E402
 
 __all__ = [
     '__version__',
+    'apis',
     'compat',
     'datasets',
     'engine',

@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 from scipy.ndimage import gaussian_filter
 
-from .mesh_geometry import turn_camera
+from .mesh_geometry import box_turn, turn_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
 BLUR_FROM = 1.1  # shrinking by more than twice this factor is filtered first
@@ -46,7 +46,7 @@ class HaMeRCrop(BaseTransform):
             0.2), cut to 0..255; the crop is then float32.
 
     A rotation by r turns points and global rotations by -r about the optical axis;
-    K' = A K R^-1 as in :class:`MeshCrop`.
+    K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_turn``.
     """
 
     def __init__(self, input_size: int = 256, padding: float = 2.0,
@@ -67,6 +67,7 @@ class HaMeRCrop(BaseTransform):
         """Add the crop as ``img`` and bring all truth into its camera frame."""
         centre, side = self.square(results)
         tx, ty, factor, degrees, tones = self.draw()
+        degrees = degrees + box_turn(results)
         centre = centre + side * np.array([tx, ty])
         affine = self.affine(centre, side * factor, degrees)
         image = results['img']

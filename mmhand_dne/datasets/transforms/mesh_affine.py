@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from .mesh_geometry import turn_camera
+from .mesh_geometry import box_turn, turn_camera
 
 PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
 
@@ -16,7 +16,8 @@ class MeshCrop(BaseTransform):
     A rotation of the crop by an angle turns the camera frame about its optical axis:
     points and global rotations by R, intrinsics K' = A K R^-1 as a full 3x3 matrix
     (with fx != fy it gets small off-diagonals), so that K' projects the turned points
-    onto the turned pixels exactly.
+    onto the turned pixels exactly. A sample may have ``box_turn``, degrees by which its
+    box is turned clockwise about its middle.
 
     Args:
         input_size: side of the crop, pixels.
@@ -43,7 +44,8 @@ class MeshCrop(BaseTransform):
             )
         centre = np.array([x + w / 2, y + h / 2])
         factor = np.random.uniform(*self.scale)
-        angle = np.deg2rad(np.random.uniform(-self.rotation, self.rotation))
+        angle = np.deg2rad(
+            np.random.uniform(-self.rotation, self.rotation) - box_turn(results))
         reach = self.shift * self.size / PAPER_SIZE
         shift = np.random.uniform(-reach, reach, 2)
         zoom = self.size / side * factor

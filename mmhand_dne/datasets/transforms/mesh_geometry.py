@@ -17,6 +17,15 @@ def turn_camera(results: dict, rotation: np.ndarray) -> None:
     results['mano_rotations'] = rotations
 
 
+def box_turn(results: dict) -> float:
+    """Degrees by which the box is turned clockwise in the (mirrored) image, mostly 0.
+
+    A mirrored image (``flip``) has been mirrored with its box.
+    """
+    turn = float(results.get('box_turn', 0.0))
+    return -turn if results.get('flip', False) else turn
+
+
 def mirror_hands(results: dict) -> None:
     """X' = (-x, y, z), right and left change places; shapes stay.
 

@@ -1,0 +1,4 @@
+"""Hands from pictures: inference, files, video."""
+from .hand_mesh_inferencer import HandMeshInferencer
+
+__all__ = ['HandMeshInferencer']

@@ -1,0 +1,160 @@
+"""Where the hands are: boxes that a user gives, for every picture of an input."""
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import numpy as np
+
+from mmhand_dne.structures.hand_result import SIDES
+
+BOTH = 'both'
+
+
+class HandBox(NamedTuple):
+    """A box around a hand, or around both.
+
+    Attributes:
+        corners: (4,) x0, y0, x1, y1 pixels of the upright picture, before ``turn``.
+        side: 'right', 'left', 'both', or None where that is not known.
+        turn: degrees; the box is turned clockwise by it about its middle.
+        kind: 'given' as the data set of the config annotates its boxes; 'tight' about
+            the hand, as detectors find it; 'whole' picture.
+    """
+
+    corners: np.ndarray
+    side: Optional[str] = None
+    turn: float = 0.0
+    kind: str = 'given'
+
+
+def whole_image(size: tuple[int, int], side: Optional[str] = None) -> HandBox:
+    """The box of a whole picture of (W, H) pixels, whose centres are at integers."""
+    width, height = size
+    corners = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+    return HandBox(corners, side, kind='whole')
+
+
+def check_box(box: HandBox, size: tuple[int, int]) -> str:
+    """Why a box cannot be cut out of a picture of (W, H) pixels, '' if it can."""
+    x0, y0, x1, y1 = (float(value) for value in box.corners)
+    told = f'the box [{x0:g}, {y0:g}, {x1:g}, {y1:g}]'
+    if not np.isfinite(box.corners).all():
+        return f'{told} is not finite'
+    if not (x1 > x0 and y1 > y0):
+        return f'{told} has no area; expected x0, y0, x1, y1 with x1 > x0 and y1 > y0'
+    width, height = size
+    if x1 <= -0.5 or y1 <= -0.5 or x0 >= width - 0.5 or y0 >= height - 0.5:
+        return f'{told} is outside the image of {width}x{height} pixels'
+    return ''
+
+
+class GivenBoxes:
+    """The boxes of each picture of an input.
+
+    Args:
+        bboxes: one of
+
+            - a list with one entry a picture, in the input's order, each a list of
+              boxes or an array (N, 4 or 5);
+            - for a single picture also its boxes alone, (N, 4 or 5) or (4,);
+            - a mapping from a picture's path, file name or number to its boxes, or
+              from a video's path or file name to those of all its frames;
+            - path of a JSON file with such a list or mapping.
+
+            A box is ``[x0, y0, x1, y1]`` pixels, with a fifth number where it is
+            turned, or ``dict(box=[...], side='right'|'left', angle=degrees)``.
+        count: number of pictures of the input; 0 where that is not known.
+        side: of every box that names none.
+
+    Raises:
+        ValueError: what is given is none of these.
+    """
+
+    def __init__(self, bboxes: Union[str, Path, Sequence, Mapping, np.ndarray],
+                 count: int, side: Optional[str] = None):
+        self.origin, self.side = 'bboxes', check_side(side)
+        if isinstance(bboxes, (str, Path)):
+            self.origin, bboxes = str(bboxes), _read(bboxes)
+        if isinstance(bboxes, Mapping):
+            self.table = {str(key): value for key, value in bboxes.items()}
+            return
+        if not isinstance(bboxes, (Sequence, np.ndarray)):
+            raise ValueError(f'{self.origin}: holds a {type(bboxes).__name__}; '
+                             'expected a list of boxes a picture, or a mapping to them')
+        if count == 1 and _are_boxes(bboxes):
+            bboxes = [bboxes]
+        if count and len(bboxes) != count:
+            raise ValueError(
+                f'{self.origin}: boxes of {len(bboxes)} pictures, but the input has '
+                f'{count}; give one list of boxes for each, or name the files')
+        self.table = {str(i): value for i, value in enumerate(bboxes)}
+
+    def of(self, index: int, source: str) -> Optional[list[HandBox]]:
+        """The boxes of a picture; None where nothing was said about it."""
+        for key in (str(index), source, os.path.basename(source)):
+            if key in self.table:
+                place = f'{self.origin}, {key}'
+                return [self._box(entry, place) for entry in _several(self.table[key])]
+        return None
+
+    def _box(self, entry, place: str) -> HandBox:
+        side, turn, numbers = self.side, 0.0, entry
+        if isinstance(entry, Mapping):
+            if 'box' not in entry:
+                raise ValueError(f'{place}: a box without "box": [x0, y0, x1, y1]')
+            unknown = set(entry) - {'box', 'side', 'angle', 'score'}
+            if unknown:
+                raise ValueError(f'{place}: a box with {sorted(unknown)[0]!r}; '
+                                 'expected box, side, angle')
+            numbers, side = entry['box'], check_side(entry.get('side', side), place)
+            turn = float(entry.get('angle', 0.0))
+        try:
+            corners = np.asarray(numbers, np.float64)
+        except (TypeError, ValueError):
+            corners = np.empty(0)
+        if corners.shape == (5,):
+            corners, turn = corners[:4], float(corners[4])
+        if corners.shape != (4,):
+            raise ValueError(f'{place}: a box is {numbers!r}; expected four numbers '
+                             'x0, y0, x1, y1, with a fifth for its angle')
+        return HandBox(corners, side, turn)
+
+
+def check_side(side: Optional[str], place: str = 'side') -> Optional[str]:
+    """Refuse what is no side."""
+    if side not in (None, BOTH, *SIDES):
+        raise ValueError(f"{place}: {side!r} is no side; expected 'right', 'left' or "
+                         "'both'")
+    return side
+
+
+def _read(path: Union[str, Path]):
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ValueError(f'{path}: cannot be read ({error.strerror}); check the path '
+                         'of the boxes') from error
+    except ValueError as error:
+        raise ValueError(f'{path}: is not JSON ({error})') from error
+
+
+def _is_box(value) -> bool:
+    """One box: a mapping, or a row of numbers."""
+    if isinstance(value, Mapping):
+        return True
+    return np.ndim(value) == 1 and len(value) > 0 and (
+        not isinstance(value[0], Mapping) and np.ndim(value[0]) == 0)
+
+
+def _are_boxes(value) -> bool:
+    """Whether it is one box or a list of boxes, rather than a list of such lists."""
+    return _is_box(value) or len(value) > 0 and _is_box(value[0])
+
+
+def _several(value) -> list:
+    """A picture's boxes as a list, also where there is one or none."""
+    if value is None:
+        return []
+    return [value] if _is_box(value) else list(value)

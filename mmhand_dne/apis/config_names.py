@@ -1,0 +1,71 @@
+"""From what a user calls a model to its config."""
+import difflib
+from pathlib import Path
+from typing import Mapping, Optional, Union
+
+from mmengine.config import Config
+
+import mmhand_dne
+from mmhand_dne.engine.runner.run_config import read_config, share_hand_model
+
+CONFIGS = Path(mmhand_dne.__file__).parent / '.mim' / 'configs'
+SCOPE = 'mmhand_dne::'
+
+
+def find_config(name: str) -> str:
+    """Path of a config.
+
+    Args:
+        name: path of a file; or name of one of this package's configs, such as
+            ``'dne_freehand'`` or ``'mmhand_dne::hamer/hamer_vit-h...'``.
+    Raises:
+        FileNotFoundError: there is no such file, and no config of that name.
+    """
+    if Path(name).is_file():
+        return name
+    wanted = name.removeprefix(SCOPE).removesuffix('.py')
+    known = {path.stem: path for path in sorted(CONFIGS.rglob('*.py'))
+             if '_base_' not in path.relative_to(CONFIGS).parts}
+    for path in known.values():
+        inside = path.relative_to(CONFIGS).with_suffix('').as_posix()
+        if wanted in (path.stem, inside):
+            return str(path)
+    close = difflib.get_close_matches(wanted, sorted(known), n=1)
+    hint = f'did you mean {close[0]}?' if close else 'check the path'
+    raise FileNotFoundError(f'there is no config file {name}; {hint}')
+
+
+def config_of(model: Union[str, Path, Mapping, None],
+              options: Optional[Mapping] = None) -> Config:
+    """A config as a whole run would read it, its hand shared by all parts.
+
+    Raises:
+        ValueError: no config is given, or it has no model or test data set.
+    """
+    if model is None:
+        raise ValueError('HandMeshInferencer needs the config; a config inside a '
+                         'checkpoint would be executed, so it is not read')
+    if isinstance(model, (str, Path)):
+        cfg = read_config(find_config(str(model)), options)
+    else:
+        is_config = isinstance(model, Config)
+        cfg = model.copy() if is_config else Config(dict(model))
+        cfg.merge_from_dict(dict(options or {}))
+        share_hand_model(cfg)
+    for key in ('model', 'test_dataloader'):
+        if cfg.get(key) is None:
+            raise ValueError(f'the config has no {key}; give one that tools/test.py '
+                             'could run')
+    return cfg
+
+
+def test_pipeline(cfg: Config) -> list[dict]:
+    """The transforms of the test data set, also inside a wrapper or a mixture."""
+    dataset = cfg.test_dataloader.dataset
+    while 'pipeline' not in dataset:
+        inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+        if inner is None:
+            raise ValueError('test_dataloader.dataset has no pipeline; add the '
+                             'transforms that make a crop')
+        dataset = inner
+    return [dict(step) for step in dataset.pipeline]

@@ -1,0 +1,172 @@
+"""From a box of a picture to the crop that a config's model reads.
+
+The crop is made by the transforms of the config's test pipeline, on a sample whose
+truth is unknown: there is one code path for tests and for inference.
+"""
+from typing import Any, NamedTuple, Sequence
+
+import numpy as np
+from mmengine.dataset import Compose
+
+from mmhand_dne.datasets.transforms.select_hand import mirror_source
+
+from .boxes import BOTH, HandBox
+
+REPLACED = ('LoadHandImage', 'SelectHand')  # the picture and the hand are given
+MARGIN = 1.2  # of InterHand2.6M's annotated boxes about the joints' tight box
+NUM_KEYPOINTS = 42  # of MMPose's fields, both hands
+
+
+class Crop(NamedTuple):
+    """One forward's worth of input and what it was made of.
+
+    Attributes:
+        data: ``inputs`` (3, S, S) uint8 and ``data_samples``, as PackHandInputs makes
+            them; its meta data have ``crop_affine`` and ``flip``.
+        box: where it was cut.
+        intrinsics: (3, 3) of the picture, pixels.
+        sides: the hands to read from it.
+        given: whether the user or the detector said that they are there.
+    """
+
+    data: dict
+    box: HandBox
+    intrinsics: np.ndarray
+    sides: tuple[str, ...]
+    given: bool
+
+
+class CropPipeline:
+    """Cuts crops as the test pipeline of a config does.
+
+    A model of one hand needs the side of each box: a left hand's picture is mirrored
+    first, with its box and its camera. A model of two hands reads both from one crop.
+
+    Boxes of kind 'given' go into the pipeline as they are, since it grows them as its
+    data set needs. A 'tight' one is first grown to the 1.2 that InterHand2.6M's
+    annotated boxes hold, where the pipeline does not grow it by as much; a 'whole'
+    picture fills the crop, whatever the pipeline's padding [decided].
+
+    Args:
+        pipeline: of the config's test data set.
+        num_vertices: V of the model's hand.
+        one_hand: whether the model reads one hand, turned into a right one.
+
+    Raises:
+        ValueError: the pipeline does not crop, or draws at random.
+    """
+
+    def __init__(self, pipeline: Sequence[dict], num_vertices: int, one_hand: bool):
+        kept = [step for step in pipeline if step['type'] not in REPLACED]
+        cutter = next((step for step in kept
+                       if step['type'] in ('MeshCrop', 'HaMeRCrop')), None)
+        if cutter is None or any(step['type'] == 'RandomMeshFlip' for step in kept):
+            raise ValueError(
+                f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
+                'MeshCrop or HaMeRCrop, and nothing random')
+        self.transforms = Compose(kept)
+        usual = 1.0 if cutter['type'] == 'MeshCrop' else 2.0
+        self.padding = cutter.get('padding', usual)
+        self.num_vertices, self.one_hand = num_vertices, one_hand
+
+    def crops(self, image: np.ndarray, box: HandBox, intrinsics: np.ndarray,
+              source: str) -> list[Crop]:
+        """One crop, or one a side for a model of one hand.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            intrinsics: (3, 3) of the picture, pixels.
+            source: what to name in errors.
+        Raises:
+            ValueError: the model reads one hand and the box has no side.
+        """
+        sides = ('right', 'left') if box.side in (None, BOTH) else (box.side,)
+        if not self.one_hand:
+            return [self._crop(image, box, sides, False, intrinsics, source)]
+        if box.side is None:
+            raise ValueError(
+                f'{source}: the model reads one hand, so it has to be told which; give '
+                "side='right', 'left' or 'both', or a side with each box")
+        return [self._crop(image, box, (side,), side == 'left', intrinsics, source)
+                for side in sides]
+
+    def _crop(self, image, box, sides, mirrored, intrinsics, source) -> Crop:
+        camera = np.array(intrinsics, np.float64)
+        camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
+        results = dict(
+            unknown_truth(self.num_vertices), img=image, img_path=source,
+            img_shape=image.shape[:2], ori_shape=image.shape[:2],
+            intrinsics=camera, principal_pt=intrinsics[:2, 2].copy(),
+            focal=np.diag(intrinsics)[:2].copy(), flip=mirrored, box_turn=box.turn,
+            bbox=self.annotated_box(box))
+        if mirrored:
+            mirror_source(results)
+            x, y, w, h = results['bbox']
+            results['bbox'] = np.array([image.shape[1] - 1 - x - w, y, w, h])
+        given = self.one_hand or box.side in ('right', 'left')
+        return Crop(self.transforms(results), box, intrinsics, sides, given)
+
+    def annotated_box(self, box: HandBox) -> np.ndarray:
+        """(x, y, w, h) as the pipeline's own data set would annotate it."""
+        corners = np.asarray(box.corners, np.float64)
+        centre, extent = (corners[:2] + corners[2:]) / 2, corners[2:] - corners[:2]
+        if box.kind == 'whole':
+            extent = extent / self.padding
+        elif box.kind == 'tight':
+            extent = extent * max(1.0, MARGIN / self.padding)
+        return np.concatenate([centre - extent / 2, extent])
+
+
+def unknown_truth(num_vertices: int) -> dict[str, Any]:
+    """The fields that transforms read, of a picture about which nothing is known."""
+    def zeros(*shape):
+        return np.zeros(shape, np.float32)
+
+    return dict(
+        joints_cam=zeros(2, 21, 3), joints_valid=zeros(2, 21),
+        joint_in_image=zeros(2, 21), mesh_vertices=zeros(2, num_vertices, 3),
+        mesh_joints=zeros(2, 21, 3), mesh_root=zeros(2, 3), mesh_valid=zeros(2),
+        mano_rotations=np.tile(np.eye(3, dtype=np.float32), (2, 16, 1, 1)),
+        mano_betas=zeros(2, 10), mano_valid=zeros(2), hand_presence=zeros(2),
+        hand_presence_valid=zeros(2), hand_type=zeros(1, 2), hand_type_valid=zeros(1),
+        keypoints=zeros(1, NUM_KEYPOINTS, 3), keypoints_cam=zeros(1, NUM_KEYPOINTS, 3),
+        keypoints_visible=zeros(1, NUM_KEYPOINTS), abs_depth=zeros(2))
+
+
+def upright_affine(affine: np.ndarray, flip: bool, width: int, size: int) -> np.ndarray:
+    """The map from the picture itself to its crop itself, neither mirrored.
+
+    Args:
+        affine: (2, 3) image to crop pixels, of the mirrored image if ``flip``.
+        width: of the picture, pixels.
+        size: side of the crop, pixels.
+    Returns: (2, 3).
+    """
+    square = np.concatenate([np.asarray(affine, np.float64), [[0, 0, 1.0]]])
+    if flip:
+        square = _mirror(size) @ square @ _mirror(width)
+    return square[:2]
+
+
+def _mirror(width: int) -> np.ndarray:
+    """u -> width - 1 - u."""
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+
+def crop_turn(affine: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation about the optical axis from the picture's to the crop's axes.
+
+    Args:
+        affine: (2, 3) image to crop pixels, a rotation, a scale and a shift.
+    """
+    linear = np.asarray(affine, np.float64)[:, :2]
+    turn = np.eye(3)
+    turn[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
+    return turn
+
+
+def to_image(crop_pixels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Crop pixels (..., 2) to pixels of the picture, back through (2, 3)."""
+    affine = np.asarray(affine, np.float64)
+    inverse = np.linalg.inv(affine[:, :2])
+    return (crop_pixels - affine[:, 2]) @ inverse.T

@@ -1,0 +1,130 @@
+"""From a file or an array to pixels, as a person sees the picture."""
+import io
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+# The network reads what the data sets' loader reads; the orientation is applied here.
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+ORIENTATION = 0x0112  # EXIF tag
+WHITE = 255  # what shows through transparent pixels [decided]
+WITH_ALPHA = ('RGBA', 'LA', 'PA', 'La', 'RGBa')
+NOT_RGB = ('CMYK', 'YCbCr', 'LAB', 'HSV')
+HIGH_BYTE = 8  # of 16-bit pixels, as OpenCV takes it
+
+
+class Header(NamedTuple):
+    """What Pillow knows of a file before it decodes it."""
+
+    mode: str
+    transparent: bool
+    orientation: int
+
+
+def read_image(path: Union[str, Path]) -> np.ndarray:
+    """Decode an image file.
+
+    The orientation that EXIF asks for is applied; transparent pixels become white;
+    16-bit, grey, palette and CMYK pictures become 8-bit colour. An 8-bit colour or grey
+    file gives the very pixels that the data sets' loader gives.
+
+    Returns: (H, W, 3) uint8 BGR.
+    Raises:
+        ValueError: the file is missing, empty, cut off or no image; says which.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+    if not content:
+        raise ValueError(f'{path}: the file is empty (0 bytes)')
+    if content.startswith(JPEG_START) and JPEG_END not in content:
+        # OpenCV would fill what is missing with grey.
+        raise ValueError(
+            f'{path}: the file is cut off ({len(content)} bytes); copy it again')
+    image = decode(content)
+    if image is None:
+        raise ValueError(f'{path}: is not an image that OpenCV or Pillow can decode')
+    return image
+
+
+def decode(content: bytes) -> Optional[np.ndarray]:
+    """(H, W, 3) uint8 BGR from a file's bytes, None if they are no image."""
+    header = read_header(content)
+    if header is None or not (header.transparent or header.mode in NOT_RGB):
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), AS_STORED)
+        except cv2.error:  # such as more pixels than it allows
+            image = None
+        if image is not None:
+            return oriented(image, header.orientation if header else 1)
+    return _decode_with_pillow(content) if header else None
+
+
+def read_header(content: bytes) -> Optional[Header]:
+    """Mode and orientation without decoding; None for what Pillow does not know."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            transparent = picture.mode in WITH_ALPHA or 'transparency' in picture.info
+            orientation = picture.getexif().get(ORIENTATION, 1)
+            return Header(picture.mode, transparent, orientation)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError,
+            Image.DecompressionBombError):
+        return None
+
+
+def _decode_with_pillow(content: bytes) -> Optional[np.ndarray]:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            orientation = picture.getexif().get(ORIENTATION, 1)
+            if picture.mode in WITH_ALPHA or 'transparency' in picture.info:
+                picture = picture.convert('RGBA')
+                background = Image.new('RGBA', picture.size, (WHITE,) * 4)
+                picture = Image.alpha_composite(background, picture)
+            pixels = np.asarray(picture.convert('RGB'))
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return oriented(np.ascontiguousarray(pixels[..., ::-1]), orientation)
+
+
+def oriented(image: np.ndarray, orientation: int) -> np.ndarray:
+    """The picture upright: EXIF's orientation 1 to 8 applied; others are ignored."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def check_array(image: np.ndarray, name: str = 'the array') -> np.ndarray:
+    """An array as :func:`read_image` would give it.
+
+    Args:
+        image: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16.
+    Returns: (H, W, 3) uint8 BGR.
+    Raises:
+        ValueError: another shape or type, or no pixel.
+    """
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or not image.size:
+        raise ValueError(
+            f'{name} has shape {image.shape}, expected (H, W), (H, W, 3) BGR or '
+            '(H, W, 4) BGRA with at least one pixel')
+    if image.dtype == np.uint16:
+        image = (image >> HIGH_BYTE).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise ValueError(
+            f'{name} is {image.dtype}, expected uint8 or uint16; scale it to 0..255 '
+            'first')
+    if image.shape[-1] == 4:
+        alpha = image[..., 3:].astype(np.float32) / 255
+        mixed = image[..., :3] * alpha + WHITE * (1 - alpha)
+        image = np.rint(mixed).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))

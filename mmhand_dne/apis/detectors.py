@@ -1,0 +1,123 @@
+"""Finding hands: MMDetection's models or MediaPipe, where they are installed."""
+import inspect
+from typing import Callable, Optional, Sequence, Union
+
+import numpy as np
+
+from .boxes import HandBox
+
+WHOLE_IMAGE = ('whole_image', 'whole-image')
+MEDIAPIPE = 'mediapipe'
+LEAST_CONFIDENCE = 0.3  # of MediaPipe's own search
+Detector = Callable[[np.ndarray, float, float], list[HandBox]]
+
+
+def build_detector(det_model: Union[None, str, dict], det_weights: Optional[str] = None,
+                   det_cat_ids: Union[None, int, Sequence[int]] = None,
+                   device: Optional[str] = None) -> Optional[Detector]:
+    """What finds tight boxes in a picture; None: the whole picture is the box.
+
+    It is called with a picture (H, W, 3) BGR, the lowest score of a box (MediaPipe: of
+    its side), and the intersection over union above which two boxes are one.
+
+    Args:
+        det_model: None or 'whole_image'; 'mediapipe', which tells sides too; or a
+            config or name of MMDetection, such as MMPose's
+            ``rtmdet_nano_320-8xb32_hand.py``.
+        det_weights: checkpoint of MMDetection's model.
+        det_cat_ids: categories that are hands; None takes category 0.
+    Raises:
+        ImportError: the package is not installed; says how to install it.
+    """
+    if det_model is None or det_model in WHOLE_IMAGE:
+        return None
+    if det_model == MEDIAPIPE:
+        return MediaPipeDetector()
+    return MMDetDetector(det_model, det_weights, det_cat_ids, device)
+
+
+class MMDetDetector:
+    """Boxes of MMDetection's ``DetInferencer``; arguments: :func:`build_detector`."""
+
+    def __init__(self, model, weights, cat_ids, device):
+        try:
+            from mmdet.apis import DetInferencer
+        except ImportError as error:
+            raise ImportError(
+                f'the detector {model} needs MMDetection, which is not installed '
+                f'({error}); pip install mmcv and "mmdet>=3.0.0,<3.3.0", or give '
+                'boxes') from error
+        options = dict(model=model, weights=weights, device=device, scope='mmdet')
+        if 'show_progress' in inspect.signature(DetInferencer).parameters:
+            options['show_progress'] = False
+        self.inferencer = DetInferencer(**options)
+        cat_ids = 0 if cat_ids is None else cat_ids
+        self.cat_ids = np.atleast_1d(np.asarray(cat_ids))
+
+    def __call__(self, image: np.ndarray, bbox_thr: float, nms_thr: float
+                 ) -> list[HandBox]:
+        found = self.inferencer(
+            image, return_datasamples=True)['predictions'][0].pred_instances
+        boxes, scores, labels = (
+            np.asarray(found[name].cpu()) for name in ('bboxes', 'scores', 'labels'))
+        kept = np.isin(labels, self.cat_ids) & (scores > bbox_thr)
+        boxes, scores = boxes[kept], scores[kept]
+        return [HandBox(boxes[i].astype(np.float64), kind='tight')
+                for i in without_overlaps(boxes, scores, nms_thr)]
+
+
+class MediaPipeDetector:
+    """Boxes about MediaPipe's 21 landmarks, with sides."""
+
+    def __init__(self, max_hands: int = 8):
+        try:
+            from mediapipe.python.solutions.hands import Hands
+        except ImportError as error:
+            raise ImportError(
+                'the detector mediapipe needs the package mediapipe with its '
+                f'"solutions", which is not installed ({error}); pip install '
+                '"mediapipe<0.10.22", or give boxes') from error
+        self.hands = Hands(static_image_mode=True, max_num_hands=max_hands,
+                           min_detection_confidence=LEAST_CONFIDENCE)
+
+    def __call__(self, image: np.ndarray, bbox_thr: float, nms_thr: float
+                 ) -> list[HandBox]:
+        height, width = image.shape[:2]
+        found = self.hands.process(np.ascontiguousarray(image[..., ::-1]))
+        boxes, scores = [], []
+        for landmarks, handedness in zip(found.multi_hand_landmarks or (),
+                                         found.multi_handedness or ()):
+            points = np.array([[mark.x * width, mark.y * height]
+                               for mark in landmarks.landmark]) - 0.5
+            corners = np.concatenate([points.min(0), points.max(0)])
+            # MediaPipe names the side as in a mirror, as a front camera shows it.
+            guess = handedness.classification[0]
+            side = 'left' if guess.label == 'Right' else 'right'
+            if guess.score > bbox_thr:
+                boxes.append(HandBox(corners, side, kind='tight'))
+                scores.append(guess.score)
+        kept = without_overlaps([box.corners for box in boxes], scores, nms_thr)
+        return [boxes[i] for i in kept]
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,)."""
+    extent = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    common = float(np.prod(extent.clip(min=0)))
+    areas = sum(float(np.prod((box[2:] - box[:2]).clip(min=0)))
+                for box in (first, second))
+    return common / max(areas - common, 1e-9)
+
+
+def without_overlaps(boxes: Sequence, scores: Sequence, threshold: float
+                     ) -> list[int]:
+    """Indices of the boxes to keep, best first: no two overlap by more.
+
+    Args:
+        boxes: (N, 4). scores: (N,). threshold: intersection over union.
+    """
+    kept: list[int] = []
+    for i in np.argsort(-np.asarray(scores), kind='stable'):
+        if all(overlap(boxes[i], boxes[j]) <= threshold for j in kept):
+            kept.append(int(i))
+    return kept

@@ -1,0 +1,258 @@
+"""Hand meshes of pictures, in the shape of MMPose's inferencers."""
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Iterable, Iterator, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
+from mmpose.registry import INFERENCERS
+from rich.progress import track
+
+from mmhand_dne.engine.hooks.checkpoint_match_hook import what_differs
+from mmhand_dne.structures.hand_result import ImageResult
+
+from .boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
+from .config_names import config_of, test_pipeline
+from .crops import CropPipeline
+from .detectors import build_detector
+from .hands import HandReader
+from .inputs import GIVEN, Frame, open_input
+from .intrinsics import conventional_intrinsics, read_intrinsics
+from .jobs import Job, in_batches
+from .result_of import result_of
+from .saving import PictureSaver
+
+NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
+
+
+@INFERENCERS.register_module()
+class HandMeshInferencer(BaseMMPoseInferencer):
+    """Meshes, MANO parameters, cameras and error bars of the hands in pictures.
+
+    Args:
+        model: config: a path, the name of one of this package's, or a ``Config``.
+        weights: checkpoint, loaded as data only; one of another model is refused.
+        device: such as 'cuda:0' or 'cpu'; None takes what there is.
+        scope, show_progress: see MMPose's ``BaseMMPoseInferencer``.
+        det_model, det_weights, det_cat_ids: where hands are, if no boxes are given:
+            see :func:`build_detector`; by default the whole picture is one box.
+        flip_test: average with the un-mirrored prediction on the mirrored crop; None
+            leaves it to the config. Not for models of one hand.
+        output_maps: auxiliary maps too (``ImageResult.maps``).
+        cfg_options: keys of the config to override, as of the tools' --cfg-options.
+
+    Called with an input it yields, picture by picture, ``dict(predictions=[result],
+    visualization=[picture])``; :meth:`results` yields the typed results alone.
+
+    Example:
+        >>> hands = HandMeshInferencer('dne_freehand', 'epoch_17.pth')
+        >>> for result in hands.results('photos/', batch_size=8):
+        ...     print(result.source, [hand.side for hand in result.hands])
+    """
+
+    preprocess_kwargs = {'bbox_thr', 'nms_thr', 'bboxes', 'side', 'intrinsics'}
+    forward_kwargs = {'presence_thr'}
+    visualize_kwargs = {'return_vis', 'show', 'wait_time', 'vis_out_dir', 'kinds'}
+    postprocess_kwargs = {'pred_out_dir', 'formats'}
+
+    def __init__(self, model=None, weights: Optional[str] = None,
+                 device: Optional[str] = None, scope: Optional[str] = 'mmpose',
+                 show_progress: bool = False, det_model: Union[None, str, dict] = None,
+                 det_weights: Optional[str] = None,
+                 det_cat_ids: Union[None, int, Sequence[int]] = None,
+                 flip_test: Optional[bool] = None, output_maps: bool = False,
+                 cfg_options: Optional[dict] = None):
+        cfg = config_of(model, cfg_options)
+        test_cfg = dict(cfg.model.get('test_cfg') or {})
+        if flip_test is not None:
+            test_cfg['flip_test'] = flip_test
+        test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
+        cfg.model.test_cfg = test_cfg
+        self.weights = check_files(weights, device)
+        super().__init__(cfg, weights, device, scope, show_progress)
+        self.reader = HandReader(self.model)
+        self.detector = build_detector(det_model, det_weights, det_cat_ids, device)
+
+    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+        hooks = cfg.get('default_hooks') or {}
+        allowed = (hooks.get('checkpoint_match') or {}).get('allow_unexpected', ())
+        problems = what_differs(
+            model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE))
+        if problems:
+            raise ValueError(f'the checkpoint {self.weights} is not of this model: '
+                             f'{"; ".join(problems)}; use the config it was trained '
+                             'with')
+        _load_checkpoint_to_model(model, checkpoint)
+
+    def _init_pipeline(self, cfg) -> CropPipeline:
+        vertices = self.model.hand_model.template.shape[-2]
+        return CropPipeline(test_pipeline(cfg), vertices, self.model.num_slots == 1)
+
+    def _init_collate(self, cfg):
+        return pseudo_collate
+
+    def _init_visualizer(self, cfg) -> None:
+        """Results are drawn by ``draw_result``, which needs no visualizer."""
+
+    def __call__(self, inputs: GIVEN, return_datasamples: bool = False,
+                 batch_size: int = 1, out_dir: Optional[str] = None, **kwargs
+                 ) -> Iterator[dict]:
+        """Yield ``dict(predictions, visualization)`` for each picture, in order.
+
+        Args:
+            inputs: see :func:`open_input`.
+            return_datasamples: predictions are the crops' data samples instead of one
+                :class:`ImageResult`.
+            batch_size: crops a forward; a batch crosses pictures.
+            out_dir: ``vis_out_dir`` and ``pred_out_dir`` are folders in it.
+            bboxes: see :class:`GivenBoxes`; before a detector's.
+            side: of boxes that name none, and of the whole picture: 'right', 'left' or
+                'both'. A side that is given is taken for present.
+            bbox_thr, nms_thr: of the detector.
+            intrinsics: camera of all pictures, see :func:`read_intrinsics`.
+            presence_thr: hands less probable are left out.
+            return_vis, show, wait_time, vis_out_dir: pictures as of MMPose; a video's
+                go into a video.
+            kinds: of :func:`draw_result`; the first is what is returned or shown.
+            pred_out_dir, formats: files about each picture, see
+                :mod:`mmhand_dne.apis.result_writers`.
+        """
+        if out_dir is not None:
+            kwargs.setdefault('vis_out_dir', str(Path(out_dir) / 'visualizations'))
+            kwargs.setdefault('pred_out_dir', str(Path(out_dir) / 'predictions'))
+        before, during, drawing, after = self._dispatch_kwargs(**kwargs)
+        source = open_input(inputs)
+        if source.is_live:
+            batch_size, drawing['show'] = 1, True
+        with ExitStack() as stack:
+            saver = None
+            if drawing.get('vis_out_dir'):
+                saver = stack.enter_context(
+                    PictureSaver(drawing['vis_out_dir'], source))
+            jobs = self.run(source, batch_size, count=len(source), **before)
+            for job in self._tracked(jobs, len(source)):
+                result = self.result_of(job, **during)
+                pictures = self.visualize([job.frame], [result], saver=saver, **drawing)
+                samples = job.samples if return_datasamples else None
+                yield self.postprocess([result], pictures, samples,
+                                       name=job.frame.name, **after)
+
+    def results(self, inputs: GIVEN, batch_size: int = 1, **kwargs
+                ) -> Iterator[ImageResult]:
+        """Yield the typed result of each picture; arguments as of calling it."""
+        for found in self(inputs, batch_size=batch_size, **kwargs):
+            yield found['predictions'][0]
+
+    def _tracked(self, jobs: Iterator[Job], count: int) -> Iterable[Job]:
+        if not self.show_progress:
+            return jobs
+        return track(jobs, description='Inference', total=count or None)
+
+    def run(self, frames: Iterable[Frame], batch_size: int = 1, count: int = 0,
+            **kwargs) -> Iterator[Job]:
+        """Run the model over pictures; for callers that choose them.
+
+        Args:
+            count: number of pictures of the input, for ``bboxes``; 0: not known.
+            kwargs: of :meth:`preprocess`.
+        """
+        if batch_size < 1:
+            raise ValueError(f'batch_size is {batch_size}, expected >= 1')
+        jobs = self.preprocess(frames, count=count, **kwargs)
+        return in_batches(jobs, batch_size, self.forward)
+
+    def preprocess(self, inputs: Iterable[Frame], count: int = 0, bboxes=None,
+                   side: Optional[str] = None, intrinsics=None, bbox_thr: float = 0.3,
+                   nms_thr: float = 0.3) -> Iterator[Job]:
+        """Cut the crops of each picture; arguments as of calling the inferencer."""
+        check_side(side)
+        camera = read_intrinsics(intrinsics)
+        given = None if bboxes is None else GivenBoxes(bboxes, count, side)
+        for frame in inputs:
+            job = Job(frame, metric=camera is not None)
+            if frame.image is None:
+                job.notes.append(frame.problem)
+                yield job
+                continue
+            height, width = frame.image.shape[:2]
+            matrix = conventional_intrinsics((width, height)) if camera is None else (
+                camera)
+            for box in self._boxes(job, given, side, bbox_thr, nms_thr):
+                problem = check_box(box, (width, height))
+                if problem:
+                    job.notes.append(f'{frame.source}: {problem}')
+                else:
+                    job.crops += self.pipeline.crops(
+                        frame.image, box, matrix, frame.source)
+            yield job
+
+    def _boxes(self, job: Job, given: Optional[GivenBoxes], side: Optional[str],
+               bbox_thr: float, nms_thr: float) -> list[HandBox]:
+        frame = job.frame
+        boxes = given.of(frame.index, frame.source) if given else None
+        if given is not None:
+            if not boxes:
+                job.notes.append(f'{frame.source}: no box is given for it')
+            return boxes or []
+        if self.detector is None:
+            return [whole_image(frame.image.shape[1::-1], side)]
+        boxes = self.detector(frame.image, bbox_thr, nms_thr)
+        job.detected = True
+        if not boxes:
+            job.notes.append(f'{frame.source}: the detector found no hand')
+        return [box._replace(side=side) if box.side is None else box for box in boxes]
+
+    @torch.no_grad()
+    def forward(self, inputs: list[dict], **kwargs) -> list:
+        """The data samples of some crops, with predictions."""
+        return self.model.test_step(self.collate_fn(inputs))
+
+    def result_of(self, job: Job, presence_thr: float = 0.5) -> ImageResult:
+        """The typed result of a picture whose crops have been predicted."""
+        return result_of(job, self.reader, presence_thr)
+
+    def visualize(self, inputs: list[Frame], preds: list[ImageResult],
+                  return_vis: bool = False, show: bool = False, wait_time: float = 0,
+                  vis_out_dir: str = '', kinds: Sequence[str] = ('overlay',),
+                  saver: Optional[PictureSaver] = None) -> list[np.ndarray]:
+        """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
+        if not (return_vis or show or saver):
+            return []
+        from .drawing import draw_frame, show_picture
+        pictures = []
+        for frame, result in zip(inputs, preds):
+            drawn = draw_frame(frame, result, kinds)
+            if saver is not None:
+                saver.add(frame, drawn)
+            pictures.append(next(iter(drawn.values()), None))
+            if show and drawn:
+                show_picture(pictures[-1], frame.source, wait_time)
+        return pictures if return_vis else []
+
+    def postprocess(self, preds: list[ImageResult], visualization: list,
+                    samples: Optional[list] = None, pred_out_dir: str = '',
+                    formats: Sequence[str] = ('json',), name: str = '') -> dict:
+        """Write the files about a picture and hand over what was found."""
+        if pred_out_dir:
+            from .result_writers import write
+            for result in preds:
+                write(result, pred_out_dir, formats, name)
+        return dict(predictions=preds if samples is None else samples,
+                    visualization=visualization)
+
+
+def check_files(weights: Optional[str], device: Optional[str]) -> str:
+    """Refuse a checkpoint or a device that is not there, before anything is built."""
+    if weights is None:
+        raise ValueError('HandMeshInferencer needs weights: the checkpoint of the '
+                         'config; a model without them predicts noise')
+    weights = str(weights)
+    if '://' not in weights and not Path(weights).is_file():
+        raise FileNotFoundError(f'cannot load the checkpoint {weights}: there is no '
+                                'such file; check the path')
+    if str(device).startswith('cuda') and not torch.cuda.is_available():
+        raise ValueError(f'device {device}: torch sees no GPU here; use cpu')
+    return weights

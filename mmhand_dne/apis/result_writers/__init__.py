@@ -1,0 +1,62 @@
+"""Files of a result, one module a format.
+
+All lengths are metres, all angles radians; ``joint_std`` is in millimetres. JSON, NPZ
+and pkl-smplx keep camera axes (x right, y down, z forward). OBJ, PLY and GLB hold the
+scene as viewers want it: x right, y up, z backward (the camera looks along -z), that is
+(x, -y, -z), with each hand where its ``translation`` puts it.
+"""
+from pathlib import Path
+from typing import Sequence, Union
+
+from mmhand_dne.structures.hand_result import ImageResult
+
+from ..files import write_whole
+from .glb_writer import glb_files
+from .json_writer import json_files, read_json
+from .npz_writer import npz_files
+from .obj_writer import obj_files
+from .ply_writer import ply_files
+from .smplx_writer import smplx_files
+
+__all__ = ['FORMATS', 'check_formats', 'read_json', 'write']
+
+# Each gives the endings and contents of the files about one result.
+FORMATS = {
+    'json': json_files, 'npz': npz_files, 'obj': obj_files, 'ply': ply_files,
+    'glb': glb_files, 'pkl-smplx': smplx_files}
+
+
+def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats, each once.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f'unknown format {unknown[0]!r}; choose from '
+                         f'{", ".join(FORMATS)}')
+    return tuple(dict.fromkeys(formats))
+
+
+def write(result: ImageResult, folder: Union[str, Path],
+          formats: Sequence[str] = ('json',), name: str = '') -> list[Path]:
+    """Write a result in some formats; a file appears whole or not at all.
+
+    A picture without hands has a JSON and an NPZ file, and no mesh.
+
+    Args:
+        folder: created if needed.
+        name: of the files before their ending; by default the source's, with the
+            frame's number for a video.
+    Returns: paths of the files.
+    Raises:
+        ValueError: a format is unknown.
+        OSError: the folder cannot be written.
+    """
+    name = name or Path(result.source).stem
+    paths = []
+    for kind in check_formats(formats):
+        for ending, content in FORMATS[kind](result):
+            paths.append(write_whole(Path(folder) / f'{name}{ending}', content))
+    return paths

@@ -1,0 +1,114 @@
+"""Results as JSON, and back.
+
+Schema ``mmhand_dne/result``, version 1. The root is an object::
+
+    {"schema": "mmhand_dne/result", "version": 1,
+     "source": str, "index": int, "size": [W, H], "problem": str,
+     "track_ids": [int, ...], "hands": [HAND, ...]}
+
+and a HAND has the fields of :class:`HandResult` by their names, arrays as nested
+lists, ``mano`` as an object of four arrays. What a model does not give is absent, a
+number that is not finite is ``null``. Numbers have nine digits, so that float32 comes
+back unchanged. Auxiliary maps are not in it (see NPZ). A reader of version 1 must
+ignore fields that it does not know; a change of a known field's meaning raises the
+version.
+"""
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+
+from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParameters
+
+SCHEMA, VERSION = 'mmhand_dne/result', 1
+INTEGERS = ('faces',)
+
+
+def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
+    """One file, for pictures without hands too."""
+    text = json.dumps(as_plain(result), allow_nan=False, ensure_ascii=False)
+    return [('.json', text.encode('utf-8'))]
+
+
+def as_plain(result: ImageResult) -> dict[str, Any]:
+    """A result as lists, numbers and text."""
+    return dict(
+        schema=SCHEMA, version=VERSION, source=result.source, index=result.index,
+        size=list(result.size), problem=result.problem,
+        track_ids=list(result.track_ids),
+        hands=[_plain_record(hand) for hand in result.hands])
+
+
+def read_json(path: Union[str, Path]) -> ImageResult:
+    """The typed result that a JSON file was written from, maps aside.
+
+    Raises:
+        ValueError: the file is not JSON, of another schema or of a later version, or a
+            field is missing or misshapen.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path}: is not JSON ({error}); write it again') from error
+    schema = found.get('schema') if isinstance(found, dict) else None
+    if schema != SCHEMA or found.get('version') != VERSION:
+        version = found.get('version') if schema else None
+        raise ValueError(f'{path}: holds schema {schema!r}, version {version!r}; '
+                         f'expected {SCHEMA!r}, version {VERSION}')
+    try:
+        hands = tuple(_hand(entry) for entry in found['hands'])
+        return ImageResult(
+            found['source'], found['index'], tuple(found['size']), hands,
+            found['problem'], track_ids=tuple(found['track_ids']))
+    except KeyError as error:
+        raise ValueError(f'{path}: the field {error} is missing; write the file '
+                         'again') from error
+
+
+def _plain_record(record) -> dict[str, Any]:
+    plain = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if value is None:
+            continue
+        if isinstance(value, ManoParameters):
+            value = _plain_record(value)
+        elif isinstance(value, np.ndarray):
+            value = _nested(value)
+        plain[field.name] = value
+    return plain
+
+
+def _nested(array: np.ndarray) -> list:
+    """Nested lists of numbers with nine digits, None where not finite."""
+    if array.dtype.kind != 'f':
+        return array.tolist()
+    flat = [float(f'{value:.9g}') if np.isfinite(value) else None
+            for value in array.ravel().tolist()]
+    for length in array.shape[:0:-1]:
+        flat = [flat[i:i + length] for i in range(0, len(flat), length)]
+    return flat
+
+
+def _hand(entry: dict) -> HandResult:
+    values = {}
+    for field in fields(HandResult):
+        if field.name not in entry:
+            if field.default is not None:
+                raise KeyError(field.name)
+            continue
+        value = entry[field.name]
+        if field.name == 'mano':
+            value = ManoParameters(
+                **{part.name: _array(value[part.name])
+                   for part in fields(ManoParameters)})
+        elif isinstance(value, list):
+            value = _array(value, np.int64 if field.name in INTEGERS else np.float32)
+        values[field.name] = value
+    return HandResult(**values)
+
+
+def _array(value: list, dtype=np.float32) -> np.ndarray:
+    return np.array(value, dtype=object).astype(dtype)

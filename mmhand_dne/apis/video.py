@@ -1,0 +1,147 @@
+"""Videos: reading every frame by its number, writing as many at the same rate."""
+import os
+from pathlib import Path
+from typing import Iterator, Optional, Union
+
+import cv2
+import numpy as np
+
+OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
+CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
+DEFAULT_RATE = 30.0  # frames a second, where a camera does not tell its own
+
+
+class Video:
+    """A video file; iterating gives (number, image), None for what is damaged.
+
+    Numbers count from 0 and none is left out: a frame that does not decode keeps its
+    number, so that what is written of the frames has the video's length and rate.
+
+    Raises:
+        ValueError: the file is empty or no video that OpenCV can open.
+    """
+
+    def __init__(self, path: Union[str, Path]):
+        self.path = str(path)
+        if os.path.getsize(self.path) == 0:
+            raise ValueError(f'{path}: the file is empty (0 bytes)')
+        capture = self._open()
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
+        self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+                     int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(self.path)
+        if not capture.isOpened():
+            raise ValueError(f'{self.path}: is not a video that OpenCV can open')
+        return capture
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[int, Optional[np.ndarray]]]:
+        capture, number, steady = self._open(), 0, True
+        try:
+            while True:
+                decoded, image = capture.read()
+                if not decoded:
+                    if number >= self.count:
+                        return
+                    yield number, None
+                    number += 1
+                    continue
+                # Some decoders pass over a damaged frame: its time is then missing.
+                time = capture.get(cv2.CAP_PROP_POS_MSEC) * self.fps / 1000
+                steady = steady and abs(time - round(time)) < OFF_GRID
+                while steady and number < min(round(time), self.count - 1):
+                    yield number, None
+                    number += 1
+                yield number, image
+                number += 1
+        finally:
+            capture.release()
+
+
+class Webcam:
+    """Live frames until the camera stops."""
+
+    count = 0
+
+    def __init__(self, device: int = 0):
+        self.capture = cv2.VideoCapture(device)
+        if not self.capture.isOpened():
+            raise ValueError(f'webcam:{device}: there is no such camera, or another '
+                             'program has it; try another number')
+        self.fps = self.capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[tuple[int, Optional[np.ndarray]]]:
+        number = 0
+        try:
+            while True:
+                decoded, image = self.capture.read()
+                if not decoded:
+                    return
+                yield number, image
+                number += 1
+        finally:
+            self.capture.release()
+
+
+class VideoWriter:
+    """Writes pictures of one size to a video, which appears when it is complete.
+
+    Args:
+        path: ends in .mp4 or .avi.
+        fps: frames a second.
+
+    Use it in a ``with`` statement; an exception inside leaves no file behind.
+    """
+
+    def __init__(self, path: Union[str, Path], fps: float):
+        self.path, self.fps = Path(path), fps
+        self.partial = self.path.with_name(
+            f'.{self.path.stem}.partial{self.path.suffix}')
+        self.writer, self.size, self.count = None, None, 0
+        if self.path.suffix.lower() not in CODECS:
+            raise ValueError(f'{path}: unknown kind of video; let the name end in '
+                             f'{" or ".join(CODECS)}')
+
+    def __enter__(self) -> 'VideoWriter':
+        return self
+
+    def add(self, image: np.ndarray) -> None:
+        """Append one picture (H, W, 3) uint8 RGB; later sizes are fitted to the first.
+
+        Raises:
+            ValueError: the file cannot be written.
+        """
+        if self.writer is None:
+            self._start(image)
+        if image.shape[1::-1] != self.size:
+            image = cv2.resize(image, self.size)
+        self.writer.write(np.ascontiguousarray(image[..., ::-1]))
+        self.count += 1
+
+    def _start(self, image: np.ndarray) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        height, width = image.shape[:2]
+        self.size = (width - width % 2, height - height % 2)  # codecs ask for even ones
+        codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
+        self.writer = cv2.VideoWriter(str(self.partial), codec, self.fps, self.size)
+        if not self.writer.isOpened():
+            raise ValueError(f'{self.path}: the video cannot be written; check the '
+                             "folder's permissions, or let the name end in .avi")
+
+    def __exit__(self, kind, *_) -> None:
+        if self.writer is None:
+            return
+        self.writer.release()
+        if kind is None:
+            os.replace(self.partial, self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
