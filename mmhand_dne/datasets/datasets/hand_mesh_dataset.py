@@ -1,5 +1,7 @@
 """What all data sets of hand meshes have in common."""
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -31,10 +33,16 @@ class HandMeshDataset(IndexedDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo=None):
-        with warnings.catch_warnings():
-            # MMPose warns that it found the file in its own package, as intended.
-            warnings.filterwarnings('ignore', 'The metainfo config file')
+        with quiet_metainfo():
             return parse_pose_metainfo({**cls.METAINFO, **(metainfo or {})})
+
+
+@contextmanager
+def quiet_metainfo() -> Iterator[None]:
+    """MMPose warns that it found the file in its own package, as intended."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'The metainfo config file')
+        yield
 
 
 def pair_of(hand_model: dict) -> HandPair:
