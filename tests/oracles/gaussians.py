@@ -20,15 +20,10 @@ def covariance_of(kind: str, params) -> Tensor:
 def mixing_of(factors) -> Tensor:
     """W from the factors of its inverse, by the words of their docstring."""
     compact = factors.lower_upper.double()
-    size = compact.shape[-1]
-    lower = compact.tril(-1) + torch.eye(size, dtype=torch.float64)
-    diagonal = factors.sign.double() * compact.diagonal(dim1=-2, dim2=-1).exp()
+    lower = compact.tril(-1) + torch.eye(compact.shape[-1], dtype=torch.float64)
+    diagonal = compact.diagonal(dim1=-2, dim2=-1).exp()
     upper = compact.triu(1) + torch.diag_embed(diagonal)
-    unmixing = torch.stack([
-        (a @ b)[order] for a, b, order in zip(
-            lower.reshape(-1, size, size), upper.reshape(-1, size, size),
-            factors.permutation.reshape(-1, size))])
-    return torch.linalg.inv(unmixing).reshape(compact.shape)
+    return torch.linalg.inv(lower @ upper @ factors.base.double())
 
 
 def nll_of(residual: Tensor, covariance: Tensor, shown=None) -> Tensor:

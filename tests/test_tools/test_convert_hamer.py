@@ -99,9 +99,8 @@ def test_mixing_is_exact():
     state = official_state('ours')
     found, _ = tool.convert(state)
     prefix = tool.COVARIANCE
-    factors = MixingFactors(*(found[prefix + n].double() for n in ('lower_upper',)),
-                            found[prefix + 'permutation'],
-                            found[prefix + 'sign'].double())
+    names = ('lower_upper', 'base', 'base_log_det')
+    factors = MixingFactors(*(found[prefix + name].double() for name in names))
     mixing = torch.linalg.inv(compose(factors)[0])
     wanted = state['out_layer_keypoints_3d.weight'].double()
     torch.testing.assert_close(mixing, wanted, rtol=0, atol=1e-5)

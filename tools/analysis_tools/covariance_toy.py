@@ -8,10 +8,6 @@ the NLL above the true density's, in nats a coordinate. The network is a linear 
 of x, so the truth is within reach of the correlated covariance; the full one gets a
 hidden layer, since its factor is no linear function of x.
 
-W is trained by relative steps (:class:`Unmixer`): from the identity to a random
-orthogonal matrix the factors L, U are a poor path, on which plain Adam needs far more
-steps than are taken here.
-
 Mode 'released' refuses to train W, for its loss can only shrink it; its row shows what
 happens if one insists (W is unfrozen behind its back).
 
@@ -111,32 +107,6 @@ class Network(nn.Module):
         return self.part.gaussian(self(x), mean).covariance()
 
 
-class Unmixer:
-    """Relative steps of W: errors are unmixed by B before the part sees them.
-
-    After each step the part's own small map L U is multiplied into B and reset to the
-    identity: density and gradient are unchanged, and each step starts where the factors
-    are best conditioned. ``finish`` gives B to the part.
-    """
-
-    def __init__(self, part: nn.Module):
-        self.part, self.inverse = part, torch.eye(part.dim)
-
-    def __call__(self, errors: Tensor) -> Tensor:
-        """B y; the density's constant log|det B| has no gradient."""
-        return errors @ self.inverse.T
-
-    @torch.no_grad()
-    def absorb(self) -> None:
-        """B <- L U B, L U <- I."""
-        self.inverse = compose(self.part.factors)[0] @ self.inverse
-        self.part.set_mixing(torch.eye(self.part.dim))
-
-    def finish(self) -> None:
-        """The part's W becomes B^-1."""
-        self.part.set_mixing(torch.linalg.inv(self.inverse))
-
-
 class InsistentReleasedLoss(nn.Module):
     """The released terms with W in the graph, which the loss itself refuses.
 
@@ -166,9 +136,7 @@ def train(row: Row, world: World, args, seed: int) -> Network:
     draw = torch.Generator().manual_seed(1000 + seed)
     dim = len(world.mixing)
     network, (x, y) = Network(row, dim), world.draw(row.samples, draw)
-    loss, unmixer = network.loss, None
-    if row.covariance == 'Correlated' and row.mode == 'exact':
-        unmixer = Unmixer(network.part)
+    loss = network.loss
     if row.mode == 'released':
         network.part.lower_upper.requires_grad_()
         loss = InsistentReleasedLoss()
@@ -176,17 +144,12 @@ def train(row: Row, world: World, args, seed: int) -> Network:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         chosen = torch.randint(row.samples, (batch_size,), generator=draw)
-        errors = unmixer(y[chosen]) if unmixer else y[chosen]
-        target = errors.unflatten(1, (-1, 3))
+        target = y[chosen].unflatten(1, (-1, 3))
         value = loss(network(x[chosen]), torch.zeros_like(target), target)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
         schedule.step()
-        if unmixer:
-            unmixer.absorb()
-    if unmixer:
-        unmixer.finish()
     return network.eval()
 
 

@@ -106,7 +106,7 @@ def nll_step(part: Covariance, loss: nn.Module, batch: Batch) -> Callable:
     def leaf(output):
         if isinstance(output, tuple):
             return type(output)(*map(leaf, output))
-        if output is None or not output.is_floating_point():
+        if not isinstance(output, Tensor) or not output.requires_grad:
             return output
         inputs.append(output.detach().clone().requires_grad_())
         return inputs[-1]

@@ -9,9 +9,10 @@ from .covariance import DiagonalCovariance
 from .gaussian_density import CovarianceParams, correlated_nll, diagonal_nll
 from .mixing import (
     MixingFactors,
+    absorb,
     check_condition,
     compose,
-    decompose,
+    from_mixing,
     state_from_mixing,
     unit_columns,
 )
@@ -24,11 +25,25 @@ class CorrelatedCovariance(DiagonalCovariance):
     sigma comes from the token, W is a parameter shared by all images (of a slot). Adds
     d_x d + d^2 weights. Training starts at W = I, the diagonal model [decided].
 
-    State dict, besides ``fc_log_var``: ``lower_upper`` (d, d), ``permutation`` and
-    ``sign`` (d), see :class:`MixingFactors`; and ``unit_mixing`` (d, d), W with unit
-    columns, written for readers when saving and ignored when loading; each with a first
-    dim S if there are several slots. The factors themselves keep W's free scale, so
-    that a resumed run goes on to the bit [decided].
+    W is trained by relative steps: ``lower_upper`` is what an optimiser did to W since
+    the last forward of training, which multiplies it into ``base`` and sets it to 0
+    (:mod:`mixing`). Along the factors of W itself, plain Adam needs far more steps
+    [decided]. What this means for a training:
+
+    - Weight decay of ``lower_upper`` pulls it towards 0, where it starts: it does not
+      pull W towards the identity.
+    - An average of parameters (EMA) averages the last steps only. With buffers copied,
+      MMEngine's default, the averaged model has the newest W; with
+      ``update_buffers=True`` it averages W^-1 itself, but then ``base_log_det``, which
+      only the NLL's value needs, is not quite its log-determinant.
+    - The optimiser must change the parameter itself, not a copy in other precision
+      (DeepSpeed), and not put it back to an earlier value (SAM, L-BFGS).
+
+    State dict, besides ``fc_log_var``: ``lower_upper`` (d, d), ``base`` (d, d) and
+    ``base_log_det`` (), see :class:`MixingFactors`; and ``unit_mixing`` (d, d), W with
+    unit columns, written for readers when saving and ignored when loading; each with a
+    first dim S if there are several slots. ``lower_upper`` is saved as it is, and
+    ``base`` keeps W's free scale, so that a resumed run goes on to the bit [decided].
 
     An ill-conditioned W (:func:`check_condition`) raises when it is reported, saved or
     loaded, and every ``check_interval`` training steps: checking each step would cost
@@ -63,9 +78,9 @@ class CorrelatedCovariance(DiagonalCovariance):
         shape = (self.dim,) if self.num_slots == 1 else (self.num_slots, self.dim)
         self.lower_upper = nn.Parameter(torch.zeros(*shape, self.dim),
                                         requires_grad=train_mixing)
-        order = torch.arange(self.dim).expand(shape).clone()
-        self.register_buffer('permutation', order)
-        self.register_buffer('sign', torch.ones(shape))
+        base = torch.eye(self.dim).expand(*shape, self.dim).clone()
+        self.register_buffer('base', base)
+        self.register_buffer('base_log_det', torch.zeros(shape[:-1]))
         if initial_mixing == 'released':
             bound = self.dim**-0.5
             self.set_mixing(torch.empty(*shape, self.dim).uniform_(-bound, bound))
@@ -73,18 +88,33 @@ class CorrelatedCovariance(DiagonalCovariance):
     @property
     def factors(self) -> MixingFactors:
         """The factors of W^-1 as they are."""
-        return MixingFactors(self.lower_upper, self.permutation, self.sign)
+        return MixingFactors(self.lower_upper, self.base, self.base_log_det)
 
     def params(self, token: Tensor) -> CovarianceParams:
-        """Log variances of z, and the factors of W^-1."""
+        """Log variances of z, and the factors of W^-1.
+
+        In training the last step is taken into ``base`` first.
+        """
         params = super().params(token)
         if not self.linear:
             return params
-        if self.training and self.lower_upper.requires_grad:
+        learning = self.lower_upper.requires_grad and torch.is_grad_enabled()
+        if self.training and learning:
+            self._absorb()
             self._steps += 1
             if self._steps % self.check_interval == 0:
                 check_condition(self.mixing())
+            return params._replace(mixing=self.factors._replace(absorbed=True))
         return params._replace(mixing=self.factors)
+
+    @torch.no_grad()
+    def _absorb(self) -> None:
+        """B <- L U B, L U <- I: W is the same. Nothing changes if nothing was learnt.
+
+        B is replaced, not changed: the graph of an earlier forward holds the old one.
+        """
+        self.base, self.base_log_det = absorb(self.factors)
+        self.lower_upper.zero_()
 
     def root(self, params: CovarianceParams) -> Tensor:
         """W diag sigma; one inverse for all images."""
@@ -108,9 +138,8 @@ class CorrelatedCovariance(DiagonalCovariance):
         """W (d, d) or (S, d, d) as it is, scale included; float64 inside."""
         if not self.linear:
             return torch.eye(self.dim).to(self.fc_log_var.weight)
-        compact, permutation, sign = self.factors
-        double = MixingFactors(compact.double(), permutation, sign.double())
-        return torch.linalg.inv(compose(double)[0]).to(compact.dtype)
+        double = MixingFactors(*(tensor.double() for tensor in self.factors[:3]))
+        return torch.linalg.inv(compose(double)[0]).to(self.base.dtype)
 
     def unit_mixing(self) -> Tensor:
         """W with unit columns, for reports; raises if ill-conditioned."""
@@ -130,8 +159,8 @@ class CorrelatedCovariance(DiagonalCovariance):
         if mixing.shape != self.lower_upper.shape:
             raise ValueError(f'W has shape {tuple(mixing.shape)}; expected '
                              f'{tuple(self.lower_upper.shape)}')
-        for name, value in decompose(mixing)._asdict().items():
-            getattr(self, name).copy_(value)
+        step, self.base, self.base_log_det, _ = from_mixing(mixing)
+        self.lower_upper.copy_(step)
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from .mixing import MixingFactors, compose, pack_gradient, product, unpack
+from .mixing import MixingFactors, compose, unmix
 
 
 class CovarianceParams(NamedTuple):
@@ -74,41 +74,46 @@ def correlated_nll(residual: Tensor, log_var: Tensor, mixing: MixingFactors,
         return scaled.mT @ scaled
 
     residual, log_det_hidden = fill_hidden(residual, visible, precision)
-    if mixing.lower_upper.dim() == 2:
-        nll = _CorrelatedNLL.apply(residual, log_var, *mixing)
+    if mixing.absorbed:
+        nll = _RelativeNLL.apply(residual, log_var, *mixing[:3])
     else:
         unmixing, log_det = compose(mixing)
-        q = torch.einsum('...sd,sed->...se', residual, unmixing)
-        nll = diagonal_nll(q, log_var) - log_det
+        nll = diagonal_nll(unmix(residual, unmixing), log_var) - log_det
     return nll if log_det_hidden is None else nll + log_det_hidden
 
 
-class _CorrelatedNLL(torch.autograd.Function):
-    """The same for one W and nothing hidden, in one node.
+class _RelativeNLL(torch.autograd.Function):
+    """The same for W^-1 = B and nothing hidden, in one node.
 
-    At d = 60 what it costs more than the diagonal density is nodes, not products.
+    The gradient of the step L U at the identity is the relative one (Cardoso and
+    Laheld, 1996): the sum over images of dNLL/dq q^T - I. It needs no factor. At d = 60
+    what W costs more than the diagonal density is nodes, not products.
     """
 
     @staticmethod
-    def forward(ctx, residual: Tensor, log_var: Tensor, compact: Tensor, order: Tensor,
-                sign: Tensor):
-        lower, upper, log_det = unpack(compact, sign)
-        unmixing = product(lower, upper, order)
-        q = residual @ unmixing.mT
+    def forward(ctx, residual: Tensor, log_var: Tensor, step: Tensor, base: Tensor,
+                base_log_det: Tensor):
+        q = unmix(residual, base)
         scaled = torch.exp(-log_var).mul_(q)
-        ctx.save_for_backward(residual, q, scaled, unmixing, lower, upper, order)
-        return torch.addcmul(log_var, q, scaled).sum(-1).mul_(0.5).sub_(log_det)
+        ctx.save_for_backward(q, scaled, base)
+        return torch.addcmul(log_var, q, scaled).sum(-1).mul_(0.5).sub_(base_log_det)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
-        residual, q, scaled, unmixing, *factors = ctx.saved_tensors
+        q, scaled, base = ctx.saved_tensors
         rows = grad[..., None]
         grad_q = scaled * rows
         grad_log_var = q.mul(scaled).sub_(1).mul_(-0.5 * rows)
-        grad_unmixing = grad_q.flatten(0, -2).mT @ residual.flatten(0, -2)
-        grad_compact = pack_gradient(*factors, grad_unmixing, -grad.sum())
-        return grad_q @ unmixing, grad_log_var, grad_compact, None, None
+        size = base.shape[-1]
+        if base.dim() == 2:
+            grad_step = grad_q.reshape(-1, size).mT @ q.reshape(-1, size)
+            grad_step.diagonal().sub_(grad.sum())
+        else:
+            grad_step = torch.einsum('...sd,...se->sde', grad_q, q)
+            images = grad.reshape(-1, len(base)).sum(0)
+            grad_step.diagonal(dim1=-2, dim2=-1).sub_(images[:, None])
+        return unmix(grad_q, base.mT), grad_log_var, grad_step, None, None
 
 
 def fill_hidden(residual: Tensor, visible: Optional[Tensor],

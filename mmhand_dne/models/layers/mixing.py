@@ -1,9 +1,12 @@
-"""The linear map W of the correlated covariance, held as the factors of its inverse.
+"""The linear map W of the correlated covariance, held by its inverse.
 
-W^-1 = Pi L U with L unit lower and U upper triangular: d^2 numbers, log|det| is a sum
-and no training step factorises anything. They are stored as one matrix, strictly lower
-part L, strictly upper part U, diagonal log|U_ii|: all zeros is W = I. The permutation
-Pi and the signs of U_ii, which a general W needs, are constants.
+W^-1 = L U B. B is a constant; L, unit lower, and U, upper triangular, are the step
+taken since B was made: d^2 numbers in one matrix, strictly lower part L, strictly upper
+part U, diagonal log U_ii. Zeros are no step. B takes the step in (:func:`absorb`), so
+that the next one starts at the identity, where L U is as well conditioned as can be.
+Such steps, relative to W, are those of the relative gradient (Cardoso and Laheld,
+1996): how fast W is learnt does not depend on W. Log-determinants are sums; no training
+step factorises anything.
 """
 from typing import NamedTuple
 
@@ -14,92 +17,94 @@ MAX_CONDITION = 1e6  # of W with unit columns; float32 cannot invert a worse one
 
 
 class MixingFactors(NamedTuple):
-    """Factors of an unmixing matrix; the names are those in a state dict.
+    """Factors of an unmixing matrix; the tensors' names are those in a state dict.
 
     Attributes:
         lower_upper: (..., d, d) as the module describes; leading dims are slots.
-        permutation: (..., d) int64, row i of W^-1 is row ``permutation[i]`` of L U.
-        sign: (..., d) of U's diagonal, 1 or -1.
+        base: (..., d, d) B.
+        base_log_det: (...) log|det B|.
+        absorbed: ``lower_upper`` is known to be 0, W^-1 is B.
     """
 
     lower_upper: Tensor
-    permutation: Tensor
-    sign: Tensor
+    base: Tensor
+    base_log_det: Tensor
+    absorbed: bool = False
 
 
 class _Compose(torch.autograd.Function):
-    """Pi L U and log|det| in one node."""
+    """L U B and log|det| in one node."""
 
     @staticmethod
-    def forward(ctx, compact: Tensor, order: Tensor, sign: Tensor):
-        lower, upper, log_det = unpack(compact, sign)
-        ctx.save_for_backward(lower, upper, order)
-        return product(lower, upper, order), log_det
+    def forward(ctx, compact: Tensor, base: Tensor, base_log_det: Tensor):
+        lower, upper = unpack(compact)
+        unmixing, upper_base = product(lower, upper, base)
+        ctx.save_for_backward(lower, upper, upper_base, base)
+        return unmixing, log_det(compact) + base_log_det
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor, grad_log_det: Tensor):
-        return pack_gradient(*ctx.saved_tensors, grad, grad_log_det), None, None
+        lower, upper, upper_base, base = ctx.saved_tensors
+        result = ((lower.mT @ grad).add_(grad) @ base.mT).triu_()
+        # d exp(s) = exp(s) ds on the diagonal.
+        diagonal = result.diagonal(dim1=-2, dim2=-1)
+        diagonal.mul_(upper.diagonal(dim1=-2, dim2=-1)).add_(grad_log_det[..., None])
+        return result.add_((grad @ upper_base.mT).tril_(-1)), None, None
 
 
 def compose(factors: MixingFactors) -> tuple[Tensor, Tensor]:
     """W^-1 (..., d, d) and log|det W^-1| (...), differentiable in ``lower_upper``."""
-    return _Compose.apply(*factors)
+    return _Compose.apply(*factors[:3])
 
 
-def unpack(compact: Tensor, sign: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """L - I, U, and log|det U| of compact factors; outside of autograd."""
-    logs = compact.diagonal(dim1=-2, dim2=-1)
-    upper = compact.triu(1)
-    upper.diagonal(dim1=-2, dim2=-1).copy_(logs.exp().mul_(sign))
-    return compact.tril(-1), upper, logs.sum(-1)
+def absorb(factors: MixingFactors) -> tuple[Tensor, Tensor]:
+    """B and log|det B| with the step taken in, as new tensors; outside of autograd.
+
+    Graphs of earlier forwards may still hold the old ones.
+    """
+    compact, base, base_log_det, _ = factors
+    return product(*unpack(compact), base)[0], log_det(compact).add_(base_log_det)
 
 
-def product(lower: Tensor, upper: Tensor, order: Tensor) -> Tensor:
-    """Pi L U, ``lower`` being L - I."""
-    return _take_rows((lower @ upper).add_(upper), order)
+def unpack(compact: Tensor) -> tuple[Tensor, Tensor]:
+    """L - I and U of a compact step; outside of autograd."""
+    upper = compact.triu()
+    upper.diagonal(dim1=-2, dim2=-1).exp_()
+    return compact.tril(-1), upper
 
 
-def pack_gradient(lower: Tensor, upper: Tensor, order: Tensor, grad: Tensor,
-                  grad_log_det: Tensor) -> Tensor:
-    """Gradient of the compact factors from those of Pi L U and log|det|."""
-    grad = _put_rows(grad, order)
-    result = (lower.mT @ grad).add_(grad).triu_()
-    # d exp(s) = exp(s) ds on the diagonal.
-    diagonal = result.diagonal(dim1=-2, dim2=-1)
-    diagonal.mul_(upper.diagonal(dim1=-2, dim2=-1)).add_(grad_log_det[..., None])
-    return result.add_((grad @ upper.mT).tril_(-1))
+def product(lower: Tensor, upper: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+    """L U B, ``lower`` being L - I; and U B."""
+    upper_base = upper @ base
+    return (lower @ upper_base).add_(upper_base), upper_base
 
 
-def _take_rows(matrix: Tensor, order: Tensor) -> Tensor:
-    """Rows ``order`` (..., d) of matrices (..., d, d)."""
-    if matrix.dim() == 2:
-        return matrix.index_select(0, order)  # a third of the time of gather
-    return matrix.gather(-2, order[..., None].expand_as(matrix))
+def log_det(compact: Tensor) -> Tensor:
+    """log|det L U| (...)."""
+    return compact.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def _put_rows(matrix: Tensor, order: Tensor) -> Tensor:
-    """The inverse of :func:`_take_rows`."""
-    result = torch.empty_like(matrix)
-    if matrix.dim() == 2:
-        return result.index_copy_(0, order, matrix)
-    return result.scatter_(-2, order[..., None].expand_as(matrix), matrix)
+def unmix(rows: Tensor, unmixing: Tensor) -> Tensor:
+    """W^-1 r of rows (..., d), or (..., S, d) for W^-1 (S, d, d)."""
+    if unmixing.dim() == 2:
+        return rows @ unmixing.mT
+    return torch.einsum('...sd,sed->...se', rows, unmixing)
 
 
-def decompose(mixing: Tensor) -> MixingFactors:
-    """Factors that represent W (..., d, d) exactly, its columns' scale included.
+def from_mixing(mixing: Tensor) -> MixingFactors:
+    """Factors of W (..., d, d), its columns' scale included.
 
     Raises: ValueError where W is not square, not finite, or ill-conditioned.
     """
     if mixing.dim() < 2 or mixing.shape[-1] != mixing.shape[-2]:
         raise ValueError(f'W has shape {tuple(mixing.shape)}; expected (..., d, d)')
     check_condition(mixing)
-    compact, pivots = torch.linalg.lu_factor(torch.linalg.inv(mixing.double()))
-    pi = torch.lu_unpack(compact, pivots, unpack_data=False)[0]
-    diagonal = compact.diagonal(dim1=-2, dim2=-1).clone()
-    compact.diagonal(dim1=-2, dim2=-1).copy_(diagonal.abs().log())
-    return MixingFactors(compact.to(mixing.dtype), pi.argmax(-1),
-                         diagonal.sign().to(mixing.dtype))
+    # LAPACK returns columns; a product's last bits depend on the layout.
+    base = torch.linalg.inv(mixing.double()).contiguous()
+    return MixingFactors(
+        torch.zeros_like(mixing), base.to(mixing.dtype),
+        torch.linalg.slogdet(base)[1].to(mixing.dtype), absorbed=True)
 
 
 def unit_columns(mixing: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +127,7 @@ def check_condition(mixing: Tensor) -> None:
         raise ValueError(
             f'W with unit columns has condition number {condition:.3g}, above '
             f'{MAX_CONDITION:.0e}: its density is meaningless in float32; restart from '
-            'the identity with a lower learning rate or some weight decay on it'
+            'the identity with a lower learning rate'
         )
 
 
@@ -132,4 +137,6 @@ def state_from_mixing(mixing: Tensor) -> dict[str, Tensor]:
     Keys are relative to the part, to be joined with e.g.
     ``'uncertainty_head.covariance.'``.
     """
-    return {**decompose(mixing)._asdict(), 'unit_mixing': unit_columns(mixing)[0]}
+    tensors = from_mixing(mixing)._asdict()
+    del tensors['absorbed']
+    return {**tensors, 'unit_mixing': unit_columns(mixing)[0]}

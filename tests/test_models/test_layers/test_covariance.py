@@ -19,7 +19,7 @@ def make(kind, dtype=torch.float32, seed=0, dim=D, channels=IN, **options):
     part = MODELS.build(dict(
         type=kind.split(',')[0], in_channels=channels, dim=dim,
         **options)).to(dtype)
-    with torch.no_grad():  # away from the start, W permuted and with negative pivots
+    with torch.no_grad():  # away from the start, W in the middle of a step
         for parameter in part.parameters():
             if parameter.dim() == 2:
                 parameter += torch.randn_like(parameter) / 20
@@ -27,6 +27,7 @@ def make(kind, dtype=torch.float32, seed=0, dim=D, channels=IN, **options):
             shape = part.lower_upper.shape
             part.set_mixing(torch.eye(dim, dtype=dtype)
                             + 0.5 * torch.randn(shape, dtype=dtype))
+            part.lower_upper += torch.randn_like(part.lower_upper) / 20
     return part
 
 
@@ -44,9 +45,10 @@ def batch(part, dtype=torch.float32, rows=6, seed=1):
 @pytest.mark.parametrize('hidden', [False, True])
 @pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5),
                                               (torch.float64, 1e-10)])
+@pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize('kind', KINDS)
-def test_nll_is_the_multivariate_normals(kind, dtype, tolerance, hidden):
-    part = make(kind, dtype)
+def test_nll_is_the_multivariate_normals(kind, training, dtype, tolerance, hidden):
+    part = make(kind, dtype).train(training)
     token, residual, visible = batch(part, dtype)
     visible = visible if hidden else None
     params = part(token)
@@ -75,7 +77,7 @@ def test_gaussian_is_the_same_density(kind):
 @pytest.mark.parametrize('hidden', [False, True])
 @pytest.mark.parametrize('kind', KINDS)
 def test_gradcheck(kind, hidden):
-    part = make(kind, torch.float64, dim=6, channels=2)
+    part = make(kind, torch.float64, dim=6, channels=2).eval()
     token, residual, visible = batch(part, torch.float64, rows=2)
     visible = visible if hidden else None
     names = [name for name, _ in part.named_parameters()]
@@ -88,6 +90,28 @@ def test_gradcheck(kind, hidden):
     inputs = [token, residual, *part.parameters()]
     inputs = [tensor.detach().clone().requires_grad_() for tensor in inputs]
     assert torch.autograd.gradcheck(run, inputs, atol=1e-6)
+
+
+@pytest.mark.parametrize('hidden', [False, True])
+@pytest.mark.parametrize('kind', [kind for kind in KINDS if 'linear' not in kind])
+def test_gradients_in_training_are_those_of_a_step_from_the_same_w(kind, hidden):
+    """In training the step is absorbed: the formula of the gradient is another one."""
+    part = make(kind, torch.float64)
+    token, residual, visible = batch(part, torch.float64)
+    part(token)  # from here on the step is zero
+    token.requires_grad_(), residual.requires_grad_()
+    weight = torch.linspace(1, 2, residual[..., 0].numel()).double()
+    found = []
+    for training in (True, False):
+        params = part.train(training)(token)
+        absorbed = params.mixing is not None and params.mixing.absorbed
+        assert absorbed == (training and 'Correlated' in kind)
+        nll = part.nll(params, 30 * residual, visible if hidden else None)
+        inputs = [token, residual, *part.parameters()]
+        found.append(torch.autograd.grad((nll.flatten() * weight).sum(), inputs))
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other)
+        assert (one != 0).any()
 
 
 def test_identity_mixing_is_the_diagonal():

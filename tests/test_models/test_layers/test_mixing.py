@@ -1,4 +1,4 @@
-"""W as factors of its inverse: exact, saved, refused when ill-conditioned."""
+"""W by its inverse: exact, saved, refused when ill-conditioned."""
 import copy
 
 import pytest
@@ -6,9 +6,10 @@ import torch
 
 from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
 from mmhand_dne.models.layers.mixing import (
+    MixingFactors,
     check_condition,
     compose,
-    decompose,
+    from_mixing,
     state_from_mixing,
     unit_columns,
 )
@@ -37,10 +38,10 @@ def spoil(part):
 
 @pytest.mark.parametrize('mixing', [
     random_mixing(), random_mixing(1).T * 1e-3,
-    torch.eye(D).double().flip(0),  # no LU factors without a permutation
+    torch.eye(D).double().flip(0),  # no product of L and U
     -torch.eye(D).double(), random_mixing(2, (2, D, D))])
 def test_any_invertible_w_is_represented_exactly(mixing):
-    factors = decompose(mixing)
+    factors = from_mixing(mixing)
     unmixing, log_det = compose(factors)
     identity = torch.eye(D).double().expand(mixing.shape)
     torch.testing.assert_close(unmixing @ mixing, identity, rtol=1e-10, atol=1e-10)
@@ -50,13 +51,17 @@ def test_any_invertible_w_is_represented_exactly(mixing):
     torch.testing.assert_close(part_with(mixing, num_slots=slots).mixing(), mixing)
 
 
-def test_compose_has_exact_gradients():
+def test_a_step_away_from_w_is_the_product_of_its_words():
     for mixing in (random_mixing(), random_mixing(2, (2, D, D))):
-        compact, order, sign = decompose(mixing)
-        assert not torch.equal(order, order.sort().values)  # the hard case
+        _, base, base_log_det, _ = from_mixing(mixing)
+        step = 0.3 * random_mixing(3, mixing.shape)
+        factors = MixingFactors(step, base, base_log_det)
+        unmixing, log_det = compose(factors)
+        torch.testing.assert_close(torch.linalg.inv(unmixing), mixing_of(factors))
+        torch.testing.assert_close(log_det, torch.linalg.slogdet(unmixing)[1])
         assert torch.autograd.gradcheck(
-            lambda x, order=order, sign=sign: compose((x, order, sign)),
-            compact.requires_grad_())
+            lambda x, base=base, log=base_log_det: compose(MixingFactors(x, base, log)),
+            step.requires_grad_())
 
 
 def test_one_w_for_all_slots():
@@ -77,11 +82,13 @@ def test_columns_are_normalised_and_sigma_absorbs_the_scale():
     torch.testing.assert_close(unit @ absorbed @ unit.T, covariance)
 
 
-def test_checkpoint_holds_the_factors_and_w_with_unit_columns():
+def test_checkpoint_holds_the_step_its_base_and_w_with_unit_columns():
     part = part_with(random_mixing(dtype=torch.float32))
+    with torch.no_grad():
+        part.lower_upper += 0.1 * random_mixing(1, dtype=torch.float32)
     state = part.state_dict()
     assert set(state) == {'fc_log_var.weight', 'fc_log_var.bias', 'lower_upper',
-                          'permutation', 'sign', 'unit_mixing'}
+                          'base', 'base_log_det', 'unit_mixing'}
     torch.testing.assert_close(state['unit_mixing'], unit_columns(part.mixing())[0])
     again = CorrelatedCovariance(4, D)
     again.load_state_dict(state)
@@ -110,12 +117,13 @@ def test_ill_conditioned_w_is_refused_everywhere():
             healthy.set_mixing(mixing)
     bad = CorrelatedCovariance(4, D)
     spoil(bad)
+    step = bad.lower_upper.detach().clone()
     for report in (bad.unit_mixing, bad.state_dict,
                    lambda: bad.gaussian(bad(torch.zeros(1, 4)), torch.zeros(1, D))):
         with pytest.raises(ValueError, match='condition number .* above 1e[+]06'):
             report()
     state = healthy.state_dict()
-    state['lower_upper'] = bad.lower_upper.detach()
+    state['lower_upper'] = step
     with pytest.raises(ValueError, match='condition number'):
         healthy.load_state_dict(state)
 
