@@ -1,12 +1,7 @@
-"""Random evaluated data samples, and their evaluation in several processes."""
+"""Random evaluated data samples."""
 
-import os
-
-import mmengine.dist as dist
 import numpy as np
 import torch
-from mmengine.dataset import DefaultSampler
-from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
@@ -72,23 +67,3 @@ def random_sample(index, hand_type=None, seed=0):
 def batches(indices, size=2):
     indices = list(indices)
     return [indices[i : i + size] for i in range(0, len(indices), size)]
-
-
-def evaluate_rank(rank, world_size, port, count, out_path):
-    """Evaluate ``count`` samples as rank of ``world_size``, in order and shuffled."""
-    from mmhand_dne.evaluation import HandMeshMetric
-
-    torch.set_num_threads(1)
-    os.chdir(os.path.dirname(out_path))
-    torch.distributed.init_process_group(
-        'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world_size
-    )
-    assert dist.get_world_size() == world_size
-    evaluator = Evaluator(HandMeshMetric())
-    found = []
-    for shuffle in (False, True):
-        for batch in batches(DefaultSampler(range(count), shuffle=shuffle, seed=0)):
-            evaluator.process([random_sample(index) for index in batch])
-        found.append(evaluator.evaluate(count))
-    torch.save(found, f'{out_path}.{rank}')
-    torch.distributed.destroy_process_group()

@@ -31,3 +31,7 @@ val_dataloader = dict(
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=val_pipeline))
 test_dataloader = val_dataloader
+
+# InterHand2.6M's public protocols say nothing about rendered hands.
+val_evaluator = dict(protocols=[])
+test_evaluator = val_evaluator

@@ -59,5 +59,13 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='HandMeshMetric')
+# Two public protocols, never comparable with each other, beside the paper's numbers:
+# wrist/ (InterWild: wrist root, unscaled; its tables are of the human-annotated images)
+# and mcp_scaled/ (IntagHand: two-hand images, middle knuckle, true bone length).
+val_evaluator = dict(
+    type='HandMeshMetric',
+    protocols=[
+        dict(type='WristProtocol', hand_model=hand_model),
+        dict(type='MCPScaledProtocol', hand_model=hand_model),
+    ])
 test_evaluator = val_evaluator

@@ -19,7 +19,10 @@ class LoadHandImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Add ``img``, ``img_shape`` and ``ori_shape``."""
+        """Add ``img``, ``img_shape``, ``ori_shape`` and ``image_mean``.
+
+        The last is the mean over pixels and channels, 0 to 255: some images are black.
+        """
         path = results['img_path']
         try:
             content = np.fromfile(path, np.uint8)
@@ -45,6 +48,7 @@ class LoadHandImage(BaseTransform):
                 'the annotations, not resized'
             )
         results['img'] = image
+        results['image_mean'] = float(np.mean(cv2.mean(image)[:3]))
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 

@@ -14,7 +14,7 @@ from mmhand_dne.structures.hand_labels import HandLabels
 META_KEYS = (
     'id', 'img_id', 'img_path', 'ori_shape', 'img_shape', 'input_size', 'input_center',
     'input_scale', 'crop_affine', 'flip', 'hand_side', 'sample_idx', 'hand_type',
-    'hand_type_valid', 'abs_depth', 'focal', 'principal_pt')
+    'hand_type_valid', 'abs_depth', 'focal', 'principal_pt', 'image_mean')
 
 
 def hand_labels(results: dict) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """HandMeshMetric: mesh, joint, projection and root errors of two-hand predictions."""
 
-import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -20,16 +19,18 @@ from ..functional.pose_errors import (
     relative_root_error,
 )
 from .image_results import (
+    hand_flags,
     image_identity,
     image_name,
+    mean_of_finite,
     read_field,
     refuse_empty,
     sorted_once,
 )
+from .protocols import build_protocols
 
 STAGE_FIELD = re.compile(r'(coarse|stage\d+)_vertices')
 MESH_FIELDS = ('vertices', 'joints', 'camera')
-INTERACTING = {'right': False, 'left': False, 'interacting': True}
 
 
 @METRICS.register_module()
@@ -53,7 +54,12 @@ class HandMeshMetric(BaseMetric):
 
     Beside MMPose's InterHandMetric one of the two needs a prefix: both report MRRPE.
 
+    Public protocols come beside these numbers, under their names: ``wrist/MPJPE_All``
+    of :class:`WristProtocol`, ``mcp_scaled/MPJPE`` of :class:`MCPScaledProtocol`.
+
     Args:
+        protocols: configs of protocols, e.g. ``[dict(type='WristProtocol')]``. They
+            regress joints from meshes: give them the run's ``hand_model``.
         allow_reflection: PA may mirror the prediction.
         collect_device, prefix, collect_dir: as in ``BaseMetric``.
     """
@@ -61,12 +67,15 @@ class HandMeshMetric(BaseMetric):
     def __init__(
         self,
         allow_reflection: bool = False,
+        protocols: Sequence[dict] = (),
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ):
         super().__init__(collect_device, prefix, collect_dir)
         self.allow_reflection = allow_reflection
+        self.protocols = build_protocols(protocols)
+        self._names: tuple[str, ...] = ()
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the errors of a batch.
@@ -112,11 +121,15 @@ class HandMeshMetric(BaseMetric):
         metrics = {}
         for name, column in zip(names, values.T, strict=True):
             if name in ('MRRPE', 'presence_acc'):
-                metrics[name] = _mean_of_finite(name, column)
+                metrics[name] = mean_of_finite(name, column)
                 continue
-            metrics[f'{name}_SH'] = _mean_of_finite(name, column[~interacting])
-            metrics[f'{name}_IH'] = _mean_of_finite(name, column[interacting])
-            metrics[f'{name}_All'] = _mean_of_finite(name, column)
+            metrics[f'{name}_SH'] = mean_of_finite(name, column[~interacting])
+            metrics[f'{name}_IH'] = mean_of_finite(name, column[interacting])
+            metrics[f'{name}_All'] = mean_of_finite(name, column)
+        for i, protocol in enumerate(self.protocols):
+            values = np.stack([result['protocols'][i] for result in results])
+            scores = protocol.scores(values, interacting)
+            metrics.update({f'{protocol.name}/{k}': v for k, v in scores.items()})
         return _without_empty(metrics)
 
     def _image_result(self, sample: dict) -> dict:
@@ -141,12 +154,15 @@ class HandMeshMetric(BaseMetric):
         values['MRRPE'] = torch.where(no_place, torch.inf, root_error)
         probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
         values['presence_acc'] = presence_correct(probability, *presence)
+        if tuple(values) != self._names:
+            self._names = tuple(values)  # one tuple for all images
         return dict(
             order=image_identity(sample, image),
             image=image,
-            interacting=_is_interacting(sample, image),
-            names=tuple(values),
+            interacting=all(hand_flags(sample, image)),
+            names=self._names,
             values=torch.stack(list(values.values())).numpy(),
+            protocols=[protocol.read(sample, image) for protocol in self.protocols],
         )
 
 
@@ -207,40 +223,12 @@ def _read_meshes(
     return ['', *(f'{stage}/' for stage in stages)], HandMeshPrediction(*stacked)
 
 
-def _is_interacting(sample: dict, image: str) -> bool:
-    """True hand type of an image, given by name or as two flags (right, left)."""
-    hand_type = sample.get('hand_type')
-    if isinstance(hand_type, str) and hand_type in INTERACTING:
-        return INTERACTING[hand_type]
-    if not isinstance(hand_type, str) and hand_type is not None:
-        flags = np.asarray(hand_type).reshape(-1)
-        if flags.size == 2:
-            return bool(flags.all())
-    raise ValueError(
-        f'image {image}: hand_type is {hand_type!r}, expected one of '
-        f'{sorted(INTERACTING)} or two flags (right, left); pack it as meta key'
-    )
-
-
-def _mean_of_finite(name: str, column: np.ndarray) -> float:
-    """Mean over images with truth; NaN where there is none."""
-    column = column[~np.isnan(column)]
-    finite = column[np.isfinite(column)]
-    if len(finite) < len(column):
-        print_log(
-            f'{name} leaves out {len(column) - len(finite)} of {len(column)} images: '
-            'their predicted camera scale is not positive',
-            logger='current',
-            level=logging.WARNING,
-        )
-    return float(finite.sum() / len(finite)) if len(finite) else float('nan')
-
-
 def _without_empty(metrics: dict[str, float]) -> dict[str, float]:
     """Metrics without the empty groups, which are named in one log line."""
     empty = [key for key, value in metrics.items() if np.isnan(value)]
     if empty:
-        names = ', '.join(key for key in empty if '/' not in key)
+        stage = re.compile(r'(coarse|stage\d+)/')
+        names = ', '.join(key for key in empty if not stage.match(key))
         print_log(f'No image of this split has truth for: {names}', logger='current')
     return {
         key: value

@@ -1,11 +1,20 @@
 """What metrics share that keep one record an image: reading, identity, order."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.dist import all_reduce
+from mmengine.logging import print_log
 from torch import Tensor
+
+HAND_TYPES = {
+    'right': (True, False),
+    'left': (False, True),
+    'interacting': (True, True),
+}
 
 
 def image_name(sample: dict) -> str:
@@ -66,6 +75,42 @@ def read_field(
             'training loss, or evaluate in float32'
         )
     return value[0]
+
+
+def hand_flags(sample: dict, image: str) -> tuple[bool, bool]:
+    """True hand type of an image as flags (right, left).
+
+    It is given by name or as two flags.
+    """
+    hand_type = sample.get('hand_type')
+    if isinstance(hand_type, str) and hand_type in HAND_TYPES:
+        return HAND_TYPES[hand_type]
+    if not isinstance(hand_type, str) and hand_type is not None:
+        flags = np.asarray(hand_type).reshape(-1)
+        if flags.size == 2:
+            return bool(flags[0]), bool(flags[1])
+    raise ValueError(
+        f'image {image}: hand_type is {hand_type!r}, expected one of '
+        f'{sorted(HAND_TYPES)} or two flags (right, left); pack it as meta key'
+    )
+
+
+def mean_of_finite(name: str, column: np.ndarray) -> float:
+    """Mean over images with truth (not NaN); NaN where there is none.
+
+    Infinite ones, of hands whose predicted camera gives no place, are left out and
+    counted in a warning.
+    """
+    column = column[~np.isnan(column)]
+    finite = column[np.isfinite(column)]
+    if len(finite) < len(column):
+        print_log(
+            f'{name} leaves out {len(column) - len(finite)} of {len(column)} images: '
+            'their predicted camera scale is not positive',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return float(finite.sum() / len(finite)) if len(finite) else float('nan')
 
 
 def refuse_empty(metric: str, results: list) -> None:

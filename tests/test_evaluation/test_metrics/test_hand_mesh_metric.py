@@ -1,5 +1,4 @@
 import math
-import socket
 
 import numpy as np
 import pytest
@@ -10,7 +9,8 @@ from mmengine.hooks import CheckpointHook
 from mmhand_dne.evaluation import HandMeshMetric
 from mmhand_dne.evaluation.functional import ERROR_NAMES
 from tests.oracles import pose_errors as oracle
-from tests.oracles.hand_samples import SIZE, batches, evaluate_rank, random_sample
+from tests.oracles.hand_samples import SIZE, batches, random_sample
+from tests.oracles.ranks import evaluate_share, run_ranks
 
 STAGES = {'': 'hand', 'coarse/': 'coarse', 'stage1/': 'stage1'}
 TRUTH_FIELDS = (
@@ -28,10 +28,11 @@ TRUTH_FIELDS = (
 @pytest.fixture
 def log_lines(monkeypatch):
     lines = []
-    monkeypatch.setattr(
-        'mmhand_dne.evaluation.metrics.hand_mesh_metric.print_log',
-        lambda line, **kwargs: lines.append(line),
-    )
+    for module in ('hand_mesh_metric', 'image_results'):
+        monkeypatch.setattr(
+            f'mmhand_dne.evaluation.metrics.{module}.print_log',
+            lambda line, **kwargs: lines.append(line),
+        )
     return lines
 
 
@@ -148,14 +149,8 @@ def test_images_of_two_sets_with_one_index_both_count():
 def test_two_processes_give_the_same_bits(tmp_path):
     count = 7  # odd: the sampler repeats one image
     before = evaluate([random_sample(index) for index in range(count)])
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(
-        evaluate_rank,
-        (2, port, count, str(tmp_path / 'metrics')),
-        nprocs=2,
-    )
+    metric, path = HandMeshMetric(), str(tmp_path / 'metrics')
+    run_ranks(evaluate_share, 2, metric, random_sample, count, path)
     for rank in range(2):
         found = torch.load(tmp_path / f'metrics.{rank}', weights_only=True)
         assert found == [before, before]  # in order, shuffled

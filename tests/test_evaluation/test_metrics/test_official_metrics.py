@@ -10,12 +10,8 @@ from mmengine.evaluator import Evaluator
 from mmhand_dne.evaluation import FreiHANDMetric, HO3DMetric
 from mmhand_dne.hand_model import HandPair
 from tests.oracles import official_scores as oracle
-from tests.oracles.right_hand_samples import (
-    evaluate_share,
-    official,
-    right_hand_sample,
-    run_ranks,
-)
+from tests.oracles.ranks import evaluate_share, run_ranks
+from tests.oracles.right_hand_samples import official, right_hand_sample
 
 METRICS = dict(freihand=FreiHANDMetric, ho3d=HO3DMetric)
 KINDS = ('noisy', 'random', 'mirrored', 'collinear', 'zero')

@@ -1,5 +1,4 @@
 import csv
-import socket
 
 import cv2
 import numpy as np
@@ -13,7 +12,8 @@ from mmhand_dne.evaluation.functional.calibration import LEVELS
 from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
 from tests.oracles import sparsification as oracle
 from tests.oracles.hand_samples import batches, random_sample
-from tests.oracles.uncertain_samples import evaluate_rank, uncertain_sample
+from tests.oracles.ranks import evaluate_share, run_ranks
+from tests.oracles.uncertain_samples import uncertain_sample
 from tests.test_evaluation.test_functional.test_sparsification import (
     GOLDEN,
     golden_pairs,
@@ -143,19 +143,22 @@ def test_order_and_repeats_do_not_change_a_bit():
     assert metric.evaluate(7) == before
 
 
+def all_joints(index):
+    return uncertain_sample(index, dims=63)
+
+
 def test_two_processes_give_the_same_bits(tmp_path):
     count = 7  # odd: the sampler repeats one image
-    samples = [uncertain_sample(index, dims=63) for index in range(count)]
-    wanted = [evaluate(samples, mode=mode) for mode in ('standard', 'released')]
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(
-        evaluate_rank, (2, port, count, str(tmp_path / 'metrics')), nprocs=2
-    )
+    samples = [all_joints(index) for index in range(count)]
+    modes, path = ('standard', 'released'), str(tmp_path / 'metrics')
+    wanted = {}
+    for mode in modes:
+        wanted.update(evaluate(samples, mode=mode))
+    metrics = [SparsificationMetric(mode) for mode in modes]
+    run_ranks(evaluate_share, 2, metrics, all_joints, count, path)
     for rank in range(2):
-        found = torch.load(tmp_path / f'metrics.{rank}', weights_only=True)
-        assert found == [wanted[0], wanted[0], wanted[1], wanted[1]]
+        found = torch.load(f'{path}.{rank}', weights_only=True)
+        assert found == [wanted, wanted]
 
 
 def test_state_is_small():

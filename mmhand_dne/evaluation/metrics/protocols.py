@@ -1,0 +1,233 @@
+"""InterHand2.6M's two public protocols, as parts of :class:`HandMeshMetric`.
+
+A protocol reads a fixed number of floats from an image (NaN: no truth) and averages
+those of all images. Numbers of one never compare with numbers of another.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from mmpose.registry import METRICS
+
+from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS, WRIST
+
+from .absolute_hand import joint_regressors, regress
+from .image_results import hand_flags, mean_of_finite, read_field
+from .interhand_truth import InterHandTruth, read_interhand_truth
+
+NUM_JOINTS = len(OPENPOSE_JOINTS)
+MIDDLE = OPENPOSE_JOINTS.index('middle1')
+MILLIMETRES = 1000.0  # in a metre
+FREE_HAND = dict(type='HandPair', source='free')
+
+
+class PredictedPair(NamedTuple):
+    """Both predicted hands of an image, in the frame that their cameras project."""
+
+    vertices: np.ndarray  # (2, V, 3) metres
+    joints: np.ndarray  # (2, 21, 3) metres, regressed, OpenPose order
+    place: np.ndarray  # (2, 3) metres, the frame's origin in the camera; NaN: nowhere
+
+
+def build_protocols(protocols: Sequence) -> list:
+    """Parts from configs (or parts); refuses two of one name."""
+    parts = [METRICS.build(p) if isinstance(p, Mapping) else p for p in protocols]
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f'HandMeshMetric: protocols are {names}; name each protocol once')
+    return parts
+
+
+def distances(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(..., 3) metres both -> (...) mm."""
+    return MILLIMETRES * np.linalg.norm(pred - truth, axis=-1)
+
+
+def read_pair(sample: dict, image: str, name: str, regressor: np.ndarray,
+              swap: bool) -> PredictedPair:
+    """The prediction of an image.
+
+    Args:
+        name: of the protocol, for errors.
+        regressor: (2, 21, V), or (21, V) for both hands.
+        swap: slot 0 holds the left hand.
+    """
+    fields, order = sample['pred_instances'], [1, 0] if swap else [0, 1]
+    vertices = read_field(fields, 'hand_vertices', (2, -1, 3), image, name).numpy()
+    place = read_field(fields, 'hand_root_cam', (2, 3), image, name, False).numpy()
+    vertices = vertices[order]
+    return PredictedPair(vertices, regress(regressor, vertices, image), place[order])
+
+
+@METRICS.register_module()
+class WristProtocol:
+    """``wrist/``: InterWild's evaluation, which is InterNet's with meshes.
+
+    Truth are the annotated joints (never a mesh's), prediction the joints that the
+    data set's own regressor (fingertips 745, 317, 445, 556, 673; the right hand's for
+    both hands) finds on the predicted mesh. Wrist root, no scaling, mm. A joint counts
+    where it and its wrist are annotated and inside the image, a hand where the box of
+    these joints has an area, a mesh with its hand.
+
+    - ``MPJPE_SH``, ``MPJPE_IH``: mean of the 42 joints' own means over single-hand and
+      over interacting images; ``MPJPE_All``: mean of these 84. A joint that is never
+      seen is left out.
+    - ``MPVPE_SH``, ``MPVPE_IH``, ``MPVPE_All``: mean over hands, two an interacting
+      image; each mesh from its own regressed wrist.
+    - ``MRRPE``: left wrist from the right one, both seen. ``RRVE``: all vertices from
+      the right wrist, interacting images with both meshes.
+
+    InterWild evaluates the human-annotated subset: choose it in the data set.
+
+    Args:
+        hand_model: config of the run's hand, whose regressor is used.
+    """
+
+    name = 'wrist'
+
+    def __init__(self, hand_model: dict = FREE_HAND):
+        self.regressor = joint_regressors(hand_model, 'interhand')[0]
+
+    def read(self, sample: dict, image: str) -> np.ndarray:
+        """(46) mm: 42 joints right then left, 2 meshes, RRVE, MRRPE; NaN: no truth."""
+        truth = read_interhand_truth(sample, image, 'WristProtocol')
+        pred = read_pair(sample, image, 'WristProtocol', self.regressor, truth.swapped)
+        wrist = pred.joints[:, WRIST, None]
+        true_joints = truth.joints - truth.joints[:, WRIST, None]
+        joints = np.where(
+            truth.seen, distances(pred.joints - wrist, true_joints), np.nan)
+        true_mesh = truth.vertices - regress(
+            self.regressor[WRIST : WRIST + 1], truth.vertices, image)
+        mesh = pred.vertices - wrist
+        meshes = np.where(
+            self._counted(sample, image, truth),
+            distances(mesh, true_mesh).mean(-1), np.nan)
+        pair = self._pair_errors(pred, truth, mesh, true_mesh, meshes)
+        return np.concatenate([joints.ravel(), meshes, pair])
+
+    def _pair_errors(self, pred: PredictedPair, truth: InterHandTruth,
+                     mesh, true_mesh, meshes) -> np.ndarray:
+        """RRVE and MRRPE; infinite where the predicted camera gives no place."""
+        wrists = pred.place + pred.joints[:, WRIST]
+        true_wrists = truth.joints[:, WRIST]
+        miss = np.diff(wrists, axis=0)[0] - np.diff(true_wrists, axis=0)[0]
+        moved = mesh + np.stack([np.zeros(3), miss])[:, None]
+        errors = np.array([
+            distances(moved, true_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)])
+        errors[np.isnan(errors)] = np.inf
+        known = [truth.interacting and not np.isnan(meshes).any(),
+                 truth.seen[:, WRIST].all()]
+        return np.where(known, errors, np.nan)
+
+    def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
+        """Averages over images: values (N, 46), interacting (N)."""
+        joints, meshes = values[:, : 2 * NUM_JOINTS], values[:, 2 * NUM_JOINTS : -2]
+        groups = dict(SH=~interacting, IH=interacting)
+        own = {name: _column_means(joints[group]) for name, group in groups.items()}
+        own['All'] = np.concatenate(list(own.values()))
+        groups['All'] = np.ones(len(values), bool)
+        found = {f'MPJPE_{name}': _mean(means) for name, means in own.items()}
+        found.update({
+            f'MPVPE_{name}': _mean(meshes[group]) for name, group in groups.items()})
+        for name, column in zip(('RRVE', 'MRRPE'), values[:, -2:].T):
+            found[name] = mean_of_finite(f'{self.name}/{name}', column)
+        return found
+
+    def _counted(self, sample, image, truth: InterHandTruth) -> np.ndarray:
+        """(2) bool: hands whose mesh counts."""
+        shown = np.array(hand_flags(sample, image))
+        if truth.swapped:
+            shown = shown[::-1]
+        return truth.vertices_valid & truth.seen.any(-1) & shown
+
+
+@METRICS.register_module()
+class MCPScaledProtocol:
+    """``mcp_scaled/``: IntagHand's evaluation, which ACR and others share.
+
+    Interacting images with a valid hand type, both meshes, and a raw image that is not
+    black. Joints of both sides are regressed from the meshes (fingertips 745, 317, 444,
+    556, 673), none is masked. Root is the middle knuckle; the prediction gets the true
+    length from there to the wrist, a hand of its own. Mean over images and 21 joints
+    (the root's 0 too) or all vertices, in mm: ``MPJPE_right``, ``MPJPE_left``, and
+    ``MPJPE``, the mean of the two; ``MPVPE`` alike. IntagHand defines no MRRPE.
+
+    A prediction whose bone has no length keeps its scale [decided; the original divides
+    by zero].
+
+    Args:
+        hand_model: config of the run's hand, whose regressors are used.
+        min_grey: mean over all pixels and channels of the raw image from which on it
+            counts, 0 to 255; None: every image. Read from the meta key ``image_mean``,
+            else from the file.
+    """
+
+    name = 'mcp_scaled'
+
+    def __init__(self, hand_model: dict = FREE_HAND, min_grey: float | None = 10.0):
+        self.regressor = joint_regressors(hand_model, 'intaghand')
+        self.min_grey = min_grey
+
+    def read(self, sample: dict, image: str) -> np.ndarray:
+        """(4) mm: joints right, left, vertices right, left; NaN: not of the set."""
+        valid = read_field(sample.get('gt_instance_labels', {}), 'hand_vertices_valid',
+                           (2,), image, 'MCPScaledProtocol').numpy() > 0
+        typed = np.all(sample.get('hand_type_valid', 1))
+        if not (valid.all() and all(hand_flags(sample, image)) and typed):
+            return np.full(4, np.nan)
+        if self.min_grey is not None and image_mean(sample, image) < self.min_grey:
+            return np.full(4, np.nan)
+        truth = read_field(sample['gt_instance_labels'], 'hand_vertices', (2, -1, 3),
+                           image, 'MCPScaledProtocol').numpy()
+        joints, length, vertices = self._rooted(truth, image)
+        pred = read_pair(sample, image, 'MCPScaledProtocol', self.regressor, False)
+        found, found_length, mesh = self._rooted(pred.vertices, image)
+        scale = np.where(found_length > 0, length / np.where(
+            found_length > 0, found_length, 1), 1)[:, None, None]
+        return np.concatenate([
+            distances(scale * found, joints).mean(-1),
+            distances(scale * mesh, vertices).mean(-1)])
+
+    def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
+        """Averages over images: values (N, 4); interacting is not used."""
+        right, left, mesh_right, mesh_left = (_mean(column) for column in values.T)
+        return dict(
+            MPJPE=(right + left) / 2, MPJPE_right=right, MPJPE_left=left,
+            MPVPE=(mesh_right + mesh_left) / 2, MPVPE_right=mesh_right,
+            MPVPE_left=mesh_left)
+
+    def _rooted(self, vertices: np.ndarray, image: str) -> tuple:
+        """Joints and vertices from the knuckle, and its distance to the wrist (2)."""
+        joints = regress(self.regressor, vertices, image)
+        root = joints[:, MIDDLE, None]
+        length = np.linalg.norm(joints[:, MIDDLE] - joints[:, WRIST], axis=-1)
+        return joints - root, length, vertices - root
+
+
+def image_mean(sample: dict, image: str) -> float:
+    """Mean over pixels and channels of the raw image, 0 to 255."""
+    if 'image_mean' in sample:
+        return float(sample['image_mean'])
+    picture = cv2.imread(str(sample.get('img_path')), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(
+            f'image {image}: {sample.get("img_path")} cannot be read to see whether it '
+            'is black; pack the meta key image_mean, or set min_grey=None')
+    return float(picture.mean())
+
+
+def _column_means(values: np.ndarray) -> np.ndarray:
+    """(N, K) -> (K) means of what is not NaN; NaN for empty columns."""
+    known = ~np.isnan(values)
+    counts = known.sum(0)
+    totals = np.where(known, values, 0).sum(0)
+    return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN where there is nothing."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float('nan')
