@@ -1,0 +1,1 @@
+"""Checking downloads of data sets and writing their indexes."""
