@@ -6,6 +6,7 @@ from typing import Iterable, Iterator, Optional, Sequence, Union
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.registry import INFERENCERS
@@ -72,6 +73,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
         cfg.model.test_cfg = test_cfg
         self.weights = check_files(weights, device)
+        init_default_scope(scope or 'mmpose')
         super().__init__(cfg, weights, device, scope, show_progress)
         self.reader = HandReader(self.model)
         self.detector = build_detector(det_model, det_weights, det_cat_ids, device)

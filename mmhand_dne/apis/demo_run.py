@@ -1,0 +1,204 @@
+"""A whole input to files, pictures and a report, in steps that can be resumed."""
+import shutil
+from pathlib import Path
+from typing import Iterator, Optional
+
+import numpy as np
+from rich.progress import track
+
+from mmhand_dne.structures.hand_result import ImageResult
+
+from .hand_mesh_inferencer import HandMeshInferencer
+from .inputs import Frame
+from .result_writers import read_json, write
+from .run_record import RunRecord, stamp
+from .saving import PictureSaver
+
+RAW = 'raw'  # folder of a video's results before tracking, until it is finished
+MOST_ENTRIES = 24  # pictures of a report
+
+
+class DemoRun:
+    """One run of ``tools/demo.py``.
+
+    Pictures are written one by one and skipped by the next run. A video's frames are
+    kept one by one too, as they were predicted; when all are there they are tracked,
+    smoothed if asked for, and written.
+
+    Args:
+        inferencer, source, record: what runs, on what, into where.
+        formats, kinds: of files and of pictures.
+        where: arguments of :meth:`HandMeshInferencer.preprocess`.
+        smoothing: method of :func:`smooth`, or None.
+        show: open a window.
+        report: write ``report.html``.
+    """
+
+    def __init__(self, inferencer: HandMeshInferencer, source, record: RunRecord,
+                 formats: tuple, kinds: tuple, where: dict, batch_size: int = 1,
+                 presence_thr: float = 0.5, smoothing: Optional[str] = None,
+                 show: bool = False, report: bool = False):
+        self.inferencer, self.source, self.record = inferencer, source, record
+        self.formats, self.kinds, self.where = formats, kinds, where
+        self.batch_size, self.presence_thr = batch_size, presence_thr
+        self.smoothing, self.show, self.report = smoothing, show, report
+        self.folder = record.folder
+        self.entries: list[tuple[ImageResult, np.ndarray]] = []
+        self.counts = dict(skipped=0, done=0, hands=0, without=0)
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        """Do what is not done yet."""
+        if self.source.is_live:
+            self._run_live()
+        elif self.source.is_video:
+            self._run_video()
+        else:
+            self._run_pictures()
+        if self.report:
+            self._write_report()
+
+    def summary(self) -> str:
+        """What was found, and what went wrong, in some lines."""
+        count = self.counts
+        unit = 'frames' if self.source.is_video else 'pictures'
+        skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
+        lines = [f'{count["done"]} {unit}{skipped}: {count["hands"]} hands, '
+                 f'{count["without"]} {unit} without; see {self.folder}']
+        return '\n'.join([*(f'note: {text}' for text in self.problems), *lines])
+
+    def _run_pictures(self) -> None:
+        source = self.source
+        todo = [i for i, path in enumerate(source.sources)
+                if not self._kept(source.names[i], path)]
+        self.counts['skipped'] = len(source) - len(todo)
+        frames = (source.frame(i) for i in todo)
+        with PictureSaver(self.folder, source) as saver:
+            for frame, result in self._predicted(frames, len(todo)):
+                files = write(result, self.folder, self.formats, frame.name)
+                files += saver.add(frame, self._draw(frame, result))
+                self._count(result)
+                self.record.add(frame.name, frame.source, files, len(result.hands),
+                                result.problem)
+                self._remember(frame, result, len(source))
+        if self.report:
+            self._recall(set(range(len(source))) - set(todo))
+
+    def _kept(self, name: str, path: str) -> bool:
+        return self.record.has(name, path) and not (
+            self.report and 'json' not in self.formats)
+
+    def _recall(self, indices: set[int]) -> None:
+        """Read what an earlier run found, for the report."""
+        for i in sorted(indices):
+            result = read_json(self.folder / f'{self.source.names[i]}.json')
+            self._remember(self.source.frame(i), result, len(self.source))
+        self.entries.sort(key=lambda entry: entry[0].index)
+
+    def _predicted(self, frames: Iterator[Frame], total: int
+                   ) -> Iterator[tuple[Frame, ImageResult]]:
+        jobs = self.inferencer.run(
+            frames, self.batch_size, len(self.source), **self.where)
+        for job in track(jobs, description='Inference', total=total or None):
+            yield job.frame, self.inferencer.result_of(job, self.presence_thr)
+
+    def _draw(self, frame: Frame, result: ImageResult) -> dict[str, np.ndarray]:
+        kinds = self.kinds or (('overlay',) if self.show else ())
+        if not kinds:
+            return {}
+        from .drawing import draw_frame, show_picture
+        drawn = draw_frame(frame, result, kinds)
+        if self.show and drawn:
+            show_picture(next(iter(drawn.values())), frame.source)
+        return drawn if self.kinds else {}
+
+    def _count(self, result: ImageResult) -> None:
+        self.counts['done'] += 1
+        self.counts['hands'] += len(result.hands)
+        self.counts['without'] += not result.hands
+        if result.problem:
+            self.problems.append(result.problem)
+
+    def _run_video(self) -> None:
+        name, path = self.source.stem, self.source.source
+        if self._kept(name, path) and not self.report:
+            self.counts['skipped'] = len(self.source)
+            return
+        raw = self._predict_video(self.folder / RAW / name)
+        results = self._in_time(raw)
+        files = []
+        for frame, result in zip(self.source, results):
+            files += write(result, self.folder, self.formats, frame.name)
+            self._count(result)
+            self._remember(frame, result, len(raw))
+        if self.kinds:
+            files.append(self._draw_video(results))
+        self.record.add(name, path, files, self.counts['hands'])
+        shutil.rmtree(self.folder / RAW, ignore_errors=True)
+
+    def _predict_video(self, folder: Path) -> list[ImageResult]:
+        """Every frame's result; those of an earlier run are read back."""
+        source, kept = self.source, {}
+        mark = folder / 'of.txt'
+        fresh = not mark.exists() or mark.read_text() != str(stamp(source.source))
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            mark.write_text(str(stamp(source.source)))
+        for path in folder.glob('*.json'):
+            result = read_json(path)
+            kept[result.index] = result
+        self.counts['skipped'] = len(kept)
+        frames = (frame for frame in source if frame.index not in kept)
+        for frame, result in self._predicted(frames, len(source) - len(kept)):
+            write(result, folder, ('json',), frame.name)
+            kept[result.index] = result
+        self.counts['skipped'] = 0
+        return [kept[index] for index in sorted(kept)]
+
+    def _in_time(self, results: list[ImageResult]) -> list[ImageResult]:
+        """The results with tracks, smoothed if asked for."""
+        from .tracking import track as track_hands
+        results = list(track_hands(results))
+        if self.smoothing:
+            from .smoothing import smooth
+            results = smooth(results, self.smoothing, self.source.fps)
+        return results
+
+    def _draw_video(self, results: list[ImageResult]) -> Path:
+        from .drawing import draw_frame, show_picture, video_size
+        kinds = self.kinds[:1]
+        with PictureSaver(self.folder, self.source) as saver:
+            pairs = track(zip(self.source, results), description='Drawing',
+                          total=len(results))
+            for frame, result in pairs:
+                size = None if frame.image is None else max(video_size(frame.image))
+                drawn = draw_frame(frame, result, kinds, size)
+                saver.add(frame, drawn)
+                if self.show and drawn:
+                    show_picture(next(iter(drawn.values())), frame.source,
+                                 1 / self.source.fps)
+        return saver.path
+
+    def _run_live(self) -> None:
+        """Until the camera ends, or q or Escape is pressed in the window."""
+        from .drawing import draw_frame, show_picture
+        jobs = self.inferencer.run(self.source, 1, 0, **self.where)
+        for job in jobs:
+            result = self.inferencer.result_of(job, self.presence_thr)
+            write(result, self.folder, self.formats, job.frame.name)
+            self._count(result)
+            drawn = draw_frame(job.frame, result, self.kinds[:1] or ('overlay',))
+            if drawn and not show_picture(
+                    next(iter(drawn.values())), 'hands', wait_time=1e-3):
+                return
+
+    def _remember(self, frame: Frame, result: ImageResult, total: int) -> None:
+        """Keep some pictures, evenly spread over the input, for the report."""
+        step = max(1, -(-total // MOST_ENTRIES))
+        if self.report and frame.image is not None and frame.index % step == 0:
+            self.entries.append((result, frame.image[..., ::-1].copy()))
+
+    def _write_report(self) -> None:
+        from mmhand_dne.visualization.report_page import write_report
+        write_report(self.folder / 'report.html', self.entries)
