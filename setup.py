@@ -32,9 +32,13 @@ INSTALL_REQUIRES = [
     'xtcocotools>=1.12',  # mmpose: COCO-style annotation files
     'rich',  # progress bars
 ]
+# tools/deployment/export_onnx.py: torch's exporter needs the first two, the check the
+# third, which alone (with NumPy) runs the file. 39 MB of wheels.
+ONNX = ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.17']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
-    'tests': ['pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard'],
+    'tests': ['pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard', *ONNX],
+    'onnx': ONNX,
     'vis': ['tensorboard'],
 }
 # MMEngine looks for configs in PACKAGE/.mim. There it finds links to the folders of a

@@ -18,7 +18,7 @@ LEVELS = [
     {'hand_model'},
     {'structures'},
     {'datasets', 'models', 'evaluation', 'visualization', 'engine'},
-    {'apis'},
+    {'apis', 'deployment'},
 ]
 # Exceptions, each with its reason.
 SIDEWAYS = {

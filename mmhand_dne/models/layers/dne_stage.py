@@ -86,7 +86,7 @@ class DNEStage(BaseModule):
         """Append u, v and the vertex embedding to (G, H, V, K) features if asked."""
         if not self.coordinate_inputs:
             return features
-        embedding = self.embedding.expand(len(features), -1, -1, -1)
+        embedding = self.embedding.expand(features.shape[0], -1, -1, -1)
         extra = [points, vertices / SPACE_UNIT, embedding]
         return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
 

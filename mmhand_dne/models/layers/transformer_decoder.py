@@ -54,7 +54,7 @@ class CrossAttentionDecoder(nn.Module):
         if self.coordinates:
             context = with_positions(context)
         cells = context.flatten(2).mT  # (B, h*w, C), row by row
-        zero = cells.new_zeros(len(cells), 1, 1)
+        zero = cells.new_zeros(cells.shape[0], 1, 1)
         token = self.token_embed(zero) + self.pos_embed
         for layer in self.layers:
             token = layer(token, cells)

@@ -1,0 +1,93 @@
+"""Comparing an exported file, run by ONNX Runtime, with the PyTorch model."""
+from pathlib import Path
+from typing import NamedTuple, Optional, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .hand_network import HandNetwork
+
+METRES = ('vertices', 'joints', 'coarse_vertices', 'coarse_joints')
+TOLERANCE = 1e-4  # metres, of the largest difference of a coordinate
+RELATIVE = 1e-3  # of an output's largest value, for all others
+
+
+class Mismatch(ValueError):
+    """The exported file does not compute what the model does."""
+
+
+class Difference(NamedTuple):
+    """An output's largest difference and its largest value, in the output's unit."""
+
+    error: float
+    size: float
+
+
+def example_crops(count: int, size: int, seed: int = 0) -> Tensor:
+    """(count, size, size, 3) uint8: coloured clouds, the same for the same seed."""
+    draw = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 8, 8, generator=draw)
+    smooth = F.interpolate(coarse, (size, size), mode='bicubic')
+    grain = torch.rand(count, 3, size, size, generator=draw)
+    pixels = 255 * (0.9 * smooth + 0.1 * grain).clamp(0, 1)
+    return pixels.permute(0, 2, 3, 1).to(torch.uint8)
+
+
+def open_session(path: Path, threads: int = 0):
+    """A session of ONNX Runtime on the CPU; 0 threads: all cores."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        str(path), options, providers=['CPUExecutionProvider'])
+
+
+def check_onnx(network: HandNetwork, path: Path, batch: Optional[int], size: int,
+               sizes: Sequence[int] = (1, 3)) -> dict[str, Difference]:
+    """Run file and model on the same crops.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        path: the exported file.
+        batch: the file's; None: any, and ``sizes`` are tried, none of which is the
+            one that was exported.
+        size: of a crop, pixels.
+    Returns: by output.
+    Raises:
+        Mismatch: vertices or joints differ by more than 1e-4 m, or another output by
+            more than 1e-3 of its largest value.
+    """
+    session = open_session(path)
+    names = [output.name for output in session.get_outputs()]
+    found: dict[str, Difference] = {}
+    for count in [batch] if batch else sizes:
+        crops = example_crops(count, size)
+        with torch.no_grad():
+            wanted = {k: v.numpy() for k, v in network(crops).items()}
+        given = dict(zip(names, session.run(None, {'crops': crops.numpy()})))
+        if set(given) != set(wanted):
+            raise Mismatch(f'{path}: outputs {sorted(given)}, expected '
+                           f'{sorted(wanted)}; export it again')
+        for name in names:
+            new = compare(path, name, given[name], wanted[name])
+            old = found.get(name, new)
+            found[name] = Difference(max(old.error, new.error), max(old.size, new.size))
+    return found
+
+
+def compare(path: Path, name: str, given: np.ndarray, wanted: np.ndarray) -> Difference:
+    """Difference of an output; raises :class:`Mismatch` beyond what is tolerated."""
+    if given.shape != wanted.shape:
+        raise Mismatch(f'{path}: {name} has shape {given.shape} in ONNX Runtime, '
+                       f'{wanted.shape} in PyTorch; do not use it')
+    difference = Difference(
+        float(np.abs(given - wanted).max()), float(np.abs(wanted).max()))
+    limit = TOLERANCE if name in METRES else RELATIVE * max(difference.size, 1e-6)
+    if not difference.error <= limit:  # NaN too
+        raise Mismatch(
+            f'{path}: {name} differs by {difference.error:.3g} between ONNX Runtime '
+            f'and PyTorch, at most {limit:.3g} is tolerated; do not use the file, and '
+            'try other versions of torch, onnxscript or onnxruntime')
+    return difference

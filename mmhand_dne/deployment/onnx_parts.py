@@ -1,0 +1,226 @@
+"""The parts of a model that ONNX has no operators for, written with those it has.
+
+Each computes the numbers of the part that it stands for, with that part's weights, and
+exists only while a model is exported: training keeps the faster or differentiable one.
+"""
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from mmhand_dne.geometry.three_view import VIEW_AXES, vertex_cells
+from mmhand_dne.hand_model.mano_layer import MANOLayer
+from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
+from mmhand_dne.models.layers.covariance import Covariance, FullCovariance
+from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.models.layers.noise_graph_attn import NoiseGraphAttention
+from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
+
+
+class ScatteredViews(nn.Module):
+    """:class:`ThreeViewVoxelNeck` by a scatter with maximum; ONNX has no segments."""
+
+    def __init__(self, part: ThreeViewVoxelNeck):
+        super().__init__()
+        self.num_cells = part.num_cells
+
+    def forward(self, features: Tensor, vertices: Tensor) -> Tensor:
+        """(..., V, C) features, (..., V, 3) metres -> (..., V, 3 C)."""
+        cells, channels = self.num_cells, features.shape[-1]
+        flat = features.flatten(0, -3)  # (G, V, C)
+        cell = vertex_cells(vertices.flatten(0, -3), cells)
+        first, second = (torch.tensor(axes) for axes in zip(*VIEW_AXES))
+        plane = cell.index_select(-1, first) * cells + cell.index_select(-1, second)
+        view = torch.arange(3, device=cell.device)
+        rows = (plane + cells * cells * view).flatten(1)  # (G, 3 V)
+        index = rows[..., None].expand(-1, -1, channels)
+        # An empty cell holds -inf; no vertex reads it.
+        planes = flat.new_full((flat.shape[0], 3 * cells * cells, channels), -torch.inf)
+        planes = planes.scatter_reduce(
+            1, index, flat.repeat_interleave(3, 1), reduce='amax')
+        read = planes.gather(1, index)  # (G, 3 V, C)
+        return read.reshape(*features.shape[:-1], 3 * channels)
+
+
+class DenseGraphAttention(nn.Module):
+    """:class:`NoiseGraphAttention` with dense matrices; ONNX has no sparse product."""
+
+    def __init__(self, part: NoiseGraphAttention):
+        super().__init__()
+        self.part = part
+        clusters = torch.arange(part.num_clusters, device=part.cluster.device)
+        pooling = (part.cluster == clusters[:, None]) * part.cluster_share
+        self.register_buffer('adjacency', part.adjacency.to_dense(), False)
+        self.register_buffer('pooling', pooling, False)
+
+    def convolve(self, conv: nn.Module, tokens: Tensor) -> Tensor:
+        """GraphConv, tokens (G, V, C)."""
+        normal = conv.norm(tokens)
+        return tokens + torch.relu(
+            conv.own(normal) + conv.neighbours(self.adjacency @ normal))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(G, H, V, in_channels) -> (G, H, V, out_channels)."""
+        part, hands = self.part, features.shape[1]
+        tokens = (part.inward(features) + part.side).flatten(0, 1)
+        for conv, norm, attention in zip(part.convs, part.norms, part.attentions):
+            tokens = self.convolve(conv, tokens)
+            pooled = norm(self.pooling @ tokens + part.place)
+            pooled = pooled.unflatten(0, (-1, hands)).flatten(1, 2)
+            mixed = attention(pooled, pooled, pooled, need_weights=False)[0]
+            mixed = mixed.unflatten(1, (hands, -1)).flatten(0, 1)
+            tokens = tokens + mixed.index_select(1, part.cluster)
+        return part.last(tokens).unflatten(0, (-1, hands))
+
+
+class LevelledHand(nn.Module):
+    """:class:`MANOLayer`, its joints posed level by level, all fingers at once.
+
+    smplx looks each joint's parent up with a tensor, whose value an export does not
+    know.
+    """
+
+    def __init__(self, part: MANOLayer):
+        super().__init__()
+        self.part = part
+        self.depth, order = 0, [0]
+        parents = part.layer.parents.tolist()
+        while len(order) < len(parents):
+            level = [joint for joint, parent in enumerate(parents)
+                     if parent in order and joint not in order]
+            above = [parents[joint] for joint in level]
+            done = [order.index(parent) for parent in above]
+            self.keep(f'level{self.depth}', torch.tensor([level, above, done]))
+            self.depth += 1
+            order += level
+        self.keep('order', torch.tensor(order).argsort())
+
+    def keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    def forward(self, rotations: Tensor, betas: Tensor) -> Tensor:
+        """(..., 16, 3, 3) and (..., 10) -> (..., V, 3) metres in the MANO frame."""
+        return self.posed(rotations, betas)[0]
+
+    def posed(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices, and the joints (..., 16, 3) of the chain."""
+        hand = self.part.layer
+        rest = hand.v_template + (hand.shapedirs @ betas[..., None, :, None])[..., 0]
+        joints = hand.J_regressor @ rest
+        bent = (rotations[..., 1:, :, :] - torch.eye(3)).flatten(-3)
+        rest = rest + (bent @ hand.posedirs).unflatten(-1, (-1, 3))
+        turns, places = self.chain(rotations, joints)
+        # A vertex turns about the origin of the rest pose, not about its joints.
+        shifts = places - (turns @ joints[..., None])[..., 0]
+        turn = (hand.lbs_weights @ turns.flatten(-2)).unflatten(-1, (3, 3))
+        posed = (turn * rest[..., None, :]).sum(-1) + hand.lbs_weights @ shifts
+        return posed, places
+
+    def chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
+        """World rotations (..., 16, 3, 3) and places (..., 16, 3) of the joints."""
+        turns, places = rotations[..., :1, :, :], joints[..., :1, :]
+        for depth in range(self.depth):
+            level, above, done = getattr(self, f'level{depth}')
+            turn = turns.index_select(-3, done)
+            bones = joints.index_select(-2, level) - joints.index_select(-2, above)
+            place = (turn @ bones[..., None])[..., 0] + places.index_select(-2, done)
+            turns = torch.cat([turns, turn @ rotations.index_select(-3, level)], -3)
+            places = torch.cat([places, place], -2)
+        return turns.index_select(-3, self.order), places.index_select(-2, self.order)
+
+
+class FixedMixing(Covariance):
+    """:class:`CorrelatedCovariance` with W in place of the factors of its inverse."""
+
+    def __init__(self, part: CorrelatedCovariance):
+        super().__init__(part.in_channels, part.dim, part.dims,
+                         num_slots=part.num_slots)
+        self.part = part
+        part.unit_mixing()  # raises where W is ill-conditioned
+        self.register_buffer('mixing', part.mixing(), False)
+
+    def params(self, token: Tensor) -> CovarianceParams:
+        """Log variances of z."""
+        return CovarianceParams(log_var=self.part.params(token).log_var)
+
+    def root(self, params: CovarianceParams) -> Tensor:
+        """W diag sigma."""
+        return self.mixing * torch.exp(0.5 * params.log_var)[..., None, :]
+
+
+class UnrolledFull(Covariance):
+    """:class:`FullCovariance` without a triangular solver, which ONNX does not have.
+
+    The inverse of a lower triangular L is built of the inverses of its diagonal
+    blocks, whose size doubles: with A, C two neighbours and B the block below A,
+    ``[[A, 0], [B, C]]^-1 = [[A^-1, 0], [-C^-1 B A^-1, C^-1]]``.
+    """
+
+    def __init__(self, part: FullCovariance):
+        super().__init__(part.in_channels, part.dim, part.dims)
+        self.part = part
+        # Entry (row, column) of L is entry `index` of what the readouts give; what
+        # they give nothing for, above the diagonal, is a zero appended to it.
+        index = torch.full((part.dim**2,), len(part.places))
+        index[part.places.cpu()] = torch.arange(len(part.places))
+        self.register_buffer('index', index.to(part.places.device), False)
+        self.register_buffer('below', blocks_below(part.dim), False)
+
+    def params(self, token: Tensor) -> CovarianceParams:
+        """L and minus the log of its diagonal."""
+        part, unit = self.part, torch.tensor(self.part.log_unit).exp()
+        log_diag = part.fc_log_diag(token) + part.log_unit
+        lower = part.fc_tril(token) / unit
+        zero = torch.zeros_like(lower[..., :1])
+        entries = torch.cat([lower, torch.exp(-log_diag), zero], -1)
+        factor = entries.index_select(-1, self.index)
+        return CovarianceParams(factor=factor.unflatten(-1, (self.dim, self.dim)),
+                                log_diag=log_diag)
+
+    def root(self, params: CovarianceParams) -> Tensor:
+        """L^-T."""
+        identity = torch.eye(self.dim)
+        inverse = identity * torch.exp(params.log_diag)[..., None, :]
+        for mask in self.below:
+            inverse = inverse - inverse @ (params.factor * mask) @ inverse
+        return inverse.mT
+
+
+def blocks_below(size: int) -> Tensor:
+    """(K, d, d) masks of the blocks B that join neighbours of 1, 2, 4, ... rows."""
+    place = torch.arange(size)
+    masks, block = [], 1
+    while block < size:
+        number = place // block
+        pair = number[:, None] // 2 == number // 2
+        masks.append(pair & (number[:, None] > number))
+        block *= 2
+    return torch.stack(masks).float() if masks else torch.zeros(0, size, size)
+
+
+STAND_INS = {
+    ThreeViewVoxelNeck: ScatteredViews,
+    MANOLayer: LevelledHand,
+    NoiseGraphAttention: DenseGraphAttention,
+    CorrelatedCovariance: FixedMixing,
+    FullCovariance: UnrolledFull,
+}
+
+
+@contextmanager
+def exportable(model: nn.Module) -> Iterator[nn.Module]:
+    """While open, the model's parts are those that ONNX has operators for."""
+    swapped = []
+    for parent in list(model.modules()):
+        for name, part in list(parent.named_children()):
+            if type(part) is CorrelatedCovariance and not part.linear:
+                continue  # a diagonal covariance under another name
+            if type(part) in STAND_INS:
+                swapped.append((parent, name, part))
+                setattr(parent, name, STAND_INS[type(part)](part).eval())
+    try:
+        yield model
+    finally:
+        for parent, name, part in swapped:
+            setattr(parent, name, part)

@@ -1,0 +1,99 @@
+"""The parts that stand in while a model is exported compute what the model does."""
+import pytest
+import torch
+from mmpose.registry import MODELS
+from torch import nn
+
+from mmhand_dne.deployment.onnx_parts import STAND_INS, blocks_below, exportable
+from mmhand_dne.geometry.rotation import matrix_from_6d
+from mmhand_dne.hand_model import HandPair, MANOLayer, SingleHand
+from mmhand_dne.models.layers.covariance import FullCovariance
+from mmhand_dne.models.necks import ThreeViewVoxelNeck
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def stand_in(part):
+    return STAND_INS[type(part)](part)
+
+
+@pytest.fixture(scope='module')
+def pair():
+    return HandPair()
+
+
+@pytest.mark.parametrize('cells', [1, 5, 16])
+def test_views_by_scatter_equal_those_by_segments(cells):
+    neck = ThreeViewVoxelNeck(cells)
+    features, vertices = random(3, 2, 50, 4), random(3, 2, 50, 3, seed=1)
+    torch.testing.assert_close(
+        stand_in(neck)(features, vertices), neck(features, vertices), rtol=0, atol=0)
+
+
+def test_the_hand_by_levels_equals_smplx():
+    layer = MANOLayer('left')
+    rotations = matrix_from_6d(random(4, 16, 6))
+    betas = random(4, 10, seed=1)
+    for ours, theirs in zip(stand_in(layer).posed(rotations, betas),
+                            layer.posed(rotations, betas)):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_dense_graphs_equal_sparse_ones(pair):
+    part = MODELS.build(dict(
+        type='NoiseGraphAttention', in_channels=6, out_channels=3, hand_model=pair,
+        hidden_channels=16)).eval()
+    nn.init.normal_(part.last.weight)
+    features = random(2, 2, 778, 6)
+    torch.testing.assert_close(
+        stand_in(part)(features), part(features), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('slots', [1, 2])
+def test_a_fixed_map_gives_the_covariance_of_its_factors(slots):
+    part = MODELS.build(dict(
+        type='CorrelatedCovariance', in_channels=8, dim=12, unit=0.02,
+        num_slots=slots))
+    part.set_mixing(torch.eye(12) + 0.1 * random(slots, 12, 12).squeeze(0))
+    check_covariance(part, random(3, slots, 8) if slots > 1 else random(3, 8))
+
+
+@pytest.mark.parametrize('dim', [3, 12, 60])
+def test_the_inverse_by_blocks_gives_the_covariance_of_the_solver(dim):
+    part = FullCovariance(8, dim, unit=0.02)
+    nn.init.normal_(part.fc_tril.weight, std=0.1)
+    check_covariance(part, random(3, 8))
+
+
+def check_covariance(part, token):
+    mean = torch.zeros(*token.shape[:-1], part.dim)
+    new = stand_in(part)
+    ours, theirs = (
+        x.gaussian(x(token), mean).covariance() for x in (new, part))
+    assert theirs.abs().max() > 1e-5
+    torch.testing.assert_close(
+        ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+
+
+def test_blocks_cover_everything_below_the_diagonal_once():
+    torch.testing.assert_close(blocks_below(13).sum(0), torch.ones(13, 13).tril(-1))
+    assert len(blocks_below(1)) == 0
+
+
+def test_a_model_is_itself_again_after_the_export():
+    model = nn.ModuleDict(dict(hand=SingleHand(), neck=ThreeViewVoxelNeck(4)))
+    before = list(model.modules())
+    with pytest.raises(RuntimeError, match='inside'), exportable(model):
+        assert type(model.neck) is not ThreeViewVoxelNeck
+        assert type(model.hand.right) is not MANOLayer
+        raise RuntimeError('inside')
+    assert list(model.modules()) == before
+
+
+def test_the_ablation_without_a_map_is_left_alone():
+    part = MODELS.build(dict(
+        type='CorrelatedCovariance', in_channels=8, dim=12, linear=False))
+    with exportable(nn.ModuleList([part])) as parts:
+        assert parts[0] is part

@@ -1,0 +1,117 @@
+"""Write a model as ONNX: python tools/deployment/export_onnx.py CONFIG CHECKPOINT OUT.
+
+The file holds normalisation, network, hand model and error bars: uint8 RGB crops in,
+meshes out, all described in its metadata. It is compared with PyTorch before it gets
+its name; where the two differ there is no file, one sentence and exit status 1.
+`run_onnx.py` beside this tool runs it with NumPy and ONNX Runtime alone.
+"""
+import argparse
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mmengine.config import DictAction
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import test_pipeline
+from mmhand_dne.deployment import (
+    HandNetwork,
+    Mismatch,
+    check_onnx,
+    describe,
+    export_onnx,
+)
+from mmhand_dne.deployment.onnx_check import METRES, Difference
+from mmhand_dne.deployment.onnx_export import OPSET
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+
+PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Write a model as ONNX, checked against PyTorch')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('out', type=Path, help='file to write, NAME.onnx')
+    parser.add_argument('--batch', default='dynamic', type=batch_size,
+                        help="crops a run: a number, or 'dynamic' (default)")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
+                        metavar='KEY=VALUE', help='override keys of the config, as '
+                        'in model.test_cfg.flip_test=True')
+    return parser.parse_args()
+
+
+def batch_size(text: str):
+    """A number of crops; None for 'dynamic'."""
+    if text == 'dynamic':
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'dynamic'")
+    return int(text)
+
+
+def check_request(args: argparse.Namespace) -> None:
+    """Refuse what cannot work, before anything is built."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(f'{missing[0]} is not installed, which the export needs; '
+                          f'pip install {" ".join(PACKAGES)}')
+    if args.out.suffix != '.onnx':
+        raise ValueError(f'{args.out}: let the name end in .onnx')
+    if not args.out.parent.is_dir():
+        raise FileNotFoundError(f'there is no folder {args.out.parent}; make it first')
+    check_checkpoint(args.checkpoint)
+
+
+def write_checked(network: HandNetwork, about: dict, args: argparse.Namespace
+                  ) -> dict[str, Difference]:
+    """Write under another name, check, and only then give the file its own."""
+    with tempfile.TemporaryDirectory(dir=args.out.parent, prefix='.export-') as folder:
+        path = Path(folder) / args.out.name
+        export_onnx(network, path, args.batch, about)
+        found = check_onnx(network, path, args.batch, about['input']['size'])
+        # The weights of a large model lie beside it; they come first.
+        for part in sorted(Path(folder).iterdir(), key=lambda part: part == path):
+            part.replace(args.out.parent / part.name)
+    return found
+
+
+def main() -> None:
+    args = parse_args()
+    # On packages that nothing here uses, and on what torch will change in itself.
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    warnings.simplefilter('ignore', FutureWarning)
+    start = time.monotonic()
+    with plain_errors(building=True):
+        check_request(args)
+        hands = HandMeshInferencer(args.config, args.checkpoint, 'cpu',
+                                   cfg_options=args.cfg_options)
+        about = describe(test_pipeline(hands.cfg), hands.model,
+                         Path(args.checkpoint).name)
+    with plain_errors():
+        try:
+            found = write_checked(HandNetwork(hands.model).eval(), about, args)
+        except Mismatch as error:
+            print(f'error: {error}', file=sys.stderr, flush=True)
+            sys.exit(1)
+    print(f'{"output":<18} {"largest":>9} {"difference to PyTorch":>22}')
+    for name, (error, size) in found.items():
+        unit = ' m' if name in METRES else ''
+        print(f'{name:<18} {size:>9.3g} {error:>22.2g}{unit}')
+    files = [args.out, args.out.with_name(args.out.name + '.data')]
+    megabytes = sum(path.stat().st_size for path in files if path.exists()) / 1e6
+    print(f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
+          f'{args.batch or "dynamic"}, {time.monotonic() - start:.0f} s')
+    print(about['hand'])
+
+
+if __name__ == '__main__':
+    main()
