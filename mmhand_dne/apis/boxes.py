@@ -144,8 +144,8 @@ def _is_box(value) -> bool:
     """One box: a mapping, or a row of numbers."""
     if isinstance(value, Mapping):
         return True
-    return np.ndim(value) == 1 and len(value) > 0 and (
-        not isinstance(value[0], Mapping) and np.ndim(value[0]) == 0)
+    is_row = isinstance(value, (Sequence, np.ndarray)) and len(value) > 0
+    return is_row and isinstance(value[0], (int, float, np.number))
 
 
 def _are_boxes(value) -> bool:

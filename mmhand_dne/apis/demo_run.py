@@ -162,7 +162,8 @@ class DemoRun:
         results = list(track_hands(results))
         if self.smoothing:
             from .smoothing import smooth
-            results = smooth(results, self.smoothing, self.source.fps)
+            results = smooth(results, self.smoothing, self.source.fps,
+                             hand_model=self.inferencer.model.hand_model)
         return results
 
     def _draw_video(self, results: list[ImageResult]) -> Path:

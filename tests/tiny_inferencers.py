@@ -1,0 +1,45 @@
+"""Untrained inferencers of small models, and pictures for them."""
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import config_of
+
+DNE, HAMER = 'dne_freehand', 'hamer-correlated_small_freehand-128x128'
+SIZE = 128  # of both models' crops
+
+
+def write_checkpoint(config: str, path: Path, seed: int = 0) -> Path:
+    """Random weights, without the layers that start at zero and would hide stages."""
+    init_default_scope('mmpose')
+    torch.manual_seed(seed)
+    model = MODELS.build(config_of(config).model)
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.abs().max() == 0:
+                value.normal_(std=0.02)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return path
+
+
+def tiny_inferencer(config: str, folder: Path, **options) -> HandMeshInferencer:
+    path = folder / f'{config}.pth'
+    if not path.exists():
+        write_checkpoint(config, path)
+    return HandMeshInferencer(config, str(path), 'cpu', **options)
+
+
+def picture(width=200, height=160, seed=0) -> np.ndarray:
+    """Smooth coloured noise (H, W, 3) uint8 BGR, different everywhere."""
+    import cv2
+    noise = np.random.default_rng(seed).integers(
+        0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+    return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def mirrored(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[:, ::-1])
