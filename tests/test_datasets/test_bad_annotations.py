@@ -107,7 +107,7 @@ DEFECTS = {
     'no camera name': (
         'ann_file',
         lambda t: change(t, 'images', -1, 'camera', remove=True),
-        r"image of annotation 5007: no entry 'camera'",
+        r"data.json, image 7: no entry 'camera'",
     ),
     'NaN box': (
         'ann_file',

@@ -29,7 +29,11 @@ class Texts:
     @classmethod
     def of(cls, strings: Iterable[str]) -> 'Texts':
         """The column of some strings."""
-        encoded = [string.encode() for string in strings]
+        return cls.of_bytes([string.encode() for string in strings])
+
+    @classmethod
+    def of_bytes(cls, encoded: Sequence[bytes]) -> 'Texts':
+        """The column of some strings in UTF-8."""
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return cls(offsets, np.frombuffer(b''.join(encoded), np.uint8))

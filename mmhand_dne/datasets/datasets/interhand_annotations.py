@@ -1,18 +1,19 @@
 """Cameras and moments of InterHand2.6M's annotation files, checked when read."""
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, HandPair
+from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS
 from mmhand_dne.hand_model.skeleton import reorder
 
 from .annotation_files import lookup, numbers
+from .hand_mesh_dataset import MILLIMETRES
 
 OPENPOSE_FROM_INTERHAND = reorder(INTERHAND_JOINTS, OPENPOSE_JOINTS)
 SIDES = ('right', 'left')
-MILLIMETRES = 1000.0  # in a metre
 PLACEHOLDER = 1.0  # mm: all three coordinates of a joint without annotation
+CAMERA_SHAPES = dict(campos=(3,), camrot=(3, 3), focal=(2,), princpt=(2,))
 
 
 class Camera(NamedTuple):
@@ -24,11 +25,11 @@ class Camera(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """Both hands at one time in the world; zeros (rotations: any) where unknown."""
+    """Both hands at one time in the world; zeros where unknown."""
 
     joints: np.ndarray  # (2, 21, 3) metres, OpenPose order
     joints_valid: np.ndarray  # (2, 21) bool
-    rotations: np.ndarray  # (2, 16, 3, 3) float32, absolute
+    pose: np.ndarray  # (2, 48) radians, fingers relative to the mean pose
     betas: np.ndarray  # (2, 10)
     translation: np.ndarray  # (2, 3) metres
     mano_valid: np.ndarray  # (2,) bool
@@ -39,40 +40,52 @@ def two_hands(values: np.ndarray) -> np.ndarray:
     return values.reshape(2, 21, *values.shape[1:])[:, OPENPOSE_FROM_INTERHAND]
 
 
-def read_camera(table: dict, path, capture: str, name: str) -> Camera:
-    """One camera of a ``*_camera.json`` table."""
-    shapes = dict(campos=(3,), camrot=(3, 3), focal=(2,), princpt=(2,))
-    value = {
-        key: numbers(lookup(table, path, capture, key, name), shape, path,
-                     f'{key} of capture {capture}, camera {name}')
-        for key, shape in shapes.items()}
-    intrinsics = np.eye(3)
-    intrinsics[[0, 1], [0, 1]] = value['focal']
-    intrinsics[:2, 2] = value['princpt']
-    return Camera(value['camrot'], value['campos'] / MILLIMETRES, intrinsics)
+def read_cameras(keys: Sequence[tuple], table: dict, path) -> dict[str, np.ndarray]:
+    """The cameras of some (capture, name) pairs of a ``*_camera.json`` table.
+
+    Returns: columns ``camera_*`` of :class:`Camera`'s fields, a row a pair.
+    """
+    return _columns('camera', Camera, [
+        _camera(table, path, *key) for key in keys],
+        [(3, 3), (3,), (3, 3)], [np.float64] * 3)
 
 
-def read_moments(keys, joints: dict, joint_file, manos: dict, mano_file,
-                 pair: HandPair) -> dict[tuple, Moment]:
+def read_moments(keys: Sequence[tuple], joints: dict, joint_file, manos: dict,
+                 mano_file) -> dict[str, np.ndarray]:
     """The moments of some (capture, frame) pairs.
 
     Args:
         keys: of strings.
         joints, manos: tables of ``*_joint_3d.json`` and ``*_MANO_NeuralAnnot.json``.
         joint_file, mano_file: their paths, for errors.
-        pair: whose mean pose the MANO poses are relative to.
+    Returns: columns ``moment_*`` of :class:`Moment`'s fields, a row a pair.
     """
-    keys = list(keys)
-    parameters = [_parameters(manos, mano_file, *key) for key in keys]
-    if not keys:
-        return {}
-    poses = torch.tensor(np.stack([p[0] for p in parameters]), dtype=torch.float32)
-    rotations = torch.stack(
-        [layer.absolute_pose(poses[:, slot], mean=True)
-         for slot, layer in enumerate((pair.right, pair.left))], 1).numpy()
+    moments = [
+        Moment(*_joints(joints, joint_file, *key), *_parameters(manos, mano_file, *key))
+        for key in keys]
+    number = np.float64
+    return _columns(
+        'moment', Moment, moments,
+        [(2, 21, 3), (2, 21), (2, 48), (2, 10), (2, 3), (2,)],
+        [number, bool, number, number, number, bool])
+
+
+def _columns(name: str, kind: type, rows: list, shapes: list, dtypes: list) -> dict:
     return {
-        key: Moment(*_joints(joints, joint_file, *key), turns, *rest)
-        for key, turns, (_, *rest) in zip(keys, rotations, parameters)}
+        f'{name}_{field}': np.array(
+            [row[i] for row in rows], dtype).reshape(len(rows), *shape)
+        for i, (field, shape, dtype) in enumerate(zip(kind._fields, shapes, dtypes))}
+
+
+def _camera(table: dict, path, capture: str, name: str) -> Camera:
+    value = {
+        key: numbers(lookup(table, path, capture, key, name), shape, path,
+                     f'{key} of capture {capture}, camera {name}')
+        for key, shape in CAMERA_SHAPES.items()}
+    intrinsics = np.eye(3)
+    intrinsics[[0, 1], [0, 1]] = value['focal']
+    intrinsics[:2, 2] = value['princpt']
+    return Camera(value['camrot'], value['campos'] / MILLIMETRES, intrinsics)
 
 
 def _joints(table: dict, path, capture: str, frame: str) -> tuple:

@@ -1,41 +1,44 @@
-"""InterHand2.6M v1.0 with MANO: crops of one or two hands with all their truth."""
-import warnings
+"""InterHand2.6M with MANO: crops of one or two hands with all their truth."""
 from pathlib import Path
 from typing import Optional
 
 import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from mmhand_dne.datasets.draws import DrawKey, draws_of
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST, HandPair
-from mmhand_dne.hand_model.skeleton import reorder
+from mmhand_dne.hand_model import WRIST, HandPair
 
-from .annotation_files import lookup, numbers, read_json
-from .interhand_annotations import (
-    MILLIMETRES,
-    Camera,
-    Moment,
-    read_camera,
-    read_moments,
-    two_hands,
+from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
+from .index_file import Table
+from .indexed import BESIDE, find_index
+from .interhand_annotations import Camera, Moment
+from .interhand_entries import HAND_TYPES
+from .interhand_filters import (
+    SUBSETS,
+    bright_mask,
+    fit_mask,
+    read_rootnet,
+    say_left_out,
+    subset_mask,
+)
+from .interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandFiles,
+    camera_of,
+    moment_of,
+    read_table,
 )
 from .single_hand import shown_joints
 
-INTERHAND_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
-HAND_TYPES = {'right': (1, 0), 'left': (0, 1), 'interacting': (1, 1)}
+PRESENT = dict(right=(1, 0), left=(0, 1), interacting=(1, 1))
 FREE_HAND, IMAGES = dict(type='HandPair', source='free'), dict(img='images')
-ENTRY_KEYS = (
-    ('image', ('camera', 'capture', 'frame_idx', 'file_name')),
-    ('annotation', ('id', 'bbox', 'joint_valid', 'hand_type')))
+COUNTED = 1 << 16  # rows whose joints are counted at once
 
 
 @DATASETS.register_module()
-class InterHandMeshDataset(BaseDataset):
-    """InterHand2.6M in its official v1.0 layout (and anything written alike).
+class InterHandMeshDataset(HandMeshDataset):
+    """InterHand2.6M in its official layout (and anything written alike).
 
     One entry is one annotated image. Missing or null MANO, invalid joints and one-hand
     frames are normal: each field comes with a mask. Joints are measured from the mesh
@@ -44,6 +47,10 @@ class InterHandMeshDataset(BaseDataset):
     is known where ``hand_type`` agrees with the joints: present with a joint in the
     image, or absent without any joint [decided].
 
+    v1.0 at 5 and at 30 frames a second differ in the files' sizes only; v0.0 has its
+    files in ``annotations/{all,human_annot,machine_annot}`` and its joints as bare
+    lists. All of them are read.
+
     Args:
         ann_file: ``InterHand2.6M_*_data.json``, relative to ``data_root``.
         camera_file, joint_file: ``*_camera.json``, ``*_joint_3d.json``.
@@ -51,189 +58,181 @@ class InterHandMeshDataset(BaseDataset):
         hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
             the parameters are of.
         subset_step: keep every n-th entry in annotation order (10: the paper's 10 %).
+        subset: 'H' for what people annotated, 'M' for all else, 'H+M' for both. Of the
+            training split people and the machine have annotated 76,457 images both;
+            here they are in 'H' alone [decided].
+        human_ids: with 'H' or 'M', InterWild's ``aid_human_annot_{split}.txt``.
+        max_fit_error: millimetres; leaves out images with a hand whose mesh is further
+            than that from its joints, on average over these. Typical is 5.
+        min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
+            frame filter has 10. Needs an index.
+        rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
+            wrist depths take the place of the annotated box and of the true
+            ``abs_depth`` that MMPose's metric places predictions with. The box is
+            padded already: crop with ``padding=1``.
+        index: 'beside' for the index that ``prepare_interhand.py`` writes beside
+            ``ann_file`` if it is there, another path, or None to read the JSON files.
 
     Other arguments: see MMEngine's ``BaseDataset``.
 
     Raises:
         ValueError: a file is missing, truncated or of another version, a frame has no
-            camera or no joints, or a value has another shape or is not finite.
+            camera or no joints, or a value has another shape or is not finite; the
+            index is of other files or older than they are.
     """
-
-    METAINFO = dict(from_file='configs/_base_/datasets/interhand3d.py')
 
     def __init__(self, ann_file: str, camera_file: str, joint_file: str,
                  mano_file: Optional[str] = None, data_root: str = '',
                  data_prefix: dict = IMAGES, hand_model: dict = FREE_HAND,
-                 subset_step: int = 1, **kwargs):
+                 subset_step: int = 1, subset: str = 'H+M',
+                 human_ids: Optional[str] = None,
+                 max_fit_error: Optional[float] = None,
+                 min_grey: Optional[float] = None,
+                 rootnet_file: Optional[str] = None,
+                 index: Optional[str] = BESIDE, **kwargs):
         if subset_step < 1:
             raise ValueError(
                 f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1')
+        if subset not in SUBSETS:
+            raise ValueError(
+                f'InterHandMeshDataset: subset is {subset!r}, expected one of '
+                f'{SUBSETS}')
         self.camera_file, self.joint_file = camera_file, joint_file
         self.mano_file, self.subset_step = mano_file, subset_step
-        arguments = dict(hand_model)
-        # A one-hand model's other choices concern predictions: true joints are always
-        # measured from the mesh.
-        for key in ('type', 'joints'):
-            arguments.pop(key, None)
-        self.pair = HandPair(**arguments)
-        super().__init__(ann_file=ann_file, data_root=data_root,
+        self.subset, self.human_ids = subset, human_ids
+        self.max_fit_error, self.min_grey = max_fit_error, min_grey
+        self.rootnet_file, self.index = rootnet_file, index
+        super().__init__(hand_model=hand_model, ann_file=ann_file, data_root=data_root,
                          data_prefix=data_prefix, **kwargs)
-
-    @classmethod
-    def _load_metainfo(cls, metainfo=None):
-        with warnings.catch_warnings():
-            # MMPose warns that it found the file in its own package, as intended.
-            warnings.filterwarnings('ignore', 'The metainfo config file')
-            return parse_pose_metainfo({**cls.METAINFO, **(metainfo or {})})
 
     def _join_prefix(self):
         super()._join_prefix()
-        root = Path(self.data_root)
-        self.camera_file = root / self.camera_file
-        self.joint_file = root / self.joint_file
-        self.mano_file = root / self.mano_file if self.mano_file else None
+        for name in ('camera_file', 'joint_file', 'mano_file', 'human_ids',
+                     'rootnet_file'):
+            value = getattr(self, name)
+            setattr(self, name, Path(self.data_root) / value if value else None)
+        if self.index not in (None, BESIDE):
+            self.index = Path(self.data_root) / self.index
 
-    def load_data_list(self) -> list[dict]:
-        """Entries in annotation order: ids, boxes and where to find the rest."""
-        data = read_json(self.ann_file)
-        images = {image['id']: image for image in lookup(data, self.ann_file, 'images')}
-        annotations = lookup(data, self.ann_file, 'annotations')[::self.subset_step]
-        entries = [self._entry(annotation, images) for annotation in annotations]
-        kept = [entry for entry in entries if max(entry['bbox'][2:]) > 0]
-        if len(kept) < len(entries):
-            # A single visible joint makes a box without extent.
-            print_log(
-                f'{self.ann_file}: {len(entries) - len(kept)} of {len(entries)} images '
-                'have a box without extent and are left out', 'current', level=30)
-        table = read_json(self.camera_file)
-        self.cameras = {
-            key: read_camera(table, self.camera_file, *key)
-            for key in {entry['camera'] for entry in kept}}
-        self.moments = read_moments(
-            dict.fromkeys(entry['moment'] for entry in kept),
-            read_json(self.joint_file), self.joint_file,
-            read_json(self.mano_file) if self.mano_file else {}, self.mano_file,
-            self.pair)
-        return kept
+    def load_table(self) -> Table:
+        """The index, or what the annotation files say."""
+        files = InterHandFiles(
+            Path(self.ann_file), self.camera_file, self.joint_file, self.mano_file)
+        found = find_index(self.index, files.index, SCHEMA, VERSION, files.present())
+        return read_table(files) if found is None else found
 
-    def _entry(self, annotation: dict, images: dict) -> dict:
-        place = f'annotation {annotation.get("id")}'
-        if annotation.get('image_id') not in images:
+    def select_rows(self) -> np.ndarray:
+        """Entries with a box that pass the filters, in annotation order."""
+        ids = self.table.columns['id']
+        self.rootnet = None
+        if self.rootnet_file:
+            self.rootnet = read_rootnet(self.rootnet_file, ids)
+        boxes = self._boxes
+        filters = {
+            # A single visible joint makes a box without extent. NaN is told below.
+            'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
+            f'are not of subset {self.subset}': subset_mask(
+                self.table, self.subset, self.human_ids),
+            f'have a mesh over {self.max_fit_error} mm from its joints': fit_mask(
+                self.table, self.pair, self.max_fit_error),
+            f'are darker than grey {self.min_grey}': bright_mask(
+                self.table, self.min_grey, self.ann_file)}
+        rows = np.arange(0, len(ids), self.subset_step)
+        kept = np.ones(len(rows), bool)
+        counts = {}
+        for reason, passed in filters.items():
+            counts[reason] = int((kept & ~passed[rows]).sum())
+            kept &= passed[rows]
+        say_left_out(self.ann_file, counts, len(rows))
+        rows = rows[kept]
+        absent = rows[np.isnan(boxes[rows, 0])]
+        if len(absent):
             raise ValueError(
-                f'{self.ann_file}: {place} is of image {annotation.get("image_id")}, '
-                'which the file does not list; download it again')
-        image = images[annotation['image_id']]
-        for (name, keys), table in zip(ENTRY_KEYS, (image, annotation)):
-            for key in keys:
-                lookup(table, f'{self.ann_file}, {name} of {place}', key)
-        hand_type, capture = annotation['hand_type'], str(image['capture'])
-        if hand_type not in HAND_TYPES:
-            raise ValueError(
-                f'{self.ann_file}: {place} has hand_type {hand_type!r}, expected one '
-                f'of {sorted(HAND_TYPES)}; correct the file')
-        in_image = numbers(np.ravel(annotation['joint_valid']), (42,), self.ann_file,
-                           f'joint_valid of {place}') > 0
-        size = {key: image[key] for key in ('width', 'height') if key in image}
-        return dict(
-            **size, img_path=str(Path(self.data_prefix['img']) / image['file_name']),
-            id=int(annotation['id']), img_id=int(image['id']),
-            camera=(capture, str(image['camera'])),
-            moment=(capture, str(image['frame_idx'])),
-            bbox=numbers(annotation['bbox'], (4,), self.ann_file, f'bbox of {place}'),
-            joint_in_image=two_hands(in_image), hand_type=hand_type,
-            hand_type_valid=int(annotation.get('hand_type_valid', 1)))
+                f'{self.rootnet_file}: has no box of annotation '
+                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
+                'the same split and frame rate')
+        return rows
 
-    def get_data_info(self, idx: int) -> dict:
+    @property
+    def _boxes(self) -> np.ndarray:
+        return self.table.columns['bbox'] if self.rootnet is None else self.rootnet.boxes
+
+    def read_row(self, row: int) -> dict:
         """One entry with its truth in camera axes, before any transform."""
-        info = super().get_data_info(int(idx))
-        camera = self.cameras[info.pop('camera')]
-        moment = self.moments[info.pop('moment')]
+        columns = self.table.columns
+        camera, moment = camera_of(self.table, row), moment_of(self.table, row)
+        valid = moment.joints_valid.copy()
         joints = (moment.joints - camera.position) @ camera.rotation.T
-        valid = moment.joints_valid
-        info.update(
+        size = columns['size'][row]
+        size = {key: int(n) for key, n in zip(('width', 'height'), size) if n >= 0}
+        in_image = columns['joint_in_image'][row].copy()
+        name = self.table.text('file_name', row)
+        info = dict(
+            **size, img_path=str(Path(self.data_prefix['img']) / name),
+            id=int(columns['id'][row]), img_id=int(columns['img_id'][row]),
+            bbox=self._boxes[row].copy(), joint_in_image=in_image,
             joints_cam=np.where(valid[..., None], joints, 0), joints_valid=valid,
-            intrinsics=camera.intrinsics, **self._meshes(moment, camera),
-            **_presence(info['hand_type'], info['hand_type_valid'], valid,
-                        info['joint_in_image']))
-        info.update(_mmpose_fields(info, camera))
+            intrinsics=camera.intrinsics.copy(), **self._meshes(moment, camera),
+            **_presence(HAND_TYPES[columns['hand_type'][row]],
+                        int(columns['hand_type_valid'][row]), valid, in_image))
+        info.update(mmpose_fields(info))
+        if self.rootnet is not None:
+            info['abs_depth'] = self.rootnet.depths[row].copy()
         return info
 
     def count_joints(self, idx: int) -> np.ndarray:
         """How many joints with truth each hand of an image shows, without its mesh."""
-        entry = super().get_data_info(int(idx))
-        moment = self.moments[entry['moment']]
-        return shown_joints(
-            moment.joints_valid, entry['joint_in_image'], moment.mano_valid)
+        return self._count(self.rows[int(idx):int(idx) + 1])[0]
 
-    @torch.no_grad()
+    def count_all_joints(self) -> np.ndarray:
+        """:meth:`count_joints` of all entries, (N, 2)."""
+        parts = np.split(self.rows, np.arange(COUNTED, len(self.rows), COUNTED))
+        return np.concatenate([self._count(part) for part in parts])
+
+    def _count(self, rows: np.ndarray) -> np.ndarray:
+        columns = self.table.columns
+        moments = columns['moment'][rows]
+        mano = columns['moment_mano_valid'][moments] & (self.mano_file is not None)
+        return shown_joints(columns['moment_joints_valid'][moments],
+                            columns['joint_in_image'][rows], mano)
+
     def _meshes(self, moment: Moment, camera: Camera) -> dict:
-        """True meshes and MANO parameters in camera axes, zeros where unknown."""
-        turns = np.tile(np.eye(3), (2, 16, 1, 1))
-        vertices = np.zeros(tuple(self.pair.template.shape))
-        joints, roots = np.zeros((2, 21, 3)), np.zeros((2, 3))
-        for slot in np.flatnonzero(moment.mano_valid):
-            layer = (self.pair.right, self.pair.left)[slot]
-            world = layer(torch.from_numpy(moment.rotations[slot]),
-                          torch.from_numpy(moment.betas[slot]).float())
-            points = world.double().numpy() + moment.translation[slot]
-            points = (points - camera.position) @ camera.rotation.T
-            found = self.pair.joint_regressor[slot].double().numpy() @ points
-            roots[slot] = found[WRIST]
-            vertices[slot], joints[slot] = points - found[WRIST], found - found[WRIST]
-            turns[slot] = moment.rotations[slot]
-            turns[slot, 0] = camera.rotation @ turns[slot, 0]
-        return dict(
-            mano_rotations=turns, mano_betas=moment.betas,
-            mano_valid=moment.mano_valid, mesh_valid=moment.mano_valid,
-            mesh_vertices=vertices, mesh_joints=joints, mesh_root=roots)
+        valid = moment.mano_valid & (self.mano_file is not None)
+        return camera_meshes(self.pair, moment._replace(mano_valid=valid), camera)
 
-    def prepare_data(self, idx):
-        """Run the pipeline, with draws from the key if the index carries one."""
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
-                return super().prepare_data(idx)
-        return super().prepare_data(idx)
 
-    def __getitem__(self, idx) -> dict:
-        """The packed sample; nothing is skipped or replaced by another."""
-        if not self._fully_initialized:
-            self.full_init()
-        return self.prepare_data(idx)
+@torch.no_grad()
+def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
+    """True meshes and MANO parameters in camera axes, zeros where unknown."""
+    turns = np.tile(np.eye(3), (2, 16, 1, 1))
+    vertices = np.zeros(tuple(pair.template.shape))
+    joints, roots = np.zeros((2, 21, 3)), np.zeros((2, 3))
+    for slot in np.flatnonzero(moment.mano_valid):
+        layer = (pair.right, pair.left)[slot]
+        rotations = layer.absolute_pose(
+            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True)
+        betas = torch.from_numpy(moment.betas[slot].astype(np.float32))
+        world = layer(rotations, betas)
+        points = world.double().numpy() + moment.translation[slot]
+        points = (points - camera.position) @ camera.rotation.T
+        found = pair.joint_regressor[slot].double().numpy() @ points
+        roots[slot] = found[WRIST]
+        vertices[slot], joints[slot] = points - found[WRIST], found - found[WRIST]
+        turns[slot] = rotations.numpy()
+        turns[slot, 0] = camera.rotation @ turns[slot, 0]
+    return dict(
+        mano_rotations=turns,
+        mano_betas=np.where(moment.mano_valid[:, None], moment.betas, 0),
+        mano_valid=moment.mano_valid, mesh_valid=moment.mano_valid.copy(),
+        mesh_vertices=vertices, mesh_joints=joints, mesh_root=roots)
 
 
 def _presence(hand_type: str, type_valid: int, annotated: np.ndarray,
               in_image: np.ndarray) -> dict:
     """Which hands are there, and whether that is known (see the class)."""
-    present = np.array(HAND_TYPES[hand_type], np.float32)
+    present = np.array(PRESENT[hand_type], np.float32)
     known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
     return dict(
         hand_presence=present,
         hand_presence_valid=(known & (type_valid > 0)).astype(np.float32),
         hand_type=present[None], hand_type_valid=np.array([type_valid]))
-
-
-def _mmpose_fields(info: dict, camera: Camera) -> dict:
-    """What MMPose's InterHandMetric and visualisers read, of the original image.
-
-    Camera millimetres, InterHand order; validity as MMPose's data set has it:
-    annotated, in the image, and of a hand whose wrist is.
-    """
-    joints = MILLIMETRES * info['joints_cam']
-    depth = joints[:, WRIST, 2]
-    seen = info['joint_in_image']
-    seen = seen & seen[:, WRIST, None] & info['joints_valid']
-    pixels = joints @ camera.intrinsics.T
-    pixels = pixels[..., :2] / np.where(seen, pixels[..., 2], 1)[..., None]
-    keypoints = np.concatenate(
-        [pixels, (joints[..., 2] - depth[:, None])[..., None]], -1)
-    keypoints = np.where(seen[..., None], keypoints, 0)
-
-    def as_interhand(values):
-        values = values[:, INTERHAND_FROM_OPENPOSE]
-        return values.reshape(1, 42, *values.shape[2:]).astype(np.float32)
-
-    return dict(
-        keypoints=as_interhand(keypoints), keypoints_cam=as_interhand(joints),
-        keypoints_visible=as_interhand(seen), abs_depth=depth,
-        focal=np.diag(camera.intrinsics)[:2].copy(),
-        principal_pt=camera.intrinsics[:2, 2].copy())

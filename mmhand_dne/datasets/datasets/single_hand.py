@@ -38,7 +38,8 @@ class SingleHandDataset:
 
     Args:
         dataset: one of our data sets or its config. Where it has no method
-            ``count_joints(index)``, every entry is read once at the start.
+            ``count_all_joints()`` or ``count_joints(index)``, every entry is read once
+            at the start.
         min_joints: leave out hands that show fewer joints with truth (HaMeR trains on
             hands with more than four).
 
@@ -71,7 +72,11 @@ class SingleHandDataset:
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        counts = np.array([self._count(index) for index in range(len(self.dataset))])
+        if hasattr(self.dataset, 'count_all_joints'):
+            counts = self.dataset.count_all_joints()
+        else:
+            counts = np.array([
+                self._count(index) for index in range(len(self.dataset))])
         self.hands = np.argwhere(counts.reshape(-1, 2) >= self.min_joints)  # (N, 2)
         self._fully_initialized = True
 
