@@ -25,7 +25,8 @@ from mmhand_dne.engine.runner.run_config import (
 )
 
 METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
-DUMP_FILES = ('.pkl', '.pickle')
+PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
+DUMP_FILES = ('.npz', *PICKLES)
 
 
 class SaveMetricsHook(Hook):
@@ -50,8 +51,8 @@ def parse_args() -> argparse.Namespace:
                         'work_dirs/NAME_OF_CONFIG')
     parser.add_argument('--out', help='write the metrics to this file, '
                         + ', '.join(METRIC_FILES))
-    parser.add_argument('--dump', help='write the predictions to this file, '
-                        + ', '.join(DUMP_FILES))
+    parser.add_argument('--dump', help='write the predictions to this file: .npz for '
+                        "score_predictions.py and numpy; .pkl, .pickle as MMPose's")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         metavar='KEY=VALUE', help='override keys of the config, as '
                         'in model.test_cfg.flip_test=True')
@@ -94,10 +95,13 @@ def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def dump_predictions(cfg: Config, path: str) -> None:
-    """Add MMEngine's metric that only stores the predictions."""
+    """Add the metric that only stores the predictions, MMEngine's for a pickle."""
     evaluator = cfg.test_evaluator
     evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    cfg.test_evaluator = [*evaluator, dict(type='DumpResults', out_file_path=path)]
+    dump = dict(type='DumpPredictions', out_file=path)
+    if path.endswith(PICKLES):
+        dump = dict(type='DumpResults', out_file_path=path)
+    cfg.test_evaluator = [*evaluator, dump]
 
 
 def build_runner(args: argparse.Namespace) -> Runner:

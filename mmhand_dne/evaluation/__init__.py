@@ -1,8 +1,15 @@
 from .metrics import (
+    DumpPredictions,
     FreiHANDMetric,
     HandMeshMetric,
     HO3DMetric,
     SparsificationMetric,
 )
 
-__all__ = ['FreiHANDMetric', 'HO3DMetric', 'HandMeshMetric', 'SparsificationMetric']
+__all__ = [
+    'DumpPredictions',
+    'FreiHANDMetric',
+    'HO3DMetric',
+    'HandMeshMetric',
+    'SparsificationMetric',
+]

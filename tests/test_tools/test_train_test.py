@@ -60,6 +60,14 @@ def test_a_test_writes_metrics_and_predictions(tool, trained, tmp_path):
     assert json.loads(out.read_text())['MPVPE_All'] == pytest.approx(sum(errors) / 4)
 
 
+def test_predictions_without_hands_cannot_go_into_an_npz(tool, trained, tmp_path):
+    status, _, error = tool('test.py', CONFIG, trained / 'epoch_1.pth', '--work-dir',
+                            tmp_path, '--dump', tmp_path / 'predictions.npz')
+    assert (status, error) == (2, 'error: image ?: no pred_instances to dump; give '
+                               "--dump a name that ends in .pkl for MMEngine's own "
+                               'format')
+
+
 def test_training_flags_reach_the_run(tool, tmp_path):
     status, *_ = tool(
         'train.py', CONFIG, '--work-dir', tmp_path, '--no-validate', '--auto-scale-lr',
@@ -119,6 +127,8 @@ def test_a_nan_loss_ends_the_tool_with_its_name(tool, tmp_path):
 @pytest.mark.parametrize(('more', 'sentence'), [
     (['--out', 'metrics.txt'], '--out metrics.txt: unknown kind of file; let the name '
      'end in .json or .yaml or .yml or .pkl'),
+    (['--dump', 'a.csv'], '--dump a.csv: unknown kind of file; let the name end in '
+     '.npz or .pkl or .pickle'),
     (['--badcase'], '--badcase needs default_hooks.badcase in the config; add '
      "dict(type='BadCaseAnalysisHook', metric_type='accuracy')"),
 ])

@@ -14,7 +14,9 @@ class HO3DMetric(OfficialScoreMetric):
     :class:`FreiHANDMetric`.
 
     HO-3D's evaluation gives the wrist of every image; predictions are put on it, as is
-    usual. Arguments: see :class:`OfficialScoreMetric`.
+    usual. That wrist is exactly right here, so that it counts at the threshold 0 of
+    ``xyz_auc3d``; in an exported submission float32 leaves 1e-8 m, and this one score
+    may be lower by 0.5/99/21. Arguments: see :class:`OfficialScoreMetric`.
     """
 
     default_prefix = 'ho3d'

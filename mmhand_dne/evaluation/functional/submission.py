@@ -1,0 +1,124 @@
+"""FreiHAND's and HO-3D's submissions: ``pred.json``, and ``pred.zip`` with it alone.
+
+The file is ``[xyz, verts]``: N x 21 x 3 and N x 778 x 3 numbers in metres, rows in the
+order of the evaluation set, joint order and axes the data set's own.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+NAME = 'pred.json'
+SHAPES = dict(joints=(21, 3), vertices=(778, 3))
+
+
+def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, 21, 3) and vertices (N, 778, 3), metres, from a JSON or zip file.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of another shape.
+    """
+    table = _read_json(Path(path))
+    if not isinstance(table, list) or len(table) != 2:
+        size = f'{len(table)} entries' if isinstance(table, (list, dict)) else 'no list'
+        raise ValueError(
+            f'{path}: has {size}, expected the list [xyz, verts]; write it with '
+            'tools/analysis_tools/export_submission.py')
+    joints, vertices = (
+        _points(rows, name, path) for rows, name in zip(table, SHAPES))
+    if len(joints) != len(vertices):
+        raise ValueError(
+            f'{path}: has {len(joints)} rows of joints and {len(vertices)} of vertices,'
+            ' expected one of each an image')
+    return joints, vertices
+
+
+def read_points(path: str | Path, name: str) -> np.ndarray:
+    """A released truth file, e.g. ``evaluation_xyz.json``.
+
+    Args:
+        name: 'joints' (N, 21, 3) or 'vertices' (N, 778, 3).
+
+    Raises:
+        ValueError: as :func:`read_submission`.
+    """
+    return _points(_read_json(Path(path)), name, path)
+
+
+def write_submission(
+    folder: str | Path, rows: Callable[[str], Iterable[np.ndarray]]
+) -> Path:
+    """Write ``pred.json`` and ``pred.zip``, each under its name only when whole.
+
+    Args:
+        rows: for 'joints' and for 'vertices' the images' points (21, 3), (778, 3);
+            asked once each, so that no list of all is needed.
+
+    Returns: the zip's path.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path, packed = folder / NAME, folder / 'pred.zip'
+    temporary = folder / f'{NAME}.tmp'
+    with open(temporary, 'w') as file:
+        for name, opening in zip(SHAPES, ('[[', ', [')):
+            file.write(opening)
+            for i, points in enumerate(rows(name)):
+                # repr of a double: reading it back gives the same bits.
+                file.write(', ' * (i > 0) + json.dumps(points.tolist()))
+            file.write(']')
+        file.write(']')
+    os.replace(temporary, path)
+    temporary = folder / 'pred.zip.tmp'
+    with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, NAME)
+    os.replace(temporary, packed)
+    return packed
+
+
+def _read_json(path: Path):
+    if not path.is_file():
+        raise ValueError(f'{path}: no such file; check the path')
+    try:
+        if path.suffix == '.zip':
+            return json.loads(_member(path))
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f'{path}: is damaged or no JSON ({error}); write or download it again'
+        ) from error
+
+
+def _member(path: Path) -> bytes:
+    """The one JSON file of a zip."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith('.json')]
+        chosen = NAME if NAME in names else names[0] if len(names) == 1 else None
+        if chosen is None:
+            raise ValueError(
+                f'{path}: holds {len(names)} JSON files {names}, expected {NAME}; zip '
+                f'it with zip -j pred.zip {NAME}')
+        return archive.read(chosen)
+
+
+def _points(rows, name: str, path) -> np.ndarray:
+    wanted = SHAPES[name]
+    try:
+        array = np.asarray(rows, np.float64)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or array.shape[1:] != wanted or array.ndim != 3:
+        found = 'rows of unequal length' if array is None else f'shape {array.shape}'
+        raise ValueError(
+            f'{path}: {name} have {found}, expected (N, {wanted[0]}, {wanted[1]})')
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise ValueError(
+            f'{path}: {name} of row {row} hold NaN or infinity; every image needs '
+            'finite numbers')
+    return array

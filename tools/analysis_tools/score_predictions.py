@@ -1,0 +1,169 @@
+"""Score predictions without a model: a dump of tools/test.py, or a submission.
+
+Examples:
+    # A dump, by the evaluator of its config (truth in the dump, else the data set's):
+    python tools/analysis_tools/score_predictions.py predictions.npz \
+        --config configs/dne_interhand.py --out metrics.json
+    # A dump of FreiHAND's or HO-3D's evaluation, as the official script; scores.txt:
+    python tools/analysis_tools/score_predictions.py predictions.npz \
+        --protocol ho3d --out-dir work_dirs/ho3d
+    # Anybody's submission against the released truth (evaluation_{xyz,verts}.json):
+    python tools/analysis_tools/score_predictions.py pred.zip --protocol freihand \
+        --truth data/freihand_v2 --out-dir work_dirs/freihand
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS, METRICS
+
+import mmhand_dne  # noqa: F401  registers our modules
+from mmhand_dne.datasets.datasets.freihand_files import find
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.evaluation.functional.dump_file import DumpFile
+from mmhand_dne.evaluation.functional.official_scores import (
+    official_scores,
+    scores_text,
+)
+from mmhand_dne.evaluation.functional.submission import read_points, read_submission
+from mmhand_dne.evaluation.metrics.absolute_hand import ROOTS
+from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
+
+OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
+TRUTH = ('gt_instance_labels', 'gt_instances')
+
+
+def parse_args(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'predictions', type=Path, help='.npz of test.py --dump, or pred.json, pred.zip')
+    parser.add_argument('--protocol', choices=sorted(OFFICIAL), help='official scores')
+    parser.add_argument(
+        '--truth', type=Path,
+        help='folder of evaluation_xyz.json and evaluation_verts.json; for submissions')
+    parser.add_argument('--config', help='whose test_evaluator scores a dump')
+    parser.add_argument(
+        '--root', choices=ROOTS,
+        help='where official scores of a dump put the hand; default as the metric has')
+    parser.add_argument('--out-dir', type=Path, help='folder of scores.txt')
+    parser.add_argument('--out', type=Path, help='write all scores to this json file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args(args)
+
+
+def score_submission(args) -> dict[str, float]:
+    """The official scores of a pred.json or pred.zip."""
+    if args.protocol is None or args.truth is None:
+        raise ValueError(
+            f'{args.predictions}: a submission needs --protocol and --truth FOLDER, '
+            'where the released evaluation_xyz.json and evaluation_verts.json are')
+    paths = {}
+    for name, points in (('xyz', 'joints'), ('verts', 'vertices')):
+        paths[points] = find(args.truth, f'evaluation_{name}.json')
+        if paths[points] is None:
+            raise ValueError(
+                f'{args.truth}: has no evaluation_{name}.json; download the released '
+                'evaluation truth')
+    truth = [read_points(path, points) for points, path in paths.items()]
+    pred = read_submission(args.predictions)
+    if len(pred[0]) != len(truth[0]):
+        raise ValueError(
+            f'{args.predictions}: has {len(pred[0]):,} rows, the truth '
+            f'{len(truth[0]):,}; give one row an image of the evaluation set, in its '
+            'order')
+    counts = METRICS.get(OFFICIAL[args.protocol]).counts
+    if len(truth[0]) not in counts.values():
+        print(f'note: {args.truth} has {len(truth[0]):,} rows of truth, the official '
+              f'evaluation {" or ".join(f"{n:,} ({v})" for v, n in counts.items())}')
+    return official_scores(pred, truth, args.protocol)
+
+
+def build_metrics(args, cfg) -> list:
+    """Those of the config, or the one of the protocol."""
+    if args.protocol is not None:
+        options = dict(root=args.root) if args.root else {}
+        return [METRICS.build(dict(type=OFFICIAL[args.protocol], **options))]
+    if cfg is None:
+        raise ValueError(
+            f'{args.predictions}: a dump needs --protocol or --config, to know how to '
+            'score it')
+    evaluator = cfg.test_evaluator
+    evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    return [METRICS.build(metric) for metric in evaluator]
+
+
+def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
+    """Samples of a dump without truth get the data set's, by index."""
+    dataset = None
+    for sample in samples:
+        if TRUTH[0] in sample:
+            yield sample
+            continue
+        if cfg is None:
+            raise ValueError(
+                f'{path}: has no truth; give --config, whose test data have it, or '
+                'dump with_truth')
+        if dataset is None:
+            dataset = DATASETS.build(cfg.test_dataloader.dataset)
+        found = dataset[sample['sample_idx']]['data_samples'].to_dict()
+        if str(found.get('id')) != str(sample.get('id')):
+            raise ValueError(
+                f'{path}: image {sample["sample_idx"]} has id {sample.get("id")}, the '
+                f'data set of the config {found.get("id")}; give the config of the dump'
+            )
+        yield {**sample, **{key: found[key] for key in TRUTH if key in found}}
+
+
+def score_dump(args) -> dict[str, float]:
+    """The scores of every metric, with their prefixes."""
+    cfg = read_config(args.config, args.cfg_options) if args.config else None
+    dump, metrics = DumpFile(args.predictions), build_metrics(args, cfg)
+    for sample in with_truth(dumped_samples(dump), cfg, args.predictions):
+        for metric in metrics:
+            metric.process(None, [sample])
+    scores = {}
+    for metric in metrics:
+        found = metric.evaluate(dump.images)
+        scores.update(found)
+        if isinstance(metric, OfficialScoreMetric):
+            write_scores(args, {k.split('/')[-1]: v for k, v in found.items()})
+    return scores
+
+
+def write_scores(args, scores: dict[str, float]) -> None:
+    """``scores.txt`` under the official names."""
+    if args.out_dir is None:
+        return
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    path = args.out_dir / 'scores.txt'
+    path.write_text(scores_text(scores))
+    print(f'Scores written to: {path}')
+
+
+def main(args=None):
+    args = parse_args(args)
+    init_default_scope('mmpose')
+    with plain_errors(building=True):
+        if args.predictions.suffix in ('.json', '.zip'):
+            scores = score_submission(args)
+            write_scores(args, scores)
+        else:
+            scores = score_dump(args)
+    for name, value in scores.items():
+        print(f'{name}: {value:f}')
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(scores, indent=2))
+
+
+if __name__ == '__main__':
+    main()
