@@ -155,7 +155,9 @@ class InterHandMeshDataset(HandMeshDataset):
 
     @property
     def _boxes(self) -> np.ndarray:
-        return self.table.columns['bbox'] if self.rootnet is None else self.rootnet.boxes
+        if self.rootnet is None:
+            return self.table.columns['bbox']
+        return self.rootnet.boxes
 
     def read_row(self, row: int) -> dict:
         """One entry with its truth in camera axes, before any transform."""

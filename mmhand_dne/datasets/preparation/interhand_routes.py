@@ -1,0 +1,104 @@
+"""Two ways to the same mesh must meet: self-checks of frames and of mirroring."""
+import numpy as np
+import torch
+
+from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from mmhand_dne.hand_model import HandPair
+
+from ..datasets.hand_mesh_dataset import mmpose_fields
+from ..datasets.index_file import Table
+from ..datasets.interhand_mesh import camera_meshes
+from ..datasets.interhand_table import camera_of, moment_of
+from ..transforms.mesh_geometry import mirror_hands
+from .interhand_checks import sample_rows
+from .report import PROBLEM, SKIPPED, WARNING, Report
+
+BOUND = 0.1  # mm
+MIRROR_BOUND = 1.0  # mm; MANO's two files are not to the digit mirror images
+ROWS = 64  # entries, spread over the file
+MIRRORED = torch.tensor([1.0, -1.0, -1.0])  # of an axis-angle vector
+
+
+def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> None:
+    """Moved vertices against moved parameters, and a mirrored right hand against left.
+    """
+    rows = sample_rows(table)
+    moments = table.columns['moment'][rows]
+    rows = rows[table.columns['moment_mano_valid'][moments].any(1)]
+    rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+    if not len(rows):
+        report.add(f'{split} ways into the camera', SKIPPED, 'no image has MANO')
+        return
+    both = [_two_ways(table, pair, row) for row in rows]
+    report.expect(
+        f'{split} ways into the camera', max(both) < BOUND,
+        f'{len(rows)} images, largest difference {max(both):.4f} mm',
+        f'less than {BOUND} mm')
+    twice = max(_flipped_twice(table, pair, row) for row in rows)
+    report.expect(f'{split} mirrored twice', twice == 0,
+                  f'largest difference {twice:.2g}', '0', otherwise=PROBLEM)
+    mirror = max(_mirrored(moment_of(table, row), pair) for row in rows)
+    report.expect(
+        f'{split} mirrored right hand is left', mirror < MIRROR_BOUND,
+        f'largest difference {mirror:.4f} mm', f'less than {MIRROR_BOUND} mm',
+        otherwise=WARNING)
+
+
+@torch.no_grad()
+def _two_ways(table: Table, pair: HandPair, row: int) -> float:
+    """Vertices of world MANO moved, against MANO of moved parameters, mm."""
+    camera, moment = camera_of(table, row), moment_of(table, row)
+    meshes = camera_meshes(pair, moment, camera)
+    turn = torch.from_numpy(camera.rotation)
+    shift = -turn @ torch.from_numpy(camera.position)
+    worst = 0.0
+    for slot in np.flatnonzero(moment.mano_valid):
+        layer = (pair.right, pair.left)[slot]
+        pose, betas = torch.from_numpy(moment.pose[slot].copy()), moment.betas[slot]
+        betas = torch.from_numpy(betas.copy()).float()
+        pose[:3] = axis_angle_from_matrix(turn @ matrix_from_axis_angle(pose[:3]))
+        rest = layer(torch.eye(3).expand(16, 3, 3), betas)
+        pivot = (layer.J_regressor[0] @ rest).double()
+        trans = turn @ (pivot + torch.from_numpy(moment.translation[slot].copy()))
+        trans = (trans + shift - pivot).numpy()
+        rotations = layer.absolute_pose(pose.float(), mean=True)
+        moved = layer(rotations, betas).double().numpy() + trans
+        found = meshes['mesh_vertices'][slot] + meshes['mesh_root'][slot]
+        worst = max(worst, 1000 * np.abs(found - moved).max())
+    return worst
+
+
+@torch.no_grad()
+def _mirrored(moment, pair: HandPair) -> float:
+    """A mirrored hand's mesh against the other layer's of mirrored parameters, mm."""
+    worst, layers = 0.0, (pair.right, pair.left)
+    for slot in np.flatnonzero(moment.mano_valid):
+        pose = torch.from_numpy(moment.pose[slot].copy()).float().reshape(16, 3)
+        betas = torch.from_numpy(moment.betas[slot].copy()).float()
+        meshes = [
+            layer(layer.absolute_pose(values.reshape(48), mean=True), betas).numpy()
+            for layer, values in (
+                (layers[slot], pose), (layers[1 - slot], pose * MIRRORED))]
+        worst = max(worst, 1000 * np.abs(meshes[0] * (-1, 1, 1) - meshes[1]).max())
+    return worst
+
+
+def _flipped_twice(table: Table, pair: HandPair, row: int) -> float:
+    """How much mirroring an entry twice changes it."""
+    camera, moment = camera_of(table, row), moment_of(table, row)
+    joints = (moment.joints - camera.position) @ camera.rotation.T
+    valid = moment.joints_valid.copy()
+    info = dict(
+        joints_cam=np.where(valid[..., None], joints, 0), joints_valid=valid,
+        joint_in_image=table.columns['joint_in_image'][row].copy(),
+        intrinsics=camera.intrinsics, hand_presence=np.zeros(2, np.float32),
+        hand_presence_valid=np.zeros(2, np.float32),
+        hand_type=np.zeros((1, 2), np.float32),
+        **camera_meshes(pair, moment, camera))
+    info.update(mmpose_fields(info))
+    before = {key: np.array(value) for key, value in info.items()}
+    mirror_hands(info)
+    mirror_hands(info)
+    return max(
+        float(np.abs(before[key].astype(float) - np.asarray(info[key], float)).max())
+        for key in before)

@@ -1,0 +1,138 @@
+"""Check a download of InterHand2.6M and write its memory-mapped indexes.
+
+    python tools/dataset_converters/prepare_interhand.py data/interhand2.6m \
+        --hand-model FOLDER_OF_MANO
+
+Reads annotations/{train,val,test} of release v1.0 (5 or 30 frames a second) or
+annotations/{all,human_annot,machine_annot} of v0.0, and the images in images/{split}.
+Writes InterHand2.6M_<split>_data.index beside each data file, where the data set finds
+it, and interhand_report.json into the folder. The exit status is 0 if all is well, 1 if
+something has to be put right (that split gets no index), 2 if the folder could not be
+checked at all. A run that was killed leaves no half index; the next one starts over.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
+import numpy as np
+
+from mmhand_dne.datasets.datasets.index_file import write_index
+from mmhand_dne.datasets.datasets.interhand_filters import fingerprint
+from mmhand_dne.datasets.datasets.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandFiles,
+    read_table,
+)
+from mmhand_dne.datasets.preparation.command import common_parser, conclude
+from mmhand_dne.datasets.preparation.interhand_checks import (
+    COUNTS,
+    check_counts,
+    check_fits,
+    check_ids,
+    check_projection,
+)
+from mmhand_dne.datasets.preparation.interhand_images import check_interhand_images
+from mmhand_dne.datasets.preparation.interhand_routes import check_routes
+from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.hand_model import HandPair
+
+OLD_FOLDERS = ('all', 'human_annot', 'machine_annot')  # of release v0.0
+
+
+class Part(NamedTuple):
+    """One data file and what belongs to it."""
+
+    name: str  # 'train', or 'all/train' of v0.0
+    split: str
+    files: InterHandFiles
+
+
+def parse_args():
+    parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
+    parser.add_argument(
+        '--image-root', type=Path, help='folder of {train,val,test}/Capture* (default: '
+        'images in the folder of the download)')
+    return parser.parse_args()
+
+
+def find_parts(root: Path, splits: list[str]) -> list[Part]:
+    """The data files that are there, of either release."""
+    parts = []
+    for split in splits:
+        for folder in (split, *OLD_FOLDERS):
+            name = split if folder == split else f'{folder}/{split}'
+            stem = root / 'annotations' / folder / f'InterHand2.6M_{split}_'
+            data, camera, joints, mano = (
+                Path(f'{stem}{kind}.json')
+                for kind in ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot'))
+            if data.is_file():
+                mano = mano if mano.is_file() else None
+                parts.append(
+                    Part(name, split, InterHandFiles(data, camera, joints, mano)))
+    return parts
+
+
+def prepare_part(args, report: Report, part: Part, pair: Optional[HandPair]) -> bool:
+    """Check one part and, without problems, write its index; whether it did."""
+    before, name = len(report.problems), part.name
+    print(f'reading {part.files.data}', flush=True)
+    try:
+        table = read_table(part.files)
+    except ValueError as error:
+        report.add(f'{name} annotations', PROBLEM, str(error))
+        return False
+    extra, meta = {}, dict(table.meta)
+    if part.name == part.split:
+        check_counts(report, part.split, table)
+    check_ids(report, name, table)
+    check_projection(report, name, table)
+    if part.files.mano is None:
+        report.add(f'{name} MANO', SKIPPED, 'no MANO_NeuralAnnot.json beside the data')
+    elif pair is None:
+        report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
+    else:
+        extra['moment_fit_error'] = check_fits(report, name, table, pair)
+        meta['fit_hand'] = fingerprint(pair)
+        check_routes(report, name, table, pair)
+    folder = (args.image_root or args.root / 'images') / part.split
+    greys = check_interhand_images(
+        report, name, table, folder, args.images, args.partial, args.workers)
+    if args.images == 'decode':
+        extra['mean_grey'] = np.asarray(greys)
+    if len(report.problems) > before:
+        return False
+    write_index(part.files.index, SCHEMA, VERSION, {**table.all_columns(), **extra},
+                meta, part.files.present())
+    return True
+
+
+def main() -> None:
+    args = parse_args()
+    with plain_errors():
+        parts = find_parts(args.root, args.splits)
+        if not parts:
+            raise ValueError(
+                f'{args.root}: no annotations/<split>/InterHand2.6M_<split>_data.json '
+                f'for any of {", ".join(args.splits)}; give the folder that holds '
+                'annotations/ and images/')
+        title = f'InterHand2.6M in {args.root}'
+        print(title)
+        report = Report(title)
+        pair = HandPair(source=args.hand_model) if args.hand_model else None
+        written = [
+            part.files.index for part in parts
+            if prepare_part(args, report, part, pair)]
+        status = conclude(report, args.root / 'interhand_report.json', written)
+    sys.exit(status)
+
+
+if __name__ == '__main__':
+    main()
