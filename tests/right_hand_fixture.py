@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from mmhand_dne.hand_model import HO3D_JOINTS, OPENPOSE_JOINTS, MANOLayer, reorder
+from mmhand_dne.hand_model.skeleton import tip_vertices
 
 BACKGROUNDS = 4
-TO_HO3D = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
+FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
 OPENGL = np.array([1.0, -1, -1])  # signs of the axes
 NOT_LISTED = '0099'  # a frame on disk that has no annotation and is in no list
 
@@ -29,12 +30,15 @@ def make_hand(rng, tips, depth=0.7, mean=True) -> dict:
     pose = np.concatenate([rng.normal(0, 0.5, 3), rng.normal(0, 0.2, 45)])
     betas = rng.normal(0, 0.7, 10)
     rotations = layer.absolute_pose(torch.tensor(pose).float(), mean=mean)
-    vertices = layer(rotations, torch.tensor(betas).float()).double().numpy()
+    vertices, chain = layer.posed(rotations, torch.tensor(betas).float())
+    vertices, chain = vertices.double().numpy(), chain.double().numpy()
     shift = rng.normal(0, 0.01, 3) + [0, 0, depth] - vertices.mean(0)
     regressor = layer.joint_regressor(tips).double().numpy()
     vertices = vertices + shift
+    tip_points = vertices[list(tip_vertices(tips))]
     return dict(pose=pose, betas=betas, trans=shift, vertices=vertices,
-                rotations=rotations.numpy(), joints=regressor @ vertices)
+                rotations=rotations.numpy(), joints=regressor @ vertices,
+                chain=np.concatenate([chain + shift, tip_points]))
 
 
 def draw(path, size, pixels, rng) -> None:
@@ -114,14 +118,17 @@ def write_ho3d(root, num_frames=3, seed=0, version=2) -> dict:
 
 
 def ho3d_hand(rng) -> dict:
-    """A hand with absolute pose, posed in OpenGL axes as the files have it."""
+    """A hand with absolute pose, posed in OpenGL axes as the files have it.
+
+    The annotated joints are where MANO's chain turns; ``pixels`` show those that are
+    regressed from the mesh, as in the other sets.
+    """
     hand = make_hand(rng, 'ho3d', depth=-0.6, mean=False)
-    hand['vertices_gl'] = hand['vertices']
-    hand['joints_gl'] = hand['joints'][TO_HO3D]
-    hand['vertices'] = hand['vertices_gl'] * OPENGL
-    hand['joints'] = hand['joints'] * OPENGL
     hand['K'] = np.array([[617.3, 0, 312.4], [0, 615.9, 241.4], [0, 0, 1]])
-    hand['pixels'] = to_pixels(hand['joints'], hand['K'])
+    hand['pixels'] = to_pixels(hand['joints'] * OPENGL, hand['K'])
+    hand['vertices_gl'], hand['joints_gl'] = hand['vertices'], hand['chain']
+    hand['vertices'] = hand['vertices_gl'] * OPENGL
+    hand['joints'] = (hand['chain'] * OPENGL)[FROM_HO3D]
     return hand
 
 

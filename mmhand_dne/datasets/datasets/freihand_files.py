@@ -55,7 +55,8 @@ def read_table(paths: Mapping[str, Path]) -> Table:
         paths: see :func:`find_files`.
     Returns: columns ``id`` (N,), ``intrinsics`` (N, 3, 3) pixels; where their files
         are given, in metres and camera axes, ``joints`` (N, 21, 3) OpenPose order,
-        ``vertices`` (N, 778, 3) float32; of MANO ``pose`` (N, 48) radians, fingers
+        ``vertices`` (N, 778, 3) float32, ``scale`` (N,), the length of middle1 to
+        middle2; of MANO ``pose`` (N, 48) radians, fingers
         relative to the mean pose, ``betas`` (N, 10) and ``place`` (N, 3), pixel u, v
         of middle1 and focal length / z.
     Raises:
@@ -72,17 +73,21 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     if 'mano' in tables:
         parts = np.split(tables['mano'][:, 0], (48, 58), axis=1)
         columns.update(zip(('pose', 'betas', 'place'), parts))
-    for column, name in (('joints', 'xyz'), ('vertices', 'verts')):
+    for column, name in (
+            ('joints', 'xyz'), ('vertices', 'verts'), ('scale', 'scale')):
         if name in tables:
             columns[column] = tables[name]
     return Table(columns, {})
 
 
 def _read(path: Path, name: str) -> np.ndarray:
-    rows = read_json(path)
-    if name == 'scale':  # plain numbers, or lists of one
-        rows = np.ravel(rows)
-    values = numbers(rows, SHAPES[name], path, 'its list')
+    rows, shape = read_json(path), SHAPES[name]
+    if name == 'scale' and isinstance(rows, list) and rows and (
+            isinstance(rows[0], list)):
+        shape = (-1, 1)  # lists of one number
+    values = numbers(rows, shape, path, 'its list')
+    if name == 'scale':
+        return values.reshape(-1)
     return values.astype(np.float32) if name == 'verts' else values
 
 
@@ -90,13 +95,17 @@ def _check_scale(tables: dict, paths: dict) -> None:
     if not {'scale', 'xyz'} <= set(tables) or not len(tables['xyz']):
         return
     xyz = tables['xyz']
-    lengths = np.linalg.norm(xyz[:, MIDDLE] - xyz[:, NEXT], axis=1)
-    error = np.median(np.abs(lengths - tables['scale']))
+    error = np.median(np.abs(bone_lengths(xyz) - tables['scale']))
     if error > SCALE_ERROR:
         raise ValueError(
             f'{paths["scale"]}: differs from the bones of {paths["xyz"].name} by '
             f'{1000 * error:.1f} mm, expected 0; they are of different versions, '
             'download both again')
+
+
+def bone_lengths(joints: np.ndarray) -> np.ndarray:
+    """Distance of middle1 and middle2, (N, 21, 3) -> (N,) metres."""
+    return np.linalg.norm(joints[:, MIDDLE] - joints[:, NEXT], axis=1)
 
 
 @torch.no_grad()

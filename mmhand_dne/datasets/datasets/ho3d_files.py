@@ -12,6 +12,7 @@ from mmhand_dne.hand_model.skeleton import reorder
 from .annotation_files import numbers, read_json
 
 OPENPOSE_FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
+HO3D_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
 # OpenGL's camera looks along -z with y up, ours along +z with y down. Its own inverse.
 OPENGL_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 REMEDY = 'unpack this sequence of HO-3D again'

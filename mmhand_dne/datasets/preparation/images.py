@@ -1,8 +1,11 @@
 """Whether image files are there and whole."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..transforms.load_hand_image import LoadHandImage
+from .parallel import in_workers
+from .report import PROBLEM, WARNING, Report
 
 MISSING = 'missing'
 
@@ -28,3 +31,30 @@ def problem_of(image: ImageToCheck) -> str:
     except ValueError as error:
         return str(error)
     return ''
+
+
+def check_images(report: Report, name: str, images: Sequence[ImageToCheck],
+                 partial: bool, workers: int) -> None:
+    """Report how many images are missing and how many are damaged.
+
+    Args:
+        partial: whether missing ones are expected.
+        workers: processes.
+    """
+    print(f'{len(images):,} {name}')
+    problems = list(in_workers(problem_of, images, workers))
+    report_images(report, name, [image.path for image in images], problems, partial)
+
+
+def report_images(report: Report, name: str, paths: Sequence[str],
+                  problems: Sequence[str], partial: bool) -> None:
+    """Report the answers of :func:`problem_of` for some paths."""
+    missing = [path for path, problem in zip(paths, problems) if problem == MISSING]
+    damaged = [problem for problem in problems if problem not in ('', MISSING)]
+    whole = len(paths) - len(missing) - len(damaged)
+    report.expect(
+        name, not missing, f'{whole:,} of {len(paths):,} are whole',
+        'all' if not missing else f'all: {len(missing):,} are missing', missing,
+        otherwise=WARNING if partial else PROBLEM)
+    if damaged:
+        report.add(f'{name}: damaged', PROBLEM, f'{len(damaged):,}', damaged)

@@ -60,7 +60,7 @@ class Report:
         write_bytes(Path(path), json.dumps(content, indent=1).encode() + b'\n')
 
     def _lines(self, check: Check) -> str:
-        lines = [f'  {check.status:<12}{check.name:<34}{check.found}']
+        lines = [f'  {check.status:<12}{check.name:<40}{check.found}']
         lines += [f'{"":14}{example}' for example in check.examples[:EXAMPLES]]
         more = len(check.examples) - EXAMPLES
         if more > 0:

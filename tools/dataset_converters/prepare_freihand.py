@@ -1,0 +1,79 @@
+"""Check a download of FreiHAND v2 and write its memory-mapped indexes.
+
+    python tools/dataset_converters/prepare_freihand.py data/freihand_v2 \
+        --hand-model FOLDER_OF_MANO
+
+Writes freihand_training.index, freihand_evaluation.index and freihand_report.json into
+the folder. The exit status is 0 if all is well, 1 if something has to be put right
+(that split gets no index), 2 if the folder could not be checked at all. A run that was
+killed leaves no half index; the next one starts over.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
+from mmhand_dne.datasets.datasets.freihand_files import SCHEMA, VERSION, find
+from mmhand_dne.datasets.datasets.freihand_mesh import INDEX
+from mmhand_dne.datasets.datasets.index_file import write_index
+from mmhand_dne.datasets.preparation.command import (
+    common_parser,
+    conclude,
+    hand_of,
+    start_report,
+)
+from mmhand_dne.datasets.preparation.freihand_checks import (
+    ROWS,
+    check_masks,
+    check_meshes,
+    check_rows,
+    check_split_images,
+)
+from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+
+
+def prepare(args, report: Report) -> list[Path]:
+    """Check the splits and write an index for each without problems."""
+    hand, written = hand_of(args, report, tips='freihand'), []
+    for split in args.splits:
+        if find(args.root, f'{split}_K.json') is None:
+            report.add(f'{split} split', SKIPPED if split == 'evaluation' else PROBLEM,
+                       f'no {split}_K.json in {args.root} or a folder '
+                       'FreiHAND_pub_v2* in it')
+            continue
+        before = len(report.problems)
+        try:
+            table, files = check_rows(report, args.root, split, args.partial)
+        except ValueError as error:
+            report.add(f'{split} annotations', PROBLEM, str(error))
+            continue
+        count = len(table.columns['id'])
+        if hand is not None and 'joints' in table.columns:
+            check_meshes(report, split, table, hand)
+        check_split_images(report, args.root, split, count, args.images == 'decode',
+                           args.partial, args.workers)
+        if split == 'training':
+            check_masks(report, args.root, count)
+        if len(report.problems) == before:
+            written.append(args.root / INDEX.format(split=split))
+            write_index(written[-1], SCHEMA, VERSION, table.all_columns(),
+                        table.meta, list(files.values()))
+    return written
+
+
+def main() -> None:
+    args = common_parser(__doc__, tuple(ROWS)).parse_args()
+    with plain_errors():
+        report = start_report('FreiHAND', args.root)
+        written = prepare(args, report)
+        status = conclude(report, args.root / 'freihand_report.json', written)
+    sys.exit(status)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,86 @@
+"""Check a download of HO-3D v2 or v3 and write its memory-mapped indexes.
+
+    python tools/dataset_converters/prepare_ho3d.py data/HO3D_v3 \
+        --hand-model FOLDER_OF_MANO
+
+Writes ho3d_train.index, ho3d_evaluation.index and ho3d_report.json into the folder. The
+exit status is 0 if all is well, 1 if something has to be put right (that split gets no
+index), 2 if the folder could not be checked at all. A run that was killed leaves no
+half index; the next one starts over.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
+from mmhand_dne.datasets.datasets.ho3d_files import SCHEMA, VERSION
+from mmhand_dne.datasets.datasets.ho3d_mesh import INDEX
+from mmhand_dne.datasets.datasets.index_file import Texts, write_index
+from mmhand_dne.datasets.preparation.command import (
+    common_parser,
+    conclude,
+    hand_of,
+    start_report,
+)
+from mmhand_dne.datasets.preparation.ho3d_checks import (
+    COUNTS,
+    check_frames,
+    check_geometry,
+    check_mano,
+    check_truth,
+    columns_of,
+)
+from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
+from mmhand_dne.engine.runner.plain_errors import plain_errors
+
+
+def prepare(args, report: Report) -> list[Path]:
+    """Check the splits and write an index for each without problems."""
+    hand = hand_of(args, report, tips='ho3d', joints='kinematic')
+    written = []
+    for split in args.splits:
+        listed = args.root / f'{split}.txt'
+        if not listed.is_file():
+            report.add(f'{split} split', PROBLEM, f'no {listed}')
+            continue
+        before = len(report.problems)
+        try:
+            names, found = check_frames(report, args.root, split,
+                                        args.images == 'decode', args.partial,
+                                        args.workers)
+        except ValueError as error:
+            report.add(f'{split} list', PROBLEM, str(error))
+            continue
+        if any(one.problem for one in found):
+            report.add(f'{split} geometry', SKIPPED, 'needs all annotations')
+            continue
+        columns = columns_of(found)
+        check_geometry(report, split, names, columns)
+        if hand is not None:
+            check_mano(report, split, names, columns, hand)
+        truth, files = {}, []
+        if split == 'evaluation':
+            truth, files = check_truth(report, args.root, names, columns)
+        if len(report.problems) == before:
+            texts = Texts.of('/'.join(name) for name in names)
+            written.append(args.root / INDEX.format(name=split))
+            write_index(written[-1], SCHEMA, VERSION,
+                        dict(name=texts, **columns, **truth), {}, [listed, *files])
+    return written
+
+
+def main() -> None:
+    args = common_parser(__doc__, tuple(COUNTS)).parse_args()
+    with plain_errors():
+        report = start_report('HO-3D', args.root)
+        written = prepare(args, report)
+        status = conclude(report, args.root / 'ho3d_report.json', written)
+    sys.exit(status)
+
+
+if __name__ == '__main__':
+    main()
