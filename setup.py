@@ -35,9 +35,15 @@ INSTALL_REQUIRES = [
 # tools/deployment/export_onnx.py: torch's exporter needs the first two, the check the
 # third, which alone (with NumPy) runs the file. 39 MB of wheels.
 ONNX = ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.17']
+# The report page's 3D viewer: the package is where plotly.js, the page's only library,
+# comes from with its licence; nothing of it runs in Python.
+REPORT = ['plotly>=5.24']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
-    'tests': ['pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard', *ONNX],
+    'tests': [
+        'pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard', *ONNX, *REPORT,
+    ],
+    'report': REPORT,
     'onnx': ONNX,
     'vis': ['tensorboard'],
 }
@@ -47,6 +53,7 @@ MIM = ROOT / 'mmhand_dne' / '.mim'
 PACKAGE_DATA = [
     'hand_model/*.npz',
     'hand_model/*.md',
+    'visualization/report_assets/*',
     '.mim/model-index.yml',
     *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),
     *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh')),

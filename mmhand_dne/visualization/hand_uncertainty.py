@@ -59,12 +59,20 @@ def joint_ellipsoids(
     for joint, (center, block) in enumerate(zip(joints, covariance)):
         if not np.isfinite(block).all() or np.trace(block) <= 0:
             continue
-        variances, axes = np.linalg.eigh(block)
-        if np.linalg.det(axes) < 0:
-            axes = -axes  # keeps the faces turned outwards
-        radii = ELLIPSOID_RADIUS * np.sqrt(variances.clip(min=0))
-        found.append((joint, center + (sphere * radii) @ axes.T, faces))
+        found.append((joint, center + sphere @ ellipsoid_axes(block).T, faces))
     return found
+
+
+def ellipsoid_axes(block: np.ndarray) -> np.ndarray:
+    """The map (3, 3), metres, from the unit sphere to a joint's ellipsoid.
+
+    Args:
+        block: (3, 3) covariance, square metres.
+    """
+    variances, axes = np.linalg.eigh(block)
+    if np.linalg.det(axes) < 0:
+        axes = -axes  # keeps faces turned outwards
+    return ELLIPSOID_RADIUS * axes * np.sqrt(variances.clip(min=0))
 
 
 def unit_sphere(subdivisions: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -108,7 +108,7 @@ def _draw_overlay(job: Job) -> np.ndarray:
     picture = cut(job.image, window)
     hands = job.result.hands
     if not hands:
-        return note(picture, job.result.problem or 'no hand found')
+        return note(picture, 'no hand found')
     surfaces = [hand_surface(hand, window) for hand in hands]
     picture = paint(picture, surfaces, MESH_OPACITY)
     for hand, name in zip(hands, hand_names(job.result)):
