@@ -1,4 +1,4 @@
-"""The posterior of a moving point by one dense linear system, frame by frame nothing."""
+"""The posterior of a moving point: one dense linear system over all frames."""
 import numpy as np
 
 

@@ -1,7 +1,6 @@
 """The smoother against the dense posterior, and laws of the filter."""
 import numpy as np
 import pytest
-from tests.oracles.gaussian_path import posterior
 
 from mmhand_dne.apis.temporal.kalman import (
     CONSTANT_ACCELERATION,
@@ -11,6 +10,7 @@ from mmhand_dne.apis.temporal.kalman import (
     rts_smoother,
 )
 from mmhand_dne.apis.temporal.process_noise import fit_noise
+from tests.oracles.gaussian_path import posterior
 
 MOTIONS = pytest.mark.parametrize(
     'motion', [CONSTANT_VELOCITY, CONSTANT_ACCELERATION], ids=['velocity', 'jerk'])

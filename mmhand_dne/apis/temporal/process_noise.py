@@ -50,8 +50,8 @@ def fit_noise(
     """
     if seen.sum() < MIN_FRAMES:
         raise ValueError(
-            f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to tell '
-            'motion from noise; give the noise levels')
+            f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to '
+            'tell motion from noise; give the noise levels')
     measured, noise, seen = measured[:LONGEST], noise[:LONGEST], seen[:LONGEST]
     unit = mean_variance(noise, seen)
     prior = diffuse_prior(measured[seen][0], motion, PRIOR_FACTOR * unit)
@@ -71,7 +71,7 @@ def fit_noise(
 
     best = minimize_scalar(
         lambda value: levels(value).nll, bounds=np.log(RATIOS), method='bounded',
-        options=dict(xatol=0.05))
+        options=dict(xatol=0.2))
     return levels(best.x)
 
 

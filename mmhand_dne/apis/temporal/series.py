@@ -1,0 +1,93 @@
+"""One way to smooth every series of a track: Kalman and RTS, or One-Euro."""
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from .kalman import (
+    CONSTANT_VELOCITY,
+    Motion,
+    diffuse_prior,
+    kalman_filter,
+    rts_smoother,
+)
+from .one_euro import OneEuro, one_euro_filter
+from .process_noise import (
+    MIN_FRAMES,
+    PRIOR_FACTOR,
+    NoiseLevels,
+    fit_noise,
+    mean_variance,
+)
+
+DEFAULT_RATIO = 0.01  # process over measurement variance of tracks too short to tell
+
+
+@dataclass(frozen=True)
+class KalmanSeries:
+    """Constant velocity, driven by white acceleration; noise levels from the series.
+
+    Attributes:
+        motion: of every coordinate.
+        backward: also use later frames (RTS); False is causal, but for the two noise
+            levels, which always come from the whole series.
+    """
+
+    motion: Motion = CONSTANT_VELOCITY
+    backward: bool = True
+    looks_ahead = True
+
+    def __call__(
+        self, measured: np.ndarray, seen: np.ndarray, kind: str,
+        noise: Optional[np.ndarray] = None,
+    ) -> np.ndarray:
+        """Smooth (T, k) with noise (T, k, k); without it, equal and constant."""
+        frames = len(measured)
+        flat = measured.reshape(frames, -1).astype(np.float64)
+        if noise is None:  # k series of one coordinate, which share their covariances
+            flat, noise = flat[..., None], np.ones((frames, 1, 1, 1))
+        else:
+            flat, noise = flat[:, None], noise[:, None]
+        levels = self.levels(flat, noise, seen)
+        eye = np.eye(flat.shape[-1])[None]
+        unit = levels.scale * mean_variance(noise, seen)
+        prior = diffuse_prior(flat[seen][0], self.motion, PRIOR_FACTOR * unit)
+        passed = kalman_filter(flat, levels.scale * noise, self.motion,
+                               levels.strength * eye, seen, prior)
+        if self.backward:
+            return rts_smoother(passed, self.motion)[0].reshape(measured.shape)
+        return passed.means[:, :, 0].reshape(measured.shape)
+
+    def levels(self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray
+               ) -> NoiseLevels:
+        """Of maximum likelihood, or the default for a short or a still series."""
+        unit = mean_variance(noise, seen)
+        if seen.sum() < MIN_FRAMES or np.ptp(flat[seen], axis=0).max() == 0:
+            return NoiseLevels(1.0, DEFAULT_RATIO * unit, np.nan)
+        return fit_noise(flat, noise, self.motion, seen)
+
+
+# Metres, radians, pixels and a logarithm move by different numbers a second.
+ONE_EURO = {
+    'points': OneEuro(min_cutoff=1.0, beta=5.0),
+    # Without beta the filter is linear: joints stay those of the mesh.
+    'residual': OneEuro(min_cutoff=1.0, beta=0.0),
+    'turns': OneEuro(min_cutoff=1.0, beta=0.5),
+    'pixels': OneEuro(min_cutoff=1.0, beta=0.005),
+    'log_scale': OneEuro(min_cutoff=1.0, beta=0.5),
+}
+
+
+@dataclass(frozen=True)
+class OneEuroSeries:
+    """The One-Euro filter with parameters for each kind of series; causal."""
+
+    fps: float
+    looks_ahead = False
+
+    def __call__(
+        self, measured: np.ndarray, seen: np.ndarray, kind: str,
+        noise: Optional[np.ndarray] = None,
+    ) -> np.ndarray:
+        """Filter (T, ...) of a kind in ONE_EURO; it has no use for noise."""
+        return one_euro_filter(measured, seen, self.fps, ONE_EURO[kind])

@@ -1,0 +1,52 @@
+"""The One-Euro filter against its paper's listing."""
+import math
+
+import numpy as np
+
+from mmhand_dne.apis.temporal.one_euro import OneEuro, one_euro_filter
+
+
+def by_the_listing(values, rate, parameters):
+    """Algorithm 1 and 2 of the paper, one number after the other."""
+    def alpha(cutoff):
+        tau = 1 / (2 * math.pi * cutoff)
+        return 1 / (1 + tau * rate)
+
+    smooth, slope, before, found = None, 0.0, None, []
+    for x in values:
+        if smooth is None:
+            smooth = x
+        else:
+            a = alpha(parameters.d_cutoff)
+            slope = a * (x - before) * rate + (1 - a) * slope
+            a = alpha(parameters.min_cutoff + parameters.beta * abs(slope))
+            smooth = a * x + (1 - a) * smooth
+        before = x
+        found.append(smooth)
+    return found
+
+
+def test_every_coordinate_equals_the_listing():
+    values = np.random.default_rng(0).normal(size=(30, 2, 3)).cumsum(0)
+    parameters = OneEuro(0.7, 0.4, 1.3)
+    found = one_euro_filter(values, np.ones(30, bool), 25.0, parameters)
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_allclose(
+                found[:, i, j], by_the_listing(values[:, i, j], 25.0, parameters))
+
+
+def test_later_frames_change_nothing():
+    values = np.random.default_rng(1).normal(size=(20, 4))
+    seen = np.ones(20, bool)
+    whole = one_euro_filter(values, seen, 30.0, OneEuro())
+    half = one_euro_filter(values[:10], seen[:10], 30.0, OneEuro())
+    np.testing.assert_array_equal(whole[:10], half)
+
+
+def test_a_missing_frame_repeats_and_the_next_step_is_longer():
+    values = np.array([0.0, 99.0, 1.0])[:, None]
+    found = one_euro_filter(values, np.array([True, False, True]), 30.0, OneEuro())
+    assert found[1, 0] == 0
+    alpha = 1 / (1 + 15.0 / (2 * math.pi))  # two frames at 30 a second
+    assert found[2, 0] == alpha
