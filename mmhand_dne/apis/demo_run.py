@@ -10,12 +10,13 @@ from mmhand_dne.structures.hand_result import ImageResult
 
 from .hand_mesh_inferencer import HandMeshInferencer
 from .inputs import Frame
-from .result_writers import read_json, write
+from .result_writers import FORMATS, read_json, write
 from .run_record import RunRecord, stamp
 from .saving import PictureSaver
 
 RAW = 'raw'  # folder of a video's results before tracking, until it is finished
 MOST_ENTRIES = 24  # pictures of a report
+DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
 
 class DemoRun:
@@ -202,4 +203,11 @@ class DemoRun:
 
     def _write_report(self) -> None:
         from mmhand_dne.visualization.report_page import write_report
-        write_report(self.folder / 'report.html', self.entries)
+        write_report(self.folder / 'report.html', self.entries, downloads_of)
+
+
+def downloads_of(result: ImageResult) -> dict[str, bytes]:
+    """What a report offers of a picture: its files by name."""
+    stem = Path(result.source).stem
+    return {f'{stem}{ending}': content for kind in DOWNLOADS
+            for ending, content in FORMATS[kind](result)}
