@@ -64,8 +64,6 @@ test_dataloader = val_dataloader
 # and mcp_scaled/ (IntagHand: two-hand images, middle knuckle, true bone length).
 val_evaluator = dict(
     type='HandMeshMetric',
-    protocols=[
-        dict(type='WristProtocol', hand_model=hand_model),
-        dict(type='MCPScaledProtocol', hand_model=hand_model),
-    ])
+    protocols=['wrist', 'mcp_scaled'],
+    hand_model=hand_model)
 test_evaluator = val_evaluator

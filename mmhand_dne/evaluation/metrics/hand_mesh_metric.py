@@ -58,8 +58,9 @@ class HandMeshMetric(BaseMetric):
     of :class:`WristProtocol`, ``mcp_scaled/MPJPE`` of :class:`MCPScaledProtocol`.
 
     Args:
-        protocols: configs of protocols, e.g. ``[dict(type='WristProtocol')]``. They
-            regress joints from meshes: give them the run's ``hand_model``.
+        protocols: names, 'wrist' and 'mcp_scaled', or configs with options such as
+            ``dict(type='MCPScaledProtocol', min_grey=None)``.
+        hand_model: config of the run's hand; protocols regress joints with it.
         allow_reflection: PA may mirror the prediction.
         collect_device, prefix, collect_dir: as in ``BaseMetric``.
     """
@@ -67,14 +68,15 @@ class HandMeshMetric(BaseMetric):
     def __init__(
         self,
         allow_reflection: bool = False,
-        protocols: Sequence[dict] = (),
+        protocols: Sequence[str | dict] = (),
+        hand_model: dict | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ):
         super().__init__(collect_device, prefix, collect_dir)
         self.allow_reflection = allow_reflection
-        self.protocols = build_protocols(protocols)
+        self.protocols = build_protocols(protocols, hand_model)
         self._names: tuple[str, ...] = ()
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:

@@ -20,7 +20,7 @@ from .interhand_truth import InterHandTruth, read_interhand_truth
 NUM_JOINTS = len(OPENPOSE_JOINTS)
 MIDDLE = OPENPOSE_JOINTS.index('middle1')
 MILLIMETRES = 1000.0  # in a metre
-FREE_HAND = dict(type='HandPair', source='free')
+NAMES = dict(wrist='WristProtocol', mcp_scaled='MCPScaledProtocol')
 
 
 class PredictedPair(NamedTuple):
@@ -31,9 +31,34 @@ class PredictedPair(NamedTuple):
     place: np.ndarray  # (2, 3) metres, the frame's origin in the camera; NaN: nowhere
 
 
-def build_protocols(protocols: Sequence) -> list:
-    """Parts from configs (or parts); refuses two of one name."""
-    parts = [METRICS.build(p) if isinstance(p, Mapping) else p for p in protocols]
+def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
+    """Parts from names, configs or parts.
+
+    Args:
+        protocols: names (see ``NAMES``), or configs with more options.
+        hand_model: config of the run's hand, for those that do not say it.
+
+    Raises:
+        ValueError: an unknown name, the same twice, or no hand.
+    """
+    parts = []
+    for protocol in protocols:
+        if isinstance(protocol, str):
+            if protocol not in NAMES:
+                raise ValueError(
+                    f'HandMeshMetric: unknown protocol {protocol!r}; choose from '
+                    f'{sorted(NAMES)}')
+            protocol = dict(type=NAMES[protocol])
+        if not isinstance(protocol, Mapping):
+            parts.append(protocol)
+            continue
+        protocol = dict(hand_model=hand_model, **protocol) if (
+            'hand_model' not in protocol) else protocol
+        if protocol['hand_model'] is None:
+            raise ValueError(
+                f"HandMeshMetric: {protocol['type']} regresses joints from meshes; "
+                "give hand_model, the config of the run's hand")
+        parts.append(METRICS.build(protocol))
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -88,7 +113,7 @@ class WristProtocol:
 
     name = 'wrist'
 
-    def __init__(self, hand_model: dict = FREE_HAND):
+    def __init__(self, hand_model: dict):
         self.regressor = joint_regressors(hand_model, 'interhand')[0]
 
     def read(self, sample: dict, image: str) -> np.ndarray:
@@ -167,7 +192,7 @@ class MCPScaledProtocol:
 
     name = 'mcp_scaled'
 
-    def __init__(self, hand_model: dict = FREE_HAND, min_grey: float | None = 10.0):
+    def __init__(self, hand_model: dict, min_grey: float | None = 10.0):
         self.regressor = joint_regressors(hand_model, 'intaghand')
         self.min_grey = min_grey
 

@@ -1,6 +1,7 @@
 """InterHand2.6M's protocols against their definitions, beside the plain numbers."""
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,13 +12,17 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
+from mmhand_dne.datasets.datasets import InterHandMeshDataset
 from mmhand_dne.engine.runner.run_config import share_hand_model
 from mmhand_dne.evaluation import HandMeshMetric
 from mmhand_dne.hand_model import HandPair
+from tests.interhand_fixture import write_interhand
 from tests.oracles import interhand_protocols as oracle
 from tests.oracles.ranks import evaluate_share, run_ranks
 
-PROTOCOLS = [dict(type='WristProtocol'), dict(type='MCPScaledProtocol')]
+PROTOCOLS = ['wrist', 'mcp_scaled']
+HAND = dict(type='HandPair', source='free', tips='interhand')
+ROOT = Path(__file__).resolve().parents[3]
 HAND_TYPES = ('right', 'left', 'interacting', 'interacting')
 TEMPLATE = HandPair().template.double().numpy()
 
@@ -65,7 +70,7 @@ def make_sample(index, kind='noisy', hand_type=None):
 
 
 def evaluate(samples, protocols=PROTOCOLS):
-    evaluator = Evaluator(HandMeshMetric(protocols=protocols))
+    evaluator = Evaluator(HandMeshMetric(protocols=protocols, hand_model=HAND))
     evaluator.process(samples)
     return evaluator.evaluate(len(samples))
 
@@ -92,7 +97,7 @@ def test_the_plain_numbers_stay():
 def test_one_and_two_processes_give_the_same_bits(tmp_path):
     count = 7
     before = evaluate([make_sample(index) for index in range(count)])
-    metric = HandMeshMetric(protocols=PROTOCOLS)
+    metric = HandMeshMetric(protocols=PROTOCOLS, hand_model=HAND)
     run_ranks(evaluate_share, 2, metric, make_sample, count, str(tmp_path / 'metrics'))
     for rank in range(2):
         found = torch.load(tmp_path / f'metrics.{rank}', weights_only=True)
@@ -135,8 +140,7 @@ def test_a_mirrored_left_hand_counts_as_a_left_one():
     sample.gt_instances.keypoints_visible[0, 21:] = 1
     sample.gt_instance_labels.hand_joints_valid[0, 1] = 1
     sample.gt_instance_labels.hand_vertices_valid[0, 1] = 1
-    wrist = [dict(type='WristProtocol')]
-    before = evaluate([sample], wrist)
+    before = evaluate([sample], ['wrist'])
     swapped = make_sample(1, hand_type='left')
     swapped.set_metainfo(dict(hand_side='left', hand_type=np.array([[1, 0]])))
     for part in ('gt_instance_labels', 'pred_instances', 'gt_instances'):
@@ -148,7 +152,7 @@ def test_a_mirrored_left_hand_counts_as_a_left_one():
                 target.set_field(np.concatenate(hands[::-1], 1), name)
             elif value.shape[1] == 2:
                 target.set_field(value[:, [1, 0]], name)
-    found = evaluate([swapped], wrist)
+    found = evaluate([swapped], ['wrist'])
     names = [name for name in before if name.startswith('wrist/')]
     assert 'wrist/MPJPE_SH' in names and 'wrist/MPVPE_SH' in names
     assert {n: found[n] for n in names} == {n: before[n] for n in names}
@@ -183,25 +187,73 @@ def test_a_bad_sample_is_named(change, words):
         evaluate([sample])
 
 
-def test_a_mesh_of_another_hand_and_a_repeated_protocol_are_refused():
+def test_a_mesh_of_another_hand_is_refused():
     sample = make_sample(2)
     for part in (sample.gt_instance_labels, sample.pred_instances):
         part.hand_vertices = part.hand_vertices[:, :, :100]
     with pytest.raises(ValueError, match='image 2: the mesh has 100 vertices'):
         evaluate([sample])
-    with pytest.raises(ValueError, match=r"protocols are \['wrist', 'wrist'\]"):
-        HandMeshMetric(protocols=PROTOCOLS[:1] * 2)
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (dict(protocols=['wrist', 'wrist'], hand_model=HAND),
+     r"protocols are \['wrist', 'wrist'\]; name each"),
+    (dict(protocols=['mcp'], hand_model=HAND), "unknown protocol 'mcp'; choose from"),
+    (dict(protocols=['wrist']), 'WristProtocol regresses joints .* give hand_model'),
+])
+def test_protocols_that_cannot_be_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        HandMeshMetric(**options)
+
+
+@pytest.mark.parametrize(('path', 'names'), [
+    ('dne_interhand.py', ['HandMeshMetric']),
+    ('_base_/datasets/freihand_mesh.py', ['HandMeshMetric', 'FreiHANDMetric']),
+    ('_base_/datasets/ho3d_mesh.py', ['HandMeshMetric', 'HO3DMetric'])])
+def test_configs_score_as_their_benchmarks_do(path, names):
+    cfg = Config.fromfile(str(ROOT / 'configs' / path))
+    metrics = Evaluator(cfg.test_evaluator).metrics
+    assert [type(metric).__name__ for metric in metrics] == names
+    protocols = [protocol.name for protocol in metrics[0].protocols]
+    assert protocols == (PROTOCOLS if len(names) == 1 else [])
 
 
 def test_one_option_gives_the_protocols_the_runs_hand():
     hand = dict(type='HandPair', source='some/folder', tips='interhand')
     cfg = Config(dict(
         hand_model=hand,
-        val_evaluator=dict(type='HandMeshMetric', protocols=[
-            dict(type='WristProtocol', hand_model=dict(source='free'))]),
+        val_evaluator=dict(type='HandMeshMetric', hand_model=dict(source='free'),
+                           protocols=['mcp_scaled', dict(
+                               type='WristProtocol', hand_model=dict(source='free'))]),
         test_evaluator=[dict(type='FreiHANDMetric', hand_model=dict(source='free')),
                         dict(type='HO3DMetric')]))
     share_hand_model(cfg)
-    assert cfg.val_evaluator.protocols[0].hand_model == hand
+    assert cfg.val_evaluator.hand_model == hand
+    assert cfg.val_evaluator.protocols[1].hand_model == hand
     assert cfg.test_evaluator[0].hand_model == hand
     assert 'hand_model' not in cfg.test_evaluator[1]
+
+
+def test_packed_truth_predicted_is_perfect(tmp_path):
+    """The fields that a data set packs are those that protocols read."""
+    write_interhand(tmp_path, num_frames=6)
+    kinds = dict(ann_file='data', camera_file='camera', joint_file='joint_3d',
+                 mano_file='MANO_NeuralAnnot')
+    files = {key: f'annotations/train/InterHand2.6M_train_{kind}.json'
+             for key, kind in kinds.items()}
+    dataset = InterHandMeshDataset(
+        data_root=str(tmp_path), data_prefix=dict(img='images/train'), pipeline=[
+            dict(type='LoadHandImage'), dict(type='MeshCrop', input_size=32),
+            dict(type='PackHandInputs')], **files)
+    samples = [dataset[index]['data_samples'] for index in range(6)]
+    for sample in samples:
+        labels = sample.gt_instance_labels
+        sample.pred_instances = InstanceData(
+            hand_camera=np.ones((1, 2, 2, 2)), **{
+                name: labels[name].numpy() for name in (
+                    'hand_vertices', 'hand_joints', 'hand_root_cam', 'hand_presence')})
+    found = evaluate(samples)
+    names = {name for name in found if '/' in name}
+    assert len(names) == 14
+    for name in names:
+        assert found[name] < 0.05, name  # mm; the joints are stored in float32
