@@ -1,4 +1,5 @@
 """What data sets of one right hand an image have in common."""
+from abc import abstractmethod
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -54,6 +55,15 @@ class RightHandMeshDataset(HandMeshDataset):
             **self._mesh_fields(hand))
         info.update(mmpose_fields(info))
         return info
+
+    @abstractmethod
+    def count_joints(self, idx: int) -> np.ndarray:
+        """How many joints with truth each hand has, (2,), without reading its mesh."""
+
+    def count_all_joints(self) -> np.ndarray:
+        """:meth:`count_joints` of all entries, (N, 2); it is the same of each."""
+        counts = self.count_joints(0) if len(self) else np.zeros(2, int)
+        return np.tile(counts, (len(self), 1))
 
     def _mesh_fields(self, hand: RightHand) -> dict:
         has_mesh, has_mano = hand.vertices is not None, hand.rotations is not None

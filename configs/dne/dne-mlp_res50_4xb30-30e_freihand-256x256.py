@@ -1,0 +1,8 @@
+# Dual Noise Estimation on FreiHAND v2: the paper's model and schedule, not a training
+# of the paper.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/schedules/dne_30e.py',
+    '../_base_/datasets/freihand_mesh.py',
+    '../_base_/models/dne_r50.py',
+]

@@ -1,0 +1,114 @@
+"""The configs of the mixed and of the right-hand data sets train and score."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmhand_dne.engine.runner.run_config import share_hand_model
+from tests.interhand_fixture import write_interhand
+from tests.right_hand_fixture import write_freihand, write_ho3d
+
+ROOT = Path(__file__).parents[2]
+CROP = dict(dne=64, hamer=256)  # the ViT takes no other
+
+
+@pytest.fixture(scope='module')
+def roots(tmp_path_factory):
+    """A tiny download of each data set by its class."""
+    folder = tmp_path_factory.mktemp('roots')
+    write_interhand(folder / 'interhand', 6)
+    write_freihand(folder / 'freihand', 2)
+    write_freihand(folder / 'freihand', 2, seed=1, split='evaluation')
+    write_ho3d(folder / 'ho3d', 3)
+    return dict(
+        InterHandMeshDataset=folder / 'interhand',
+        FreiHANDMeshDataset=folder / 'freihand', HO3DMeshDataset=folder / 'ho3d')
+
+
+@pytest.fixture(autouse=True)
+def plain_text(monkeypatch):
+    """MMEngine formats the config that it keeps with the run, which takes seconds."""
+    monkeypatch.setattr(Config, 'pretty_text', property(lambda cfg: repr(cfg)))
+
+
+def place(dataset, roots, crop):
+    """Set folders and the crop's size in a data set's config and those inside it."""
+    if dataset.type in roots:
+        dataset.data_root = str(roots[dataset.type])
+        for step in dataset.pipeline:
+            if 'input_size' in step:
+                step.input_size = crop
+    for part in (*dataset.get('datasets', ()), dataset.get('dataset')):
+        if part:
+            place(part, roots, crop)
+
+
+def small(path, roots, work_dir):
+    """A config with a tiny model, on tiny sets, in this process."""
+    cfg = Config.fromfile(ROOT / 'configs' / path)
+    share_hand_model(cfg)
+    crop = CROP[path.split('/')[0]]
+    for phase in ('train', 'val', 'test'):
+        loader = cfg[f'{phase}_dataloader']
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        place(loader.dataset, roots, crop)
+    cfg.model.backbone.init_cfg = None
+    if crop == 64:
+        cfg.model.backbone.depth = 18
+        cfg.model.neck.in_channels = [64, 128, 256, 512]
+        cfg.model.refine_head.update(map_size=16, num_stages=1, num_samples=1)
+    else:
+        cfg.model.backbone.update(embed_dims=32, depth=1, num_heads=2)
+        cfg.model.mano_head.in_channels = 32
+        for part in (cfg.model.mano_head, cfg.model.get('uncertainty_head')):
+            if part:
+                part.decoder.update(context_channels=32, depth=1)
+    cfg.update(work_dir=str(work_dir), log_level='ERROR', launcher='none',
+               experiment_name=work_dir.name)
+    cfg.default_hooks.pop('checkpoint')
+    return cfg
+
+
+@pytest.mark.parametrize('path', [
+    'dne/dne-mlp_res50_4xb30-30e_mixed-256x256.py',
+    'hamer/hamer-correlated_vit-h_1xb64-9e_mixed-256x256.py'])
+def test_a_mixture_takes_two_steps(path, roots, tmp_path):
+    cfg = small(path, roots, tmp_path)
+    mixture = cfg.train_dataloader.dataset
+    mixture.update(shares=[2, 1, 1], epoch_length=4)  # two steps
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    cfg.train_cfg.max_epochs = 1
+    runner = Runner.from_cfg(cfg)
+    seen, losses = [], []
+    run_iter = type(runner.train_loop).run_iter
+
+    def watch(loop, index, batch):
+        seen.extend(sample.img_path for sample in batch['data_samples'])
+        run_iter(loop, index, batch)
+        losses.append(loop.runner.message_hub.get_scalar('train/loss').current())
+
+    runner.train_loop.run_iter = watch.__get__(runner.train_loop)
+    runner.train()
+    counts = [sum(str(root) in path for path in seen) for root in roots.values()]
+    assert counts == [2, 1, 1]
+    assert len(losses) == 2 and np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize('path, scores', [
+    ('dne/dne-mlp_res50_4xb30-30e_freihand-256x256.py',
+     ['freihand/xyz_al_mean3d', 'freihand/f_al_score_5', 'MPVPE_All']),
+    ('hamer/hamer-correlated_vit-h_1xb64-135e_freihand-256x256.py',
+     ['freihand/mesh_al_auc3d', 'MPJPE_All']),
+    ('hamer/hamer-deterministic_vit-h_1xb64-211e_ho3d-256x256.py',
+     ['ho3d/xyz_scale_trans_al_mean3d', 'ho3d/mesh_al_mean3d', 'MPVPE_All'])])
+def test_an_evaluation_has_the_official_scores(path, scores, roots, tmp_path):
+    cfg = small(path, roots, tmp_path)
+    cfg.train_cfg = cfg.train_dataloader = cfg.optim_wrapper = None
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.param_scheduler = None
+    found = Runner.from_cfg(cfg).test()
+    for name in scores:
+        assert np.isfinite(found[name]) and found[name] >= 0, name
