@@ -1,0 +1,91 @@
+"""A rendered video through reader, model, tracking, smoothing and writer."""
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmhand_dne.apis.video import Video
+from mmhand_dne.datasets.synthetic import HandModels, Recipe
+from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
+from tests.tiny_inferencers import HAMER, write_checkpoint
+
+DEMO = Path(__file__).parents[2] / 'tools/demo.py'
+FPS, COUNT, DAMAGED = 12.5, 7, (2, 5)
+RECIPE = Recipe(seed=4, image_size=(96, 72), cameras=1, interacting_share=0.0)
+
+
+@pytest.fixture(scope='module')
+def demo():
+    spec = importlib.util.spec_from_file_location('demo', DEMO)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def pictures():
+    models = HandModels()
+    hands = sample_motion(RECIPE, models, 'right', 0, COUNT, FPS)
+    return [one.image for one in render_motion(RECIPE, models, hands, 0, FPS)]
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return write_checkpoint(HAMER, tmp_path_factory.mktemp('weights') / 'hamer.pth')
+
+
+def write_video(path, pictures, codec):
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height))
+    for picture in pictures:
+        writer.write(np.ascontiguousarray(picture[..., ::-1]))
+    writer.release()
+    return path
+
+
+def damage(path, numbers):
+    """Overwrite the pictures of some frames of an MJPG video."""
+    content = bytearray(path.read_bytes())
+    starts = [i for i in range(len(content)) if content[i:i + 3] == b'\xff\xd8\xff']
+    for number in numbers:
+        content[starts[number]:starts[number + 1] - 16] = bytes(
+            starts[number + 1] - 16 - starts[number])
+    path.write_bytes(content)
+
+
+def run(demo, video, checkpoint, out, *flags):
+    demo.main([str(video), HAMER, str(checkpoint), '--side', 'right', '--device', 'cpu',
+               '--out-dir', str(out), *flags])
+    return [json.loads((out / f'{video.stem}_{i:06d}.json').read_text())
+            for i in range(COUNT)]
+
+
+@pytest.mark.parametrize(('name', 'codec'), [('a.avi', 'MJPG'), ('a.mp4', 'mp4v')])
+def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, codec):
+    video = write_video(tmp_path / name, pictures, codec)
+    found = run(demo, video, checkpoint, tmp_path / 'out', '--vis', 'overlay')
+    assert all(len(frame['hands']) == 1 for frame in found)
+    [drawn] = (tmp_path / 'out').glob('*.mp4')
+    drawn = Video(drawn)
+    assert len(drawn) == COUNT and drawn.fps == pytest.approx(FPS, abs=1e-3)
+    assert sum(image is not None for _, image in drawn) == COUNT
+
+
+def test_damaged_frames_are_told_by_number_and_skipped(
+        demo, pictures, checkpoint, tmp_path, capsys):
+    video = write_video(tmp_path / 'b.avi', pictures, 'MJPG')
+    damage(video, DAMAGED)
+    found = run(demo, video, checkpoint, tmp_path / 'out', '--smooth', 'kalman')
+    assert [len(frame['hands']) for frame in found] == [
+        0 if i in DAMAGED else 1 for i in range(COUNT)]
+    assert {number for frame in found for number in frame['track_ids']} == {0}
+    said = capsys.readouterr()
+    for i in DAMAGED:
+        assert f'frame {i} could not be decoded' in found[i]['problem']
+        assert f'frame {i} could not be decoded' in said.out + said.err
+    betas = {tuple(hand['mano']['betas']) for frame in found for hand in frame['hands']}
+    assert len(betas) == 1
