@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmhand_dne.geometry.camera import ndc_to_pixels, project
+from mmhand_dne.geometry.camera import metric_translation, ndc_to_pixels, project
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 from mmhand_dne.hand_model.skeleton import WRIST
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
@@ -97,17 +97,18 @@ class HandReader:
         slot = SIDES.index(side) if self.num_slots > 1 else 0
         pred, size = view.pred, view.size
         wrist = pred.hand_joints[0, slot, WRIST].astype(np.float64)
-        origin = pred.hand_root_cam[0, slot].astype(np.float64)
         camera = pred.hand_camera[0, slot].astype(np.float64)
-        # Points relative to the wrist that the last stage has, not to the coarse one.
+        # Of points relative to the wrist that the last stage has, not to the coarse
+        # one.
         camera[:, 1] += camera[:, 0] * wrist[:2]
+        place = view.place(camera)
         camera[0, 1] *= -1 if view.flip else 1
         fields = dict(
             side=side, presence=float(pred.hand_presence[0, slot]),
             vertices=view.to_axes(pred.hand_vertices[0, slot] - wrist),
             joints=view.to_axes(pred.hand_joints[0, slot] - wrist),
-            faces=self.faces[side], mano=self._mano(view, slot, roots, origin),
-            translation=view.to_axes(origin + wrist), intrinsics=crop.intrinsics,
+            faces=self.faces[side], mano=self._mano(view, slot, roots, place - wrist),
+            translation=view.to_axes(place), intrinsics=crop.intrinsics,
             metric=metric, joints_2d=view.to_pixels(points['joints'][slot]),
             vertices_2d=view.to_pixels(points['vertices'][slot]),
             box=np.asarray(crop.box.corners), crop_camera=camera,
@@ -151,6 +152,7 @@ class CropView:
         self.flip, self.affine = bool(meta['flip']), np.asarray(meta['crop_affine'])
         self.width, self.size = meta['ori_shape'][1], int(meta['input_size'][0])
         self.turn = crop_turn(self.affine)
+        self.intrinsics = sample.gt_instance_labels.crop_intrinsics[0].double()
         turns = self.pred.mano_rotations[0].astype(np.float64)
         turns[:, 0] = self.turn.T @ turns[:, 0]
         self.rotations = turns  # (2, 16, 3, 3), of a picture that may be mirrored
@@ -158,6 +160,13 @@ class CropView:
     def tensor(self, name: str) -> Tensor:
         """A predicted field (1, H, ...) on the CPU, float64."""
         return torch.from_numpy(np.asarray(self.pred[name])).double()
+
+    def place(self, camera: np.ndarray) -> np.ndarray:
+        """(3,) where a crop camera (2, 2) puts the origin of its points, metres from
+        the camera, in the crop's axes.
+        """
+        return metric_translation(
+            torch.from_numpy(camera), self.intrinsics, self.size).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) in the crop's camera axes to the picture's."""
