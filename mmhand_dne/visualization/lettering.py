@@ -5,7 +5,7 @@ The font is the DejaVu Sans that comes with matplotlib.
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import matplotlib
 import numpy as np
@@ -55,34 +55,49 @@ def note(picture: np.ndarray, text: str) -> np.ndarray:
     return write(picture, text, at, height, bold=True)
 
 
-def tag(
-    picture: np.ndarray,
-    text: str,
-    center: Sequence[float],
-    color: Sequence[int],
-    height: int,
-) -> np.ndarray:
-    """The picture with a letter or two on a disc of a hand's colour, kept inside it.
+class Tag(NamedTuple):
+    """A letter or two on a disc of a hand's colour."""
+
+    text: str
+    center: np.ndarray  # (2,) x, y, pixels
+    color: Sequence[int]  # RGB of the disc
+
+
+def draw_tags(picture: np.ndarray, tags: Sequence[Tag], height: int) -> np.ndarray:
+    """The picture with tags, which move off each other and into it.
 
     Args:
         picture: (h, w, 3) uint8 RGB.
-        text: to write, in dark ink.
-        center: (2,) x, y of the disc, pixels; one outside moves to the border.
-        color: RGB of the disc.
+        tags: a centre that is not finite is taken for the upper left corner.
         height: of a letter, pixels.
     """
     rows, columns = picture.shape[:2]
-    reach = round(0.85 * height)
-    x = float(np.clip(center[0], reach, max(reach, columns - reach)))
-    y = float(np.clip(center[1], reach, max(reach, rows - reach)))
+    reach, edge = round(0.85 * height), max(1, height // 10)
+    high = np.maximum((columns - reach, rows - reach), reach)
+    spots = np.array([tag.center for tag in tags], dtype=np.float64).reshape(-1, 2)
+    spots = np.nan_to_num(spots, nan=0.0, posinf=0.0, neginf=0.0).clip(reach, high)
+    spots = _apart(spots, 2.0 * reach + edge).clip(reach, high)
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
-    edge = max(1, height // 10)
-    disc = (x - reach, y - reach, x + reach, y + reach)
-    draw.ellipse(disc, fill=tuple(color), outline=INK, width=edge)
-    size = fit(text, height, round(1.5 * reach), bold=True)
-    draw.text((x, y), text, fill=INK, font=_font(size, True), anchor='mm')
+    for tag, (x, y) in zip(tags, spots.tolist()):
+        disc = (x - reach, y - reach, x + reach, y + reach)
+        draw.ellipse(disc, fill=tuple(tag.color), outline=INK, width=edge)
+        font = _font(fit(tag.text, height, round(1.5 * reach), bold=True), True)
+        draw.text((x, y), tag.text, fill=INK, font=font, anchor='mm')
     return np.array(canvas)
+
+
+def _apart(spots: np.ndarray, distance: float) -> np.ndarray:
+    """Points (N, 2) of which neighbours in a row are moved sideways off each other."""
+    spots = spots.copy()
+    order = spots[:, 0].argsort(kind='stable')
+    for left, right in zip(order, order[1:]):
+        gap, drop = np.abs(spots[right] - spots[left])
+        wanted = np.sqrt(max(0.0, distance**2 - drop**2))
+        if gap < wanted:
+            spots[left, 0] -= (wanted - gap) / 2
+            spots[right, 0] += (wanted - gap) / 2
+    return spots
 
 
 def write(

@@ -68,6 +68,13 @@ def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.nda
     """Labelled pictures (h, w) = `size` of the auxiliary maps that are there."""
     if fields is None:
         return []
+    return [labelled(picture, title) for title, picture in map_pictures(fields, size)]
+
+
+def map_pictures(
+    fields: PixelData | dict, size: tuple[int, int]
+) -> list[tuple[str, np.ndarray]]:
+    """Title and picture (h, w) = `size` of each auxiliary map that is there."""
     maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
     tiles = []
     if 'heatmaps' in maps:
@@ -77,7 +84,7 @@ def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.nda
         labels = map_colors.part_labels(maps['parts'])
         tiles.append(('parts', map_colors.part_colors(labels)))
         tiles += _foreground_tiles(maps, (labels != map_colors.NUM_PARTS).any(axis=0))
-    return [labelled(resize(p, size, smooth=False), t) for t, p in tiles]
+    return [(title, resize(p, size, smooth=False)) for title, p in tiles]
 
 
 def _foreground_tiles(maps: dict, foreground: np.ndarray) -> list:

@@ -12,7 +12,7 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .drawing import grid
 from .hand_uncertainty import ELLIPSOID_SHARE, joint_ellipsoids, vertex_deviation
-from .lettering import caption, letter_height, note, tag
+from .lettering import Tag, caption, draw_tags, letter_height, note
 from .mesh_renderer import check_image
 from .result_maps import draw_maps
 from .result_side import draw_side
@@ -26,6 +26,7 @@ from .result_views import (
     is_small,
     paint,
     solid_surface,
+    to_photograph,
     whole_window,
 )
 from .uncertainty_colors import color_span, deviation_colors, legend
@@ -37,6 +38,7 @@ GHOST_OPACITY = 0.35
 FLAT_AMBIENT = 0.65  # where colours have a meaning: close to those of the legend
 GAP = 4  # pixels between pictures
 MOST_ROWS = 4  # of close-ups in a picture
+MOST_COLUMNS = 2  # of them, beside a photograph in portrait
 
 
 class Job(NamedTuple):
@@ -111,16 +113,19 @@ def _draw_overlay(job: Job) -> np.ndarray:
         return note(picture, 'no hand found')
     surfaces = [hand_surface(hand, window) for hand in hands]
     picture = paint(picture, surfaces, MESH_OPACITY)
-    for hand, name in zip(hands, hand_names(job.result)):
-        spot = _beside(hand, window)
-        picture = tag(picture, name, spot, hand_color(hand), job.letters)
+    picture = _tagged(job, picture, Group(hands, hand_names(job.result), window))
     groups = job.groups(job.half)
     small = [group for group in groups if is_small(group, job.result.size)]
-    rows = [
+    pairs = [
         [cut(job.image, group.window), _overlay_tile(job, group)]
         for group in small[:MOST_ROWS]
     ]
-    return grid([[picture], *rows], GAP) if rows else picture
+    if not pairs:
+        return picture
+    if picture.shape[0] > picture.shape[1]:  # beside a photograph in portrait
+        columns = [grid([[tile] for tile in pair], GAP) for pair in pairs]
+        return grid([[picture, *columns[:MOST_COLUMNS]]], GAP)
+    return grid([[picture], *pairs], GAP)
 
 
 def _draw_coarse_refined(job: Job):
@@ -145,7 +150,7 @@ def _draw_uncertainty(job: Job):
         return None
     span = color_span(known)
     rows = []
-    for group in job.groups(job.half)[:MOST_ROWS]:
+    for group in hand_groups(job.result, job.half, _ellipsoid_pixels)[:MOST_ROWS]:
         colored = _colored_tile(job, group, span)
         solid = _ellipsoid_tile(job, group, span)
         rows.append(
@@ -162,7 +167,7 @@ def _overlay_tile(job: Job, group: Group, coarse: bool = False) -> np.ndarray:
     hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
     surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
     picture = paint(cut(job.image, group.window), surfaces, MESH_OPACITY)
-    return _tags(job, picture, group)
+    return _tagged(job, picture, group)
 
 
 def _colored_tile(job: Job, group: Group, span: float) -> np.ndarray:
@@ -177,7 +182,7 @@ def _colored_tile(job: Job, group: Group, span: float) -> np.ndarray:
         colors = deviation_colors(deviation, span)
         surfaces.append(hand_surface(hand, group.window, colors))
     picture = paint(cut(job.image, group.window), surfaces, 1.0, FLAT_AMBIENT)
-    return _tags(job, picture, group)
+    return _tagged(job, picture, group)
 
 
 def _ellipsoid_tile(job: Job, group: Group, span: float) -> np.ndarray:
@@ -194,22 +199,27 @@ def _ellipsoid_tile(job: Job, group: Group, span: float) -> np.ndarray:
             solids.append(solid_surface(hand, group.window, vertices, faces, color))
     if solids:
         picture = paint(picture, solids, 1.0, FLAT_AMBIENT)
-    return _tags(job, picture, group)
+    return _tagged(job, picture, group)
 
 
-def _tags(job: Job, picture: np.ndarray, group: Group) -> np.ndarray:
+def _ellipsoid_pixels(hand: HandResult) -> np.ndarray:
+    """Where the photograph shows the hand's ellipsoids, (N, 2) pixels."""
+    if hand.joint_covariance is None:
+        return np.zeros((0, 2))
+    found = joint_ellipsoids(hand.joints, hand.joint_covariance)
+    return np.concatenate(
+        [to_photograph(hand, v) for _, v, _ in found] or [np.zeros((0, 2))]
+    )
+
+
+def _tagged(job: Job, picture: np.ndarray, group: Group) -> np.ndarray:
+    """The picture with the hands' letters, beyond the wrists."""
+    tags = []
     for hand, name in zip(group.hands, group.names):
-        spot = _beside(hand, group.window)
-        picture = tag(picture, name, spot, hand_color(hand), job.letters)
-    return picture
-
-
-def _beside(hand: HandResult, window) -> np.ndarray:
-    """Where a hand's letter goes: beyond the wrist, as seen from the middle joints."""
-    wrist = window.to_picture(hand.joints_2d[0])
-    middle = window.to_picture(hand.joints_2d[1:].mean(axis=0))
-    spot = wrist + 0.45 * (wrist - middle)
-    return np.nan_to_num(spot, nan=0.0, posinf=0.0, neginf=0.0)
+        wrist = group.window.to_picture(hand.joints_2d[0])
+        middle = group.window.to_picture(hand.joints_2d[1:].mean(axis=0))
+        tags.append(Tag(name, wrist + 0.45 * (wrist - middle), hand_color(hand)))
+    return draw_tags(picture, tags, job.letters)
 
 
 PAINTERS: dict[str, Callable] = dict(

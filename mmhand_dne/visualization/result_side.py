@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from .drawing import grid
-from .lettering import INK, caption, tag, write
+from .lettering import INK, Tag, caption, draw_tags, write
 from .mesh_renderer import FROM_ABOVE, FROM_RIGHT, Surface, side_surfaces
 from .placement import place_wrists
 from .result_views import Group, hand_color, paint
@@ -44,9 +44,11 @@ def _view(job, group: Group, wrists: np.ndarray, turn) -> np.ndarray:
     surfaces = [s._replace(points=s.points + shift) for s in surfaces]
     picture = np.full((size - floor, size, 3), BLANK, np.uint8)
     picture = paint(picture, surfaces, 1.0)
-    for hand, name, surface in zip(group.hands, group.names, surfaces):
-        spot = _near_wrist(hand, surface)
-        picture = tag(picture, name, spot, hand_color(hand), job.letters)
+    tags = [
+        Tag(name, _near_wrist(hand, surface), hand_color(hand))
+        for hand, name, surface in zip(group.hands, group.names, surfaces)
+    ]
+    picture = draw_tags(picture, tags, job.letters)
     foot = np.full((floor, size, 3), BLANK, np.uint8)
     foot = _scale_bar(foot, _pixels_per_metre(surfaces[0]), job.letters)
     return np.concatenate([picture, foot])

@@ -4,7 +4,7 @@ A `Window` is the whole photograph or a square of it, drawn at a bounded size, s
 one of 48 megapixels costs hardly more than a small one.
 """
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -64,8 +64,19 @@ def hand_color(hand: HandResult) -> Sequence[int]:
     return HAND_COLORS[SIDES.index(hand.side)]
 
 
-def hand_groups(result: ImageResult, tile: int) -> list[Group]:
-    """Close-ups of `tile` pixels a side; hands whose outlines overlap share one."""
+def hand_groups(
+    result: ImageResult,
+    tile: int,
+    more: Callable[[HandResult], np.ndarray] = lambda hand: hand.vertices_2d,
+) -> list[Group]:
+    """Close-ups of `tile` pixels a side; hands whose outlines overlap share one.
+
+    Args:
+        result: of the photograph.
+        tile: pixels.
+        more: what the close-up of a hand shows beside its mesh, (N, 2) pixels of the
+            photograph.
+    """
     extents = [_extent(hand) for hand in result.hands]
     clusters: list[list[int]] = []
     for i in range(len(extents)):
@@ -77,7 +88,13 @@ def hand_groups(result: ImageResult, tile: int) -> list[Group]:
         Group(
             [result.hands[i] for i in cluster],
             [names[i] for i in cluster],
-            _close_up(np.array([extents[i] for i in cluster]), tile),
+            _close_up(
+                [
+                    _bounds(extents[i].reshape(2, 2), more(result.hands[i]))
+                    for i in cluster
+                ],
+                tile,
+            ),
         )
         for cluster in sorted(clusters)
     ]
@@ -131,8 +148,13 @@ def solid_surface(
     color: Sequence,
 ) -> Surface:
     """A body (N, 3), metres in the hand's frame, seen by the hand's crop camera."""
-    pixels = _with_one(vertices[:, :2]) @ image_map(hand)
-    return _surface(hand, vertices, window.to_picture(pixels), faces, color)
+    pixels = window.to_picture(to_photograph(hand, vertices))
+    return _surface(hand, vertices, pixels, faces, color)
+
+
+def to_photograph(hand: HandResult, points: np.ndarray) -> np.ndarray:
+    """Points (N, 3), metres in the hand's frame, as pixels (N, 2) of the photograph."""
+    return _with_one(points[:, :2]) @ image_map(hand)
 
 
 def image_map(hand: HandResult) -> np.ndarray:
@@ -207,8 +229,16 @@ def _meet(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((a[:2] <= b[2:]).all() and (b[:2] <= a[2:]).all())
 
 
-def _close_up(extents: np.ndarray, tile: int) -> Window:
-    """The square around extents (N, 4), with a margin."""
+def _bounds(*points: np.ndarray) -> np.ndarray:
+    """Left, top, right and bottom of points (N, 2) that are finite, (4,)."""
+    every = np.concatenate(points)
+    every = every[np.isfinite(every).all(axis=-1)]
+    return np.concatenate([every.min(axis=0), every.max(axis=0)])
+
+
+def _close_up(extents: Sequence[np.ndarray], tile: int) -> Window:
+    """The square around extents, each (4,), with a margin."""
+    extents = np.array(extents)
     low, high = extents[:, :2].min(axis=0), extents[:, 2:].max(axis=0)
     side = max(LEAST_SIDE, (1 + 2 * MARGIN) * float((high - low).max()))
     left, top = (low + high) / 2 - side / 2

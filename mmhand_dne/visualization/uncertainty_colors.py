@@ -78,5 +78,5 @@ def legend(width: int, span: float, title: str = 'standard deviation') -> np.nda
 
 def _ticks(largest: float) -> np.ndarray:
     """Round numbers from zero to the first that is not below `largest`."""
-    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, largest)
+    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, largest)
     return ticks[ticks >= 0]

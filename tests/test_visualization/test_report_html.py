@@ -117,7 +117,7 @@ def test_vertices_come_back_as_they_were(page):
         )
         assert len(array(stored['deviation'], -1)) == len(vertices)
     assert [hand['name'] for hand in scene['hands']] == ['R', 'L']
-    assert scene['span'] == 30.0
+    assert scene['span'] == 25.0
 
 
 def test_the_downloads_are_the_files(page):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmhand_dne.visualization import hand_uncertainty, uncertainty_colors
-from mmhand_dne.visualization.lettering import LEAST, letter_height
+from mmhand_dne.visualization.lettering import LEAST, Tag, draw_tags, letter_height
 from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
 from mmhand_dne.visualization.placement import place_wrists
 from mmhand_dne.visualization.result_pictures import KINDS, draw_result
@@ -19,6 +19,7 @@ from mmhand_dne.visualization.result_views import (
     image_map,
     whole_window,
 )
+from tests.test_visualization.panel_samples import random_maps
 from tests.test_visualization.result_samples import (
     SIZE,
     make_hand,
@@ -171,7 +172,7 @@ def test_half_of_the_samples_are_inside_an_ellipsoid():
 
 
 @pytest.mark.parametrize(
-    'largest, end', [(0.2, 1.0), (9.1, 10.0), (17.0, 20.0), (44.0, 60.0), (np.nan, 1.0)]
+    'largest, end', [(0.2, 1.0), (9.1, 10.0), (17.0, 20.0), (44.0, 50.0), (np.nan, 1.0)]
 )
 def test_the_legend_ends_at_a_round_number(largest, end):
     assert uncertainty_colors.color_span([np.array([0.1, largest])]) == end
@@ -212,3 +213,39 @@ def test_hands_too_far_apart_are_put_closer_and_it_is_said():
     lost = replace(far, translation=np.full(3, np.nan))
     wrists, remark = place_wrists([near, lost])
     assert wrists[1, 0] < 0 and 'unknown' in remark  # it is left of it in the image
+
+
+def test_maps_are_drawn_where_the_result_has_them():
+    result = make_result(maps=dict(random_maps().items()))
+    picture = draw_result(photograph(), result, ['maps'], size=SMALL)['maps']
+    assert abs(picture.shape[1] - SMALL) <= 8 and picture.shape[0] > SMALL / 2
+    assert 'maps' not in draw_result(photograph(), make_result(), ['maps'], size=SMALL)
+
+
+def test_close_ups_of_a_portrait_stand_beside_it():
+    image = np.pad(photograph(), ((0, 300), (0, 0), (0, 0)))
+    result = make_result(size=(300, 500))
+    picture = draw_result(image, result, ['overlay'], size=SMALL)['overlay']
+    assert picture.shape[0] < SMALL + 12 and picture.shape[1] > 0.6 * SMALL + 100
+
+
+def test_a_close_up_of_ellipsoids_contains_them():
+    hand = make_hand(1)
+    (plain,) = hand_groups(make_result([hand]), 64)
+    (wide,) = hand_groups(make_result([hand]), 64, lambda h: 2 * h.vertices_2d)
+    for point in 2 * hand.vertices_2d:
+        assert (wide.window.to_picture(point) < 64).all()
+    assert wide.window.scale < plain.window.scale
+
+
+def test_letters_of_hands_at_one_place_do_not_hide_each_other():
+    blank = np.full((80, 120, 3), 255, np.uint8)
+    tags = [
+        Tag(text, np.array([60.0, 40.0]), color)
+        for text, color in (('R', RIGHT_COLOR), ('L', LEFT_COLOR))
+    ]
+    drawn = draw_tags(blank, tags, 14)
+    areas = [(drawn == color).all(axis=-1).sum() for color in (RIGHT_COLOR, LEFT_COLOR)]
+    assert min(areas) > 0.8 * max(areas)
+    far = [Tag('R', np.array([500.0, np.nan]), RIGHT_COLOR)]
+    assert (draw_tags(blank, far, 14) == RIGHT_COLOR).all(axis=-1).sum() > 100
