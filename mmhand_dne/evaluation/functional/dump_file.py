@@ -55,7 +55,8 @@ class RowFiles:
         Raises:
             ValueError: the row's fields differ from the first row's.
         """
-        spec = {key: _kind(key, value) for key, value in row.items()}
+        # Sorted: the order of a sample's fields differs from process to process.
+        spec = {key: _kind(key, row[key]) for key in sorted(row)}
         if not self.count:
             self.spec = spec
             self.files = [
