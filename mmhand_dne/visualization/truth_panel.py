@@ -30,6 +30,9 @@ def draw_truth(
     """Joints and boxes, then the mesh if there is one, each over the image.
 
     A joint that is true in 2D but not in 3D is hollow; one that is invalid is absent.
+    The lines above tell which hands are there, or that it is not known, how many
+    joints are valid, and whether a mesh comes with MANO parameters. Hands are named as
+    the picture shows them.
 
     Args:
         image: (h, w, 3) uint8 RGB, the crop or the original image.
@@ -46,14 +49,16 @@ def draw_truth(
     # In the original image a mirrored sample shows its slots the other way round.
     swapped = original and bool(sample.get('flip', False))
     colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
+    names = HANDS[::-1] if swapped else HANDS
     skeleton = _joints_picture(image, truth, sample, frame, scale, colors)
-    pictures = [labelled(skeleton, _sample_line(sample, truth), _joints_line(truth))]
+    lines = _sample_line(sample, truth, names), _joints_line(truth, names)
+    pictures = [labelled(skeleton, *lines)]
     surfaces = truth_surfaces(
         truth, faces, torch.from_numpy(frame).float() @ truth.intrinsics[0], colors
     )
     if surfaces:
         mesh = render_overlay(image, surfaces, scale=scale)
-        pictures.append(labelled(mesh, 'mesh', _mesh_line(truth)))
+        pictures.append(labelled(mesh, 'mesh', _mesh_line(truth, names)))
     return grid([pictures])
 
 
@@ -106,23 +111,37 @@ def _first_box(sample: PoseDataSample) -> Optional[np.ndarray]:
     return np.asarray(instances.bboxes, dtype=np.float64).reshape(-1, 4)[0]
 
 
-def _sample_line(sample: PoseDataSample, truth: HandTargets) -> str:
-    hands = [hand for hand, there in zip(HANDS, truth.presence[0].tolist()) if there]
+def _sample_line(
+    sample: PoseDataSample, truth: HandTargets, names: Sequence[str]
+) -> str:
+    """Which hands are there; those of which that is not known have a question mark."""
+    there, known = truth.presence[0] > 0, truth.presence_valid[0] > 0
+    hands = [
+        f'{name}{"" if sure else "?"}'
+        for name, present, sure in zip(names, there.tolist(), known.tolist())
+        if present or not sure
+    ]
     flipped = ', mirrored' if sample.get('flip', False) else ''
     return f'id {sample.get("id", "?")}, {" + ".join(hands) or "no hand"}{flipped}'
 
 
-def _joints_line(truth: HandTargets) -> str:
+def _joints_line(truth: HandTargets, names: Sequence[str]) -> str:
     """How many joints of each hand are drawn, and how many have a depth."""
     flat = (truth.joints_ndc_valid[0] > 0).sum(dim=-1).tolist()
     deep = (truth.joints_valid[0] > 0).sum(dim=-1).tolist()
-    parts = [f'{h} {n} joints ({m} in 3D)' for h, n, m in zip(HANDS, flat, deep)]
+    parts = [f'{h} {n} joints ({m} in 3D)' for h, n, m in zip(names, flat, deep)]
     return ', '.join(parts)
 
 
-def _mesh_line(truth: HandTargets) -> str:
-    valid = truth.vertices_valid[0] > 0
-    return ' + '.join(hand for hand, there in zip(HANDS, valid.tolist()) if there)
+def _mesh_line(truth: HandTargets, names: Sequence[str]) -> str:
+    """Hands with a mesh, and whether their MANO parameters are known."""
+    valid, mano = truth.vertices_valid[0] > 0, truth.mano_valid[0] > 0
+    parts = [
+        f'{name} ({"with" if parameters else "no"} MANO parameters)'
+        for name, there, parameters in zip(names, valid.tolist(), mano.tolist())
+        if there
+    ]
+    return ', '.join(parts)
 
 
 def _corners(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:

@@ -8,7 +8,8 @@ from mmengine.dataset import Compose
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.datasets import FreiHANDMeshDataset
-from mmhand_dne.datasets.datasets.freihand_files import read_keypoints
+from mmhand_dne.datasets.datasets.freihand_files import SCHEMA, VERSION, read_keypoints
+from mmhand_dne.datasets.datasets.index_file import write_index
 from mmhand_dne.datasets.draws import DrawKey
 from mmhand_dne.datasets.transforms import LoadHandImage
 from tests.right_hand_fixture import write_freihand
@@ -182,6 +183,42 @@ def test_real_images_share_their_keypoints_across_backgrounds(real_data):
         assert sorted(e.image_id // UNIQUE for e in same) == [0, 1, 2, 3]
         for entry in same[1:]:
             np.testing.assert_array_equal(entry.keypoints, same[0].keypoints)
+
+
+def test_real_images_are_samples_of_their_rows(real_data, tmp_path):
+    """Image i + 32,560 v is row i before background v; an index stands for the rest."""
+    (tmp_path / 'training').mkdir()
+    (tmp_path / 'training/rgb').symlink_to(real_data / 'freihand')
+    truth = {e.image_id: e for e in read_keypoints(
+        real_data / 'freihand/test_freihand.json', real_data / 'freihand')}
+    rows = np.arange(UNIQUE)
+    # The camera of a row tells which row a sample is of.
+    intrinsics = np.eye(3) + rows[:, None, None] * np.eye(3)[[0, 1, 2]] * [1, 1, 0]
+    write_index(tmp_path / 'freihand_training.index', SCHEMA, VERSION,
+                dict(id=rows, intrinsics=intrinsics), {}, [])
+    dataset = DATASETS.build(dict(
+        type='FreiHANDMeshDataset', data_root=str(tmp_path), box='centre',
+        pipeline=AUGMENTED))
+    assert len(dataset) == 4 * UNIQUE
+    for number in truth:
+        info = dataset.get_data_info(number)
+        assert info['img_path'].endswith(f'{number:08d}.jpg')
+        assert info['intrinsics'][0, 0] == 1 + number % UNIQUE
+        np.testing.assert_array_equal(
+            truth[number].keypoints, truth[number % UNIQUE + UNIQUE].keypoints)
+        sample = dataset[number]
+        assert sample['inputs'].shape == (3, 256, 256)
+        assert sample['inputs'].float().std() > 10  # a picture
+        assert not sample['data_samples'].gt_instance_labels.hand_joints_valid.any()
+
+
+def test_lengths_may_be_lists_of_one(tmp_path):
+    write_freihand(tmp_path, num_rows=2)
+    change(tmp_path / 'training_scale.json', lambda rows: [[x] for x in rows])
+    assert len(FreiHANDMeshDataset(str(tmp_path))) == 8
+    change(tmp_path / 'training_scale.json', lambda rows: [rows[0], [1, 2]])
+    with pytest.raises(ValueError, match='training_scale.json: its list has shape'):
+        FreiHANDMeshDataset(str(tmp_path))
 
 
 def test_a_keypoint_file_of_another_kind_is_named(tmp_path):

@@ -3,7 +3,9 @@
 import json
 import os
 import pickle
+import re
 
+import cv2
 import numpy as np
 import pytest
 from mmpose.registry import DATASETS
@@ -101,6 +103,41 @@ def test_a_frame_without_annotation_is_named(tmp_path):
     (tmp_path / 'train.txt').write_text(f'ABF10/{NOT_LISTED}\n')
     with pytest.raises(ValueError, match='handJoints3D is None.*official train.txt'):
         build(tmp_path).get_data_info(0)
+
+
+def test_columns_and_lists_are_read_as_arrays(tmp_path):
+    hand = write_ho3d(tmp_path, 1)['train'][0]
+    before = build(tmp_path).get_data_info(0)
+    table = dict(handJoints3D=hand['joints_gl'].tolist(), camMat=hand['K'],
+                 handPose=hand['pose'][:, None], handBeta=hand['betas'].tolist(),
+                 handTrans=hand['trans'][None])
+    (tmp_path / 'train/ABF10/meta/0000.pkl').write_bytes(
+        pickle.dumps(table, protocol=2))
+    after = build(tmp_path).get_data_info(0)
+    for name in ('joints_cam', 'mesh_vertices', 'mano_rotations', 'mano_betas'):
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_png_and_jpg_are_told_apart_file_by_file(tmp_path):
+    write_ho3d(tmp_path, 2, version=2)
+    image = tmp_path / 'train/ABF10/rgb/0007.png'
+    cv2.imwrite(str(image.with_suffix('.jpg')), cv2.imread(str(image)))
+    image.unlink()
+    dataset = build(tmp_path, pipeline=AUGMENTED)
+    assert [dataset[i]['data_samples'].img_path[-8:] for i in range(2)] == [
+        '0000.png', '0007.jpg']
+
+
+@pytest.mark.parametrize('edit, message', [
+    (lambda text: text[:-9], 'evaluation_verts.json: not valid JSON'),
+    (lambda text: '[[[NaN, 0, 0]]]', r'shape \(1, 1, 3\), expected \(-1, 778, 3\)'),
+    (lambda text: re.sub(r'[0-9.e-]+', 'NaN', text, count=1), 'is not finite')])
+def test_damaged_truth_is_named(tmp_path, edit, message):
+    write_ho3d(tmp_path, 1)
+    path = tmp_path / 'evaluation_verts.json'
+    path.write_text(edit(path.read_text()))
+    with pytest.raises(ValueError, match=message):
+        build(tmp_path, 'evaluation', **TRUTH)
 
 
 class Payload:

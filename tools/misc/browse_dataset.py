@@ -85,6 +85,8 @@ def picture_of(item: dict, faces: Tensor, mode: str) -> np.ndarray:
         image = mmcv.imread(sample.img_path, channel_order='rgb')
     else:  # as LoadImage read it: BGR
         image = item['inputs'].numpy()[::-1].transpose(1, 2, 0)
+        if image.dtype != np.uint8:  # HaMeR's crop changes the tones
+            image = image.round().clip(0, 255).astype(np.uint8)
     return draw_truth(np.ascontiguousarray(image), sample, faces, mode == 'original')
 
 
