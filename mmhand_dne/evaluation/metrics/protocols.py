@@ -89,7 +89,7 @@ def read_pair(sample: dict, image: str, name: str, regressor: np.ndarray,
 
 @METRICS.register_module()
 class WristProtocol:
-    """``wrist/``: InterWild's evaluation, which is InterNet's with meshes.
+    """``wrist/``: InterWild's evaluation, wrist root and no scaling.
 
     Truth are the annotated joints (never a mesh's), prediction the joints that the
     data set's own regressor (fingertips 745, 317, 445, 556, 673; the right hand's for
