@@ -8,8 +8,24 @@ the NLL above the true density's, in nats a coordinate. The network is a linear 
 of x, so the truth is within reach of the correlated covariance; the full one gets a
 hidden layer, since its factor is no linear function of x.
 
+W is trained by plain Adam, as any model's is; what counts is the sum of its learning
+rates over the steps. From the identity to such a W* it takes some 4: 1500 steps along
+a cosine from 1e-2 end at 4.4 % error, from 2e-2 at 4.5 %, from 5e-3 at 5.4 %, from 2e-3
+at 41 %, and 6000 steps from there at 4.1 % (seed 0).
+
 Mode 'released' refuses to train W, for its loss can only shrink it; its row shows what
 happens if one insists (W is unfrozen behind its back).
+
+Prints a table, a row a covariance, mean and standard deviation over seeds, and writes
+it as a picture and a .json. On one core it takes about five minutes:
+
+    | covariance | samples | error [%] | NLL above truth | max W | seconds |
+    | diagonal | 20000 | 85.5 +- 1.5 | 0.6481 | - | 7.9 |
+    | correlated, exact | 20000 | 4.6 +- 0.2 | 0.0021 | 0.731 | 7.3 |
+    | full | 2000 | 219.7 +- 29.2 | 6.1612 | - | 77.1 |
+    | full | 20000 | 28.9 +- 2.2 | 0.0608 | - | 68.0 |
+    | full | 200000 | 25.3 +- 2.8 | 0.0478 | - | 55.3 |
+    | correlated, released | 20000 | 99.8 +- 0.0 | 78.8944 | 0.091 | 35.6 |
 
 Example:
     python tools/analysis_tools/covariance_toy.py --out-dir work_dirs/toy
@@ -126,12 +142,12 @@ class InsistentReleasedLoss(nn.Module):
 def train(row: Row, world: World, args, seed: int) -> Network:
     """Adam, the rate falling to 0 along a cosine.
 
-    A step of the full covariance costs ten times as much an image: it takes twice the
-    steps of a quarter of the batch.
+    A step of the full covariance costs ten times as much an image: it takes a quarter
+    of the batch.
     """
     steps, batch_size = args.steps, args.batch_size
     if row.covariance == 'Full':
-        steps, batch_size = 2 * steps, batch_size // 4
+        batch_size //= 4
     torch.manual_seed(seed)
     draw = torch.Generator().manual_seed(1000 + seed)
     dim = len(world.mixing)
@@ -216,14 +232,14 @@ def print_row(result: dict) -> None:
     )
 
 
-def plot(results: list[dict], path: Path) -> None:
+def plot(results: list[dict], title: str, path: Path) -> None:
     """Error against number of samples, one marker a row."""
     import matplotlib
 
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 4), layout='constrained')
+    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout='constrained')
     for name in dict.fromkeys(result['name'] for result in results):
         chosen = [result for result in results if result['name'] == name]
         means, deviations = zip(*(spread(result, 'error') for result in chosen))
@@ -236,8 +252,16 @@ def plot(results: list[dict], path: Path) -> None:
             label=name,
         )
     axes.axhline(5, color='gray', linestyle=':', label='5 %')
-    axes.set(xscale='log', yscale='log', xlabel='training samples')
+    axes.set(xscale='log', yscale='log', xlabel='training samples', title=title)
     axes.set_ylabel('relative Frobenius error, held-out inputs [%]')
+    sizes = sorted({result['samples'] for result in results})
+    axes.set_xticks(sizes, [f'{size:,}' for size in sizes])
+    percents = [2, 5, 10, 20, 50, 100, 200, 500]
+    low, high = axes.get_ylim()
+    axes.set_yticks(percents, map(str, percents))
+    axes.minorticks_off()
+    axes.set_ylim(low, high)
+    axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
     figure.savefig(path, dpi=120)
     plt.close(figure)
@@ -250,7 +274,7 @@ def parse_args(args=None):
     parser.add_argument('--condition', type=float, default=10.0)
     parser.add_argument('--samples', type=int, default=20_000)
     parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--steps', type=int, default=1500)
+    parser.add_argument('--steps', type=int, default=3000)
     parser.add_argument('--batch-size', type=int, default=512)
     parser.add_argument('--lr', type=float, default=1e-2)
     parser.add_argument('--hidden', type=int, default=64)
@@ -264,7 +288,8 @@ def main(args=None):
     print('|---|---:|---:|---:|---:|---:|')
     results = run(args)
     (args.out_dir / 'covariance_toy.json').write_text(json.dumps(results, indent=2))
-    plot(results, args.out_dir / 'covariance_toy.png')
+    title = f'd = {args.dim}, condition {args.condition:g}, {args.seeds} seeds'
+    plot(results, title, args.out_dir / 'covariance_toy.png')
     print(f'wrote {args.out_dir}/covariance_toy.png and .json')
     return results
 

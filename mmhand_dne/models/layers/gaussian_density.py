@@ -2,7 +2,9 @@
 
 0.5 log 2 pi a visible coordinate is dropped everywhere alike, so values of different
 covariances compare. Letters: r residual y - mu, P precision, W mixing, q = W^-1 r, h
-hidden and v visible coordinates. All functions take at least float32 and stay there.
+hidden and v visible coordinates. All functions take at least float32 and stay there,
+but for the Cholesky of hidden coordinates: a precision has twice W's digits of
+condition, so that float32 fails on a W that is far from ill-conditioned.
 """
 from typing import Callable, NamedTuple, Optional
 
@@ -54,7 +56,7 @@ def full_nll(residual: Tensor, factor: Tensor, log_diag: Tensor,
              visible: Optional[Tensor] = None) -> Tensor:
     """0.5 r^T P r - 0.5 log det P with P = L L^T; arguments as in CovarianceParams."""
     def precision(rows: Tensor) -> Tensor:
-        chosen = factor.flatten(0, -3)[rows]
+        chosen = factor.flatten(0, -3)[rows].double()
         return chosen @ chosen.mT
 
     residual, log_det_hidden = fill_hidden(residual, visible, precision)
@@ -70,7 +72,8 @@ def correlated_nll(residual: Tensor, log_var: Tensor, mixing: MixingFactors,
         inverse, _ = compose(mixing)
         if inverse.dim() == 3:
             inverse = inverse[rows % len(inverse)]
-        scaled = inverse * torch.exp(-0.5 * log_var.flatten(0, -2)[rows])[..., None]
+        inverse_std = torch.exp(-0.5 * log_var.flatten(0, -2)[rows])
+        scaled = inverse.double() * inverse_std[..., None]
         return scaled.mT @ scaled
 
     residual, log_det_hidden = fill_hidden(residual, visible, precision)
@@ -131,7 +134,7 @@ def fill_hidden(residual: Tensor, visible: Optional[Tensor],
     Args:
         residual: (..., d).
         visible: (..., d) bool or None.
-        precision: rows (n) of the flattened batch -> (n, d, d).
+        precision: rows (n) of the flattened batch -> (n, d, d) float64.
     Returns: residuals with the hidden ones filled in, and 0.5 log det P_hh (...), None
         where nothing is to be filled in.
     """
@@ -154,9 +157,9 @@ def fill_hidden(residual: Tensor, visible: Optional[Tensor],
             'not positive definite in this precision; lower the learning rate of the '
             'uncertainty head, or train it without mixed precision'
         )
-    pull = -(matrix @ flat[rows, :, None]) * hidden[..., None]
-    filled = flat[rows] + torch.cholesky_solve(pull, factor)[..., 0]
-    log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    pull = -(matrix @ flat[rows, :, None].double()) * hidden[..., None]
+    filled = flat[rows] + torch.cholesky_solve(pull, factor)[..., 0].to(flat.dtype)
+    log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).to(flat.dtype)
     residual = flat.index_copy(0, rows, filled).view_as(residual)
     half_log_det = flat.new_zeros(len(flat)).index_copy(0, rows, log_det)
     return residual, half_log_det.view(residual.shape[:-1])

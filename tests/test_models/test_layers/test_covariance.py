@@ -59,6 +59,34 @@ def test_nll_is_the_multivariate_normals(kind, training, dtype, tolerance, hidde
                                atol=tolerance * D)
 
 
+def test_nll_of_a_whole_hand_in_float32():
+    part = make('CorrelatedCovariance', dim=60)
+    left, _, right = torch.linalg.svd(torch.randn(60, 60))
+    part.set_mixing(left * 10**torch.linspace(-0.5, 0.5, 60) @ right)
+    token, residual, visible = batch(part)
+    params = part(token)
+    for shown in (None, visible):
+        covariance = covariance_of('CorrelatedCovariance', params)
+        expected = nll_of(residual, covariance, shown)
+        torch.testing.assert_close(part.nll(params, residual, shown).double(), expected,
+                                   rtol=1e-5, atol=1e-4)
+
+
+def test_hidden_joints_do_not_need_a_w_of_low_condition():
+    """Their precision has the square of W's condition: float32 finds it indefinite."""
+    part, mixing = make('CorrelatedCovariance'), torch.eye(D)
+    mixing[0, 3:5] = -1e4
+    part.set_mixing(mixing)
+    visible = torch.ones(1, D, dtype=torch.bool)
+    visible[:, 3:6] = False
+    params = part(torch.zeros(1, IN))
+    found = part.nll(params, torch.zeros(1, D), visible)
+    covariance = covariance_of('CorrelatedCovariance', params)
+    torch.testing.assert_close(
+        found.double(), nll_of(torch.zeros(1, D), covariance, visible),
+        rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize('kind', KINDS)
 def test_gaussian_is_the_same_density(kind):
     part = make(kind, torch.float64)
