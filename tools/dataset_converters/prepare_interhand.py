@@ -30,7 +30,11 @@ from mmhand_dne.datasets.datasets.interhand_table import (
     InterHandFiles,
     read_table,
 )
-from mmhand_dne.datasets.preparation.command import common_parser, conclude
+from mmhand_dne.datasets.preparation.command import (
+    common_parser,
+    conclude,
+    start_report,
+)
 from mmhand_dne.datasets.preparation.interhand_checks import (
     COUNTS,
     check_counts,
@@ -117,15 +121,13 @@ def prepare_part(args, report: Report, part: Part, pair: Optional[HandPair]) -> 
 def main() -> None:
     args = parse_args()
     with plain_errors():
+        report = start_report('InterHand2.6M', args.root)
         parts = find_parts(args.root, args.splits)
         if not parts:
             raise ValueError(
                 f'{args.root}: no annotations/<split>/InterHand2.6M_<split>_data.json '
                 f'for any of {", ".join(args.splits)}; give the folder that holds '
                 'annotations/ and images/')
-        title = f'InterHand2.6M in {args.root}'
-        print(title)
-        report = Report(title)
         pair = HandPair(source=args.hand_model) if args.hand_model else None
         written = [
             part.files.index for part in parts

@@ -9,6 +9,7 @@ CHUNK = 1 << 22  # characters read at once
 LONGEST = 1 << 24  # characters of one value; what is longer is damaged
 SPACE = re.compile(r'[ \t\r\n]*')
 DECODER = json.JSONDecoder()
+AFTER_VALUE = frozenset(',:]} \t\r\n')
 WHOLE = ''  # the name of an array that is the whole file
 
 
@@ -94,8 +95,8 @@ class _Reader:
                 if len(self.text) - self.at > LONGEST or not self._more():
                     raise self._damaged(error.msg) from error
                 continue
-            # A number that ends where the window ends may go on behind it.
-            if end < len(self.text) or not self._more():
+            # A number before the window's end may go on behind it: '-1' of '-1.' too.
+            if self.text[end:end + 1] in AFTER_VALUE or not self._more():
                 self.at = end
                 return value
 
