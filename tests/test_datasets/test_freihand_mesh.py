@@ -125,9 +125,10 @@ def change(path, edit):
 # file, what happens to its rows, what the sentence says
 DEFECTS = {
     'too few rows': ('xyz', lambda r: r[:1], r'xyz.json: has 1 rows, .*K.json has 2'),
-    'another shape': ('K', lambda r: [[1, 2]] * 2, r'K.json: its list has shape'),
+    'another shape': ('K', lambda r: [[1, 2]] * 2, r'K.json: row 0 has shape'),
     'NaN': ('verts', lambda r: [[[float('nan')] * 3] * 778] * 2, 'not finite'),
-    'flat MANO': ('mano', lambda r: [x[0] for x in r], r'expected \(-1, 1, 61\)'),
+    'flat MANO': (
+        'mano', lambda r: [x[0] for x in r], r'shape \(61,\), expected \(1, 61\)'),
     'another scale': ('scale', lambda r: [2 * x for x in r], 'of different versions'),
     'meshes of another hand': (
         'verts', lambda r: (1.2 * np.array(r)).tolist(), 'lie .* mm from .*xyz.json'),
@@ -217,7 +218,7 @@ def test_lengths_may_be_lists_of_one(tmp_path):
     change(tmp_path / 'training_scale.json', lambda rows: [[x] for x in rows])
     assert len(FreiHANDMeshDataset(str(tmp_path))) == 8
     change(tmp_path / 'training_scale.json', lambda rows: [rows[0], [1, 2]])
-    with pytest.raises(ValueError, match='training_scale.json: its list has shape'):
+    with pytest.raises(ValueError, match='training_scale.json: row 1 has shape'):
         FreiHANDMeshDataset(str(tmp_path))
 
 

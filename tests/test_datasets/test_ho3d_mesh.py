@@ -130,7 +130,7 @@ def test_png_and_jpg_are_told_apart_file_by_file(tmp_path):
 
 @pytest.mark.parametrize('edit, message', [
     (lambda text: text[:-9], 'evaluation_verts.json: not valid JSON'),
-    (lambda text: '[[[NaN, 0, 0]]]', r'shape \(1, 1, 3\), expected \(-1, 778, 3\)'),
+    (lambda text: '[[[NaN, 0, 0]]]', r'row 0 has shape \(1, 3\), expected \(778, 3\)'),
     (lambda text: re.sub(r'[0-9.e-]+', 'NaN', text, count=1), 'is not finite')])
 def test_damaged_truth_is_named(tmp_path, edit, message):
     write_ho3d(tmp_path, 1)

@@ -11,11 +11,11 @@ from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
 
 from .annotation_files import lookup, numbers, read_json
 from .index_file import Table
+from .row_files import read_rows
 
 FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
 MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
-SHAPES = dict(
-    K=(-1, 3, 3), xyz=(-1, 21, 3), verts=(-1, 778, 3), mano=(-1, 1, 61), scale=(-1,))
+SHAPES = dict(K=(3, 3), xyz=(21, 3), verts=(778, 3), mano=(1, 61), scale=())  # of rows
 SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
 SCHEMA, VERSION = 'freihand', 1
 
@@ -62,7 +62,9 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     Raises:
         ValueError: a file is damaged, or of another split or version.
     """
-    tables = {name: _read(path, name) for name, path in paths.items()}
+    tables = {
+        name: read_rows(path, SHAPES[name], np.float32 if name == 'verts' else float)
+        for name, path in paths.items()}
     for name, table in tables.items():
         if len(table) != len(tables['K']):
             raise ValueError(
@@ -78,17 +80,6 @@ def read_table(paths: Mapping[str, Path]) -> Table:
         if name in tables:
             columns[column] = tables[name]
     return Table(columns, {})
-
-
-def _read(path: Path, name: str) -> np.ndarray:
-    rows, shape = read_json(path), SHAPES[name]
-    if name == 'scale' and isinstance(rows, list) and rows and (
-            isinstance(rows[0], list)):
-        shape = (-1, 1)  # lists of one number
-    values = numbers(rows, shape, path, 'its list')
-    if name == 'scale':
-        return values.reshape(-1)
-    return values.astype(np.float32) if name == 'verts' else values
 
 
 def _check_scale(tables: dict, paths: dict) -> None:

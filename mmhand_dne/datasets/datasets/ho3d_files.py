@@ -9,7 +9,8 @@ from mmhand_dne.hand_model import HO3D_JOINTS, OPENPOSE_JOINTS
 from mmhand_dne.hand_model.inert_pickle import read_inert, to_array
 from mmhand_dne.hand_model.skeleton import reorder
 
-from .annotation_files import numbers, read_json
+from .annotation_files import numbers
+from .row_files import read_rows
 
 OPENPOSE_FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
 HO3D_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
@@ -157,9 +158,9 @@ def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
         count: lines of ``ann_file``; rows are in its order.
         points: 21 or 778.
     """
-    rows = numbers(read_json(path), (-1, points, 3), path, 'its list')
+    rows = read_rows(path, (points, 3), np.float32)
     if len(rows) != count:
         raise ValueError(
             f'{path}: has {len(rows)} rows, {ann_file} lists {count} frames; use the '
             'truth of the same HO-3D version')
-    return rows.astype(np.float32)
+    return rows
