@@ -108,14 +108,11 @@ def predicted_hand(
     return AbsoluteHand(joints + place, vertices + place)
 
 
-def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand:
-    """The annotated right hand of an image.
+def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand | None:
+    """The annotated right hand of an image; None without all joints and the mesh.
 
     Joints are the annotation's own (``keypoints_cam``), never those of the mesh: for
     HO-3D the two differ.
-
-    Raises:
-        ValueError: a joint or the mesh is not annotated.
     """
     labels = sample.get('gt_instance_labels', {})
 
@@ -124,11 +121,7 @@ def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand:
 
     joints_valid = read('hand_joints_valid', 2, NUM_JOINTS) > 0
     if not (joints_valid.all() and read('hand_vertices_valid', 2) > 0):
-        raise ValueError(
-            f'image {image}: {metric} needs all joints and the mesh of the right hand, '
-            'which its annotation lacks; download the released evaluation truth, or '
-            'write a submission with tools/analysis_tools/export_submission.py'
-        )
+        return None
     vertices = read('hand_vertices', 2, -1, 3) + read('hand_root_cam', 2, 3)
     return AbsoluteHand(_annotated_joints(sample, image), vertices.numpy())
 

@@ -37,6 +37,9 @@ class OfficialScoreMetric(BaseMetric):
     where the evaluation gives the wrist. Scores after alignment are the same. A hand
     whose predicted camera gives no place counts as infinitely far.
 
+    A set without any truth (not downloaded) has no scores, which the log says, so that
+    its predictions can be dumped and submitted.
+
     Args:
         root: 'predicted' or 'given'.
         hand_model: config of the hand; joints are then regressed from the predicted
@@ -73,8 +76,8 @@ class OfficialScoreMetric(BaseMetric):
                 and pred_instances.
 
         Raises:
-            ValueError: a field is missing, of another shape or not finite, or the
-                image has no complete truth; names the image.
+            ValueError: a field is missing, of another shape or not finite; names the
+                image.
         """
         for sample in data_samples:
             self.results.append(self._image_result(sample))
@@ -83,14 +86,26 @@ class OfficialScoreMetric(BaseMetric):
         """Scores of the whole set, on every rank; `size` as in ``HandMeshMetric``.
 
         Raises:
-            ValueError: no rank processed an image.
+            ValueError: no rank processed an image, or some images lack their truth.
         """
         refuse_empty(type(self).__name__, self.results)
         return super().evaluate(sys.maxsize)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average the collected images; keys as in the official ``scores.txt``."""
-        results = sorted_once(results)
+        results, name = sorted_once(results), type(self).__name__
+        told = [result for result in results if result['values'] is not None]
+        if not told:
+            print_log(
+                f'{name}: no image of this split has all joints and the mesh of the '
+                'right hand: no scores', 'current')
+            return {}
+        if len(told) < len(results):
+            image = next(r['image'] for r in results if r['values'] is None)
+            raise ValueError(
+                f'image {image}: {name} needs all joints and the mesh of the right '
+                f'hand, which {len(results) - len(told)} of {len(results)} images lack;'
+                ' download the released evaluation truth again')
         values = np.stack([result['values'] for result in results])
         scores = dict(zip(results[0]['names'], values.mean(0).tolist(), strict=True))
         self._report(scores, values)
@@ -98,7 +113,9 @@ class OfficialScoreMetric(BaseMetric):
 
     def _image_result(self, sample: dict) -> dict:
         name, image = type(self).__name__, image_name(sample)
-        truth = true_hand(sample, image, name)
+        order, truth = image_identity(sample, image), true_hand(sample, image, name)
+        if truth is None:
+            return dict(order=order, image=image, values=None)
         pred = predicted_hand(sample, image, name, self.root, self.regressor)
         if pred.vertices.shape != truth.vertices.shape:
             raise ValueError(
@@ -117,7 +134,7 @@ class OfficialScoreMetric(BaseMetric):
         if not placed:
             scores.update(_without_place(scores))
         return dict(
-            order=image_identity(sample, image),
+            order=order,
             names=tuple(scores),
             values=np.concatenate(list(scores.values())),
         )
