@@ -32,7 +32,7 @@ def place_wrists(hands: Sequence[HandResult]) -> tuple[np.ndarray, str]:
         far = 1000 * np.abs(gaps).max()
         return wrists, f'depth gap {far:.0f} mm, drawn as {1000 * WIDEST_GAP:.0f} mm'
     metric = all(hand.metric for hand in hands)
-    return wrists, '' if metric else 'distance between hands not to scale'
+    return wrists, '' if metric else 'distance not to scale'
 
 
 def _side_by_side(hands: Sequence[HandResult]) -> np.ndarray:

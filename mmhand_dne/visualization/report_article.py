@@ -68,10 +68,14 @@ def title(result: ImageResult) -> str:
 
 
 def subtitle(result: ImageResult) -> str:
-    """Where the image is from, its size, and its hands in words."""
+    """The image's folder and name, its size, and its hands in words.
+
+    No more of the path than the folder: it may name a person.
+    """
     width, height = result.size
     size = f'{width} x {height} pixels' if width else 'not read'
-    return f'{clean(result.source)}, {size}, {hands(result)}'
+    source = PurePath(*PurePath(clean(result.source)).parts[-2:])
+    return f'{source}, {size}, {hands(result)}'
 
 
 def hands(result: ImageResult) -> str:

@@ -37,7 +37,7 @@ class SceneStore:
 
         Returns: `span` (end of the legend in mm, None without error bars), `remark`
             on the distances, and `hands`. A hand has `name`, `side`, `color`, `faces`
-            (a key of `self.faces`), `wrist` (3,) metres, `vertices` (V, 3) float32
+            (a key of `self.faces`), `label` (3,) metres, `vertices` (V, 3) float32
             metres, in camera axes from the first wrist, `deviation` (V,) float32 mm or
             None, and of its ellipsoids `centers` (K, 3) and `axes` (K, 3, 3) float32
             metres, and `stds` (K,) float32 mm.
@@ -72,7 +72,7 @@ class SceneStore:
             side=hand.side,
             color='#' + bytes(hand_color(hand)).hex(),
             faces=key,
-            wrist=[round(float(value), 5) for value in hand.joints[0] + wrist],
+            label=[round(float(value), 5) for value in _beyond(hand) + wrist],
             vertices=pack(hand.vertices + wrist),
             deviation=_deviation(hand),
             **_ellipsoids(hand, wrist),
@@ -111,6 +111,11 @@ def file_uri(name: str, data: bytes) -> str:
 
 def _uri(kind: str, data: bytes) -> str:
     return f'data:{kind};base64,{base64.b64encode(data).decode("ascii")}'
+
+
+def _beyond(hand: HandResult) -> np.ndarray:
+    """A place (3,) beyond the wrist, as seen from the other joints, metres."""
+    return hand.joints[0] + 0.8 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 
 def _deviation(hand: HandResult) -> Optional[str]:

@@ -21,7 +21,7 @@ def draw_side(job):
     rows = []
     for group in job.groups(job.half)[:MOST_GROUPS]:
         wrists, remark = place_wrists(group.hands)
-        lines = [remark] if remark else []
+        lines = remark.split(', ') if remark else []
         views = [(title, _view(job, group, wrists, turn)) for title, turn in VIEWS]
         rows.append([caption(v, t, *lines, height=job.letters) for t, v in views])
     return grid(rows) if rows else None

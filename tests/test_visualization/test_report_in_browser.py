@@ -68,7 +68,7 @@ def test_the_view_draws_both_hands_and_turns(browser):
     browser.press('left')
     assert (still(browser) != front).any(axis=-1).mean() > 0.02
     eye = browser.run(CAMERA)
-    assert np.linalg.norm(list(eye.values())) == pytest.approx(1.9, rel=1e-3)
+    assert np.linalg.norm(list(eye.values())) == pytest.approx(2.1, rel=1e-3)
 
 
 def test_ellipsoids_and_sides_can_be_chosen(browser):

@@ -3,7 +3,7 @@
   // Browsers keep about sixteen WebGL contexts and drop the oldest; each view has some.
   const MOST_VIEWS = 4;
   const STEP = Math.PI / 12;
-  const HOME = { eye: { x: 0, y: 0, z: -1.9 }, up: { x: 0, y: -1, z: 0 },
+  const HOME = { eye: { x: 0, y: 0, z: -2.1 }, up: { x: 0, y: -1, z: 0 },
     center: { x: 0, y: 0, z: 0 } };
   const shared = JSON.parse(document.getElementById('shared').textContent);
   const open = [];
@@ -103,10 +103,9 @@
 
   /** The letters R and L beyond the wrists. */
   function letterTrace(hands) {
-    const away = (axis) => hands.map((hand) => 1000 * hand.wrist[axis] +
-      (axis === 1 ? 22 : 0));
+    const along = (axis) => hands.map((hand) => 1000 * hand.label[axis]);
     return { type: 'scatter3d', mode: 'text', showlegend: false, hoverinfo: 'skip',
-      x: away(0), y: away(1), z: away(2), text: hands.map((hand) => hand.name),
+      x: along(0), y: along(1), z: along(2), text: hands.map((hand) => hand.name),
       textfont: { size: 20, color: '#1a1f24', weight: 700 } };
   }
 
