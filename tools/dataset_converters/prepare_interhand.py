@@ -13,7 +13,7 @@ checked at all. A run that was killed leaves no half index; the next one starts 
 
 import sys
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -27,7 +27,6 @@ from mmhand_dne.datasets.datasets.interhand_filters import fingerprint
 from mmhand_dne.datasets.datasets.interhand_table import (
     SCHEMA,
     VERSION,
-    InterHandFiles,
     read_table,
 )
 from mmhand_dne.datasets.preparation.command import (
@@ -43,20 +42,11 @@ from mmhand_dne.datasets.preparation.interhand_checks import (
     check_projection,
 )
 from mmhand_dne.datasets.preparation.interhand_images import check_interhand_images
+from mmhand_dne.datasets.preparation.interhand_parts import Part, find_parts
 from mmhand_dne.datasets.preparation.interhand_routes import check_routes
 from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.engine.runner.plain_errors import plain_errors
 from mmhand_dne.hand_model import HandPair
-
-OLD_FOLDERS = ('all', 'human_annot', 'machine_annot')  # of release v0.0
-
-
-class Part(NamedTuple):
-    """One data file and what belongs to it."""
-
-    name: str  # 'train', or 'all/train' of v0.0
-    split: str
-    files: InterHandFiles
 
 
 def parse_args():
@@ -65,23 +55,6 @@ def parse_args():
         '--image-root', type=Path, help='folder of {train,val,test}/Capture* (default: '
         'images in the folder of the download)')
     return parser.parse_args()
-
-
-def find_parts(root: Path, splits: list[str]) -> list[Part]:
-    """The data files that are there, of either release."""
-    parts = []
-    for split in splits:
-        for folder in (split, *OLD_FOLDERS):
-            name = split if folder == split else f'{folder}/{split}'
-            stem = root / 'annotations' / folder / f'InterHand2.6M_{split}_'
-            data, camera, joints, mano = (
-                Path(f'{stem}{kind}.json')
-                for kind in ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot'))
-            if data.is_file():
-                mano = mano if mano.is_file() else None
-                parts.append(
-                    Part(name, split, InterHandFiles(data, camera, joints, mano)))
-    return parts
 
 
 def prepare_part(args, report: Report, part: Part, pair: Optional[HandPair]) -> bool:
@@ -123,11 +96,6 @@ def main() -> None:
     with plain_errors():
         report = start_report('InterHand2.6M', args.root)
         parts = find_parts(args.root, args.splits)
-        if not parts:
-            raise ValueError(
-                f'{args.root}: no annotations/<split>/InterHand2.6M_<split>_data.json '
-                f'for any of {", ".join(args.splits)}; give the folder that holds '
-                'annotations/ and images/')
         pair = HandPair(source=args.hand_model) if args.hand_model else None
         written = [
             part.files.index for part in parts

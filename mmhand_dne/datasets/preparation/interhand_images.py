@@ -49,7 +49,7 @@ def check_interhand_images(report: Report, split: str, table: Table, folder: Pat
     for row, (problem, grey) in enumerate(in_workers(grey_of, images, workers)):
         problems.append(problem)
         greys[row] = grey
-    report_images(report, f'{split} images', [image.path for image in images],
+    report_images(report, f'{split} image files', [image.path for image in images],
                   problems, partial)
     if how == 'decode':
         black = int((greys < BLACK).sum())
