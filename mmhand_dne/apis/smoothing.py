@@ -3,7 +3,8 @@
 ``kalman`` is a Kalman filter with a Rauch-Tung-Striebel smoother. A model's joint
 covariance is the measurement noise, all 60 x 60 of it: a frame in which the model is
 unsure counts less, and joints that err together are corrected together. Where the model
-has no error bars, one variance for all joints and frames is estimated from the track.
+has no error bars, all rotations of the pose are taken to err by one angle, which is
+estimated from the track; the joints' errors follow from that.
 Two numbers a track are found by maximum likelihood of the innovations: the strength of
 the process noise, and a factor on the covariance. The factor is there because a model's
 error has a part that is the same in all frames, which no smoother can see or remove,

@@ -53,7 +53,7 @@ def fit_noise(
             f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to '
             'tell motion from noise; give the noise levels')
     measured, noise, seen = measured[:LONGEST], noise[:LONGEST], seen[:LONGEST]
-    unit = mean_variance(noise, seen)
+    unit = mean_variance(noise[seen])
     prior = diffuse_prior(measured[seen][0], motion, PRIOR_FACTOR * unit)
     eye = np.eye(measured.shape[-1])[None]
     counted = seen & (np.cumsum(seen) > len(motion.transition))
@@ -75,6 +75,6 @@ def fit_noise(
     return levels(best.x)
 
 
-def mean_variance(noise: np.ndarray, seen: np.ndarray) -> float:
-    """Mean variance of the coordinates measured in the frames seen."""
-    return float(np.diagonal(noise[seen], axis1=-2, axis2=-1).mean())
+def mean_variance(noise: np.ndarray) -> float:
+    """Mean of the variances in covariances (..., k, k)."""
+    return float(np.diagonal(noise, axis1=-2, axis2=-1).mean())

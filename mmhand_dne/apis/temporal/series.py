@@ -21,6 +21,9 @@ from .process_noise import (
 )
 
 DEFAULT_RATIO = 0.01  # process over measurement variance of tracks too short to tell
+# A long track is smoothed in parts, whose covariances fit into memory; frames farther
+# away than the overlap no longer matter.
+PART, OVERLAP = 600, 90  # frames
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,29 @@ class KalmanSeries:
         else:
             flat, noise = flat[:, None], noise[:, None]
         levels = self.levels(flat, noise, seen)
-        eye = np.eye(flat.shape[-1])[None]
-        unit = levels.scale * mean_variance(noise, seen)
-        prior = diffuse_prior(flat[seen][0], self.motion, PRIOR_FACTOR * unit)
-        passed = kalman_filter(flat, levels.scale * noise, self.motion,
-                               levels.strength * eye, seen, prior)
+        smooth = np.empty(flat.shape)
+        for start in range(0, frames, PART):
+            first, stop = max(start - OVERLAP, 0), start + PART + OVERLAP
+            part = self._part(*(a[first:stop] for a in (flat, noise, seen)), levels)
+            smooth[start:start + PART] = part[start - first:][:PART]
+        return smooth.reshape(measured.shape)
+
+    def _part(self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray,
+              levels: NoiseLevels) -> np.ndarray:
+        """Smooth (T, G, k) with known levels; without a frame seen, any values."""
+        noise = levels.scale * noise
+        prior = diffuse_prior(
+            flat[np.argmax(seen)], self.motion, PRIOR_FACTOR * mean_variance(noise))
+        strength = levels.strength * np.eye(flat.shape[-1])[None]
+        passed = kalman_filter(flat, noise, self.motion, strength, seen, prior)
         if self.backward:
-            return rts_smoother(passed, self.motion)[0].reshape(measured.shape)
-        return passed.means[:, :, 0].reshape(measured.shape)
+            return rts_smoother(passed, self.motion)[0]
+        return passed.means[:, :, 0]
 
     def levels(self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray
                ) -> NoiseLevels:
         """Of maximum likelihood, or the default for a short or a still series."""
-        unit = mean_variance(noise, seen)
+        unit = mean_variance(noise[seen])
         if seen.sum() < MIN_FRAMES or np.ptp(flat[seen], axis=0).max() == 0:
             return NoiseLevels(1.0, DEFAULT_RATIO * unit, np.nan)
         return fit_noise(flat, noise, self.motion, seen)
