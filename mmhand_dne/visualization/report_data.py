@@ -115,7 +115,7 @@ def _uri(kind: str, data: bytes) -> str:
 
 def _beyond(hand: HandResult) -> np.ndarray:
     """A place (3,) beyond the wrist, as seen from the other joints, metres."""
-    return hand.joints[0] + 0.8 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
+    return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 
 def _deviation(hand: HandResult) -> Optional[str]:

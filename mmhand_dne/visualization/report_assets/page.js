@@ -3,7 +3,7 @@
   // Browsers keep about sixteen WebGL contexts and drop the oldest; each view has some.
   const MOST_VIEWS = 4;
   const STEP = Math.PI / 12;
-  const HOME = { eye: { x: 0, y: 0, z: -2.1 }, up: { x: 0, y: -1, z: 0 },
+  const HOME = { eye: { x: 0, y: 0, z: -1.6 }, up: { x: 0, y: -1, z: 0 },
     center: { x: 0, y: 0, z: 0 } };
   const shared = JSON.parse(document.getElementById('shared').textContent);
   const open = [];
@@ -136,13 +136,38 @@
     return out;
   }
 
-  function layout() {
-    const axis = (name) => ({ title: { text: name + ' [mm]' }, showspikes: false,
-      backgroundcolor: '#f4f6f8', gridcolor: '#d5dae0', zerolinecolor: '#d5dae0',
-      showbackground: false, nticks: 5 });
+  /** Lowest and highest of all that a scene can show along an axis, millimetres. */
+  function range(scene, axis) {
+    let low = Infinity;
+    let high = -Infinity;
+    const add = (from, to) => { low = Math.min(low, from); high = Math.max(high, to); };
+    scene.hands.forEach((hand) => {
+      add(hand.label[axis], hand.label[axis]);
+      column(floats(hand.vertices), axis, 1).forEach((value) => add(value, value));
+      if (!hand.centers) return;
+      const axes = floats(hand.axes);
+      column(floats(hand.centers), axis, 1).forEach((value, joint) => {
+        const at = 9 * joint + 3 * axis;
+        const reach = Math.hypot(axes[at], axes[at + 1], axes[at + 2]);
+        add(value - reach, value + reach);
+      });
+    });
+    return [1000 * low - 5, 1000 * high + 5];
+  }
+
+  /** Fixed ranges, the longest of them one unit: everything fits, nothing jumps. */
+  function layout(scene) {
+    const ranges = [0, 1, 2].map((axis) => range(scene, axis));
+    const lengths = ranges.map(([low, high]) => high - low);
+    const longest = Math.max(...lengths);
+    const axis = (name, i) => ({ title: { text: name + ' [mm]' }, range: ranges[i],
+      showspikes: false, showbackground: false, gridcolor: '#d5dae0',
+      zerolinecolor: '#d5dae0', dtick: longest > 250 ? 100 : 50 });
     return { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false,
-      scene: { aspectmode: 'data', dragmode: 'orbit', camera: HOME,
-        xaxis: axis('right'), yaxis: axis('down'), zaxis: axis('away') } };
+      scene: { aspectmode: 'manual', aspectratio: { x: lengths[0] / longest,
+        y: lengths[1] / longest, z: lengths[2] / longest }, dragmode: 'orbit',
+      camera: HOME, xaxis: axis('right', 0), yaxis: axis('down', 1),
+      zaxis: axis('away', 2) } };
   }
 
   // The buttons are listed: a newer library adds one that sends the view to a server.
@@ -189,7 +214,7 @@
     view.controls.hidden = false;
     view.button.disabled = false;
     view.button.textContent = view.label;
-    await Plotly.newPlot(view.stage, traces(view), layout(), CONFIG);
+    await Plotly.newPlot(view.stage, traces(view), layout(view.scene), CONFIG);
     open.push(view);
     view.stage.focus({ preventScroll: true });
   }
@@ -206,8 +231,8 @@
     view.label = view.button.textContent;
     view.button.addEventListener('click', () => start(view));
     const redraw = () => {
-      const now = { ...layout(), scene: { ...layout().scene,
-        camera: view.stage.layout.scene.camera } };
+      const now = layout(view.scene);
+      now.scene.camera = view.stage.layout.scene.camera;
       Plotly.react(view.stage, traces(view), now, CONFIG);
     };
     view.color.addEventListener('change', redraw);
