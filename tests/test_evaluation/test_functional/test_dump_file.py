@@ -1,6 +1,7 @@
 """The file of predictions: sorted, whole, without pickle, read in chunks."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -94,6 +95,25 @@ def test_a_damaged_or_foreign_file_is_one_sentence(tmp_path):
     cut.write_bytes(spoilt)
     with pytest.raises(ValueError, match='pred/mesh is damaged or absent'):
         list(DumpFile(cut).chunks())
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ('exploded',)
+
+
+@pytest.mark.parametrize('key', ['header', 'pred/mesh'])
+def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch, key):
+    monkeypatch.chdir(tmp_path)
+    path, count = write(tmp_path, range(2))
+    arrays = dict(np.load(path))
+    arrays[key] = np.array([Bomb()] * count)
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match='no dump of predictions|expected numbers'):
+        list(DumpFile(path).chunks())
+    assert not (tmp_path / 'exploded').exists()
+    np.load(path, allow_pickle=True)[key]
+    assert (tmp_path / 'exploded').exists()  # it was live
 
 
 def test_an_older_version_is_refused(tmp_path, monkeypatch):
