@@ -17,3 +17,7 @@ model = dict(
         loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=lambda_nll)))
 val_evaluator = [_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator
+# W has some hundred steps: 2e-2 as in _base_/schedules/hamer_small.py.
+optim_wrapper = dict(
+    paramwise_cfg=dict(
+        custom_keys={'uncertainty_head.covariance.lower_upper': dict(lr_mult=10.0)}))
