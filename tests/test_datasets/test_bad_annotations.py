@@ -114,6 +114,36 @@ DEFECTS = {
         lambda t: change(t, 'annotations', 0, 'bbox', 2, value=math.nan),
         r'bbox of annotation 5007 holds a number that is not finite',
     ),
+    'hand type of another kind': (
+        'ann_file',
+        lambda t: change(t, 'annotations', 0, 'hand_type', value=['left']),
+        r"annotation 5007 has hand_type \['left'\], expected one of",
+    ),
+    'no validity of the type': (
+        'ann_file',
+        lambda t: change(t, 'annotations', 0, 'hand_type_valid', value=None),
+        r'hand_type_valid of annotation 5007 is None, expected a whole number',
+    ),
+    'no image number': (
+        'ann_file',
+        lambda t: change(t, 'annotations', 0, 'image_id', remove=True),
+        r'image_id of annotation 5007 is None, expected a whole number',
+    ),
+    'width in words': (
+        'ann_file',
+        lambda t: change(t, 'images', -1, 'width', value='334'),
+        r"width of image 7 is '334', expected a whole number",
+    ),
+    'NaN validity': (
+        'ann_file',
+        lambda t: change(t, 'annotations', 0, 'joint_valid', 3, value=[math.nan]),
+        r'joint_valid of annotation 5007 holds a number that is not finite',
+    ),
+    'an image that is a number': (
+        'ann_file',
+        lambda t: change(t, 'images', -1, value=7),
+        r"data.json, image \?: no entry 'id'",
+    ),
     'no images': (
         'ann_file',
         lambda t: change(t, 'images', remove=True),

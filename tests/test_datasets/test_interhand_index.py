@@ -10,6 +10,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset, SingleHandDataset
+from mmhand_dne.datasets.datasets import indexed as indexed_module
 from mmhand_dne.datasets.datasets.index_file import write_index
 from mmhand_dne.datasets.datasets.interhand_table import (
     SCHEMA,
@@ -164,6 +165,28 @@ def test_half_an_index_is_refused(indexed, build):
     index.write_bytes(index.read_bytes()[:-64])
     with pytest.raises(ValueError, match='train_data.index: .*cut off'):
         build(indexed)
+
+
+def test_without_an_index_the_log_says_how_to_be_faster(odd_root, build, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        indexed_module, 'print_log', lambda text, *_: lines.append(text))
+    build(odd_root)
+    assert len(lines) == 1 and 'prepare_interhand.py writes it once' in lines[0]
+    assert str(files_of(odd_root).index) in lines[0]
+
+
+def test_whole_numbers_may_be_floats(regular_root, tmp_path, build):
+    root = shutil.copytree(regular_root, tmp_path / 'set')
+    path = files_of(root).data
+    table = json.loads(path.read_text())
+    for item in table['images'] + table['annotations']:
+        for key in ('id', 'image_id', 'width', 'height', 'capture', 'frame_idx'):
+            if key in item:
+                item[key] = float(item[key])
+    path.write_text(json.dumps(table))
+    assert_same(build(root, data_root=str(regular_root), ann_file=str(path)),
+                build(regular_root))
 
 
 def test_the_json_files_may_go_once_they_are_indexed(indexed, build):

@@ -4,7 +4,7 @@
     python tools/benchmarks/dataset_scale.py --frames 20000 1361062
 
 Writes annotation files of the official schema with made-up numbers into a temporary
-folder, which is deleted afterwards (1.36 million frames: 1.3 GB). Prints a line a
+folder, which is deleted afterwards (1.36 million frames: 1.2 GB). Prints a line a
 reader: seconds until the data set is open, its samples a second in one process, and
 after random reads with worker processes the proportional memory (PSS) of the parent and
 of all processes. No image is decoded. MMPose's InterHand3DDataset is measured on small
@@ -117,7 +117,7 @@ def memory_with_workers(dataset, rows: list[int], workers: int) -> tuple[float, 
         loader = DataLoader(
             dataset, batch_size=50, sampler=rows, num_workers=workers, collate_fn=len,
             persistent_workers=True, multiprocessing_context='fork')
-    done = sum(loader)
+        done = sum(loader)
     if done != len(rows):
         raise RuntimeError(f'{done} of {len(rows)} samples arrived')
     parent = pss('self')

@@ -45,14 +45,15 @@ class _Images:
             for key in IMAGE_KEYS:
                 lookup(image, f'{self.path}, image {where}', key)
             raise
-        capture = str(capture)
-        self.numbers.append(_integer(number, self.path, 'the id of an image'))
+        capture, place = _text(capture), f'image {number}'
+        self.numbers.append(_whole(number, self.path, 'the id of an image'))
         self.names.append(str(name).encode())
-        self.sizes.append(image.get('width', UNKNOWN))
-        self.sizes.append(image.get('height', UNKNOWN))
-        key = capture, str(camera)
+        for key in ('width', 'height'):
+            size = image.get(key, UNKNOWN)
+            self.sizes.append(_whole(size, self.path, f'{key} of {place}'))
+        key = capture, _text(camera)
         self.camera.append(self.cameras.setdefault(key, len(self.cameras)))
-        key = capture, str(frame)
+        key = capture, _text(frame)
         self.moment.append(self.moments.setdefault(key, len(self.moments)))
 
 
@@ -74,21 +75,19 @@ class _Annotations:
                        key)
             raise
         place = f'annotation {number}'
-        if kind not in HAND_TYPE_NUMBER:
+        if not isinstance(kind, str) or kind not in HAND_TYPE_NUMBER:
             raise ValueError(
                 f'{self.path}: {place} has hand_type {kind!r}, expected one of '
                 f'{sorted(HAND_TYPES)}; correct the file')
-        self.numbers.append(_integer(number, self.path, 'the id of an annotation'))
+        self.numbers.append(_whole(number, self.path, 'the id of an annotation'))
         image = annotation.get('image_id')
-        if not isinstance(image, int):
-            raise ValueError(
-                f'{self.path}: {place} is of image {image}, which the file does not '
-                'list; download it again')
-        self.images.append(image)
+        self.images.append(_whole(image, self.path, f'image_id of {place}'))
         self.boxes.extend(numbers(box, (4,), self.path, f'bbox of {place}'))
         self.shown.extend(self._shown(shown, place))
         self.types.append(HAND_TYPE_NUMBER[kind])
-        self.type_valid.append(int(annotation.get('hand_type_valid', 1)))
+        valid = annotation.get('hand_type_valid', 1)
+        self.type_valid.append(
+            _whole(valid, self.path, f'hand_type_valid of {place}') > 0)
 
     def _shown(self, values, place: str) -> bytes:
         """42 x 1 numbers as 42 bytes, 0 or 1."""
@@ -159,8 +158,18 @@ def _array(values: array) -> np.ndarray:
     return np.array(values)
 
 
-def _integer(value, path, name: str) -> int:
-    if not isinstance(value, int):
-        raise ValueError(
-            f'{path}: {name} is {value!r}, expected a whole number; download it again')
-    return value
+def _whole(value, path, name: str) -> int:
+    """A whole number; 7.0 is one."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError(
+        f'{path}: {name} is {value!r}, expected a whole number; correct the file or '
+        'download it again')
+
+
+def _text(value) -> str:
+    """A key of the other files: 7, 7.0 and '7' are the same."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
