@@ -17,6 +17,17 @@ def align(truth, pred):
     return (b / norm_b) @ rotation.T * scale * norm_a + truth.mean(0)
 
 
+def align_by_joints(vertices, truth, pred):
+    """The scripts' transform of the joints, on vertices of another topology."""
+    a, b = truth - truth.mean(0), pred - pred.mean(0)
+    norm = np.sqrt((a**2).sum()) + 1e-8
+    rotation, scale = orthogonal_procrustes(
+        a / norm, b / (np.sqrt((b**2).sum()) + 1e-8))
+    centre = vertices.mean(0)
+    moved = (vertices - centre) @ rotation.T * scale * norm
+    return moved + truth.mean(0) - pred.mean(0) + centre
+
+
 def scale_translation(truth, pred):
     # In the scripts' order: divide, multiply, subtract, add. For a perfect prediction
     # it decides which distances are exactly 0.
@@ -55,10 +66,13 @@ def f_score(preds, truths, limit):
 
 
 def scores(pred, truth, protocol):
-    aligned = [
-        [align(t, p) for p, t in zip(*pair, strict=True)]
-        for pair in zip(pred, truth, strict=True)
-    ]
+    same = len(pred[1][0]) == len(truth[1][0])
+    aligned = [[align(t, p) for p, t in zip(pred[0], truth[0], strict=True)]]
+    if same:
+        aligned.append([align(t, p) for p, t in zip(pred[1], truth[1], strict=True)])
+    else:
+        aligned.append([align_by_joints(v, t, p) for v, t, p in zip(
+            pred[1], truth[0], pred[0], strict=True)])
     al = {'freihand': 'xyz_al', 'ho3d': 'xyz_procrustes_al'}[protocol]
     rows = [
         ('xyz', pred[0], truth[0]),
@@ -73,6 +87,9 @@ def scores(pred, truth, protocol):
         rows.append(('xyz_scale_trans_al', moved, truth[0]))
     found = {}
     for name, p, t in rows:
+        if 'mesh' in name and not same:  # -1, of which the error is turned into cm
+            found[f'{name}_mean3d'], found[f'{name}_auc3d'] = -100, -1
+            continue
         found[f'{name}_mean3d'], found[f'{name}_auc3d'] = mean_and_auc(p, t)
     for millimetres in (5, 15):
         limit = millimetres / 1000

@@ -239,3 +239,14 @@ def test_a_zip_without_the_one_file_is_refused(runs, tmp_path, capsys):
         archive.writestr('notes.txt', 'nothing')
     assert 'holds 0 JSON files [], expected pred.json' in refusal(
         capsys, score_predictions, path, '--protocol', 'ho3d', '--truth', root / 'ho3d')
+
+
+def test_a_submission_of_another_topology_has_no_mesh_error(runs, tmp_path):
+    root, _ = runs
+    path = tmp_path / 'pred.json'
+    path.write_text(json.dumps([points(3), points(3, 50)]))
+    score_predictions.main([
+        str(path), '--protocol', 'ho3d', '--truth', str(root / 'ho3d'), '--out-dir',
+        str(tmp_path)])
+    lines = (tmp_path / 'scores.txt').read_text().splitlines()
+    assert 'mesh_mean3d: -100.000000' in lines and 'mesh_auc3d: -1.000000' in lines

@@ -22,6 +22,7 @@ F_THRESHOLDS = {5: 0.005, 15: 0.015}  # millimetres in the name, metres
 MIN_NORM = 1e-8  # metres; the official scripts add it to both norms
 HO3D_WRIST, HO3D_MIDDLE = 0, 4  # ends of the bone that fixes HO-3D's scale
 PROTOCOLS = ('freihand', 'ho3d')
+NO_MESH = -100.0, -1.0  # error in cm and area that the scripts print without one
 CHUNK = 256  # images worked on at a time
 
 
@@ -34,14 +35,35 @@ def official_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Returns: (B, N, 3). A prediction without spread lands on the truth's mean.
     """
-    truth_mean = truth.mean(1, keepdims=True)
-    centred, true_centred = pred - pred.mean(1, keepdims=True), truth - truth_mean
+    centred, turn, size = _similarity(pred, truth)
+    return centred @ turn * size + truth.mean(1, keepdims=True)
+
+
+def align_by_joints(vertices, joints, true_joints) -> np.ndarray:
+    """Vertices of another topology under the transform that aligns the joints.
+
+    As in the official scripts, which do not divide by the predicted joints' size here:
+    the result is too small by that factor.
+
+    Args:
+        vertices: (B, M, 3) metres.
+        joints, true_joints: (B, 21, 3) metres.
+    """
+    _, turn, size = _similarity(joints, true_joints)
+    mean = vertices.mean(1, keepdims=True)
+    step = (true_joints - joints).mean(1, keepdims=True)
+    return (vertices - mean) @ turn * size + mean + step
+
+
+def _similarity(pred, truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centred prediction of unit norm, R^T (B, 3, 3), and the size to give it."""
+    true_centred = truth - truth.mean(1, keepdims=True)
+    centred = pred - pred.mean(1, keepdims=True)
     true_norm = np.linalg.norm(true_centred, axis=(1, 2), keepdims=True) + MIN_NORM
     centred = centred / (np.linalg.norm(centred, axis=(1, 2), keepdims=True) + MIN_NORM)
-    cross = (true_centred / true_norm).swapaxes(1, 2) @ centred
-    u, singular, vh = np.linalg.svd(cross)
+    u, singular, vh = np.linalg.svd((true_centred / true_norm).swapaxes(1, 2) @ centred)
     scale = singular.sum(-1)[:, None, None]
-    return centred @ (u @ vh).swapaxes(1, 2) * scale * true_norm + truth_mean
+    return centred, (u @ vh).swapaxes(1, 2), scale * true_norm
 
 
 def scale_translation_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -117,19 +139,21 @@ def image_scores(
     pred = [np.asarray(points, np.float64) for points in pred]
     truth = [np.asarray(points, np.float64) for points in truth]
     _check(pred, truth)
-    aligned = [official_align(p, t) for p, t in zip(pred, truth, strict=True)]
+    same_mesh = pred[1].shape == truth[1].shape
+    aligned = [official_align(pred[0], truth[0]), None]
+    aligned[1] = official_align(pred[1], truth[1]) if same_mesh else (
+        align_by_joints(pred[1], pred[0], truth[0]))
     ho3d = protocol == 'ho3d'
     joints = {'xyz': pred[0], 'xyz_procrustes_al' if ho3d else 'xyz_al': aligned[0]}
     if ho3d:
         joints['xyz_scale_trans_al'] = scale_translation_align(pred[0], truth[0])
     scores = {}
-    for points, true_points in (
-        (joints, truth[0]),
-        ({'mesh': pred[1], 'mesh_al': aligned[1]}, truth[1]),
-    ):
-        for name, found in points.items():
-            mean, area = mean_and_auc(found, true_points)
-            scores[f'{name}_mean3d'], scores[f'{name}_auc3d'] = mean, area
+    for name, points in (*joints.items(), ('mesh', pred[1]), ('mesh_al', aligned[1])):
+        mean, area = NO_MESH
+        if name in joints or same_mesh:
+            mean, area = mean_and_auc(points, truth[0 if name in joints else 1])
+        scores[f'{name}_mean3d'] = np.broadcast_to(mean, len(points))
+        scores[f'{name}_auc3d'] = np.broadcast_to(area, len(points))
     raw, al = f_scores(pred[1], truth[1]), f_scores(aligned[1], truth[1])
     for limit in F_THRESHOLDS:
         scores[f'f_score_{limit}'] = raw[limit]
@@ -146,7 +170,8 @@ def official_scores(
 
     Args:
         pred: joints (B, 21, 3) and vertices (B, 778, 3), metres, in the data set's own
-            joint order and axes (HO-3D: its order, OpenGL).
+            joint order and axes (HO-3D: its order, OpenGL). Another number of vertices
+            gets F-scores only, after the joints' alignment.
         truth: alike.
         protocol: 'freihand' or 'ho3d'.
 
@@ -178,9 +203,11 @@ def _check(pred, truth) -> None:
     names = ('joints', 'vertices')
     for name, points, wanted in zip(names, pred, truth, strict=True):
         found, expected = np.shape(points), np.shape(wanted)
-        if found != expected or len(found) != 3 or not found[0]:
+        if name == 'vertices' and len(found) == 3:  # any topology
+            expected = (*expected[:1], found[1], *expected[2:])
+        if found != expected or len(found) != 3 or 0 in found:
             raise ValueError(
-                f'predicted {name} have shape {found}, the truth {expected};'
+                f'predicted {name} have shape {found}, the truth {np.shape(wanted)};'
                 ' give one row an image of the evaluation list, in its order'
             )
         if not (np.isfinite(points).all() and np.isfinite(wanted).all()):

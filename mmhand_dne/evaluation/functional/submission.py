@@ -17,7 +17,9 @@ SHAPES = dict(joints=(21, 3), vertices=(778, 3))
 
 
 def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (N, 21, 3) and vertices (N, 778, 3), metres, from a JSON or zip file.
+    """Joints (N, 21, 3) and vertices (N, M, 3), metres, from a JSON or zip file.
+
+    M is 778, or the number of another topology's.
 
     Raises:
         ValueError: the file is missing, damaged, or of another shape.
@@ -29,7 +31,7 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
             f'{path}: has {size}, expected the list [xyz, verts]; write it with '
             'tools/analysis_tools/export_submission.py')
     joints, vertices = (
-        _points(rows, name, path) for rows, name in zip(table, SHAPES))
+        _points(rows, name, path, any_mesh=True) for rows, name in zip(table, SHAPES))
     if len(joints) != len(vertices):
         raise ValueError(
             f'{path}: has {len(joints)} rows of joints and {len(vertices)} of vertices,'
@@ -106,12 +108,14 @@ def _member(path: Path) -> bytes:
         return archive.read(chosen)
 
 
-def _points(rows, name: str, path) -> np.ndarray:
+def _points(rows, name: str, path, any_mesh: bool = False) -> np.ndarray:
     wanted = SHAPES[name]
     try:
         array = np.asarray(rows, np.float64)
     except (TypeError, ValueError):
         array = None
+    if any_mesh and name == 'vertices' and array is not None and array.ndim == 3:
+        wanted = (max(array.shape[1], 1), 3)
     if array is None or array.shape[1:] != wanted or array.ndim != 3:
         found = 'rows of unequal length' if array is None else f'shape {array.shape}'
         raise ValueError(

@@ -77,6 +77,16 @@ def test_scores_equal_the_definition(change, protocol):
         assert found[name] == pytest.approx(value, rel=1e-9, abs=bound), name
 
 
+@pytest.mark.parametrize('protocol', ['freihand', 'ho3d'])
+def test_another_topology_is_scored_by_its_joints(protocol):
+    truth = hands()
+    pred = [noisy(truth[0]), noisy(truth[1])[:, :33] * [1, -1, 1]]
+    found = official_scores(pred, truth, protocol)
+    for name, value in oracle.scores(pred, truth, protocol).items():
+        assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+    assert found['mesh_mean3d'] == -100 and found['f_al_score_15'] > 0
+
+
 def test_a_perfect_prediction_scores_as_the_scripts_round_it():
     truth = hands(images=40)
     found = official_scores(truth, truth, 'ho3d')
