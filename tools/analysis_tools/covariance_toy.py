@@ -17,15 +17,15 @@ Mode 'released' refuses to train W, for its loss can only shrink it; its row sho
 happens if one insists (W is unfrozen behind its back).
 
 Prints a table, a row a covariance, mean and standard deviation over seeds, and writes
-it as a picture and a .json. On one core it takes about five minutes:
+it as a picture and a .json. It takes minutes. With the seconds left out:
 
-    | covariance | samples | error [%] | NLL above truth | max W | seconds |
-    | diagonal | 20000 | 85.5 +- 1.5 | 0.6481 | - | 7.9 |
-    | correlated, exact | 20000 | 4.6 +- 0.2 | 0.0021 | 0.731 | 7.3 |
-    | full | 2000 | 219.7 +- 29.2 | 6.1612 | - | 77.1 |
-    | full | 20000 | 28.9 +- 2.2 | 0.0608 | - | 68.0 |
-    | full | 200000 | 25.3 +- 2.8 | 0.0478 | - | 55.3 |
-    | correlated, released | 20000 | 99.8 +- 0.0 | 78.8944 | 0.091 | 35.6 |
+    | covariance | samples | error [%] | NLL above truth | max W |
+    | diagonal | 20000 | 85.5 +- 1.5 | 0.6480 | - |
+    | correlated, exact | 20000 | 4.5 +- 0.3 | 0.0021 | 0.732 |
+    | full | 2000 | 219.7 +- 29.2 | 6.1612 | - |
+    | full | 20000 | 28.9 +- 2.2 | 0.0608 | - |
+    | full | 200000 | 25.3 +- 2.8 | 0.0478 | - |
+    | correlated, released | 20000 | 99.9 +- 0.0 | 283.8969 | 0.048 |
 
 Example:
     python tools/analysis_tools/covariance_toy.py --out-dir work_dirs/toy
