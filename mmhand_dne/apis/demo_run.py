@@ -10,11 +10,10 @@ from mmhand_dne.structures.hand_result import ImageResult
 
 from .hand_mesh_inferencer import HandMeshInferencer
 from .inputs import Frame
-from .result_writers import FORMATS, read_json, write
-from .run_record import RunRecord, stamp
+from .result_writers import read_json, result_files, write
+from .run_record import FRAMES, RunRecord, stamp
 from .saving import PictureSaver
 
-RAW = 'raw'  # folder of a video's results before tracking, until it is finished
 MOST_ENTRIES = 24  # pictures of a report
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
@@ -125,7 +124,7 @@ class DemoRun:
         if self._kept(name, path) and not self.report:
             self.counts['skipped'] = len(self.source)
             return
-        raw = self._predict_video(self.folder / RAW / name)
+        raw = self._predict_video(self.folder / FRAMES / name)
         results = self._in_time(raw)
         files = []
         for frame, result in zip(self.source, results):
@@ -135,7 +134,7 @@ class DemoRun:
         if self.kinds:
             files.append(self._draw_video(results))
         self.record.add(name, path, files, self.counts['hands'])
-        shutil.rmtree(self.folder / RAW, ignore_errors=True)
+        shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
 
     def _predict_video(self, folder: Path) -> list[ImageResult]:
         """Every frame's result; those of an earlier run are read back."""
@@ -203,11 +202,9 @@ class DemoRun:
 
     def _write_report(self) -> None:
         from mmhand_dne.visualization.report_page import write_report
-        write_report(self.folder / 'report.html', self.entries, downloads_of)
 
+        def downloads(result: ImageResult) -> dict[str, bytes]:
+            return result_files(result, DOWNLOADS, self.source.name_of(result.index))
 
-def downloads_of(result: ImageResult) -> dict[str, bytes]:
-    """What a report offers of a picture: its files by name."""
-    stem = Path(result.source).stem
-    return {f'{stem}{ending}': content for kind in DOWNLOADS
-            for ending, content in FORMATS[kind](result)}
+        write_report(self.folder / 'report.html', self.entries, downloads,
+                     f'Hands of {Path(self.source.title).name}')

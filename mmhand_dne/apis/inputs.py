@@ -59,6 +59,16 @@ class Pictures:
     def __iter__(self) -> Iterator[Frame]:
         return map(self.frame, range(len(self)))
 
+    def name_of(self, index: int) -> str:
+        """Of the files about a picture."""
+        return self.names[index]
+
+    @property
+    def title(self) -> str:
+        """Of the whole input."""
+        one = len(self) == 1
+        return self.sources[0] if one else f'{len(self)} pictures'
+
     def frame(self, index: int) -> Frame:
         """Decode one; what cannot be decoded says why."""
         item, source = self.items[index], self.sources[index]
@@ -89,8 +99,16 @@ class Frames:
         for number, image in self.video:
             problem = '' if image is not None else (
                 f'{self.source}: frame {number} could not be decoded')
-            name = f'{self.stem}_{number:06d}'
-            yield Frame(number, self.source, name, image, problem)
+            yield Frame(number, self.source, self.name_of(number), image, problem)
+
+    def name_of(self, index: int) -> str:
+        """Of the files about a frame."""
+        return f'{self.stem}_{index:06d}'
+
+    @property
+    def title(self) -> str:
+        """Of the whole input."""
+        return self.source
 
 
 def open_input(inputs: GIVEN) -> Union[Pictures, Frames]:

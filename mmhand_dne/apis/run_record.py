@@ -1,12 +1,14 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Union
 
 from .files import check_folder, write_whole
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
+FRAMES = '.frames'  # folder of a video's results until all are there
 
 
 class RunRecord:
@@ -30,10 +32,13 @@ class RunRecord:
         self.folder = check_folder(folder)
         settings = json.loads(json.dumps(settings))  # as it will be read back
         path = self.folder / SETTINGS
-        if overwrite:
+        found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+        if found is not None and found != settings and not overwrite and (
+                self.folder / DONE).exists():
+            _refuse(found, settings, folder)
+        if found != settings or overwrite:
             (self.folder / DONE).unlink(missing_ok=True)
-        elif path.exists():
-            _compare(json.loads(path.read_text(encoding='utf-8')), settings, folder)
+            shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
         write_whole(path, json.dumps(settings, indent=2).encode())
         self.done = self._read()
 
@@ -75,7 +80,7 @@ def stamp(path: str) -> list:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _compare(found: dict, wanted: dict, folder) -> None:
+def _refuse(found: dict, wanted: dict, folder) -> None:
     for key in sorted(set(found) | set(wanted)):
         if found.get(key) != wanted.get(key):
             raise ValueError(

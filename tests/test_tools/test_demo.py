@@ -174,7 +174,7 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
     assert results[0].track_ids == results[5].track_ids != ()
     shapes = [result.hands[0].mano.betas for result in results if result.hands]
     assert np.ptp(shapes, axis=0).max() < 1e-5  # one shape a track
-    assert not (out / 'raw').exists()
+    assert not (out / '.frames').exists()
     status, text, _ = demo(
         clip, DNE, weights[DNE], '--out-dir', out, '--vis', 'overlay', '--smooth',
         'one_euro', '--presence-thr', '0', '--device', 'cpu')
@@ -202,5 +202,8 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
               tmp_path / 'd'), 'is not of this model')):
         status, _, error = demo(*arguments)
         assert status == 2 and error.startswith('error: ') and sentence in error
+    # A run that came to nothing is not in the way of the next one.
+    assert demo(photos / '0.png', DNE, weights[DNE], '--device', 'cpu', '--out-dir',
+                tmp_path / 'd')[0] == 0
     assert (tmp_path / 'file').read_text() == 'in the way'
     assert not (tmp_path / 'a').exists()

@@ -18,7 +18,7 @@ from .obj_writer import obj_files
 from .ply_writer import ply_files
 from .smplx_writer import smplx_files
 
-__all__ = ['FORMATS', 'check_formats', 'read_json', 'write']
+__all__ = ['FORMATS', 'check_formats', 'read_json', 'result_files', 'write']
 
 # Each gives the endings and contents of the files about one result.
 FORMATS = {
@@ -47,16 +47,20 @@ def write(result: ImageResult, folder: Union[str, Path],
 
     Args:
         folder: created if needed.
-        name: of the files before their ending; by default the source's, with the
-            frame's number for a video.
+        name: of the files before their ending; by default the source's.
     Returns: paths of the files.
     Raises:
         ValueError: a format is unknown.
         OSError: the folder cannot be written.
     """
     name = name or Path(result.source).stem
-    paths = []
-    for kind in check_formats(formats):
-        for ending, content in FORMATS[kind](result):
-            paths.append(write_whole(Path(folder) / f'{name}{ending}', content))
-    return paths
+    files = result_files(result, formats, name)
+    return [write_whole(Path(folder) / file, content)
+            for file, content in files.items()]
+
+
+def result_files(result: ImageResult, formats: Sequence[str], name: str
+                 ) -> dict[str, bytes]:
+    """The files that :func:`write` would write, by name."""
+    return {f'{name}{ending}': content for kind in check_formats(formats)
+            for ending, content in FORMATS[kind](result)}
