@@ -13,6 +13,7 @@ import pytest
 
 from mmhand_dne.visualization import report_library
 from mmhand_dne.visualization.hand_uncertainty import ELLIPSOID_RADIUS
+from mmhand_dne.visualization.report_data import script_json
 from mmhand_dne.visualization.report_page import write_report
 from tests.test_visualization.result_samples import (
     make_hand,
@@ -95,6 +96,12 @@ def test_names_and_problems_are_text_and_never_markup(path, page):
     assert not page.all('b')
     assert html.escape(EVIL) in path.read_text(encoding='utf-8')
     assert [a['download'] for a in page.all('a') if 'download' in a][:2] == list(FILES)
+
+
+def test_data_cannot_end_the_script_that_holds_it():
+    value = {'</script><!--&': ['<script>']}
+    text = script_json(value)
+    assert not set(text) & set('<>&') and json.loads(text) == value
 
 
 def test_vertices_come_back_as_they_were(page):
