@@ -43,7 +43,8 @@ OUTPUTS = dict(
 )
 
 
-def describe(pipeline: Sequence[dict], model: nn.Module, checkpoint: str) -> dict[str, Any]:
+def describe(pipeline: Sequence[dict], model: nn.Module, checkpoint: str
+             ) -> dict[str, Any]:
     """The description of a model, to be stored as JSON.
 
     Args:

@@ -7,11 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
+
 from .hand_network import HandNetwork
 
 METRES = ('vertices', 'joints', 'coarse_vertices', 'coarse_joints')
 TOLERANCE = 1e-4  # metres, of the largest difference of a coordinate
 RELATIVE = 1e-3  # of an output's largest value, for all others
+# Share of a hand's extent. Rounding moves vertices by less; one that lies closer to a
+# border between two cells of the three views may be read from either side of it.
+NEAR = 2e-6
+DRAWS = 60  # crops to look at for one that is away from all borders
 
 
 class Mismatch(ValueError):
@@ -33,6 +39,55 @@ def example_crops(count: int, size: int, seed: int = 0) -> Tensor:
     grain = torch.rand(count, 3, size, size, generator=draw)
     pixels = 255 * (0.9 * smooth + 0.1 * grain).clamp(0, 1)
     return pixels.permute(0, 2, 3, 1).to(torch.uint8)
+
+
+def border_distance(network: HandNetwork, crops: Tensor) -> Tensor:
+    """How far a crop's vertices stay from the borders between the views' cells.
+
+    Returns: (N,) share of the hand's extent; infinite for models without the views.
+    """
+    found = [torch.full((len(crops),), torch.inf)]
+
+    def note(neck: ThreeViewVoxelNeck, args: tuple) -> None:
+        vertices, cells = args[1], neck.num_cells  # (N, H, V, 3)
+        low = vertices.amin(-2, keepdim=True)
+        extent = (vertices.amax(-2, keepdim=True) - low).amax(-1, keepdim=True)
+        place = (vertices - low) / extent * cells
+        if cells > 1:  # the outer borders bind nothing: cells are clamped there
+            away = (place - place.round().clamp(1, cells - 1)).abs() / cells
+            found.append(away.flatten(1).amin(1))
+
+    hooks = [part.register_forward_pre_hook(note) for part in network.modules()
+             if isinstance(part, ThreeViewVoxelNeck)]
+    try:
+        with torch.no_grad():
+            network(crops)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(found).amin(0)
+
+
+def steady_crops(network: HandNetwork, count: int, size: int, seed: int = 0) -> Tensor:
+    """Made-up crops on which rounding cannot change what a vertex reads.
+
+    The three views are not continuous: a vertex on a border between two cells reads
+    one or the other, and two correct programs may differ there by millimetres.
+
+    Returns: (count, size, size, 3) uint8.
+    Raises: ValueError where hardly any crop is such.
+    """
+    kept: list[Tensor] = []
+    for draw in range(DRAWS * count):
+        crop = example_crops(1, size, 1000 * seed + draw)
+        if border_distance(network, crop) > NEAR:
+            kept.append(crop)
+        if len(kept) == count:
+            return torch.cat(kept)
+    raise ValueError(
+        f'of {DRAWS * count} made-up crops only {len(kept)} have all vertices away '
+        'from the borders of cells, so nothing can be compared; train the model further'
+    )
 
 
 def open_session(path: Path, threads: int = 0):
@@ -63,7 +118,7 @@ def check_onnx(network: HandNetwork, path: Path, batch: Optional[int], size: int
     names = [output.name for output in session.get_outputs()]
     found: dict[str, Difference] = {}
     for count in [batch] if batch else sizes:
-        crops = example_crops(count, size)
+        crops = steady_crops(network, count, size)
         with torch.no_grad():
             wanted = {k: v.numpy() for k, v in network(crops).items()}
         given = dict(zip(names, session.run(None, {'crops': crops.numpy()})))

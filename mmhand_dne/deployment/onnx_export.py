@@ -28,6 +28,7 @@ def export_onnx(network: HandNetwork, path: Path, batch: Optional[int],
         batch: crops a run; None leaves it to the run.
         about: see :func:`describe`.
     """
+    from .onnx_operators import TRANSLATIONS  # needs onnxscript
     size = about['input']['size']
     crops = torch.zeros(batch or TRACED_BATCH, size, size, 3, dtype=torch.uint8)
     shapes = None
@@ -38,7 +39,8 @@ def export_onnx(network: HandNetwork, path: Path, batch: Optional[int],
         with exportable(network.model):
             program = torch.onnx.export(
                 network, (crops,), dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=['crops'], output_names=names, dynamic_shapes=shapes)
+                input_names=['crops'], output_names=names, dynamic_shapes=shapes,
+                custom_translation_table=TRANSLATIONS)
     annotate(program.model, {**about, 'opset': OPSET, 'outputs': {
         name: OUTPUTS[name]._asdict() for name in names}})
     weights = sum(value.nbytes for value in network.state_dict().values())

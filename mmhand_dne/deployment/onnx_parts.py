@@ -17,6 +17,8 @@ from mmhand_dne.models.layers.gaussian_density import CovarianceParams
 from mmhand_dne.models.layers.noise_graph_attn import NoiseGraphAttention
 from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
 
+from .largest_rows import largest_rows
+
 
 class ScatteredViews(nn.Module):
     """:class:`ThreeViewVoxelNeck` by a scatter with maximum; ONNX has no segments."""
@@ -32,14 +34,12 @@ class ScatteredViews(nn.Module):
         cell = vertex_cells(vertices.flatten(0, -3), cells)
         first, second = (torch.tensor(axes) for axes in zip(*VIEW_AXES))
         plane = cell.index_select(-1, first) * cells + cell.index_select(-1, second)
-        view = torch.arange(3, device=cell.device)
-        rows = (plane + cells * cells * view).flatten(1)  # (G, 3 V)
-        index = rows[..., None].expand(-1, -1, channels)
-        # An empty cell holds -inf; no vertex reads it.
-        planes = flat.new_full((flat.shape[0], 3 * cells * cells, channels), -torch.inf)
-        planes = planes.scatter_reduce(
-            1, index, flat.repeat_interleave(3, 1), reduce='amax')
-        read = planes.gather(1, index)  # (G, 3 V, C)
+        hand = torch.arange(flat.shape[0])[:, None, None]
+        places = plane + cells * cells * (torch.arange(3) + 3 * hand)  # (G, V, 3)
+        places = places.flatten()
+        planes = largest_rows(flat.repeat_interleave(3, 1).flatten(0, 1), places,
+                              flat.shape[0] * 3 * cells * cells)
+        read = planes.index_select(0, places)  # (G V 3, C)
         return read.reshape(*features.shape[:-1], 3 * channels)
 
 
@@ -106,7 +106,8 @@ class LevelledHand(nn.Module):
     def posed(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices, and the joints (..., 16, 3) of the chain."""
         hand = self.part.layer
-        rest = hand.v_template + (hand.shapedirs @ betas[..., None, :, None])[..., 0]
+        offsets = betas @ hand.shapedirs.flatten(0, 1).mT
+        rest = hand.v_template + offsets.unflatten(-1, (-1, 3))
         joints = hand.J_regressor @ rest
         bent = (rotations[..., 1:, :, :] - torch.eye(3)).flatten(-3)
         rest = rest + (bent @ hand.posedirs).unflatten(-1, (-1, 3))

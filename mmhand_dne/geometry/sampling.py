@@ -27,7 +27,7 @@ def bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
         padding_mode='border',
         align_corners=False,
     )
-    return read[..., 0].transpose(1, 2)
+    return read.squeeze(-1).transpose(1, 2)
 
 
 def gather_bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:

@@ -12,10 +12,12 @@ import tempfile
 import time
 import warnings
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import torch
 from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
@@ -64,6 +66,10 @@ def check_request(args: argparse.Namespace) -> None:
     if missing:
         raise ImportError(f'{missing[0]} is not installed, which the export needs; '
                           f'pip install {" ".join(PACKAGES)}')
+    if 'dynamic_shapes' not in signature(torch.onnx.export).parameters:
+        raise ImportError(f'torch {torch.__version__} cannot export with a dynamic '
+                          'batch; install a newer one (2.13 is what this was tested '
+                          'with)')
     if args.out.suffix != '.onnx':
         raise ValueError(f'{args.out}: let the name end in .onnx')
     if not args.out.parent.is_dir():

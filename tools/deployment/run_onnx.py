@@ -157,13 +157,14 @@ class HandRunner:
     def hand(self, found: dict, view: 'View', side: str, box: np.ndarray,
              metric: bool) -> Hand:
         """One hand from the outputs of a slot."""
-        wrist, camera = found['joints'][0], found['camera']
-        origin = view.translation(camera)
+        wrist, camera = found['joints'][0], found['camera'].copy()
+        # Of points from the wrist of the refined joints, not of the coarse ones.
+        camera[:, 1] += camera[:, 0] * wrist[:2]
         result = dict(
             vertices=view.upright(found['vertices'] - wrist),
             joints=view.upright(found['joints'] - wrist),
             rotations=view.upright_rotations(found['rotations']), betas=found['betas'],
-            translation=view.upright(origin + wrist), box=box,
+            translation=view.upright(view.translation(camera)), box=box,
             intrinsics=view.intrinsics, joints_2d=view.to_image(found['joints_ndc']),
             vertices_2d=view.to_image(self.project(found)))
         if 'coarse_vertices' in found:
@@ -269,6 +270,7 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     inverse = np.linalg.inv(np.vstack([affine, [0, 0, 1]]))[:2]
     place = np.stack([*np.meshgrid(np.arange(size), np.arange(size)),
                       np.ones((size, size))], -1) @ inverse.T
+    place = np.rint(2048 * place) / 2048  # as the model's own crops: exact from here
     low = np.floor(place).astype(np.int64)
     share = place - low
     result = np.zeros((size, size, 3))
@@ -280,7 +282,7 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
             inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
             pixels = image[y.clip(0, image.shape[0] - 1), x.clip(0, image.shape[1] - 1)]
             result += (weight * inside)[..., None] * pixels
-    return np.rint(result).astype(np.uint8)
+    return np.floor(result + 0.5).astype(np.uint8)
 
 
 def from_the_wrist(covariance: np.ndarray) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""Single operators as ONNX, where what torch's exporter writes is slow or missing."""
+import torch
+from onnxscript import FLOAT, INT64
+from onnxscript import opset18 as op
+
+from . import largest_rows  # noqa: F401  registers the operator
+
+
+def scatter_rows(rows: FLOAT, places: INT64, count: INT64) -> FLOAT:
+    """:func:`largest_rows`."""
+    channels = op.Shape(rows, start=1, end=2)
+    shape = op.Concat(op.Reshape(count, op.Constant(value_ints=[1])), channels,
+                      axis=0)
+    empty = op.Expand(op.Constant(value_float=float('-inf')), shape)
+    index = op.Unsqueeze(places, op.Constant(value_ints=[1]))
+    return op.ScatterND(empty, index, rows, reduction='max')
+
+
+def read_bilinear(features: FLOAT, points: FLOAT, interpolation_mode: int = 0,
+                  padding_mode: int = 0, align_corners: bool = False) -> FLOAT:
+    """grid_sample with border padding, (B, C, h, w) at (B, N, M, 2): four rows a point.
+
+    ONNX Runtime's GridSample goes through the channels one by one.
+    """
+    if (interpolation_mode, padding_mode, align_corners) != (0, 1, False):
+        raise ValueError('grid_sample is exported for bilinear reads with border '
+                         'padding and align_corners=False only')
+    one, two = (op.Constant(value_float=x) for x in (1.0, 2.0))
+    size = op.Shape(features, start=2, end=4)  # h, w
+    reach = op.Slice(op.Cast(size, to=1), [1], [-3], [0], [-1])  # w, h
+    limit = op.Sub(reach, one)
+    cell = op.Div(op.Sub(op.Mul(op.Add(points, one), reach), one), two)
+    cell = op.Min(op.Max(cell, op.Constant(value_float=0.0)), limit)
+    low = op.Floor(cell)
+    high = op.Min(op.Add(low, one), limit)
+    right, below = op.Split(op.Sub(cell, low), axis=3, num_outputs=2)
+    rows = op.Transpose(features, perm=[0, 2, 3, 1])
+    flat = op.Reshape(rows, op.Concat(op.Constant(value_ints=[-1]), op.Shape(
+        features, start=1, end=2), axis=0))
+    image = op.Range(op.Constant(value_int=0), op.Squeeze(op.Shape(
+        features, start=0, end=1)), op.Constant(value_int=1))
+    image = op.Unsqueeze(image, op.Constant(value_ints=[1, 2, 3]))
+    start = op.Mul(image, op.ReduceProd(size, keepdims=0))
+    width = op.Slice(size, [1], [2])
+
+    def at(x, y):
+        place = op.Add(op.Add(start, op.Mul(op.Cast(y, to=7), width)),
+                       op.Cast(x, to=7))
+        return op.Gather(flat, op.Squeeze(place, [3]), axis=0)  # (B, N, M, C)
+
+    x0, y0 = op.Split(low, axis=3, num_outputs=2)
+    x1, y1 = op.Split(high, axis=3, num_outputs=2)
+    top = op.Add(at(x0, y0), op.Mul(right, op.Sub(at(x1, y0), at(x0, y0))))
+    bottom = op.Add(at(x0, y1), op.Mul(right, op.Sub(at(x1, y1), at(x0, y1))))
+    read = op.Add(top, op.Mul(below, op.Sub(bottom, top)))
+    return op.Transpose(read, perm=[0, 3, 1, 2])
+
+
+# Operators of torch and how to write them, for ``torch.onnx.export``.
+TRANSLATIONS = {
+    torch.ops.mmhand_dne.largest_rows.default: scatter_rows,
+    torch.ops.aten.grid_sampler.default: read_bilinear,
+}
