@@ -52,7 +52,7 @@ ONE_HAND = dict(
                    image_size=SIZE, focal=1250.0),
     uncertainty_head=error_bars(decoder=DECODER))
 CROPS = dict(
-    pair=dict(type='MeshCrop', input_size=SIZE),
+    pair=dict(type='MeshCrop', input_size=SIZE, padding=1.25),
     one_hand=dict(type='HaMeRCrop', input_size=SIZE, padding=1.0, aspect=None,
                   half_pixel=True))
 MODEL_OF = dict(pair=PAIR, one_hand=ONE_HAND)
@@ -71,6 +71,8 @@ def export_with_the_tool(kind, folder):
     for name, parameter in model.named_parameters():
         if any(part in name for part in ('.last.', 'parameter_maps', 'fc_pose')):
             torch.nn.init.normal_(parameter, std=0.02)
+    covariance = model.uncertainty_head.covariance
+    covariance.set_mixing(torch.eye(60) + 0.05 * torch.randn(60, 60))
     torch.save(dict(state_dict=model.state_dict()), folder / 'weights.pth')
     arguments = [str(folder / name) for name in ('config.py', 'weights.pth', 'm.onnx')]
     with pytest.MonkeyPatch.context() as patch:

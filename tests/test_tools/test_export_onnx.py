@@ -97,7 +97,7 @@ def test_the_file_says_what_it_holds(export):
     about = json.loads(stored['mmhand_dne'])
     assert about['slots'] == ['right', 'left'] and about['opset'] == 18
     assert about['joints'][:3] == ['wrist', 'thumb1', 'thumb2']
-    assert about['crop'] == dict(type='MeshCrop', padding=1.0)
+    assert about['crop'] == dict(type='MeshCrop', padding=1.25)
     assert 'CC0' in stored['licence'] and about['checkpoint'] == 'weights.pth'
     assert set(about['outputs']) == {x.name for x in session.get_outputs()}
     np.testing.assert_array_equal(
@@ -125,8 +125,9 @@ def test_the_runner_agrees_with_the_inferencer(export, runner_module, kind, side
                                                camera):
     made = export(kind)
     image = steady_picture(made, [(0, 3), (20, 10)])
-    box = [20 - 0.5, 10 - 0.5, 20 + SIZE - 0.5, 10 + SIZE - 0.5]
-    boxes = [[-0.5, 2.5, SIZE - 0.5, SIZE + 2.5], box]
+    reach = SIZE / CROPS[kind]['padding'] / 2
+    middles = np.array([[0, 3], [20, 10]]) + (SIZE - 1) / 2
+    boxes = np.concatenate([middles - reach, middles + reach], 1).tolist()
     runner = runner_module.HandRunner(made.path, threads=1)
     ours = runner(image, boxes, side and [side] * 2, camera)
     bgr = np.ascontiguousarray(image[..., ::-1])
