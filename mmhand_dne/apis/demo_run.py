@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 from typing import Iterator, Optional
 
+import cv2
 import numpy as np
 from rich.progress import track
 
@@ -43,7 +44,8 @@ class DemoRun:
         self.batch_size, self.presence_thr = batch_size, presence_thr
         self.smoothing, self.show, self.report = smoothing, show, report
         self.folder = record.folder
-        self.entries: list[tuple[ImageResult, np.ndarray]] = []
+        self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
+        self.report_step = max(1, -(-len(source) // MOST_ENTRIES))
         self.counts = dict(skipped=0, done=0, hands=0, without=0)
         self.problems: list[str] = []
 
@@ -61,11 +63,16 @@ class DemoRun:
     def summary(self) -> str:
         """What was found, and what went wrong, in some lines."""
         count = self.counts
-        unit = 'frames' if self.source.is_video else 'pictures'
+        unit = 'frame' if self.source.is_video else 'picture'
         skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
-        lines = [f'{count["done"]} {unit}{skipped}: {count["hands"]} hands, '
-                 f'{count["without"]} {unit} without; see {self.folder}']
-        return '\n'.join([*(f'note: {text}' for text in self.problems), *lines])
+        notes = list(self.problems)
+        if self.report and self.report_step > 1:
+            notes.append(f'the report shows one {unit} in {self.report_step}: '
+                         f'{MOST_ENTRIES} at the most')
+        done, hands = _some(count['done'], unit), _some(count['hands'], 'hand')
+        line = (f'{done}{skipped}: {hands}, {_some(count["without"], unit)} without; '
+                f'see {self.folder}')
+        return '\n'.join([*(f'note: {text}' for text in notes), line])
 
     def _run_pictures(self) -> None:
         source = self.source
@@ -80,7 +87,7 @@ class DemoRun:
                 self._count(result)
                 self.record.add(frame.name, frame.source, files, len(result.hands),
                                 result.problem)
-                self._remember(frame, result, len(source))
+                self._remember(frame, result)
         if self.report:
             self._recall(set(range(len(source))) - set(todo))
 
@@ -92,7 +99,7 @@ class DemoRun:
         """Read what an earlier run found, for the report."""
         for i in sorted(indices):
             result = read_json(self.folder / f'{self.source.names[i]}.json')
-            self._remember(self.source.frame(i), result, len(self.source))
+            self._remember(self.source.frame(i), result)
         self.entries.sort(key=lambda entry: entry[0].index)
 
     def _predicted(self, frames: Iterator[Frame], total: int
@@ -130,7 +137,7 @@ class DemoRun:
         for frame, result in zip(self.source, results):
             files += write(result, self.folder, self.formats, frame.name)
             self._count(result)
-            self._remember(frame, result, len(raw))
+            self._remember(frame, result)
         if self.kinds:
             files.append(self._draw_video(results))
         self.record.add(name, path, files, self.counts['hands'])
@@ -194,11 +201,15 @@ class DemoRun:
                     next(iter(drawn.values())), 'hands', wait_time=1e-3):
                 return
 
-    def _remember(self, frame: Frame, result: ImageResult, total: int) -> None:
-        """Keep some pictures, evenly spread over the input, for the report."""
-        step = max(1, -(-total // MOST_ENTRIES))
-        if self.report and frame.image is not None and frame.index % step == 0:
-            self.entries.append((result, frame.image[..., ::-1].copy()))
+    def _remember(self, frame: Frame, result: ImageResult) -> None:
+        """Keep some pictures, evenly spread over the input, for the report.
+
+        As JPEG: two dozen large photographs would not fit into memory otherwise.
+        """
+        if (self.report and frame.image is not None
+                and frame.index % self.report_step == 0):
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
+            self.entries.append((result, cv2.imencode('.jpg', frame.image, quality)[1]))
 
     def _write_report(self) -> None:
         from mmhand_dne.visualization.report_page import write_report
@@ -206,5 +217,11 @@ class DemoRun:
         def downloads(result: ImageResult) -> dict[str, bytes]:
             return result_files(result, DOWNLOADS, self.source.name_of(result.index))
 
-        write_report(self.folder / 'report.html', self.entries, downloads,
+        entries = ((result, cv2.imdecode(picture, cv2.IMREAD_COLOR)[..., ::-1])
+                   for result, picture in self.entries)
+        write_report(self.folder / 'report.html', entries, downloads,
                      f'Hands of {Path(self.source.title).name}')
+
+
+def _some(count: int, unit: str) -> str:
+    return f'{count} {unit}' if count == 1 else f'{count} {unit}s'

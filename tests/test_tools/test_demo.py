@@ -149,7 +149,7 @@ def test_odd_pictures_are_named_and_the_rest_is_done(demo, weights, photos, tmp_
                            '--device', 'cpu', '--save', 'json', 'pkl-smplx')
     assert status == 0
     assert f'note: {photos / "1.png"}: the file is empty (0 bytes)' in text
-    assert '2 pictures: 1 hands, 1 pictures without' in text
+    assert '2 pictures: 1 hand, 1 picture without' in text
     names = {path.name for path in (tmp_path / 'out').iterdir()}
     assert {'0_overlay.jpg', '0_uncertainty.jpg', '1.json',
             '0_left_hand.smplx.pkl'} <= names
@@ -207,3 +207,13 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
                 tmp_path / 'd')[0] == 0
     assert (tmp_path / 'file').read_text() == 'in the way'
     assert not (tmp_path / 'a').exists()
+
+
+def test_a_report_of_many_pictures_says_what_it_leaves_out(
+        demo, weights, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmhand_dne.apis.demo_run.MOST_ENTRIES', 2)
+    status, out, _ = demo(photos, DNE, weights[DNE], '--save', 'none', '--report',
+                          '--presence-thr', '0', '--out-dir', tmp_path / 'out')
+    assert status == 0 and 'note: the report shows one picture in 2: 2 at' in out
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert [f'{i}.png' in page for i in range(4)] == [True, False, True, False]
