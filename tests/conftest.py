@@ -1,6 +1,7 @@
 """What every test shares: one thread, no window, and the real images if any."""
 
 import os
+import signal
 
 # Before torch and matplotlib are imported.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -28,3 +29,23 @@ def mmpose_scope():
     """Names resolve in MMPose's registries, whatever an earlier test left behind."""
     from mmengine.registry import init_default_scope
     init_default_scope('mmpose')
+
+
+@pytest.fixture(autouse=True)
+def no_visualizer_left():
+    """A runner makes its own: MMEngine keeps them by name, with an old run's folder."""
+    yield
+    from mmengine.visualization import Visualizer
+    kinds = [Visualizer]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C interrupts, also where the shell started the tests with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -7,8 +7,8 @@ from torch import Tensor
 def largest_rows(rows: Tensor, places: Tensor, count: int) -> Tensor:
     """The largest of the rows that go to one place, per channel; -inf where none does.
 
-    An operator of its own because torch has none that moves whole rows: as ONNX it is
-    ScatterND with a maximum, several times faster than ScatterElements.
+    An operator of its own, so that how it is written as ONNX is ours to choose: see
+    ``onnx_operators.scatter_rows``.
 
     Args:
         rows: (K, C).

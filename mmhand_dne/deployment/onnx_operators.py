@@ -12,8 +12,9 @@ def scatter_rows(rows: FLOAT, places: INT64, count: INT64) -> FLOAT:
     shape = op.Concat(op.Reshape(count, op.Constant(value_ints=[1])), channels,
                       axis=0)
     empty = op.Expand(op.Constant(value_float=float('-inf')), shape)
-    index = op.Unsqueeze(places, op.Constant(value_ints=[1]))
-    return op.ScatterND(empty, index, rows, reduction='max')
+    index = op.Expand(op.Unsqueeze(places, op.Constant(value_ints=[1])), op.Shape(rows))
+    # ScatterND moves whole rows, but ONNX Runtime 1.31 lets its threads race for them.
+    return op.ScatterElements(empty, index, rows, axis=0, reduction='max')
 
 
 def read_bilinear(features: FLOAT, points: FLOAT, interpolation_mode: int = 0,

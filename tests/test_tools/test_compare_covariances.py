@@ -25,6 +25,7 @@ def data(tmp_path_factory):
     return root
 
 
+@pytest.mark.large
 def test_trains_scores_and_continues(data, tmp_path):
     flags = ('--data-root', data, '--work-dir', tmp_path, '--seeds', 0, '--models',
              'deterministic', 'correlated', '--epochs', 1, '--finetune-epochs', 1,

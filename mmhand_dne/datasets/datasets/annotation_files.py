@@ -45,7 +45,7 @@ def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
     """A float64 array of the shape, finite; -1 in the shape takes any size."""
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     fits = array.ndim == len(shape) and all(
         want in (-1, have) for want, have in zip(shape, array.shape))
