@@ -124,7 +124,7 @@ evaluate() {
 
 constant() {
     "$PY" tools/analysis_tools/constant_predictor.py "$CONFIG" \
-        --out "$work_dir/constant.json" "$@"
+        --out "$work_dir/constant.json" --workers "$processes" "$@"
 }
 
 start=$SECONDS
