@@ -41,7 +41,13 @@ REPORT = ['plotly>=5.24']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
     'tests': [
-        'pytest>=7', 'pytest-xdist', 'trimesh', 'rtree', 'tensorboard', *ONNX, *REPORT,
+        'pytest>=7',
+        'pytest-xdist',
+        'trimesh',
+        'rtree',
+        'tensorboard',
+        *ONNX,
+        *REPORT,
     ],
     'report': REPORT,
     'onnx': ONNX,

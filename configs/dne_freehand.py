@@ -17,7 +17,8 @@ dne = dict(
     lambda_5=1.0,  # part segmentation: it also tells right from left
     lambda_presence=1.0,
     lambda_u=3.0,  # |u' - u*|: a departure of ours
-    lambda_u_r=1.0)  # |u_r - u*|: a departure of ours
+    lambda_u_r=1.0,
+)  # |u_r - u*|: a departure of ours
 baseline_epochs, stage_epochs = 13, 4  # the two phases
 
 # Groups of one or two channels: with larger ones right and left are not told apart
@@ -33,20 +34,22 @@ model = dict(
         base_channels=16,
         zero_init_residual=False,  # from scratch: a silent branch learns late
         out_indices=(0, 1, 2, 3),
-        norm_cfg=norm_cfg),
-    neck=dict(
-        in_channels=[16, 32, 64, 128], out_channels=dne['C'], norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=dne['C'], norm_cfg=norm_cfg),
     aux_head=dict(
         in_channels=dne['C'],
         out_channels=dne['C'],
         mid_channels=32,
         norm_cfg=norm_cfg,
-        loss=dict(lambda_5=dne['lambda_5'])),
+        loss=dict(lambda_5=dne['lambda_5']),
+    ),
     mano_head=dict(
         in_channels=dne['C'],
         mid_channels=32,
         norm_cfg=norm_cfg,
-        lambda_presence=dne['lambda_presence']),
+        lambda_presence=dne['lambda_presence'],
+    ),
     refine_head=dict(
         in_channels=dne['C'],
         map_size=32,  # 128 pixels at stride 4
@@ -56,18 +59,22 @@ model = dict(
         estimator=dict(hidden_channels=48),
         coordinate_inputs=True,  # a departure of ours, see DNEStage
         loss_u=dne['lambda_u'],
-        loss_regressed=dne['lambda_u_r']))
+        loss_regressed=dne['lambda_u_r'],
+    ),
+)
 
 max_epochs = baseline_epochs + stage_epochs
 train_cfg = dict(
-    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs
+)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='Adam', lr=2e-3),
     paramwise_cfg=dict(custom_keys=dict(refine_head=dict(lr_mult=2.0))),
-    clip_grad=dict(max_norm=20.0, norm_type=2))
+    clip_grad=dict(max_norm=20.0, norm_type=2),
+)
 param_scheduler = [
     dict(
         type='CosineRestartLR',
@@ -77,13 +84,14 @@ param_scheduler = [
         begin=0,
         end=max_epochs,
         by_epoch=True,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 custom_hooks = [
     dict(
         type='TwoPhaseHook',
         begin=baseline_epochs,
-        modules=['backbone', 'neck', 'aux_head', 'mano_head']),
+        modules=['backbone', 'neck', 'aux_head', 'mano_head'],
+    ),
 ]
-model_wrapper_cfg = dict(
-    type='MMDistributedDataParallel', find_unused_parameters=True)
+model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameters=True)

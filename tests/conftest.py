@@ -28,6 +28,7 @@ def real_data() -> Path:
 def mmpose_scope():
     """Names resolve in MMPose's registries, whatever an earlier test left behind."""
     from mmengine.registry import init_default_scope
+
     init_default_scope('mmpose')
 
 
@@ -36,6 +37,7 @@ def no_visualizer_left():
     """A runner makes its own: MMEngine keeps them by name, with an old run's folder."""
     yield
     from mmengine.visualization import Visualizer
+
     kinds = [Visualizer]
     while kinds:
         kind = kinds.pop()

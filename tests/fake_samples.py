@@ -1,4 +1,5 @@
 """Batches of two perspective free hands, without images or files."""
+
 from functools import lru_cache
 
 import numpy as np
@@ -26,17 +27,22 @@ def fake_labels(batch, size, seed=0):
     betas = 0.5 * torch.randn(batch, 2, 10, generator=draw)
     mesh = pair(rotations, betas)
     root = torch.tensor([[0.1, 0, 0.8], [-0.1, 0, 0.8]]).expand(batch, 2, 3)
-    matrix = torch.tensor([[2.2 * size, 0, size / 2], [0, 2.2 * size, size / 2],
-                           [0, 0, 1]])
+    matrix = torch.tensor(
+        [[2.2 * size, 0, size / 2], [0, 2.2 * size, size / 2], [0, 0, 1]]
+    )
     pixels = project_perspective(mesh.joints + root[:, :, None], matrix)
     labels = {name: torch.ones(batch, 2) for name in MASKS}
     labels.update(
-        hand_vertices=mesh.vertices, hand_joints=mesh.joints,
+        hand_vertices=mesh.vertices,
+        hand_joints=mesh.joints,
         hand_joints_valid=torch.ones(batch, 2, 21),
         hand_joints_ndc=pixels_to_ndc(pixels, size),
-        hand_joints_ndc_valid=torch.ones(batch, 2, 21), hand_root_cam=root,
-        mano_rotations=rotations, mano_betas=betas,
-        crop_intrinsics=matrix.expand(batch, 3, 3))
+        hand_joints_ndc_valid=torch.ones(batch, 2, 21),
+        hand_root_cam=root,
+        mano_rotations=rotations,
+        mano_betas=betas,
+        crop_intrinsics=matrix.expand(batch, 3, 3),
+    )
     return labels
 
 
@@ -51,14 +57,26 @@ def fake_samples(batch=2, size=64, seed=0, **overrides):
     for i in range(batch):
         camera = labels['crop_intrinsics'][i].numpy()
         depth = 1000 * labels['hand_root_cam'][i, :, 2].numpy()
-        sample = PoseDataSample(metainfo=dict(
-            id=i, img_id=i, img_path=f'{i}.jpg', input_size=(size, size),
-            crop_affine=np.eye(3)[:2], sample_idx=i, hand_type=np.ones((1, 2)),
-            hand_type_valid=np.ones(1), abs_depth=depth, focal=camera[[0, 1], [0, 1]],
-            principal_pt=camera[:2, 2], ori_shape=(size, size),
-            img_shape=(size, size)))
+        sample = PoseDataSample(
+            metainfo=dict(
+                id=i,
+                img_id=i,
+                img_path=f'{i}.jpg',
+                input_size=(size, size),
+                crop_affine=np.eye(3)[:2],
+                sample_idx=i,
+                hand_type=np.ones((1, 2)),
+                hand_type_valid=np.ones(1),
+                abs_depth=depth,
+                focal=camera[[0, 1], [0, 1]],
+                principal_pt=camera[:2, 2],
+                ori_shape=(size, size),
+                img_shape=(size, size),
+            )
+        )
         sample.gt_instance_labels = InstanceData(
-            **{name: value[i:i + 1].clone() for name, value in labels.items()})
+            **{name: value[i : i + 1].clone() for name, value in labels.items()}
+        )
         samples.append(sample)
     return samples
 

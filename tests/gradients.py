@@ -1,4 +1,5 @@
 """Which parameters learn: by a gradient, and by a step without weight decay."""
+
 import torch
 
 

@@ -1,4 +1,5 @@
 """Typed results of a hand that moves, as a model would give them, noise included."""
+
 from functools import cache
 
 import numpy as np
@@ -28,8 +29,9 @@ def smooth_vectors(frames: int, start: int = 0, length: float = 40.0) -> np.ndar
     return vectors
 
 
-def make_hand(vectors, betas, wrist, side='right', presence=0.9, refined=0.0,
-              covariance=None) -> HandResult:
+def make_hand(
+    vectors, betas, wrist, side='right', presence=0.9, refined=0.0, covariance=None
+) -> HandResult:
     """One result.
 
     Args:
@@ -48,28 +50,50 @@ def make_hand(vectors, betas, wrist, side='right', presence=0.9, refined=0.0,
     scale = np.array([CAMERA[0, 0], CAMERA[1, 1]]) / wrist[2]
     seen = (CAMERA @ wrist)[:2] / wrist[2]
     half = SIZE / 2
-    camera = np.stack([AFFINE.diagonal() * scale / half,
-                       (AFFINE.diagonal() * seen + AFFINE[:, 2] + 0.5) / half - 1], 1)
+    camera = np.stack(
+        [
+            AFFINE.diagonal() * scale / half,
+            (AFFINE.diagonal() * seen + AFFINE[:, 2] + 0.5) / half - 1,
+        ],
+        1,
+    )
     fields = dict(
-        vertices=vertices, joints=joints, translation=wrist, intrinsics=CAMERA,
+        vertices=vertices,
+        joints=joints,
+        translation=wrist,
+        intrinsics=CAMERA,
         joints_2d=joints[:, :2] * scale + seen,
         vertices_2d=vertices[:, :2] * scale + seen,
-        box=[10, 10, 90, 90], crop_camera=camera, crop_affine=AFFINE)
+        box=[10, 10, 90, 90],
+        crop_camera=camera,
+        crop_affine=AFFINE,
+    )
     if refined is not None:
-        fields.update(coarse_vertices=coarse,
-                      coarse_vertices_2d=coarse[:, :2] * scale + seen)
+        fields.update(
+            coarse_vertices=coarse, coarse_vertices_2d=coarse[:, :2] * scale + seen
+        )
     if covariance is not None:
         blocks = np.zeros((21, 3, 3))
         blocks[1:] = np.einsum('iaib->iab', covariance.reshape(20, 3, 20, 3))
         fields.update(
-            joint_covariance_full=covariance, joint_covariance=blocks,
-            joint_std=1000 * np.sqrt(np.trace(blocks, axis1=1, axis2=2)))
-    mano = ManoParameters(*(np.float32(value) for value in (
-        vectors[:3], vectors[3:], betas, wrist - root)))
+            joint_covariance_full=covariance,
+            joint_covariance=blocks,
+            joint_std=1000 * np.sqrt(np.trace(blocks, axis1=1, axis2=2)),
+        )
+    mano = ManoParameters(
+        *(
+            np.float32(value)
+            for value in (vectors[:3], vectors[3:], betas, wrist - root)
+        )
+    )
     return HandResult(
-        side=side, presence=presence, mano=mano, metric=True,
+        side=side,
+        presence=presence,
+        mano=mano,
+        metric=True,
         faces=hand_pair().faces[int(side == 'left')].numpy(),
-        **{name: np.float32(value) for name, value in fields.items()})
+        **{name: np.float32(value) for name, value in fields.items()},
+    )
 
 
 def frame(index: int, *hands: HandResult, decoded: bool = True) -> ImageResult:

@@ -36,9 +36,15 @@ def make_hand(rng, tips, depth=0.7, mean=True) -> dict:
     regressor = layer.joint_regressor(tips).double().numpy()
     vertices = vertices + shift
     tip_points = vertices[list(tip_vertices(tips))]
-    return dict(pose=pose, betas=betas, trans=shift, vertices=vertices,
-                rotations=rotations.numpy(), joints=regressor @ vertices,
-                chain=np.concatenate([chain + shift, tip_points]))
+    return dict(
+        pose=pose,
+        betas=betas,
+        trans=shift,
+        vertices=vertices,
+        rotations=rotations.numpy(),
+        joints=regressor @ vertices,
+        chain=np.concatenate([chain + shift, tip_points]),
+    )
 
 
 def draw(path, size, pixels, rng) -> None:
@@ -70,15 +76,21 @@ def write_freihand(root, num_rows=2, seed=0, split='training', folder='') -> lis
         hand = make_hand(rng, 'freihand')
         centre, focal = rng.normal(112, 3, 2), rng.normal([480, 490], 5)
         intrinsics = np.array(
-            [[focal[0], 0, centre[0]], [0, focal[1], centre[1]], [0, 0, 1]])
+            [[focal[0], 0, centre[0]], [0, focal[1], centre[1]], [0, 0, 1]]
+        )
         middle, mean_focal = hand['joints'][9], focal.mean()
         scale = mean_focal / middle[2]
-        hand['mano'] = np.concatenate([
-            hand['pose'], hand['betas'], middle[:2] * scale + centre, [scale]])
+        hand['mano'] = np.concatenate(
+            [hand['pose'], hand['betas'], middle[:2] * scale + centre, [scale]]
+        )
         bone = np.linalg.norm(middle - hand['joints'][10])
         for name, value in (
-                ('K', intrinsics), ('xyz', hand['joints']), ('verts', hand['vertices']),
-                ('mano', hand['mano'][None]), ('scale', bone)):
+            ('K', intrinsics),
+            ('xyz', hand['joints']),
+            ('verts', hand['vertices']),
+            ('mano', hand['mano'][None]),
+            ('scale', bone),
+        ):
             tables[name].append(value.tolist())
         hand['K'], hand['pixels'] = intrinsics, to_pixels(hand['joints'], intrinsics)
         hands.append(hand)
@@ -135,22 +147,35 @@ def ho3d_hand(rng) -> dict:
 def ho3d_table(rng, hand, split, version) -> dict:
     """The dictionary of a ``meta`` file."""
     table = dict(
-        camMat=hand['K'], objRot=rng.normal(0, 1, (3, 1)),
-        objTrans=rng.normal(0, 0.1, 3), objName='021_bleach_cleanser',
-        objCorners3DRest=rng.normal(0, 0.1, (8, 3)))
+        camMat=hand['K'],
+        objRot=rng.normal(0, 1, (3, 1)),
+        objTrans=rng.normal(0, 0.1, 3),
+        objName='021_bleach_cleanser',
+        objCorners3DRest=rng.normal(0, 0.1, (8, 3)),
+    )
     if split == 'evaluation':
         corners = [hand['pixels'].min(0) - 5, hand['pixels'].max(0) + 5]
-        return dict(table, handJoints3D=hand['joints_gl'][0],
-                    handBoundingBox=np.concatenate(corners))
+        return dict(
+            table,
+            handJoints3D=hand['joints_gl'][0],
+            handBoundingBox=np.concatenate(corners),
+        )
     table.update(
-        handJoints3D=hand['joints_gl'], handPose=hand['pose'], handTrans=hand['trans'],
-        handBeta=hand['betas'], objLabel=12, objCorners3D=rng.normal(0, 0.1, (8, 3)),
-        camIDList=['0', '1', 'caf\xe9'])
+        handJoints3D=hand['joints_gl'],
+        handPose=hand['pose'],
+        handTrans=hand['trans'],
+        handBeta=hand['betas'],
+        objLabel=12,
+        objCorners3D=rng.normal(0, 0.1, (8, 3)),
+        camIDList=['0', '1', 'caf\xe9'],
+    )
     if version == 3:
         table.update(
-            handVertContact=np.zeros(778, bool), handVertDist=rng.random(778),
+            handVertContact=np.zeros(778, bool),
+            handVertDist=rng.random(778),
             handVertIntersec=np.zeros(778, bool),
-            handVertObjSurfProj=np.zeros((778, 3)))
+            handVertObjSurfProj=np.zeros((778, 3)),
+        )
     return table
 
 
@@ -177,10 +202,31 @@ def python2(value) -> bytes:
     code = python2(array.dtype.str.lstrip('<|'))
     order = python2('|' if array.dtype.itemsize == 1 else '<')
     false = b'I00\n'
-    kind = (b'cnumpy\ndtype\n' + code + python2(0) + python2(1) + b'\x87R('
-            + python2(3) + order + b'NNN' + python2(-1) * 2 + python2(0) + b'tb')
+    kind = (
+        b'cnumpy\ndtype\n'
+        + code
+        + python2(0)
+        + python2(1)
+        + b'\x87R('
+        + python2(3)
+        + order
+        + b'NNN'
+        + python2(-1) * 2
+        + python2(0)
+        + b'tb'
+    )
     shape = b'(' + b''.join(map(python2, array.shape)) + b't'
-    return (b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n'
-            + b'(' + python2(0) + b't' + python2('b') + b'tR('
-            + python2(1) + shape + kind + false
-            + python2(array.tobytes().decode('latin1')) + b'tb')
+    return (
+        b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n'
+        + b'('
+        + python2(0)
+        + b't'
+        + python2('b')
+        + b'tR('
+        + python2(1)
+        + shape
+        + kind
+        + false
+        + python2(array.tobytes().decode('latin1'))
+        + b'tb'
+    )

@@ -1,4 +1,5 @@
 """The structure that a reader relies on: import directions, sizes, one table."""
+
 import ast
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmhand_dne'
 FILES = sorted(
-    path for folder in ('mmhand_dne', 'tools', 'configs', 'tests')
+    path
+    for folder in ('mmhand_dne', 'tools', 'configs', 'tests')
     for path in (ROOT / folder).rglob('*.py')
-    if '.mim' not in path.parts)
+    if '.mim' not in path.parts
+)
 
 # A folder may import the folders before its own level, and its own.
 LEVELS = [
@@ -43,7 +46,7 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package[:len(package) - node.level + 1] if node.level else ()
+            base = package[: len(package) - node.level + 1] if node.level else ()
             found.add('.'.join([*base, *(node.module or '').split('.')]).strip('.'))
     return found
 
@@ -75,21 +78,26 @@ def test_every_subpackage_has_a_level():
 @pytest.mark.parametrize('folder', SUBPACKAGES)
 def test_imports_point_one_way(folder):
     wrong = {
-        other for other in folders_used(folder)
-        if level_of(other) >= level_of(folder) and (folder, other) not in SIDEWAYS}
+        other
+        for other in folders_used(folder)
+        if level_of(other) >= level_of(folder) and (folder, other) not in SIDEWAYS
+    }
     assert not wrong, f'{folder} imports {sorted(wrong)}'
 
 
 def test_geometry_is_mathematics_only():
     for path in (PACKAGE / 'geometry').rglob('*.py'):
         foreign = {
-            name.split('.')[0] for name in imports_of(path)
-            if not name.startswith('mmhand_dne')} - MATHS_IMPORTS
+            name.split('.')[0]
+            for name in imports_of(path)
+            if not name.startswith('mmhand_dne')
+        } - MATHS_IMPORTS
         assert not foreign, f'{path.name} imports {sorted(foreign)}'
 
 
 @pytest.mark.parametrize(
-    'path', FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
+    'path', FILES, ids=[str(path.relative_to(ROOT)) for path in FILES]
+)
 def test_files_and_functions_are_short(path):
     text = path.read_text()
     assert text.count('\n') <= MAX_FILE

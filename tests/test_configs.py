@@ -1,4 +1,5 @@
 """Every config builds, and every model takes a training step."""
+
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from tests.fake_samples import fake_samples, one_hand_samples
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(
-    path.relative_to(ROOT / 'configs') for path in (ROOT / 'configs').rglob('*.py')
+    path.relative_to(ROOT / 'configs')
+    for path in (ROOT / 'configs').rglob('*.py')
     # mix: MMPose's own models and schedules, see test_mix_configs.py
-    if not {'_base_', 'mix'} & set(path.parts))
+    if not {'_base_', 'mix'} & set(path.parts)
+)
 SIZE = 64
 
 
@@ -61,7 +64,8 @@ def test_schedule_ends_with_the_training(path):
     cfg = read(path)
     assert cfg.default_hooks.checkpoint.save_best == 'MPVPE_All'
     assert cfg.train_cfg.max_epochs >= max(
-        s['end'] for s in cfg.param_scheduler if s.get('by_epoch', True))
+        s['end'] for s in cfg.param_scheduler if s.get('by_epoch', True)
+    )
 
 
 def test_the_paper_recipe():
@@ -78,6 +82,7 @@ def test_the_paper_recipe():
 def rates(cfg):
     """Learning rate of each epoch, by MMEngine's own scheduler."""
     from mmengine.optim import StepLR
+
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
     options = dict(cfg.param_scheduler[0])
     assert options.pop('type') == 'StepLR'
@@ -89,5 +94,5 @@ def rates(cfg):
 
 
 def test_learning_rate_halves_ten_times_then_stays():
-    expected = [1e-3 * 0.5**min(epoch, 10) for epoch in range(30)]
+    expected = [1e-3 * 0.5 ** min(epoch, 10) for epoch in range(30)]
     assert rates(read('dne_interhand.py')) == pytest.approx(expected)

@@ -1,4 +1,5 @@
 """A hand pair of a dozen vertices with the interface of HandPair, for exact tests."""
+
 from typing import NamedTuple
 
 import torch
@@ -25,11 +26,15 @@ class TinyHand(nn.Module):
         regressor = torch.rand(2, 4, num_vertices, generator=draw)
         regressor = regressor / regressor.sum(-1, keepdim=True)
         self.register_buffer('template', template.to(dtype), persistent=False)
-        self.register_buffer('faces', torch.stack([faces, faces.flip(-1)]),
-                             persistent=False)
+        self.register_buffer(
+            'faces', torch.stack([faces, faces.flip(-1)]), persistent=False
+        )
         self.register_buffer('joint_regressor', regressor.to(dtype), persistent=False)
-        self.register_buffer('mean_rotations', torch.eye(3).expand(2, 16, 3, 3)
-                             .to(dtype), persistent=False)
+        self.register_buffer(
+            'mean_rotations',
+            torch.eye(3).expand(2, 16, 3, 3).to(dtype),
+            persistent=False,
+        )
 
     def regress_joints(self, vertices):
         return self.joint_regressor.to(vertices.dtype) @ vertices

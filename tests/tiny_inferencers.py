@@ -1,4 +1,5 @@
 """Untrained inferencers of small models, and pictures for them."""
+
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,10 @@ def tiny_inferencer(config: str, folder: Path, **options) -> HandMeshInferencer:
 def picture(width=200, height=160, seed=0) -> np.ndarray:
     """Smooth coloured noise (H, W, 3) uint8 BGR, different everywhere."""
     import cv2
+
     noise = np.random.default_rng(seed).integers(
-        0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+        0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8
+    )
     return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
 
 

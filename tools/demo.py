@@ -9,6 +9,7 @@ Examples::
 
 What is done is kept: the same command continues a run that was stopped.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -35,58 +36,110 @@ STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('input', help="image, folder, 'pattern*', video or webcam:0")
     parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out-dir', default='demo_out', help='default: demo_out')
-    parser.add_argument('--save', nargs='+', default=['json'], metavar='FORMAT',
-                        help=f'{", ".join(FORMATS)}, or none; default: json')
-    parser.add_argument('--vis', nargs='*', metavar='KIND',
-                        help=f'pictures: {", ".join((*KINDS, MAPS))}; without a '
-                        'kind the first four. Of a video the first kind, as a video')
-    parser.add_argument('--report', action='store_true',
-                        help='one page, report.html, that works offline')
+    parser.add_argument(
+        '--save',
+        nargs='+',
+        default=['json'],
+        metavar='FORMAT',
+        help=f'{", ".join(FORMATS)}, or none; default: json',
+    )
+    parser.add_argument(
+        '--vis',
+        nargs='*',
+        metavar='KIND',
+        help=f'pictures: {", ".join((*KINDS, MAPS))}; without a '
+        'kind the first four. Of a video the first kind, as a video',
+    )
+    parser.add_argument(
+        '--report',
+        action='store_true',
+        help='one page, report.html, that works offline',
+    )
     parser.add_argument('--show', action='store_true', help='pictures in a window')
     _add_input_flags(parser)
-    parser.add_argument('--flip-test', action='store_true',
-                        help='average with the prediction on the mirrored crop')
-    parser.add_argument('--presence-thr', type=float, default=0.5,
-                        help='leave out hands less probable; default: 0.5')
-    parser.add_argument('--smooth', choices=['kalman', 'one_euro'],
-                        help='smooth the hands of a video in time')
+    parser.add_argument(
+        '--flip-test',
+        action='store_true',
+        help='average with the prediction on the mirrored crop',
+    )
+    parser.add_argument(
+        '--presence-thr',
+        type=float,
+        default=0.5,
+        help='leave out hands less probable; default: 0.5',
+    )
+    parser.add_argument(
+        '--smooth',
+        choices=['kalman', 'one_euro'],
+        help='smooth the hands of a video in time',
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
     parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='forget what an earlier run wrote into --out-dir')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='forget what an earlier run wrote into --out-dir',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args(argv)
 
 
 def _add_input_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--bboxes', help='JSON: {"photo.jpg": [[x0, y0, x1, y1], '
-                        '{"box": [...], "side": "left", "angle": 20}]}, or a list with '
-                        'an entry a picture; default: the detector or the whole image')
-    parser.add_argument('--side', choices=['right', 'left', 'both'],
-                        help='of boxes that name none; models of one hand need it')
-    parser.add_argument('--detector', '--det-model', dest='detector',
-                        help="mediapipe, or a config of MMDetection; default: the "
-                        'whole image')
+    parser.add_argument(
+        '--bboxes',
+        help='JSON: {"photo.jpg": [[x0, y0, x1, y1], '
+        '{"box": [...], "side": "left", "angle": 20}]}, or a list with '
+        'an entry a picture; default: the detector or the whole image',
+    )
+    parser.add_argument(
+        '--side',
+        choices=['right', 'left', 'both'],
+        help='of boxes that name none; models of one hand need it',
+    )
+    parser.add_argument(
+        '--detector',
+        '--det-model',
+        dest='detector',
+        help='mediapipe, or a config of MMDetection; default: the whole image',
+    )
     parser.add_argument('--det-weights', help="checkpoint of MMDetection's model")
-    parser.add_argument('--det-cat-ids', type=int, nargs='+', default=[0],
-                        help='its categories that are hands; default: 0')
+    parser.add_argument(
+        '--det-cat-ids',
+        type=int,
+        nargs='+',
+        default=[0],
+        help='its categories that are hands; default: 0',
+    )
     parser.add_argument('--bbox-thr', type=float, default=0.3)
     parser.add_argument('--nms-thr', type=float, default=0.3)
-    parser.add_argument('--K', nargs='+', metavar='NUMBER',
-                        help='camera: fx fy cx cy in pixels, or a file with them or '
-                        'with a 3x3 matrix; makes translations metric')
+    parser.add_argument(
+        '--K',
+        nargs='+',
+        metavar='NUMBER',
+        help='camera: fx fy cx cy in pixels, or a file with them or '
+        'with a 3x3 matrix; makes translations metric',
+    )
 
 
 def settings_of(args: argparse.Namespace) -> dict:
     """What the files depend on."""
-    files = {name: stamp(value) for name in ('checkpoint', 'config', 'bboxes')
-             if (value := getattr(args, name))}
+    files = {
+        name: stamp(value)
+        for name in ('checkpoint', 'config', 'bboxes')
+        if (value := getattr(args, name))
+    }
     free = ('out_dir', 'show', 'device', 'batch_size', 'overwrite', 'report')
     options = {name: value for name, value in vars(args).items() if name not in free}
     return dict(options, stamps=files)
@@ -98,25 +151,51 @@ def prepare(args: argparse.Namespace) -> DemoRun:
     kinds = () if args.vis is None else tuple(args.vis or KINDS)
     unknown = sorted(set(kinds) - {*KINDS, MAPS})
     if unknown:
-        raise ValueError(f'--vis {unknown[0]}: no such picture; choose from '
-                         f'{", ".join((*KINDS, MAPS))}')
+        raise ValueError(
+            f'--vis {unknown[0]}: no such picture; choose from '
+            f'{", ".join((*KINDS, MAPS))}'
+        )
     source = open_input(args.input)
     if args.smooth and not (source.is_video and not source.is_live):
         raise ValueError(f'--smooth needs a video, but {args.input} is none')
-    camera = args.K[0] if args.K and len(args.K) == 1 else (
-        [float(number) for number in args.K] if args.K else None)
+    camera = (
+        args.K[0]
+        if args.K and len(args.K) == 1
+        else ([float(number) for number in args.K] if args.K else None)
+    )
     camera = read_intrinsics(camera)
     record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
     inferencer = HandMeshInferencer(
-        args.config, args.checkpoint, args.device, det_model=args.detector,
-        det_weights=args.det_weights, det_cat_ids=args.det_cat_ids,
-        flip_test=args.flip_test or None, output_maps=MAPS in kinds,
-        cfg_options=args.cfg_options)
-    where = dict(bboxes=args.bboxes, side=args.side, intrinsics=camera,
-                 bbox_thr=args.bbox_thr, nms_thr=args.nms_thr)
-    return DemoRun(inferencer, source, record, formats, kinds, where,
-                   batch_size=args.batch_size, presence_thr=args.presence_thr,
-                   smoothing=args.smooth, show=args.show, report=args.report)
+        args.config,
+        args.checkpoint,
+        args.device,
+        det_model=args.detector,
+        det_weights=args.det_weights,
+        det_cat_ids=args.det_cat_ids,
+        flip_test=args.flip_test or None,
+        output_maps=MAPS in kinds,
+        cfg_options=args.cfg_options,
+    )
+    where = dict(
+        bboxes=args.bboxes,
+        side=args.side,
+        intrinsics=camera,
+        bbox_thr=args.bbox_thr,
+        nms_thr=args.nms_thr,
+    )
+    return DemoRun(
+        inferencer,
+        source,
+        record,
+        formats,
+        kinds,
+        where,
+        batch_size=args.batch_size,
+        presence_thr=args.presence_thr,
+        smoothing=args.smooth,
+        show=args.show,
+        report=args.report,
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

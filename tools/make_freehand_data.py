@@ -46,8 +46,11 @@ RECIPE_FLAGS = (
     ('moments', int, 'moments a capture; a capture has one person and one camera rig'),
     ('interacting_share', float, 'share with two hands'),
     ('occlusion_share', float, 'share with things in front'),
-    ('max_turn', float,
-     'largest turn of a hand away from fingers up and back to the rig, degrees'),
+    (
+        'max_turn',
+        float,
+        'largest turn of a hand away from fingers up and back to the rig, degrees',
+    ),
     ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
 )
 

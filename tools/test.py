@@ -1,4 +1,5 @@
 """Test a model: python tools/test.py CONFIG CHECKPOINT [flags], those of MMPose."""
+
 import argparse
 import os.path as osp
 import sys
@@ -47,43 +48,67 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder of the log; default '
-                        'work_dirs/NAME_OF_CONFIG')
-    parser.add_argument('--out', help='write the metrics to this file, '
-                        + ', '.join(METRIC_FILES))
-    parser.add_argument('--dump', help='write the predictions to this file: .npz for '
-                        "score_predictions.py and numpy; .pkl, .pickle as MMPose's")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config, as '
-                        'in model.test_cfg.flip_test=True')
+    parser.add_argument(
+        '--work-dir', help='folder of the log; default work_dirs/NAME_OF_CONFIG'
+    )
+    parser.add_argument(
+        '--out', help='write the metrics to this file, ' + ', '.join(METRIC_FILES)
+    )
+    parser.add_argument(
+        '--dump',
+        help='write the predictions to this file: .npz for '
+        "score_predictions.py and numpy; .pkl, .pickle as MMPose's",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config, as in model.test_cfg.flip_test=True',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--show', action='store_true', help='pictures in a window')
-    parser.add_argument('--interval', type=int, default=1,
-                        help='from one picture to the next')
-    parser.add_argument('--wait-time', type=float, default=1,
-                        help='seconds a window stays')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        default='none', help='who started several processes')
+    parser.add_argument(
+        '--interval', type=int, default=1, help='from one picture to the next'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays'
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='who started several processes',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parser.add_argument('--badcase', action='store_true',
-                        help="list the worst images with MMPose's hook")
+    parser.add_argument(
+        '--badcase',
+        action='store_true',
+        help="list the worst images with MMPose's hook",
+    )
     return parser.parse_args()
 
 
 def check_endings(args: argparse.Namespace) -> None:
     """Refuse a file name whose format is unknown, before the test rather than after."""
-    for flag, path, endings in (('--out', args.out, METRIC_FILES),
-                                ('--dump', args.dump, DUMP_FILES)):
+    for flag, path, endings in (
+        ('--out', args.out, METRIC_FILES),
+        ('--dump', args.dump, DUMP_FILES),
+    ):
         if path is not None and not path.endswith(endings):
-            raise ValueError(f'{flag} {path}: unknown kind of file; let the name end '
-                             f'in {" or ".join(endings)}')
+            raise ValueError(
+                f'{flag} {path}: unknown kind of file; let the name end '
+                f'in {" or ".join(endings)}'
+            )
 
 
 def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
     """Switch on the config's ``BadCaseAnalysisHook``."""
     if 'badcase' not in cfg.get('default_hooks', {}):
-        raise ValueError('--badcase needs default_hooks.badcase in the config; add '
-                         "dict(type='BadCaseAnalysisHook', metric_type='accuracy')")
+        raise ValueError(
+            '--badcase needs default_hooks.badcase in the config; add '
+            "dict(type='BadCaseAnalysisHook', metric_type='accuracy')"
+        )
     hook = cfg.default_hooks.badcase
     hook.enable = True
     hook.show = args.show

@@ -1,4 +1,5 @@
 """Train a model: python tools/train.py CONFIG [flags], the flags of MMPose."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -26,28 +27,53 @@ from mmhand_dne.engine.runner.run_config import (
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default '
-                        'work_dirs/NAME_OF_CONFIG')
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='continue from this checkpoint, or without a value from '
-                        'the last one in the work folder')
-    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 '
-                        'on CUDA, bfloat16 without')
-    parser.add_argument('--no-validate', action='store_true',
-                        help='do not evaluate while training')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the '
-                        'learning rate with the real batch size')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of logs and checkpoints; default work_dirs/NAME_OF_CONFIG',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint, or without a value from '
+        'the last one in the work folder',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on CUDA, bfloat16 without',
+    )
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate while training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the real batch size',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of the validation')
     parser.add_argument('--show', action='store_true', help='pictures in a window')
-    parser.add_argument('--interval', type=int, default=1,
-                        help='from one picture to the next')
-    parser.add_argument('--wait-time', type=float, default=1,
-                        help='seconds a window stays')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config, as '
-                        'in model.backbone.depth=18 key="[(a,b),(c,d)]"')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        default='none', help='who started several processes')
+    parser.add_argument(
+        '--interval', type=int, default=1, help='from one picture to the next'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config, as '
+        'in model.backbone.depth=18 key="[(a,b),(c,d)]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='who started several processes',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 

@@ -15,14 +15,16 @@ default_hooks = dict(
         iter_interval=0,
         max_keep_ckpts=3,
         save_best='MPVPE_All',
-        rule='less'),
+        rule='less',
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     norm_buffers=dict(type='SyncNormBuffersHook'),
     # Generators of every process, so that --resume continues bit by bit.
     random_state=dict(type='RandomStateHook'),
     # allow_missing=['refine_head.'] starts a refined model from its baseline.
     checkpoint_match=dict(type='CheckpointMatchHook'),
-    visualization=dict(type='HandVisualizationHook', enable=False))
+    visualization=dict(type='HandVisualizationHook', enable=False),
+)
 
 # Averaged weights for validation, test and the best checkpoint:
 # custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=2e-4,
@@ -33,7 +35,8 @@ env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     # Without CUDA the tools use gloo.
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 randomness = dict(seed=0, deterministic=False)
 
 vis_backends = [
@@ -41,10 +44,10 @@ vis_backends = [
     # dict(type='TensorboardVisBackend'),
 ]
 visualizer = dict(
-    type='HandMeshVisualizer', vis_backends=vis_backends, name='visualizer')
+    type='HandMeshVisualizer', vis_backends=vis_backends, name='visualizer'
+)
 
-log_processor = dict(
-    type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)
 log_level = 'INFO'
 load_from = None
 resume = False

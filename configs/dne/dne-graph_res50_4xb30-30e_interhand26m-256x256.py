@@ -7,4 +7,7 @@ model = dict(
             _delete_=True,
             type='NoiseGraphAttention',
             hidden_channels=64,
-            num_clusters=128)))
+            num_clusters=128,
+        )
+    )
+)

@@ -7,6 +7,7 @@ model = dict(
     type='AdversarialHandMeshEstimator',
     discriminator=dict(type='MANOPriorDiscriminator'),
     real_hands=dict(type='RealHands', source='batch'),
-    adversarial_weight=5e-4)
+    adversarial_weight=5e-4,
+)
 optim_wrapper = dict(constructor='AdversarialOptimWrapperConstructor')
 auto_scale_lr = dict(_delete_=True, base_batch_size=32, enable=False)

@@ -8,7 +8,8 @@ model = dict(
         aligned=False,  # camera-space truth against a prediction without translation
         covariance=dict(train_mixing=False),
         loss=dict(mode='released'),
-    ))
+    )
+)
 val_evaluator = [
     *_base_.val_evaluator,
     dict(type='SparsificationMetric', mode='released'),

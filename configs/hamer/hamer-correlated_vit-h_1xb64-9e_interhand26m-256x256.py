@@ -7,11 +7,15 @@ model = dict(
         in_channels=_base_.token_channels,
         decoder=_base_.decoder,  # a second one, as in the paper
         covariance=dict(type='CorrelatedCovariance'),
-        loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=5e-4)))
+        loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=5e-4),
+    )
+)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator
 # W's learning rates have to sum up to some 4 to learn any correlation from none
 # (tools/analysis_tools/covariance_toy.py); 275 000 times 1e-6 are 0.3.
 optim_wrapper = dict(
     paramwise_cfg=dict(
-        custom_keys={'uncertainty_head.covariance.lower_upper': dict(lr_mult=20.0)}))
+        custom_keys={'uncertainty_head.covariance.lower_upper': dict(lr_mult=20.0)}
+    )
+)

@@ -9,13 +9,17 @@ _base_ = [
 # What a converted HaMeR lacks or has too much for these models.
 default_hooks = dict(
     checkpoint_match=dict(
-        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']))
+        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']
+    )
+)
 model = dict(
     uncertainty_head=dict(
         type='JointUncertaintyHead',
         in_channels=_base_.token_channels,
         decoder=_base_.decoder,  # a second one, as in the paper
         covariance=dict(type='CorrelatedCovariance'),
-        loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=5e-4)))
+        loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=5e-4),
+    )
+)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator

@@ -15,4 +15,6 @@ param_scheduler = [
 # What a converted HaMeR lacks or has too much for these models.
 default_hooks = dict(
     checkpoint_match=dict(
-        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']))
+        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']
+    )
+)

@@ -6,7 +6,8 @@ _base_ = ['./hamer-diagonal_vit-h_1xb64-9e_interhand26m-256x256.py']
 model = dict(
     uncertainty_head=dict(
         aligned=False,  # camera-space truth against a prediction without translation
-    ))
+    )
+)
 val_evaluator = [
     *_base_.val_evaluator,
     dict(type='SparsificationMetric', mode='released'),

@@ -7,6 +7,8 @@ model = dict(
         in_channels=_base_.token_channels,
         decoder=_base_.decoder,  # a second one, as in the paper
         covariance=dict(type='DiagonalCovariance'),
-        loss=dict(type='DiagonalGaussianNLLLoss', loss_weight=0.01)))
+        loss=dict(type='DiagonalGaussianNLLLoss', loss_weight=0.01),
+    )
+)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator

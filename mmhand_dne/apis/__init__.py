@@ -1,4 +1,5 @@
 """Hands from pictures: inference, files, video."""
+
 from .hand_mesh_inferencer import HandMeshInferencer
 
 __all__ = ['HandMeshInferencer']

@@ -1,4 +1,5 @@
 """Where the hands are: boxes that a user gives, for every picture of an input."""
+
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -72,8 +73,12 @@ class GivenBoxes:
         ValueError: what is given is none of these.
     """
 
-    def __init__(self, bboxes: Union[str, Path, Sequence, Mapping, np.ndarray],
-                 count: int, side: Optional[str] = None):
+    def __init__(
+        self,
+        bboxes: Union[str, Path, Sequence, Mapping, np.ndarray],
+        count: int,
+        side: Optional[str] = None,
+    ):
         self.origin, self.side = 'bboxes', check_side(side)
         if isinstance(bboxes, (str, Path)):
             self.origin, bboxes = str(bboxes), _read(bboxes)
@@ -81,14 +86,17 @@ class GivenBoxes:
             self.table = {str(key): value for key, value in bboxes.items()}
             return
         if not isinstance(bboxes, (Sequence, np.ndarray)):
-            raise ValueError(f'{self.origin}: holds a {type(bboxes).__name__}; '
-                             'expected a list of boxes a picture, or a mapping to them')
+            raise ValueError(
+                f'{self.origin}: holds a {type(bboxes).__name__}; '
+                'expected a list of boxes a picture, or a mapping to them'
+            )
         if count == 1 and _are_boxes(bboxes):
             bboxes = [bboxes]
         if count and len(bboxes) != count:
             raise ValueError(
                 f'{self.origin}: boxes of {len(bboxes)} pictures, but the input has '
-                f'{count}; give one list of boxes for each, or name the files')
+                f'{count}; give one list of boxes for each, or name the files'
+            )
         self.table = {str(i): value for i, value in enumerate(bboxes)}
 
     def of(self, index: int, source: str) -> Optional[list[HandBox]]:
@@ -106,8 +114,10 @@ class GivenBoxes:
                 raise ValueError(f'{place}: a box without "box": [x0, y0, x1, y1]')
             unknown = set(entry) - {'box', 'side', 'angle', 'score'}
             if unknown:
-                raise ValueError(f'{place}: a box with {sorted(unknown)[0]!r}; '
-                                 'expected box, side, angle')
+                raise ValueError(
+                    f'{place}: a box with {sorted(unknown)[0]!r}; '
+                    'expected box, side, angle'
+                )
             numbers, side = entry['box'], check_side(entry.get('side', side), place)
             turn = float(entry.get('angle', 0.0))
         try:
@@ -117,16 +127,19 @@ class GivenBoxes:
         if corners.shape == (5,):
             corners, turn = corners[:4], float(corners[4])
         if corners.shape != (4,):
-            raise ValueError(f'{place}: a box is {numbers!r}; expected four numbers '
-                             'x0, y0, x1, y1, with a fifth for its angle')
+            raise ValueError(
+                f'{place}: a box is {numbers!r}; expected four numbers '
+                'x0, y0, x1, y1, with a fifth for its angle'
+            )
         return HandBox(corners, side, turn)
 
 
 def check_side(side: Optional[str], place: str = 'side') -> Optional[str]:
     """Refuse what is no side."""
     if side not in (None, BOTH, *SIDES):
-        raise ValueError(f"{place}: {side!r} is no side; expected 'right', 'left' or "
-                         "'both'")
+        raise ValueError(
+            f"{place}: {side!r} is no side; expected 'right', 'left' or 'both'"
+        )
     return side
 
 
@@ -134,8 +147,9 @@ def _read(path: Union[str, Path]):
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror}); check the path '
-                         'of the boxes') from error
+        raise ValueError(
+            f'{path}: cannot be read ({error.strerror}); check the path of the boxes'
+        ) from error
     except ValueError as error:
         raise ValueError(f'{path}: is not JSON ({error})') from error
 

@@ -1,4 +1,5 @@
 """From what a user calls a model to its config."""
+
 import difflib
 from pathlib import Path
 from typing import Mapping, Optional, Union
@@ -24,8 +25,11 @@ def find_config(name: str) -> str:
     if Path(name).is_file():
         return name
     wanted = name.removeprefix(SCOPE).removesuffix('.py')
-    known = {path.stem: path for path in sorted(CONFIGS.rglob('*.py'))
-             if '_base_' not in path.relative_to(CONFIGS).parts}
+    known = {
+        path.stem: path
+        for path in sorted(CONFIGS.rglob('*.py'))
+        if '_base_' not in path.relative_to(CONFIGS).parts
+    }
     for path in known.values():
         inside = path.relative_to(CONFIGS).with_suffix('').as_posix()
         if wanted in (path.stem, inside):
@@ -35,16 +39,19 @@ def find_config(name: str) -> str:
     raise FileNotFoundError(f'there is no config file {name}; {hint}')
 
 
-def config_of(model: Union[str, Path, Mapping, None],
-              options: Optional[Mapping] = None) -> Config:
+def config_of(
+    model: Union[str, Path, Mapping, None], options: Optional[Mapping] = None
+) -> Config:
     """A config as a whole run would read it, its hand shared by all parts.
 
     Raises:
         ValueError: no config is given, or it has no model or test data set.
     """
     if model is None:
-        raise ValueError('HandMeshInferencer needs the config; a config inside a '
-                         'checkpoint would be executed, so it is not read')
+        raise ValueError(
+            'HandMeshInferencer needs the config; a config inside a '
+            'checkpoint would be executed, so it is not read'
+        )
     if isinstance(model, (str, Path)):
         cfg = read_config(find_config(str(model)), options)
     else:
@@ -54,8 +61,9 @@ def config_of(model: Union[str, Path, Mapping, None],
         share_hand_model(cfg)
     for key in ('model', 'test_dataloader'):
         if cfg.get(key) is None:
-            raise ValueError(f'the config has no {key}; give one that tools/test.py '
-                             'could run')
+            raise ValueError(
+                f'the config has no {key}; give one that tools/test.py could run'
+            )
     return cfg
 
 
@@ -65,7 +73,9 @@ def test_pipeline(cfg: Config) -> list[dict]:
     while 'pipeline' not in dataset:
         inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
         if inner is None:
-            raise ValueError('test_dataloader.dataset has no pipeline; add the '
-                             'transforms that make a crop')
+            raise ValueError(
+                'test_dataloader.dataset has no pipeline; add the '
+                'transforms that make a crop'
+            )
         dataset = inner
     return [dict(step) for step in dataset.pipeline]

@@ -3,6 +3,7 @@
 The crop is made by the transforms of the config's test pipeline, on a sample whose
 truth is unknown: there is one code path for tests and for inference.
 """
+
 from typing import Any, NamedTuple, Sequence
 
 import numpy as np
@@ -58,19 +59,22 @@ class CropPipeline:
 
     def __init__(self, pipeline: Sequence[dict], num_vertices: int, one_hand: bool):
         kept = [step for step in pipeline if step['type'] not in REPLACED]
-        cutter = next((step for step in kept
-                       if step['type'] in ('MeshCrop', 'HaMeRCrop')), None)
+        cutter = next(
+            (step for step in kept if step['type'] in ('MeshCrop', 'HaMeRCrop')), None
+        )
         if cutter is None or any(step['type'] == 'RandomMeshFlip' for step in kept):
             raise ValueError(
                 f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
-                'MeshCrop or HaMeRCrop, and nothing random')
+                'MeshCrop or HaMeRCrop, and nothing random'
+            )
         self.transforms = Compose(kept)
         usual = 1.0 if cutter['type'] == 'MeshCrop' else 2.0
         self.padding = cutter.get('padding', usual)
         self.num_vertices, self.one_hand = num_vertices, one_hand
 
-    def crops(self, image: np.ndarray, box: HandBox, intrinsics: np.ndarray,
-              source: str) -> list[Crop]:
+    def crops(
+        self, image: np.ndarray, box: HandBox, intrinsics: np.ndarray, source: str
+    ) -> list[Crop]:
         """One crop, or one a side for a model of one hand.
 
         Args:
@@ -86,19 +90,29 @@ class CropPipeline:
         if box.side is None:
             raise ValueError(
                 f'{source}: the model reads one hand, so it has to be told which; give '
-                "side='right', 'left' or 'both', or a side with each box")
-        return [self._crop(image, box, (side,), side == 'left', intrinsics, source)
-                for side in sides]
+                "side='right', 'left' or 'both', or a side with each box"
+            )
+        return [
+            self._crop(image, box, (side,), side == 'left', intrinsics, source)
+            for side in sides
+        ]
 
     def _crop(self, image, box, sides, mirrored, intrinsics, source) -> Crop:
         camera = np.array(intrinsics, np.float64)
         camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
         results = dict(
-            unknown_truth(self.num_vertices), img=image, img_path=source,
-            img_shape=image.shape[:2], ori_shape=image.shape[:2],
-            intrinsics=camera, principal_pt=intrinsics[:2, 2].copy(),
-            focal=np.diag(intrinsics)[:2].copy(), flip=mirrored, box_turn=box.turn,
-            bbox=self.annotated_box(box))
+            unknown_truth(self.num_vertices),
+            img=image,
+            img_path=source,
+            img_shape=image.shape[:2],
+            ori_shape=image.shape[:2],
+            intrinsics=camera,
+            principal_pt=intrinsics[:2, 2].copy(),
+            focal=np.diag(intrinsics)[:2].copy(),
+            flip=mirrored,
+            box_turn=box.turn,
+            bbox=self.annotated_box(box),
+        )
         if mirrored:
             mirror_source(results)
             x, y, w, h = results['bbox']
@@ -119,18 +133,30 @@ class CropPipeline:
 
 def unknown_truth(num_vertices: int) -> dict[str, Any]:
     """The fields that transforms read, of a picture about which nothing is known."""
+
     def zeros(*shape):
         return np.zeros(shape, np.float32)
 
     return dict(
-        joints_cam=zeros(2, 21, 3), joints_valid=zeros(2, 21),
-        joint_in_image=zeros(2, 21), mesh_vertices=zeros(2, num_vertices, 3),
-        mesh_joints=zeros(2, 21, 3), mesh_root=zeros(2, 3), mesh_valid=zeros(2),
+        joints_cam=zeros(2, 21, 3),
+        joints_valid=zeros(2, 21),
+        joint_in_image=zeros(2, 21),
+        mesh_vertices=zeros(2, num_vertices, 3),
+        mesh_joints=zeros(2, 21, 3),
+        mesh_root=zeros(2, 3),
+        mesh_valid=zeros(2),
         mano_rotations=np.tile(np.eye(3, dtype=np.float32), (2, 16, 1, 1)),
-        mano_betas=zeros(2, 10), mano_valid=zeros(2), hand_presence=zeros(2),
-        hand_presence_valid=zeros(2), hand_type=zeros(1, 2), hand_type_valid=zeros(1),
-        keypoints=zeros(1, NUM_KEYPOINTS, 3), keypoints_cam=zeros(1, NUM_KEYPOINTS, 3),
-        keypoints_visible=zeros(1, NUM_KEYPOINTS), abs_depth=zeros(2))
+        mano_betas=zeros(2, 10),
+        mano_valid=zeros(2),
+        hand_presence=zeros(2),
+        hand_presence_valid=zeros(2),
+        hand_type=zeros(1, 2),
+        hand_type_valid=zeros(1),
+        keypoints=zeros(1, NUM_KEYPOINTS, 3),
+        keypoints_cam=zeros(1, NUM_KEYPOINTS, 3),
+        keypoints_visible=zeros(1, NUM_KEYPOINTS),
+        abs_depth=zeros(2),
+    )
 
 
 def upright_affine(affine: np.ndarray, flip: bool, width: int, size: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """From a file or an array to pixels, as a person sees the picture."""
+
 import io
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
@@ -45,7 +46,8 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     if content.startswith(JPEG_START) and JPEG_END not in content:
         # OpenCV would fill what is missing with grey.
         raise ValueError(
-            f'{path}: the file is cut off ({len(content)} bytes); copy it again')
+            f'{path}: the file is cut off ({len(content)} bytes); copy it again'
+        )
     image = decode(content)
     if image is None:
         raise ValueError(f'{path}: is not an image that OpenCV or Pillow can decode')
@@ -72,8 +74,13 @@ def read_header(content: bytes) -> Optional[Header]:
             transparent = picture.mode in WITH_ALPHA or 'transparency' in picture.info
             orientation = picture.getexif().get(ORIENTATION, 1)
             return Header(picture.mode, transparent, orientation)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError,
-            Image.DecompressionBombError):
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ):
         return None
 
 
@@ -116,13 +123,15 @@ def check_array(image: np.ndarray, name: str = 'the array') -> np.ndarray:
     if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or not image.size:
         raise ValueError(
             f'{name} has shape {image.shape}, expected (H, W), (H, W, 3) BGR or '
-            '(H, W, 4) BGRA with at least one pixel')
+            '(H, W, 4) BGRA with at least one pixel'
+        )
     if image.dtype == np.uint16:
         image = (image >> HIGH_BYTE).astype(np.uint8)
     if image.dtype != np.uint8:
         raise ValueError(
             f'{name} is {image.dtype}, expected uint8 or uint16; scale it to 0..255 '
-            'first')
+            'first'
+        )
     if image.shape[-1] == 4:
         alpha = image[..., 3:].astype(np.float32) / 255
         mixed = image[..., :3] * alpha + WHITE * (1 - alpha)

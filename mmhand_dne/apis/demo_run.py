@@ -1,4 +1,5 @@
 """A whole input to files, pictures and a report, in steps that can be resumed."""
+
 import shutil
 from pathlib import Path
 from typing import Iterator, Optional
@@ -35,10 +36,20 @@ class DemoRun:
         report: write ``report.html``.
     """
 
-    def __init__(self, inferencer: HandMeshInferencer, source, record: RunRecord,
-                 formats: tuple, kinds: tuple, where: dict, batch_size: int = 1,
-                 presence_thr: float = 0.5, smoothing: Optional[str] = None,
-                 show: bool = False, report: bool = False):
+    def __init__(
+        self,
+        inferencer: HandMeshInferencer,
+        source,
+        record: RunRecord,
+        formats: tuple,
+        kinds: tuple,
+        where: dict,
+        batch_size: int = 1,
+        presence_thr: float = 0.5,
+        smoothing: Optional[str] = None,
+        show: bool = False,
+        report: bool = False,
+    ):
         self.inferencer, self.source, self.record = inferencer, source, record
         self.formats, self.kinds, self.where = formats, kinds, where
         self.batch_size, self.presence_thr = batch_size, presence_thr
@@ -67,17 +78,24 @@ class DemoRun:
         skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
         notes = list(self.problems)
         if self.report and self.report_step > 1:
-            notes.append(f'the report shows one {unit} in {self.report_step}: '
-                         f'{MOST_ENTRIES} at the most')
+            notes.append(
+                f'the report shows one {unit} in {self.report_step}: '
+                f'{MOST_ENTRIES} at the most'
+            )
         done, hands = _some(count['done'], unit), _some(count['hands'], 'hand')
-        line = (f'{done}{skipped}: {hands}, {_some(count["without"], unit)} without; '
-                f'see {self.folder}')
+        line = (
+            f'{done}{skipped}: {hands}, {_some(count["without"], unit)} without; '
+            f'see {self.folder}'
+        )
         return '\n'.join([*(f'note: {text}' for text in notes), line])
 
     def _run_pictures(self) -> None:
         source = self.source
-        todo = [i for i, path in enumerate(source.sources)
-                if not self._kept(source.names[i], path)]
+        todo = [
+            i
+            for i, path in enumerate(source.sources)
+            if not self._kept(source.names[i], path)
+        ]
         self.counts['skipped'] = len(source) - len(todo)
         frames = (source.frame(i) for i in todo)
         with PictureSaver(self.folder, source) as saver:
@@ -85,15 +103,17 @@ class DemoRun:
                 files = write(result, self.folder, self.formats, frame.name)
                 files += saver.add(frame, self._draw(frame, result))
                 self._count(result)
-                self.record.add(frame.name, frame.source, files, len(result.hands),
-                                result.problem)
+                self.record.add(
+                    frame.name, frame.source, files, len(result.hands), result.problem
+                )
                 self._remember(frame, result)
         if self.report:
             self._recall(set(range(len(source))) - set(todo))
 
     def _kept(self, name: str, path: str) -> bool:
         return self.record.has(name, path) and not (
-            self.report and 'json' not in self.formats)
+            self.report and 'json' not in self.formats
+        )
 
     def _recall(self, indices: set[int]) -> None:
         """Read what an earlier run found, for the report."""
@@ -102,10 +122,12 @@ class DemoRun:
             self._remember(self.source.frame(i), result)
         self.entries.sort(key=lambda entry: entry[0].index)
 
-    def _predicted(self, frames: Iterator[Frame], total: int
-                   ) -> Iterator[tuple[Frame, ImageResult]]:
+    def _predicted(
+        self, frames: Iterator[Frame], total: int
+    ) -> Iterator[tuple[Frame, ImageResult]]:
         jobs = self.inferencer.run(
-            frames, self.batch_size, len(self.source), **self.where)
+            frames, self.batch_size, len(self.source), **self.where
+        )
         for job in track(jobs, description='Inference', total=total or None):
             yield job.frame, self.inferencer.result_of(job, self.presence_thr)
 
@@ -114,6 +136,7 @@ class DemoRun:
         if not kinds:
             return {}
         from .drawing import draw_frame, show_picture
+
         drawn = draw_frame(frame, result, kinds)
         if self.show and drawn:
             show_picture(next(iter(drawn.values())), frame.source)
@@ -166,31 +189,41 @@ class DemoRun:
     def _in_time(self, results: list[ImageResult]) -> list[ImageResult]:
         """The results with tracks, smoothed if asked for."""
         from .tracking import track as track_hands
+
         results = list(track_hands(results))
         if self.smoothing:
             from .smoothing import smooth
-            results = smooth(results, self.smoothing, self.source.fps,
-                             hand_model=self.inferencer.model.hand_model)
+
+            results = smooth(
+                results,
+                self.smoothing,
+                self.source.fps,
+                hand_model=self.inferencer.model.hand_model,
+            )
         return results
 
     def _draw_video(self, results: list[ImageResult]) -> Path:
         from .drawing import draw_frame, show_picture, video_size
+
         kinds = self.kinds[:1]
         with PictureSaver(self.folder, self.source) as saver:
-            pairs = track(zip(self.source, results), description='Drawing',
-                          total=len(results))
+            pairs = track(
+                zip(self.source, results), description='Drawing', total=len(results)
+            )
             for frame, result in pairs:
                 size = None if frame.image is None else max(video_size(frame.image))
                 drawn = draw_frame(frame, result, kinds, size)
                 saver.add(frame, drawn)
                 if self.show and drawn:
-                    show_picture(next(iter(drawn.values())), frame.source,
-                                 1 / self.source.fps)
+                    show_picture(
+                        next(iter(drawn.values())), frame.source, 1 / self.source.fps
+                    )
         return saver.path
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window."""
         from .drawing import draw_frame, show_picture
+
         jobs = self.inferencer.run(self.source, 1, 0, **self.where)
         for job in jobs:
             result = self.inferencer.result_of(job, self.presence_thr)
@@ -198,7 +231,8 @@ class DemoRun:
             self._count(result)
             drawn = draw_frame(job.frame, result, self.kinds[:1] or ('overlay',))
             if drawn and not show_picture(
-                    next(iter(drawn.values())), 'hands', wait_time=1e-3):
+                next(iter(drawn.values())), 'hands', wait_time=1e-3
+            ):
                 return
 
     def _remember(self, frame: Frame, result: ImageResult) -> None:
@@ -206,8 +240,11 @@ class DemoRun:
 
         As JPEG: two dozen large photographs would not fit into memory otherwise.
         """
-        if (self.report and frame.image is not None
-                and frame.index % self.report_step == 0):
+        if (
+            self.report
+            and frame.image is not None
+            and frame.index % self.report_step == 0
+        ):
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
             self.entries.append((result, cv2.imencode('.jpg', frame.image, quality)[1]))
 
@@ -217,10 +254,16 @@ class DemoRun:
         def downloads(result: ImageResult) -> dict[str, bytes]:
             return result_files(result, DOWNLOADS, self.source.name_of(result.index))
 
-        entries = ((result, cv2.imdecode(picture, cv2.IMREAD_COLOR)[..., ::-1])
-                   for result, picture in self.entries)
-        write_report(self.folder / 'report.html', entries, downloads,
-                     f'Hands of {Path(self.source.title).name}')
+        entries = (
+            (result, cv2.imdecode(picture, cv2.IMREAD_COLOR)[..., ::-1])
+            for result, picture in self.entries
+        )
+        write_report(
+            self.folder / 'report.html',
+            entries,
+            downloads,
+            f'Hands of {Path(self.source.title).name}',
+        )
 
 
 def _some(count: int, unit: str) -> str:

@@ -1,4 +1,5 @@
 """Finding hands: MMDetection's models or MediaPipe, where they are installed."""
+
 import inspect
 from typing import Callable, Optional, Sequence, Union
 
@@ -12,9 +13,12 @@ LEAST_CONFIDENCE = 0.3  # of MediaPipe's own search
 Detector = Callable[[np.ndarray, float, float], list[HandBox]]
 
 
-def build_detector(det_model: Union[None, str, dict], det_weights: Optional[str] = None,
-                   det_cat_ids: Union[None, int, Sequence[int]] = None,
-                   device: Optional[str] = None) -> Optional[Detector]:
+def build_detector(
+    det_model: Union[None, str, dict],
+    det_weights: Optional[str] = None,
+    det_cat_ids: Union[None, int, Sequence[int]] = None,
+    device: Optional[str] = None,
+) -> Optional[Detector]:
     """What finds tight boxes in a picture; None: the whole picture is the box.
 
     It is called with a picture (H, W, 3) BGR, the lowest score of a box (MediaPipe: of
@@ -46,7 +50,8 @@ class MMDetDetector:
             raise ImportError(
                 f'the detector {model} needs MMDetection, which is not installed '
                 f'({error}); pip install mmcv and "mmdet>=3.0.0,<3.3.0", or give '
-                'boxes') from error
+                'boxes'
+            ) from error
         options = dict(model=model, weights=weights, device=device, scope='mmdet')
         if 'show_progress' in inspect.signature(DetInferencer).parameters:
             options['show_progress'] = False
@@ -54,16 +59,21 @@ class MMDetDetector:
         cat_ids = 0 if cat_ids is None else cat_ids
         self.cat_ids = np.atleast_1d(np.asarray(cat_ids))
 
-    def __call__(self, image: np.ndarray, bbox_thr: float, nms_thr: float
-                 ) -> list[HandBox]:
-        found = self.inferencer(
-            image, return_datasamples=True)['predictions'][0].pred_instances
+    def __call__(
+        self, image: np.ndarray, bbox_thr: float, nms_thr: float
+    ) -> list[HandBox]:
+        found = self.inferencer(image, return_datasamples=True)['predictions'][
+            0
+        ].pred_instances
         boxes, scores, labels = (
-            np.asarray(found[name].cpu()) for name in ('bboxes', 'scores', 'labels'))
+            np.asarray(found[name].cpu()) for name in ('bboxes', 'scores', 'labels')
+        )
         kept = np.isin(labels, self.cat_ids) & (scores > bbox_thr)
         boxes, scores = boxes[kept], scores[kept]
-        return [HandBox(boxes[i].astype(np.float64), kind='tight')
-                for i in without_overlaps(boxes, scores, nms_thr)]
+        return [
+            HandBox(boxes[i].astype(np.float64), kind='tight')
+            for i in without_overlaps(boxes, scores, nms_thr)
+        ]
 
 
 class MediaPipeDetector:
@@ -76,19 +86,29 @@ class MediaPipeDetector:
             raise ImportError(
                 'the detector mediapipe needs the package mediapipe with its '
                 f'"solutions", which is not installed ({error}); pip install '
-                '"mediapipe<0.10.22", or give boxes') from error
-        self.hands = Hands(static_image_mode=True, max_num_hands=max_hands,
-                           min_detection_confidence=LEAST_CONFIDENCE)
+                '"mediapipe<0.10.22", or give boxes'
+            ) from error
+        self.hands = Hands(
+            static_image_mode=True,
+            max_num_hands=max_hands,
+            min_detection_confidence=LEAST_CONFIDENCE,
+        )
 
-    def __call__(self, image: np.ndarray, bbox_thr: float, nms_thr: float
-                 ) -> list[HandBox]:
+    def __call__(
+        self, image: np.ndarray, bbox_thr: float, nms_thr: float
+    ) -> list[HandBox]:
         height, width = image.shape[:2]
         found = self.hands.process(np.ascontiguousarray(image[..., ::-1]))
         boxes, scores = [], []
-        for landmarks, handedness in zip(found.multi_hand_landmarks or (),
-                                         found.multi_handedness or ()):
-            points = np.array([[mark.x * width, mark.y * height]
-                               for mark in landmarks.landmark]) - 0.5
+        for landmarks, handedness in zip(
+            found.multi_hand_landmarks or (), found.multi_handedness or ()
+        ):
+            points = (
+                np.array(
+                    [[mark.x * width, mark.y * height] for mark in landmarks.landmark]
+                )
+                - 0.5
+            )
             corners = np.concatenate([points.min(0), points.max(0)])
             # MediaPipe names the side as in a mirror, as a front camera shows it.
             guess = handedness.classification[0]
@@ -104,13 +124,13 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes (4,)."""
     extent = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     common = float(np.prod(extent.clip(min=0)))
-    areas = sum(float(np.prod((box[2:] - box[:2]).clip(min=0)))
-                for box in (first, second))
+    areas = sum(
+        float(np.prod((box[2:] - box[:2]).clip(min=0))) for box in (first, second)
+    )
     return common / max(areas - common, 1e-9)
 
 
-def without_overlaps(boxes: Sequence, scores: Sequence, threshold: float
-                     ) -> list[int]:
+def without_overlaps(boxes: Sequence, scores: Sequence, threshold: float) -> list[int]:
     """Indices of the boxes to keep, best first: no two overlap by more.
 
     Args:

@@ -1,4 +1,5 @@
 """Pictures of results, for a window or a file."""
+
 from typing import Sequence
 
 import cv2
@@ -12,8 +13,9 @@ from .inputs import Frame
 LONGEST = 1280  # pixels of a video's longer side
 
 
-def draw_frame(frame: Frame, result: ImageResult, kinds: Sequence[str],
-               size: int | None = None) -> dict[str, np.ndarray]:
+def draw_frame(
+    frame: Frame, result: ImageResult, kinds: Sequence[str], size: int | None = None
+) -> dict[str, np.ndarray]:
     """Pictures (H, W, 3) uint8 RGB by kind; none of what could not be decoded.
 
     Args:
@@ -56,6 +58,7 @@ def show_picture(picture: np.ndarray, title: str, wait_time: float = 0) -> bool:
         cv2.imshow(title, np.ascontiguousarray(picture[..., ::-1]))
         key = cv2.waitKey(max(int(1000 * wait_time), 1) if wait_time else 0) & 0xFF
     except cv2.error as error:
-        raise ValueError('there is no display to show pictures on; write them to a '
-                         'folder instead') from error
+        raise ValueError(
+            'there is no display to show pictures on; write them to a folder instead'
+        ) from error
     return key not in (27, ord('q'))

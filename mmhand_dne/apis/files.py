@@ -1,4 +1,5 @@
 """Files that appear whole or not at all."""
+
 import os
 import tempfile
 from contextlib import suppress
@@ -29,8 +30,10 @@ def write_whole(path: Union[str, Path], content: bytes) -> Path:
         with suppress(OSError):
             partial.unlink()
         if isinstance(error, OSError):
-            raise OSError(f'{path}: cannot be written ({error.strerror}); choose '
-                          'another output folder') from error
+            raise OSError(
+                f'{path}: cannot be written ({error.strerror}); choose '
+                'another output folder'
+            ) from error
         raise
     return path
 
@@ -47,13 +50,16 @@ def check_folder(folder: Union[str, Path]) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(f'{folder}: nothing can be written there ({error.strerror}); '
-                      'choose another output folder') from error
+        raise OSError(
+            f'{folder}: nothing can be written there ({error.strerror}); '
+            'choose another output folder'
+        ) from error
     return folder
 
 
-def write_picture(path: Union[str, Path], picture: np.ndarray, quality: int = 92
-                  ) -> Path:
+def write_picture(
+    path: Union[str, Path], picture: np.ndarray, quality: int = 92
+) -> Path:
     """Write (H, W, 3) uint8 RGB as .jpg or .png."""
     bgr = np.ascontiguousarray(picture[..., ::-1])
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]

@@ -1,4 +1,5 @@
 """Hand meshes of pictures, in the shape of MMPose's inferencers."""
+
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Iterable, Iterator, Optional, Sequence, Union
@@ -59,13 +60,20 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     visualize_kwargs = {'return_vis', 'show', 'wait_time', 'vis_out_dir', 'kinds'}
     postprocess_kwargs = {'pred_out_dir', 'formats'}
 
-    def __init__(self, model=None, weights: Optional[str] = None,
-                 device: Optional[str] = None, scope: Optional[str] = 'mmpose',
-                 show_progress: bool = False, det_model: Union[None, str, dict] = None,
-                 det_weights: Optional[str] = None,
-                 det_cat_ids: Union[None, int, Sequence[int]] = None,
-                 flip_test: Optional[bool] = None, output_maps: bool = False,
-                 cfg_options: Optional[dict] = None):
+    def __init__(
+        self,
+        model=None,
+        weights: Optional[str] = None,
+        device: Optional[str] = None,
+        scope: Optional[str] = 'mmpose',
+        show_progress: bool = False,
+        det_model: Union[None, str, dict] = None,
+        det_weights: Optional[str] = None,
+        det_cat_ids: Union[None, int, Sequence[int]] = None,
+        flip_test: Optional[bool] = None,
+        output_maps: bool = False,
+        cfg_options: Optional[dict] = None,
+    ):
         cfg = config_of(model, cfg_options)
         test_cfg = dict(cfg.model.get('test_cfg') or {})
         if flip_test is not None:
@@ -82,11 +90,14 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         hooks = cfg.get('default_hooks') or {}
         allowed = (hooks.get('checkpoint_match') or {}).get('allow_unexpected', ())
         problems = what_differs(
-            model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE))
+            model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE)
+        )
         if problems:
-            raise ValueError(f'the checkpoint {self.weights} is not of this model: '
-                             f'{"; ".join(problems)}; use the config it was trained '
-                             'with')
+            raise ValueError(
+                f'the checkpoint {self.weights} is not of this model: '
+                f'{"; ".join(problems)}; use the config it was trained '
+                'with'
+            )
         _load_checkpoint_to_model(model, checkpoint)
 
     def _init_pipeline(self, cfg) -> CropPipeline:
@@ -99,9 +110,14 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def _init_visualizer(self, cfg) -> None:
         """Results are drawn by ``draw_result``, which needs no visualizer."""
 
-    def __call__(self, inputs: GIVEN, return_datasamples: bool = False,
-                 batch_size: int = 1, out_dir: Optional[str] = None, **kwargs
-                 ) -> Iterator[dict]:
+    def __call__(
+        self,
+        inputs: GIVEN,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        out_dir: Optional[str] = None,
+        **kwargs,
+    ) -> Iterator[dict]:
         """Yield ``dict(predictions, visualization)`` for each picture, in order.
 
         Args:
@@ -133,17 +149,20 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             saver = None
             if drawing.get('vis_out_dir'):
                 saver = stack.enter_context(
-                    PictureSaver(drawing['vis_out_dir'], source))
+                    PictureSaver(drawing['vis_out_dir'], source)
+                )
             jobs = self.run(source, batch_size, count=len(source), **before)
             for job in self._tracked(jobs, len(source)):
                 result = self.result_of(job, **during)
                 pictures = self.visualize([job.frame], [result], saver=saver, **drawing)
                 samples = job.samples if return_datasamples else None
-                yield self.postprocess([result], pictures, samples,
-                                       name=job.frame.name, **after)
+                yield self.postprocess(
+                    [result], pictures, samples, name=job.frame.name, **after
+                )
 
-    def results(self, inputs: GIVEN, batch_size: int = 1, **kwargs
-                ) -> Iterator[ImageResult]:
+    def results(
+        self, inputs: GIVEN, batch_size: int = 1, **kwargs
+    ) -> Iterator[ImageResult]:
         """Yield the typed result of each picture; arguments as of calling it."""
         for found in self(inputs, batch_size=batch_size, **kwargs):
             yield found['predictions'][0]
@@ -153,8 +172,9 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             return jobs
         return track(jobs, description='Inference', total=count or None)
 
-    def run(self, frames: Iterable[Frame], batch_size: int = 1, count: int = 0,
-            **kwargs) -> Iterator[Job]:
+    def run(
+        self, frames: Iterable[Frame], batch_size: int = 1, count: int = 0, **kwargs
+    ) -> Iterator[Job]:
         """Run the model over pictures; for callers that choose them.
 
         Args:
@@ -166,9 +186,16 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         jobs = self.preprocess(frames, count=count, **kwargs)
         return in_batches(jobs, batch_size, self.forward)
 
-    def preprocess(self, inputs: Iterable[Frame], count: int = 0, bboxes=None,
-                   side: Optional[str] = None, intrinsics=None, bbox_thr: float = 0.3,
-                   nms_thr: float = 0.3) -> Iterator[Job]:
+    def preprocess(
+        self,
+        inputs: Iterable[Frame],
+        count: int = 0,
+        bboxes=None,
+        side: Optional[str] = None,
+        intrinsics=None,
+        bbox_thr: float = 0.3,
+        nms_thr: float = 0.3,
+    ) -> Iterator[Job]:
         """Cut the crops of each picture; arguments as of calling the inferencer."""
         check_side(side)
         camera = read_intrinsics(intrinsics)
@@ -180,19 +207,27 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 yield job
                 continue
             height, width = frame.image.shape[:2]
-            matrix = conventional_intrinsics((width, height)) if camera is None else (
-                camera)
+            matrix = (
+                conventional_intrinsics((width, height)) if camera is None else (camera)
+            )
             for box in self._boxes(job, given, side, bbox_thr, nms_thr):
                 problem = check_box(box, (width, height))
                 if problem:
                     job.notes.append(f'{frame.source}: {problem}')
                 else:
                     job.crops += self.pipeline.crops(
-                        frame.image, box, matrix, frame.source)
+                        frame.image, box, matrix, frame.source
+                    )
             yield job
 
-    def _boxes(self, job: Job, given: Optional[GivenBoxes], side: Optional[str],
-               bbox_thr: float, nms_thr: float) -> list[HandBox]:
+    def _boxes(
+        self,
+        job: Job,
+        given: Optional[GivenBoxes],
+        side: Optional[str],
+        bbox_thr: float,
+        nms_thr: float,
+    ) -> list[HandBox]:
         frame = job.frame
         boxes = given.of(frame.index, frame.source) if given else None
         if given is not None:
@@ -216,14 +251,22 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         """The typed result of a picture whose crops have been predicted."""
         return result_of(job, self.reader, presence_thr)
 
-    def visualize(self, inputs: list[Frame], preds: list[ImageResult],
-                  return_vis: bool = False, show: bool = False, wait_time: float = 0,
-                  vis_out_dir: str = '', kinds: Sequence[str] = ('overlay',),
-                  saver: Optional[PictureSaver] = None) -> list[np.ndarray]:
+    def visualize(
+        self,
+        inputs: list[Frame],
+        preds: list[ImageResult],
+        return_vis: bool = False,
+        show: bool = False,
+        wait_time: float = 0,
+        vis_out_dir: str = '',
+        kinds: Sequence[str] = ('overlay',),
+        saver: Optional[PictureSaver] = None,
+    ) -> list[np.ndarray]:
         """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
         if not (return_vis or show or saver):
             return []
         from .drawing import draw_frame, show_picture
+
         pictures = []
         for frame, result in zip(inputs, preds):
             drawn = draw_frame(frame, result, kinds)
@@ -234,27 +277,40 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 show_picture(pictures[-1], frame.source, wait_time)
         return pictures if return_vis else []
 
-    def postprocess(self, preds: list[ImageResult], visualization: list,
-                    samples: Optional[list] = None, pred_out_dir: str = '',
-                    formats: Sequence[str] = ('json',), name: str = '') -> dict:
+    def postprocess(
+        self,
+        preds: list[ImageResult],
+        visualization: list,
+        samples: Optional[list] = None,
+        pred_out_dir: str = '',
+        formats: Sequence[str] = ('json',),
+        name: str = '',
+    ) -> dict:
         """Write the files about a picture and hand over what was found."""
         if pred_out_dir:
             from .result_writers import write
+
             for result in preds:
                 write(result, pred_out_dir, formats, name)
-        return dict(predictions=preds if samples is None else samples,
-                    visualization=visualization)
+        return dict(
+            predictions=preds if samples is None else samples,
+            visualization=visualization,
+        )
 
 
 def check_files(weights: Optional[str], device: Optional[str]) -> str:
     """Refuse a checkpoint or a device that is not there, before anything is built."""
     if weights is None:
-        raise ValueError('HandMeshInferencer needs weights: the checkpoint of the '
-                         'config; a model without them predicts noise')
+        raise ValueError(
+            'HandMeshInferencer needs weights: the checkpoint of the '
+            'config; a model without them predicts noise'
+        )
     weights = str(weights)
     if '://' not in weights and not Path(weights).is_file():
-        raise FileNotFoundError(f'cannot load the checkpoint {weights}: there is no '
-                                'such file; check the path')
+        raise FileNotFoundError(
+            f'cannot load the checkpoint {weights}: there is no '
+            'such file; check the path'
+        )
     if str(device).startswith('cuda') and not torch.cuda.is_available():
         raise ValueError(f'device {device}: torch sees no GPU here; use cpu')
     return weights

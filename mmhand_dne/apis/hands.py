@@ -1,4 +1,5 @@
 """From predictions on crops to hands in the picture's frame."""
+
 from typing import Sequence
 
 import numpy as np
@@ -37,11 +38,14 @@ class HandReader:
         self.perspective = isinstance(head, MANODecoderHead) and not self.refines
         faces = model.hand_model.faces.cpu().numpy()
         # A mirrored right hand is wound the other way round.
-        self.faces = dict(right=faces[0], left=(
-            faces[1] if len(faces) > 1 else faces[0][:, ::-1].copy()))
+        self.faces = dict(
+            right=faces[0],
+            left=(faces[1] if len(faces) > 1 else faces[0][:, ::-1].copy()),
+        )
 
-    def read(self, samples: Sequence, crops: Sequence[Crop], metric: bool
-             ) -> list[list[HandResult]]:
+    def read(
+        self, samples: Sequence, crops: Sequence[Crop], metric: bool
+    ) -> list[list[HandResult]]:
         """The hands of each crop, whatever their presence.
 
         Args:
@@ -53,19 +57,24 @@ class HandReader:
         roots = self._mano_roots(views)
         points = self._in_crops(views)
         return [
-            [self._hand(view, crop, side, roots[i], points[i], metric)
-             for side in crop.sides]
-            for i, (view, crop) in enumerate(zip(views, crops))]
+            [
+                self._hand(view, crop, side, roots[i], points[i], metric)
+                for side in crop.sides
+            ]
+            for i, (view, crop) in enumerate(zip(views, crops))
+        ]
 
     @torch.no_grad()
     def _mano_roots(self, views: list['CropView']) -> np.ndarray:
         """(B, H, 3) wrists in MANO's frame, of the upright global rotations."""
         hand = self.model.hand_model
         like = hand.template
-        turns = np.stack([view.rotations for view in views])[:, :self.num_slots]
+        turns = np.stack([view.rotations for view in views])[:, : self.num_slots]
         betas = np.stack([view.pred.mano_betas[0] for view in views])
-        mesh = hand(torch.as_tensor(turns).to(like),
-                    torch.as_tensor(betas[:, :self.num_slots]).to(like))
+        mesh = hand(
+            torch.as_tensor(turns).to(like),
+            torch.as_tensor(betas[:, : self.num_slots]).to(like),
+        )
         return mesh.root.double().cpu().numpy()
 
     @torch.no_grad()
@@ -76,12 +85,20 @@ class HandReader:
             wanted['coarse'] = 'coarse_vertices'
         found = []
         for view in views:
-            found.append({
-                name: self._ndc(
-                    view.tensor(field),
-                    view.tensor('coarse_camera' if name == 'coarse' else 'hand_camera'),
-                    view.tensor('hand_root'))[0].double().numpy()
-                for name, field in wanted.items()})
+            found.append(
+                {
+                    name: self._ndc(
+                        view.tensor(field),
+                        view.tensor(
+                            'coarse_camera' if name == 'coarse' else 'hand_camera'
+                        ),
+                        view.tensor('hand_root'),
+                    )[0]
+                    .double()
+                    .numpy()
+                    for name, field in wanted.items()
+                }
+            )
         return found
 
     def _ndc(self, points: Tensor, camera: Tensor, root: Tensor) -> Tensor:
@@ -104,23 +121,32 @@ class HandReader:
         place = view.place(camera)
         camera[0, 1] *= -1 if view.flip else 1
         fields = dict(
-            side=side, presence=float(pred.hand_presence[0, slot]),
+            side=side,
+            presence=float(pred.hand_presence[0, slot]),
             vertices=view.to_axes(pred.hand_vertices[0, slot] - wrist),
             joints=view.to_axes(pred.hand_joints[0, slot] - wrist),
-            faces=self.faces[side], mano=self._mano(view, slot, roots, place - wrist),
-            translation=view.to_axes(place), intrinsics=crop.intrinsics,
-            metric=metric, joints_2d=view.to_pixels(points['joints'][slot]),
+            faces=self.faces[side],
+            mano=self._mano(view, slot, roots, place - wrist),
+            translation=view.to_axes(place),
+            intrinsics=crop.intrinsics,
+            metric=metric,
+            joints_2d=view.to_pixels(points['joints'][slot]),
             vertices_2d=view.to_pixels(points['vertices'][slot]),
-            box=np.asarray(crop.box.corners), crop_camera=camera,
-            crop_affine=upright_affine(view.affine, view.flip, view.width, size))
+            box=np.asarray(crop.box.corners),
+            crop_camera=camera,
+            crop_affine=upright_affine(view.affine, view.flip, view.width, size),
+        )
         if self.refines:
             coarse = pred.coarse_vertices[0, slot] - pred.coarse_joints[0, slot, WRIST]
-            fields.update(coarse_vertices=view.to_axes(coarse),
-                          coarse_vertices_2d=view.to_pixels(points['coarse'][slot]))
+            fields.update(
+                coarse_vertices=view.to_axes(coarse),
+                coarse_vertices_2d=view.to_pixels(points['coarse'][slot]),
+            )
         if 'hand_joint_covariance' in pred:
             fields.update(self._error_bars(view, slot))
         return HandResult(
-            **{name: _as_float32(value) for name, value in fields.items()})
+            **{name: _as_float32(value) for name, value in fields.items()}
+        )
 
     def _mano(self, view, slot, roots, origin) -> ManoParameters:
         turns = view.rotations[slot]
@@ -132,7 +158,8 @@ class HandReader:
             global_orient=_as_float32(vectors[0]),
             hand_pose=_as_float32(vectors[1:].ravel()),
             betas=_as_float32(view.pred.mano_betas[0, slot]),
-            transl=_as_float32(view.to_axes(origin) - root))
+            transl=_as_float32(view.to_axes(origin) - root),
+        )
 
     def _error_bars(self, view, slot) -> dict[str, np.ndarray]:
         covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
@@ -140,8 +167,11 @@ class HandReader:
         blocks = np.zeros((21, 3, 3))
         blocks[1:] = np.einsum('jajb->jab', covariance.reshape(20, 3, 20, 3))
         spread = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
-        return dict(joint_covariance=blocks, joint_covariance_full=covariance,
-                    joint_std=MILLIMETRES * spread)
+        return dict(
+            joint_covariance=blocks,
+            joint_covariance_full=covariance,
+            joint_std=MILLIMETRES * spread,
+        )
 
 
 class CropView:
@@ -166,7 +196,8 @@ class CropView:
         the camera, in the crop's axes.
         """
         return metric_translation(
-            torch.from_numpy(camera), self.intrinsics, self.size).numpy()
+            torch.from_numpy(camera), self.intrinsics, self.size
+        ).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) in the crop's camera axes to the picture's."""

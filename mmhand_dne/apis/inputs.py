@@ -1,4 +1,5 @@
 """What a user gives: pictures, folders, patterns, videos, a camera, arrays."""
+
 import glob
 import os
 import re
@@ -11,10 +12,35 @@ import numpy as np
 from .decoding import check_array, read_image
 from .video import Video, Webcam
 
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',
-                 '.ppm', '.pgm', '.jp2', '.jfif')
-VIDEO_ENDINGS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg',
-                 '.wmv', '.flv', '.ogv', '.3gp', '.mts')
+IMAGE_ENDINGS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.webp',
+    '.gif',
+    '.ppm',
+    '.pgm',
+    '.jp2',
+    '.jfif',
+)
+VIDEO_ENDINGS = (
+    '.mp4',
+    '.avi',
+    '.mov',
+    '.mkv',
+    '.webm',
+    '.m4v',
+    '.mpg',
+    '.mpeg',
+    '.wmv',
+    '.flv',
+    '.ogv',
+    '.3gp',
+    '.mts',
+)
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
 GIVEN = Union[str, Path, np.ndarray, Sequence]
 
@@ -50,7 +76,8 @@ class Pictures:
         self.items = list(items)
         self.sources = [
             f'array {i}' if isinstance(item, np.ndarray) else str(item)
-            for i, item in enumerate(self.items)]
+            for i, item in enumerate(self.items)
+        ]
         self.names = distinct_names(self.sources)
 
     def __len__(self) -> int:
@@ -97,8 +124,11 @@ class Frames:
 
     def __iter__(self) -> Iterator[Frame]:
         for number, image in self.video:
-            problem = '' if image is not None else (
-                f'{self.source}: frame {number} could not be decoded')
+            problem = (
+                ''
+                if image is not None
+                else (f'{self.source}: frame {number} could not be decoded')
+            )
             yield Frame(number, self.source, self.name_of(number), image, problem)
 
     def name_of(self, index: int) -> str:
@@ -128,11 +158,14 @@ def open_input(inputs: GIVEN) -> Union[Pictures, Frames]:
     items = list(inputs)
     if not items:
         raise ValueError('the list of inputs is empty; give at least one image')
-    wrong = next((item for item in items
-                  if not isinstance(item, (str, Path, np.ndarray))), None)
+    wrong = next(
+        (item for item in items if not isinstance(item, (str, Path, np.ndarray))), None
+    )
     if wrong is not None:
-        raise ValueError(f'an input is a {type(wrong).__name__}; expected paths of '
-                         'images or arrays (H, W, 3)')
+        raise ValueError(
+            f'an input is a {type(wrong).__name__}; expected paths of '
+            'images or arrays (H, W, 3)'
+        )
     return Pictures(items)
 
 
@@ -143,11 +176,16 @@ def _open_path(path: str) -> Union[Pictures, Frames]:
     if '://' in path:
         raise ValueError(f'{path}: is an address; download the file first')
     if os.path.isdir(path):
-        found = sorted(str(entry) for entry in Path(path).iterdir()
-                       if entry.suffix.lower() in IMAGE_ENDINGS)
+        found = sorted(
+            str(entry)
+            for entry in Path(path).iterdir()
+            if entry.suffix.lower() in IMAGE_ENDINGS
+        )
         if not found:
-            raise ValueError(f'{path}: the folder has no image ('
-                             f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path')
+            raise ValueError(
+                f'{path}: the folder has no image ('
+                f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
+            )
         return Pictures(found)
     if os.path.exists(path):
         ending = Path(path).suffix.lower()
@@ -155,8 +193,11 @@ def _open_path(path: str) -> Union[Pictures, Frames]:
             return Frames(Video(path), path)
         return Pictures([path])
     if glob.has_magic(path):
-        found = sorted(name for name in glob.glob(path, recursive=True)
-                       if name.lower().endswith(IMAGE_ENDINGS))
+        found = sorted(
+            name
+            for name in glob.glob(path, recursive=True)
+            if name.lower().endswith(IMAGE_ENDINGS)
+        )
         if found:
             return Pictures(found)
         raise ValueError(f'{path}: no image matches this pattern; check it')
@@ -169,11 +210,15 @@ def distinct_names(sources: Sequence[str]) -> list[str]:
     Names differ also where a file system ignores the case of letters.
     """
     names = [Path(source).stem for source in sources]
-    for longer in (lambda path: path.name.replace('.', '_'),
-                   lambda path: '_'.join(path.with_suffix('').parts[-2:])):
+    for longer in (
+        lambda path: path.name.replace('.', '_'),
+        lambda path: '_'.join(path.with_suffix('').parts[-2:]),
+    ):
         counts = Counter(name.casefold() for name in names)
-        names = [longer(Path(source)) if counts[name.casefold()] > 1 else name
-                 for name, source in zip(names, sources)]
+        names = [
+            longer(Path(source)) if counts[name.casefold()] > 1 else name
+            for name, source in zip(names, sources)
+        ]
     seen: Counter = Counter()
     for i, name in enumerate(names):
         seen[name.casefold()] += 1

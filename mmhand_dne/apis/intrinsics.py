@@ -1,4 +1,5 @@
 """The camera of a picture: given, or the convention where nothing is known."""
+
 import json
 from pathlib import Path
 from typing import Optional, Union
@@ -17,12 +18,14 @@ def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
     [decided].
     """
     focal = float(full_image_focal(torch.tensor([float(side) for side in size])))
-    return np.array([[focal, 0, (size[0] - 1) / 2], [0, focal, (size[1] - 1) / 2],
-                     [0, 0, 1.0]])
+    return np.array(
+        [[focal, 0, (size[0] - 1) / 2], [0, focal, (size[1] - 1) / 2], [0, 0, 1.0]]
+    )
 
 
-def read_intrinsics(given: Union[None, str, Path, list, np.ndarray]
-                    ) -> Optional[np.ndarray]:
+def read_intrinsics(
+    given: Union[None, str, Path, list, np.ndarray],
+) -> Optional[np.ndarray]:
     """A camera matrix from what a user gives; None stays None.
 
     Args:
@@ -47,13 +50,18 @@ def read_intrinsics(given: Union[None, str, Path, list, np.ndarray]
     if matrix.shape == (9,):
         matrix = matrix.reshape(3, 3)
     if matrix.shape != (3, 3):
-        raise ValueError(f'{origin}: a camera of shape {matrix.shape}; expected a 3x3 '
-                         'matrix or four numbers fx, fy, cx, cy')
+        raise ValueError(
+            f'{origin}: a camera of shape {matrix.shape}; expected a 3x3 '
+            'matrix or four numbers fx, fy, cx, cy'
+        )
     upright = np.allclose(matrix[2], (0, 0, 1)) and abs(matrix[1, 0]) < 1e-9
-    if not (np.isfinite(matrix).all() and upright and matrix[0, 0] > 0
-            and matrix[1, 1] > 0):
-        raise ValueError(f'{origin}: {matrix.tolist()} is no camera matrix; expected '
-                         '[[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0')
+    if not (
+        np.isfinite(matrix).all() and upright and matrix[0, 0] > 0 and matrix[1, 1] > 0
+    ):
+        raise ValueError(
+            f'{origin}: {matrix.tolist()} is no camera matrix; expected '
+            '[[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0'
+        )
     return matrix
 
 
@@ -63,13 +71,16 @@ def _read(path: Path):
             return np.load(path, allow_pickle=False)
         text = path.read_text(encoding='utf-8')
     except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror}); check the path '
-                         'of the camera') from error
+        raise ValueError(
+            f'{path}: cannot be read ({error.strerror}); check the path of the camera'
+        ) from error
     try:
         if path.suffix == '.json':
             value = json.loads(text)
             return value.get('K', value) if isinstance(value, dict) else value
         return [float(number) for number in text.replace(',', ' ').split()]
     except ValueError as error:
-        raise ValueError(f'{path}: holds no camera ({error}); expected four numbers '
-                         'fx fy cx cy, or a 3x3 matrix') from error
+        raise ValueError(
+            f'{path}: holds no camera ({error}); expected four numbers '
+            'fx fy cx cy, or a 3x3 matrix'
+        ) from error

@@ -1,4 +1,5 @@
 """Pictures on their way through the model, in batches that cross pictures."""
+
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Iterator
@@ -30,8 +31,9 @@ class Job:
         return len(self.samples) == len(self.crops)
 
 
-def in_batches(jobs: Iterable[Job], size: int, forward: Callable[[list[dict]], list]
-               ) -> Iterator[Job]:
+def in_batches(
+    jobs: Iterable[Job], size: int, forward: Callable[[list[dict]], list]
+) -> Iterator[Job]:
     """Run the crops of pictures in batches; pictures come back in their order.
 
     Args:

@@ -1,4 +1,5 @@
 """One picture's hands out of all its crops'."""
+
 import numpy as np
 from mmengine.logging import print_log
 
@@ -27,8 +28,9 @@ def result_of(job: Job, reader: HandReader, presence_thr: float) -> ImageResult:
         for crop, hands in zip(job.crops, per_crop):
             best = max(hand.presence for hand in hands)
             most = best if most is None else max(most, best)
-            found += [hand for hand in hands
-                      if crop.given or hand.presence >= presence_thr]
+            found += [
+                hand for hand in hands if crop.given or hand.presence >= presence_thr
+            ]
     if job.detected:
         found = without_doubles(found)
     found.sort(key=lambda hand: (SIDES.index(hand.side), -hand.presence))
@@ -36,18 +38,29 @@ def result_of(job: Job, reader: HandReader, presence_thr: float) -> ImageResult:
     if found and job.notes:
         print_log('; '.join(job.notes), 'current', level=30)
     if not found and not problem:
-        problem = (f'{frame.source}: no hand found (highest presence {most:.2f}, below '
-                   f'presence_thr {presence_thr:g})')
-    return ImageResult(frame.source, frame.index, tuple(int(s) for s in size),
-                       tuple(found), problem, maps_of(job))
+        problem = (
+            f'{frame.source}: no hand found (highest presence {most:.2f}, below '
+            f'presence_thr {presence_thr:g})'
+        )
+    return ImageResult(
+        frame.source,
+        frame.index,
+        tuple(int(s) for s in size),
+        tuple(found),
+        problem,
+        maps_of(job),
+    )
 
 
 def without_doubles(hands: list[HandResult]) -> list[HandResult]:
     """Each hand once, the more present of two."""
     kept: list[HandResult] = []
     for hand in sorted(hands, key=lambda hand: -hand.presence):
-        if all(hand.side != other.side or overlap(_extent(hand), _extent(other))
-               <= SAME_HAND for other in kept):
+        if all(
+            hand.side != other.side
+            or overlap(_extent(hand), _extent(other)) <= SAME_HAND
+            for other in kept
+        ):
             kept.append(hand)
     return kept
 

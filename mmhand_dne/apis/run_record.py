@@ -1,4 +1,5 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
+
 import json
 import os
 import shutil
@@ -27,14 +28,22 @@ class RunRecord:
         OSError: nothing can be written there.
     """
 
-    def __init__(self, folder: Union[str, Path], settings: dict[str, Any],
-                 overwrite: bool = False):
+    def __init__(
+        self,
+        folder: Union[str, Path],
+        settings: dict[str, Any],
+        overwrite: bool = False,
+    ):
         self.folder = check_folder(folder)
         settings = json.loads(json.dumps(settings))  # as it will be read back
         path = self.folder / SETTINGS
         found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
-        if found is not None and found != settings and not overwrite and (
-                self.folder / DONE).exists():
+        if (
+            found is not None
+            and found != settings
+            and not overwrite
+            and (self.folder / DONE).exists()
+        ):
             _refuse(found, settings, folder)
         if found != settings or overwrite:
             (self.folder / DONE).unlink(missing_ok=True)
@@ -58,15 +67,24 @@ class RunRecord:
     def has(self, name: str, source: str) -> bool:
         """Whether a picture is done, has not changed since, and its files are there."""
         entry = self.done.get(name)
-        return entry is not None and entry['stamp'] == stamp(source) and all(
-            (self.folder / file).exists() for file in entry['files'])
+        return (
+            entry is not None
+            and entry['stamp'] == stamp(source)
+            and all((self.folder / file).exists() for file in entry['files'])
+        )
 
-    def add(self, name: str, source: str, files: list[Path], hands: int,
-            problem: str = '') -> None:
+    def add(
+        self, name: str, source: str, files: list[Path], hands: int, problem: str = ''
+    ) -> None:
         """Note that a picture is done, after its files are written."""
         entry = dict(
-            name=name, source=source, stamp=stamp(source), hands=hands, problem=problem,
-            files=[os.path.relpath(file, self.folder) for file in files])
+            name=name,
+            source=source,
+            stamp=stamp(source),
+            hands=hands,
+            problem=problem,
+            files=[os.path.relpath(file, self.folder) for file in files],
+        )
         self.done[name] = entry
         with open(self.folder / DONE, 'a', encoding='utf-8') as file:
             file.write(json.dumps(entry, ensure_ascii=False) + '\n')
@@ -86,4 +104,5 @@ def _refuse(found: dict, wanted: dict, folder) -> None:
             raise ValueError(
                 f'{folder}: holds the results of a run with {key} '
                 f'{found.get(key)!r}, now {wanted.get(key)!r} is asked for; give '
-                'another --out-dir, or --overwrite')
+                'another --out-dir, or --overwrite'
+            )

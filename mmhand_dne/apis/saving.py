@@ -1,4 +1,5 @@
 """Pictures of an input's results, into a folder or a video."""
+
 from pathlib import Path
 from typing import Optional, Union
 
@@ -40,13 +41,16 @@ class PictureSaver:
     def add(self, frame: Frame, pictures: dict[str, np.ndarray]) -> list[Path]:
         """Write the pictures (H, W, 3) RGB of a frame; returns the paths of images."""
         if self.writer is None:
-            return [write_picture(self.folder / f'{frame.name}_{kind}.jpg', picture)
-                    for kind, picture in pictures.items()]
+            return [
+                write_picture(self.folder / f'{frame.name}_{kind}.jpg', picture)
+                for kind, picture in pictures.items()
+            ]
         self._add_to_video(frame, next(iter(pictures.values()), None))
         return []
 
     def _add_to_video(self, frame: Frame, picture: Optional[np.ndarray]) -> None:
         from .drawing import fitted, video_size
+
         if picture is None:
             if self.last is None:  # nothing to show yet, nor a size
                 self.missed += 1

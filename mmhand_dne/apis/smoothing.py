@@ -18,6 +18,7 @@ refine; joints, pictures' coordinates, camera and translation belong to it. Erro
 remain the model's own: smoothing removes the part of an error that changes from frame
 to frame, so they bound what is left from above.
 """
+
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +32,10 @@ METHODS = ('kalman', 'one_euro', 'none')
 
 
 def smooth(
-    results: Sequence[ImageResult], method: str = 'kalman', fps: float = 30.0, *,
+    results: Sequence[ImageResult],
+    method: str = 'kalman',
+    fps: float = 30.0,
+    *,
     hand_model=None,
 ) -> list[ImageResult]:
     """Smooth the tracked hands of a video.
@@ -57,8 +61,10 @@ def smooth(
     if not fps > 0:
         raise ValueError(f'fps is {fps}, expected frames a second above 0')
     if hand_model is None:
-        raise ValueError('smooth() needs hand_model to pose the mesh; give '
-                         'inferencer.model.hand_model')
+        raise ValueError(
+            'smooth() needs hand_model to pose the mesh; give '
+            'inferencer.model.hand_model'
+        )
     kalman = method == 'kalman'
     smoother = KalmanSeries() if kalman else OneEuroSeries(fps)
     return smooth_with(results, smoother, hand_model, fill=kalman)
@@ -91,7 +97,8 @@ def _check_tracked(result: ImageResult) -> None:
     if len(result.track_ids) != len(result.hands):
         raise ValueError(
             f'{result.source}: {len(result.hands)} hands but {len(result.track_ids)} '
-            'track_ids; pass the results through mmhand_dne.apis.tracking.track first')
+            'track_ids; pass the results through mmhand_dne.apis.tracking.track first'
+        )
 
 
 def _with_hands(
@@ -100,8 +107,11 @@ def _with_hands(
     if result.size == (0, 0):  # nothing decoded: there is no picture to have hands
         return result
     found = sorted(
-        found, key=lambda pair: (SIDES.index(pair[1].side), -pair[1].presence))
+        found, key=lambda pair: (SIDES.index(pair[1].side), -pair[1].presence)
+    )
     return replace(
-        result, hands=tuple(hand for _, hand in found),
+        result,
+        hands=tuple(hand for _, hand in found),
         track_ids=tuple(number for number, _ in found),
-        problem='' if found else result.problem)
+        problem='' if found else result.problem,
+    )

@@ -1,4 +1,5 @@
 """Which hand of a frame is which hand of the frame before."""
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -60,11 +61,15 @@ def assign(tracks: list[Track], result: ImageResult) -> dict[int, Track]:
     """The track of each hand that joins one, by the hand's place in the result."""
     if not tracks or not result.hands:
         return {}
-    cost = np.array([
-        [distance(one, hand, result.index) for one in tracks] for hand in result.hands])
+    cost = np.array(
+        [[distance(one, hand, result.index) for one in tracks] for hand in result.hands]
+    )
     rows, columns = linear_sum_assignment(cost)
-    return {int(row): tracks[column] for row, column in zip(rows, columns)
-            if cost[row, column] < FORBIDDEN}
+    return {
+        int(row): tracks[column]
+        for row, column in zip(rows, columns)
+        if cost[row, column] < FORBIDDEN
+    }
 
 
 def distance(before: Track, hand: HandResult, index: int) -> float:

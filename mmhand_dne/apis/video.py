@@ -1,4 +1,5 @@
 """Videos: reading every frame by its number, writing as many at the same rate."""
+
 import os
 from pathlib import Path
 from typing import Iterator, Optional, Union
@@ -28,8 +29,10 @@ class Video:
         capture = self._open()
         self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-                     int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        self.size = (
+            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        )
         capture.release()
 
     def _open(self) -> cv2.VideoCapture:
@@ -72,8 +75,10 @@ class Webcam:
     def __init__(self, device: int = 0):
         self.capture = cv2.VideoCapture(device)
         if not self.capture.isOpened():
-            raise ValueError(f'webcam:{device}: there is no such camera, or another '
-                             'program has it; try another number')
+            raise ValueError(
+                f'webcam:{device}: there is no such camera, or another '
+                'program has it; try another number'
+            )
         self.fps = self.capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
 
     def __len__(self) -> int:
@@ -105,11 +110,14 @@ class VideoWriter:
     def __init__(self, path: Union[str, Path], fps: float):
         self.path, self.fps = Path(path), fps
         self.partial = self.path.with_name(
-            f'.{self.path.stem}.partial{self.path.suffix}')
+            f'.{self.path.stem}.partial{self.path.suffix}'
+        )
         self.writer, self.size, self.count = None, None, 0
         if self.path.suffix.lower() not in CODECS:
-            raise ValueError(f'{path}: unknown kind of video; let the name end in '
-                             f'{" or ".join(CODECS)}')
+            raise ValueError(
+                f'{path}: unknown kind of video; let the name end in '
+                f'{" or ".join(CODECS)}'
+            )
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -134,8 +142,10 @@ class VideoWriter:
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         self.writer = cv2.VideoWriter(str(self.partial), codec, self.fps, self.size)
         if not self.writer.isOpened():
-            raise ValueError(f'{self.path}: the video cannot be written; check the '
-                             "folder's permissions, or let the name end in .avi")
+            raise ValueError(
+                f'{self.path}: the video cannot be written; check the '
+                "folder's permissions, or let the name end in .avi"
+            )
 
     def __exit__(self, kind, *_) -> None:
         if self.writer is None:

@@ -91,10 +91,14 @@ def _names_in(path: str) -> List[str]:
             broken = archive.testzip()
             pickles = [n for n in archive.namelist() if n.split('/')[-1] == 'data.pkl']
             if broken is not None or len(pickles) != 1:
-                fault = f'its part {broken} is damaged' if broken else (
-                    f'it holds {len(pickles)} pickles, not one')
-                raise ValueError(f'{path}: unreadable checkpoint ({fault}); download '
-                                 'it again')
+                fault = (
+                    f'its part {broken} is damaged'
+                    if broken
+                    else (f'it holds {len(pickles)} pickles, not one')
+                )
+                raise ValueError(
+                    f'{path}: unreadable checkpoint ({fault}); download it again'
+                )
             return sorted(_names(archive.read(pickles[0])))
     except zipfile.BadZipFile as error:
         raise ValueError(

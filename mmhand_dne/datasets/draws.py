@@ -1,4 +1,5 @@
 """Random draws of a data pipeline that depend on (seed, epoch, index) alone."""
+
 import random
 from contextlib import contextmanager
 from typing import Optional
@@ -46,8 +47,9 @@ class DrawKey(int):
 def draws_of(key: DrawKey):
     """Seed Python, NumPy and torch for one sample; afterwards all is as before."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(
-        [key.seed, key.epoch, key.origin]).generate_state(3, np.uint32)
+    words = np.random.SeedSequence([key.seed, key.epoch, key.origin]).generate_state(
+        3, np.uint32
+    )
     random.seed(int(words[0]))
     np.random.seed(words[1])
     torch.random.default_generator.manual_seed(int(words[2]))

@@ -1,4 +1,5 @@
 """A random order of a set that is known entry by entry, without a list of it."""
+
 ROUNDS = 6
 WORD = (1 << 64) - 1
 
@@ -17,7 +18,8 @@ def shuffled(position: int, size: int, *key: int) -> int:
     if not 0 <= position < size:
         raise ValueError(
             f'position {position} is outside of a set of {size}, expected 0 to '
-            f'{size - 1}')
+            f'{size - 1}'
+        )
     half = max(1, ((size - 1).bit_length() + 1) // 2)
     mask, seed = (1 << half) - 1, 0
     for word in key:

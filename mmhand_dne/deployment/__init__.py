@@ -1,9 +1,12 @@
 """Models for machines without PyTorch."""
+
 import torch
 
 if not hasattr(torch.library, 'custom_op'):
-    raise ImportError(f'torch {torch.__version__} cannot hold the operators that the '
-                      'ONNX export needs; install torch >= 2.5')
+    raise ImportError(
+        f'torch {torch.__version__} cannot hold the operators that the '
+        'ONNX export needs; install torch >= 2.5'
+    )
 
 # isort: split
 from .description import describe
@@ -13,4 +16,10 @@ from .onnx_export import export_onnx
 from .onnx_parts import exportable
 
 __all__ = [
-    'HandNetwork', 'Mismatch', 'check_onnx', 'describe', 'export_onnx', 'exportable']
+    'HandNetwork',
+    'Mismatch',
+    'check_onnx',
+    'describe',
+    'export_onnx',
+    'exportable',
+]

@@ -1,4 +1,5 @@
 """What an exported file says about itself: inputs, outputs, crops, joints, licence."""
+
 from typing import Any, NamedTuple, Optional, Sequence
 
 from torch import nn
@@ -11,8 +12,10 @@ from mmhand_dne.version import __version__
 
 KEY = 'mmhand_dne'  # of the description among the file's metadata
 SCHEMA = 1  # version of the description; readers refuse another one
-FRAME = 'metres, axes of the crop\'s camera (x right, y down, z forward), from the ' \
-    'regressor\'s wrist'
+FRAME = (
+    "metres, axes of the crop's camera (x right, y down, z forward), from the "
+    "regressor's wrist"
+)
 
 
 class Output(NamedTuple):
@@ -25,26 +28,36 @@ class Output(NamedTuple):
 OUTPUTS = dict(
     vertices=Output('778, 3', f'mesh; {FRAME}'),
     joints=Output('21, 3', f'joints of the mesh, row 0 its own wrist; {FRAME}'),
-    camera=Output('2, 2', 'rows (scale, shift) of x and y: crop NDC = scale * metres '
-                  '+ shift; NDC -1 to 1, y down'),
+    camera=Output(
+        '2, 2',
+        'rows (scale, shift) of x and y: crop NDC = scale * metres '
+        '+ shift; NDC -1 to 1, y down',
+    ),
     presence=Output('', 'probability that the crop shows the hand'),
-    rotations=Output('16, 3, 3', 'rotations of the regressed hand, absolute, MANO '
-                     'joint order, the global one first'),
+    rotations=Output(
+        '16, 3, 3',
+        'rotations of the regressed hand, absolute, MANO '
+        'joint order, the global one first',
+    ),
     betas=Output('10', 'shape of the regressed hand'),
     joints_ndc=Output('21, 2', 'the joints in the crop, NDC'),
-    weak_camera=Output('3', 'HaMeR\'s s, t_x, t_y: NDC per metre, metres'),
+    weak_camera=Output('3', "HaMeR's s, t_x, t_y: NDC per metre, metres"),
     root=Output('3', 'metres, the wrist in the frame of the hand model'),
     coarse_vertices=Output('778, 3', f'mesh before refinement; {FRAME}'),
     coarse_joints=Output('21, 3', f'joints before refinement; {FRAME}'),
     coarse_camera=Output('2, 2', 'camera before refinement, rows (scale, shift)'),
-    joint_covariance=Output('d, d', 'm^2, joints 1 to 20 about the wrist (d = 60) or '
-                            'all 21 (d = 63), joint by joint, x y z'),
-    joint_std=Output('21', 'metres, root of the trace of a joint\'s block'),
+    joint_covariance=Output(
+        'd, d',
+        'm^2, joints 1 to 20 about the wrist (d = 60) or '
+        'all 21 (d = 63), joint by joint, x y z',
+    ),
+    joint_std=Output('21', "metres, root of the trace of a joint's block"),
 )
 
 
-def describe(pipeline: Sequence[dict], model: nn.Module, checkpoint: str
-             ) -> dict[str, Any]:
+def describe(
+    pipeline: Sequence[dict], model: nn.Module, checkpoint: str
+) -> dict[str, Any]:
     """The description of a model, to be stored as JSON.
 
     Args:
@@ -54,16 +67,26 @@ def describe(pipeline: Sequence[dict], model: nn.Module, checkpoint: str
     """
     crop = crop_of(pipeline)
     faces = model.hand_model.faces.tolist()
-    sides = SIDES[:model.num_slots]
+    sides = SIDES[: model.num_slots]
     return dict(
-        schema=SCHEMA, writer=f'mmhand_dne {__version__}', checkpoint=checkpoint,
-        slots=sides, input=dict(
-            name='crops', size=crop.pop('input_size'), meaning='(N, size, size, 3) '
+        schema=SCHEMA,
+        writer=f'mmhand_dne {__version__}',
+        checkpoint=checkpoint,
+        slots=sides,
+        input=dict(
+            name='crops',
+            size=crop.pop('input_size'),
+            meaning='(N, size, size, 3) '
             'uint8, RGB, values 0 to 255; a left hand mirrored into a right one where '
-            'there is one slot'),
-        crop=crop, joints=OPENPOSE_JOINTS, rotations=MANO_JOINTS,
-        faces=dict(zip(sides, faces)), hand=hand_note(model),
-        focal_ndc=focal_ndc(model))
+            'there is one slot',
+        ),
+        crop=crop,
+        joints=OPENPOSE_JOINTS,
+        rotations=MANO_JOINTS,
+        faces=dict(zip(sides, faces)),
+        hand=hand_note(model),
+        focal_ndc=focal_ndc(model),
+    )
 
 
 def focal_ndc(model: nn.Module) -> Optional[float]:
@@ -77,8 +100,12 @@ def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:
 
     Raises: ValueError where no transform of it cuts a crop, or it filters first.
     """
-    usual = dict(MeshCrop=dict(input_size=256, padding=1.0), HaMeRCrop=dict(
-        input_size=256, padding=2.0, aspect=(192, 256), half_pixel=False, blur=False))
+    usual = dict(
+        MeshCrop=dict(input_size=256, padding=1.0),
+        HaMeRCrop=dict(
+            input_size=256, padding=2.0, aspect=(192, 256), half_pixel=False, blur=False
+        ),
+    )
     for step in pipeline:
         if step['type'] in usual:
             crop = {**usual[step['type']], **step}
@@ -86,20 +113,27 @@ def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:
                 raise ValueError(
                     'the test pipeline filters images before it shrinks them '
                     '(HaMeRCrop, blur=True), which no runner of the exported file '
-                    'does; set blur=False')
+                    'does; set blur=False'
+                )
             return {key: crop[key] for key in ('type', *usual[step['type']])}
     raise ValueError(
         f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
-        'MeshCrop or HaMeRCrop, which say what a crop is')
+        'MeshCrop or HaMeRCrop, which say what a crop is'
+    )
 
 
 def hand_note(model: nn.Module) -> str:
     """Whose hand the file contains, and what its licence asks."""
-    sources = {layer.source for layer in model.modules()
-               if isinstance(layer, MANOLayer)}
+    sources = {
+        layer.source for layer in model.modules() if isinstance(layer, MANOLayer)
+    }
     if sources == {FREE}:
-        return ('This file contains the arrays of the free hand, which are in the '
-                'public domain (CC0 1.0).')
-    return ('This file contains the arrays of MANO (template, shape and pose '
-            'directions, weights): it is bound by MANO\'s licence and must not be '
-            'passed on to anybody who has not accepted that.')
+        return (
+            'This file contains the arrays of the free hand, which are in the '
+            'public domain (CC0 1.0).'
+        )
+    return (
+        'This file contains the arrays of MANO (template, shape and pose '
+        "directions, weights): it is bound by MANO's licence and must not be "
+        'passed on to anybody who has not accepted that.'
+    )

@@ -1,4 +1,5 @@
 """A model as one function of crops, from bytes to meshes."""
+
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,8 @@ class HandNetwork(nn.Module):
         outputs = self.model.run_heads(inputs)
         if self.model.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(
-                outputs, self.model.run_heads(inputs.flip(-1)))
+                outputs, self.model.run_heads(inputs.flip(-1))
+            )
         return self.named(outputs)
 
     def named(self, outputs) -> dict[str, Tensor]:
@@ -59,17 +61,26 @@ class HandNetwork(nn.Module):
         # HaMeR's logit is infinite, which some tools fold to NaN; e^-30 is nothing.
         presence = coarse.presence_logits.clamp(-30, 30).sigmoid()
         fields = dict(
-            vertices=state.vertices, joints=state.joints, camera=state.camera,
-            presence=presence, rotations=coarse.rotations,
-            betas=coarse.betas, joints_ndc=projected_joints(outputs))
+            vertices=state.vertices,
+            joints=state.joints,
+            camera=state.camera,
+            presence=presence,
+            rotations=coarse.rotations,
+            betas=coarse.betas,
+            joints_ndc=projected_joints(outputs),
+        )
         if coarse.weak_camera is not None:  # HaMeR's, which needs the MANO frame
             fields.update(weak_camera=coarse.weak_camera, root=state.root)
         if outputs.refined:
-            fields.update(coarse_vertices=coarse.state.vertices,
-                          coarse_joints=coarse.state.joints,
-                          coarse_camera=coarse.state.camera)
+            fields.update(
+                coarse_vertices=coarse.state.vertices,
+                coarse_joints=coarse.state.joints,
+                coarse_camera=coarse.state.camera,
+            )
         bars = self.model.error_bars(outputs)
         if bars:
-            fields.update(joint_covariance=bars['hand_joint_covariance'],
-                          joint_std=bars['hand_joint_std'])
+            fields.update(
+                joint_covariance=bars['hand_joint_covariance'],
+                joint_std=bars['hand_joint_std'],
+            )
         return {name: value.float() for name, value in fields.items()}

@@ -1,4 +1,5 @@
 """An operator of our own: the maximum of rows that go to one place."""
+
 import torch
 from torch import Tensor
 

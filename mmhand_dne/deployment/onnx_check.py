@@ -1,4 +1,5 @@
 """Comparing an exported file, run by ONNX Runtime, with the PyTorch model."""
+
 from pathlib import Path
 from typing import NamedTuple, Optional, Sequence
 
@@ -57,8 +58,11 @@ def border_distance(network: HandNetwork, crops: Tensor) -> Tensor:
             away = (place - place.round().clamp(1, cells - 1)).abs() / cells
             found.append(away.flatten(1).amin(1))
 
-    hooks = [part.register_forward_pre_hook(note) for part in network.modules()
-             if isinstance(part, ThreeViewVoxelNeck)]
+    hooks = [
+        part.register_forward_pre_hook(note)
+        for part in network.modules()
+        if isinstance(part, ThreeViewVoxelNeck)
+    ]
     try:
         with torch.no_grad():
             network(crops)
@@ -93,14 +97,21 @@ def steady_crops(network: HandNetwork, count: int, size: int, seed: int = 0) -> 
 def open_session(path: Path, threads: int = 0):
     """A session of ONNX Runtime on the CPU; 0 threads: all cores."""
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider'])
+        str(path), options, providers=['CPUExecutionProvider']
+    )
 
 
-def check_onnx(network: HandNetwork, path: Path, batch: Optional[int], size: int,
-               sizes: Sequence[int] = (1, 3)) -> dict[str, Difference]:
+def check_onnx(
+    network: HandNetwork,
+    path: Path,
+    batch: Optional[int],
+    size: int,
+    sizes: Sequence[int] = (1, 3),
+) -> dict[str, Difference]:
     """Run file and model on the same crops.
 
     Args:
@@ -123,8 +134,10 @@ def check_onnx(network: HandNetwork, path: Path, batch: Optional[int], size: int
             wanted = {k: v.numpy() for k, v in network(crops).items()}
         given = dict(zip(names, session.run(None, {'crops': crops.numpy()})))
         if set(given) != set(wanted):
-            raise Mismatch(f'{path}: outputs {sorted(given)}, expected '
-                           f'{sorted(wanted)}; export it again')
+            raise Mismatch(
+                f'{path}: outputs {sorted(given)}, expected '
+                f'{sorted(wanted)}; export it again'
+            )
         for name in names:
             new = compare(path, name, given[name], wanted[name])
             old = found.get(name, new)
@@ -135,14 +148,18 @@ def check_onnx(network: HandNetwork, path: Path, batch: Optional[int], size: int
 def compare(path: Path, name: str, given: np.ndarray, wanted: np.ndarray) -> Difference:
     """Difference of an output; raises :class:`Mismatch` beyond what is tolerated."""
     if given.shape != wanted.shape:
-        raise Mismatch(f'{path}: {name} has shape {given.shape} in ONNX Runtime, '
-                       f'{wanted.shape} in PyTorch; do not use it')
+        raise Mismatch(
+            f'{path}: {name} has shape {given.shape} in ONNX Runtime, '
+            f'{wanted.shape} in PyTorch; do not use it'
+        )
     difference = Difference(
-        float(np.abs(given - wanted).max()), float(np.abs(wanted).max()))
+        float(np.abs(given - wanted).max()), float(np.abs(wanted).max())
+    )
     limit = TOLERANCE if name in METRES else RELATIVE * max(difference.size, 1e-6)
     if not difference.error <= limit:  # NaN too
         raise Mismatch(
             f'{path}: {name} differs by {difference.error:.3g} between ONNX Runtime '
             f'and PyTorch, at most {limit:.3g} is tolerated; do not use the file, and '
-            'try other versions of torch, onnxscript or onnxruntime')
+            'try other versions of torch, onnxscript or onnxruntime'
+        )
     return difference

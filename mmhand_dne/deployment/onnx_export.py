@@ -1,4 +1,5 @@
 """Writing a model as an ONNX file."""
+
 import json
 from pathlib import Path
 from typing import Any, Optional
@@ -16,8 +17,9 @@ TRACED_BATCH = 2  # of a dynamic batch; at 1 the exporter would take N for a con
 ONE_FILE = 1.8e9  # bytes of weights; protobuf holds 2 GiB, beyond it they go beside
 
 
-def export_onnx(network: HandNetwork, path: Path, batch: Optional[int],
-                about: dict[str, Any]) -> None:
+def export_onnx(
+    network: HandNetwork, path: Path, batch: Optional[int], about: dict[str, Any]
+) -> None:
     """Write a network, and what it is, to a file.
 
     Weights of more than 1.8 GB go into ``path.data`` beside it.
@@ -29,6 +31,7 @@ def export_onnx(network: HandNetwork, path: Path, batch: Optional[int],
         about: see :func:`describe`.
     """
     from .onnx_operators import TRANSLATIONS  # needs onnxscript
+
     size = about['input']['size']
     crops = torch.zeros(batch or TRACED_BATCH, size, size, 3, dtype=torch.uint8)
     shapes = None
@@ -38,11 +41,24 @@ def export_onnx(network: HandNetwork, path: Path, batch: Optional[int],
         names = list(network(crops))
         with exportable(network.model):
             program = torch.onnx.export(
-                network, (crops,), dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=['crops'], output_names=names, dynamic_shapes=shapes,
-                custom_translation_table=TRANSLATIONS)
-    annotate(program.model, {**about, 'opset': OPSET, 'outputs': {
-        name: OUTPUTS[name]._asdict() for name in names}})
+                network,
+                (crops,),
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=['crops'],
+                output_names=names,
+                dynamic_shapes=shapes,
+                custom_translation_table=TRANSLATIONS,
+            )
+    annotate(
+        program.model,
+        {
+            **about,
+            'opset': OPSET,
+            'outputs': {name: OUTPUTS[name]._asdict() for name in names},
+        },
+    )
     weights = sum(value.nbytes for value in network.state_dict().values())
     program.save(path, external_data=weights > ONE_FILE)
 
@@ -52,7 +68,8 @@ def annotate(model, about: dict[str, Any]) -> None:
     model.producer_name = 'mmhand_dne'
     model.doc_string = (
         f'Hand meshes from crops. {about["hand"]} The metadata property {KEY!r} holds '
-        'the whole description as JSON.')
+        'the whole description as JSON.'
+    )
     model.metadata_props[KEY] = json.dumps(about)
     model.metadata_props['licence'] = about['hand']
     graph = model.graph

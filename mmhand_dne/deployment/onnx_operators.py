@@ -1,4 +1,5 @@
 """Single operators as ONNX, where what torch's exporter writes is slow or missing."""
+
 import torch
 from onnxscript import FLOAT, INT64
 from onnxscript import opset18 as op
@@ -9,23 +10,29 @@ from . import largest_rows  # noqa: F401  registers the operator
 def scatter_rows(rows: FLOAT, places: INT64, count: INT64) -> FLOAT:
     """:func:`largest_rows`."""
     channels = op.Shape(rows, start=1, end=2)
-    shape = op.Concat(op.Reshape(count, op.Constant(value_ints=[1])), channels,
-                      axis=0)
+    shape = op.Concat(op.Reshape(count, op.Constant(value_ints=[1])), channels, axis=0)
     empty = op.Expand(op.Constant(value_float=float('-inf')), shape)
     index = op.Expand(op.Unsqueeze(places, op.Constant(value_ints=[1])), op.Shape(rows))
     # ScatterND moves whole rows, but ONNX Runtime 1.31 lets its threads race for them.
     return op.ScatterElements(empty, index, rows, axis=0, reduction='max')
 
 
-def read_bilinear(features: FLOAT, points: FLOAT, interpolation_mode: int = 0,
-                  padding_mode: int = 0, align_corners: bool = False) -> FLOAT:
+def read_bilinear(
+    features: FLOAT,
+    points: FLOAT,
+    interpolation_mode: int = 0,
+    padding_mode: int = 0,
+    align_corners: bool = False,
+) -> FLOAT:
     """grid_sample with border padding, (B, C, h, w) at (B, N, M, 2): four rows a point.
 
     ONNX Runtime's GridSample goes through the channels one by one.
     """
     if (interpolation_mode, padding_mode, align_corners) != (0, 1, False):
-        raise ValueError('grid_sample is exported for bilinear reads with border '
-                         'padding and align_corners=False only')
+        raise ValueError(
+            'grid_sample is exported for bilinear reads with border '
+            'padding and align_corners=False only'
+        )
     one, two = (op.Constant(value_float=x) for x in (1.0, 2.0))
     size = op.Shape(features, start=2, end=4)  # h, w
     reach = op.Slice(op.Cast(size, to=1), [1], [-3], [0], [-1])  # w, h
@@ -36,17 +43,23 @@ def read_bilinear(features: FLOAT, points: FLOAT, interpolation_mode: int = 0,
     high = op.Min(op.Add(low, one), limit)
     right, below = op.Split(op.Sub(cell, low), axis=3, num_outputs=2)
     rows = op.Transpose(features, perm=[0, 2, 3, 1])
-    flat = op.Reshape(rows, op.Concat(op.Constant(value_ints=[-1]), op.Shape(
-        features, start=1, end=2), axis=0))
-    image = op.Range(op.Constant(value_int=0), op.Squeeze(op.Shape(
-        features, start=0, end=1)), op.Constant(value_int=1))
+    flat = op.Reshape(
+        rows,
+        op.Concat(
+            op.Constant(value_ints=[-1]), op.Shape(features, start=1, end=2), axis=0
+        ),
+    )
+    image = op.Range(
+        op.Constant(value_int=0),
+        op.Squeeze(op.Shape(features, start=0, end=1)),
+        op.Constant(value_int=1),
+    )
     image = op.Unsqueeze(image, op.Constant(value_ints=[1, 2, 3]))
     start = op.Mul(image, op.ReduceProd(size, keepdims=0))
     width = op.Slice(size, [1], [2])
 
     def at(x, y):
-        place = op.Add(op.Add(start, op.Mul(op.Cast(y, to=7), width)),
-                       op.Cast(x, to=7))
+        place = op.Add(op.Add(start, op.Mul(op.Cast(y, to=7), width)), op.Cast(x, to=7))
         return op.Gather(flat, op.Squeeze(place, [3]), axis=0)  # (B, N, M, C)
 
     x0, y0 = op.Split(low, axis=3, num_outputs=2)

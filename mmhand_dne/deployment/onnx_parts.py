@@ -3,6 +3,7 @@
 Each computes the numbers of the part that it stands for, with that part's weights, and
 exists only while a model is exported: training keeps the faster or differentiable one.
 """
+
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -37,8 +38,11 @@ class ScatteredViews(nn.Module):
         hand = torch.arange(flat.shape[0])[:, None, None]
         places = plane + cells * cells * (torch.arange(3) + 3 * hand)  # (G, V, 3)
         places = places.flatten()
-        planes = largest_rows(flat.repeat_interleave(3, 1).flatten(0, 1), places,
-                              flat.shape[0] * 3 * cells * cells)
+        planes = largest_rows(
+            flat.repeat_interleave(3, 1).flatten(0, 1),
+            places,
+            flat.shape[0] * 3 * cells * cells,
+        )
         read = planes.index_select(0, places)  # (G V 3, C)
         return read.reshape(*features.shape[:-1], 3 * channels)
 
@@ -58,7 +62,8 @@ class DenseGraphAttention(nn.Module):
         """GraphConv, tokens (G, V, C)."""
         normal = conv.norm(tokens)
         return tokens + torch.relu(
-            conv.own(normal) + conv.neighbours(self.adjacency @ normal))
+            conv.own(normal) + conv.neighbours(self.adjacency @ normal)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """(G, H, V, in_channels) -> (G, H, V, out_channels)."""
@@ -87,8 +92,11 @@ class LevelledHand(nn.Module):
         self.depth, order = 0, [0]
         parents = part.layer.parents.tolist()
         while len(order) < len(parents):
-            level = [joint for joint, parent in enumerate(parents)
-                     if parent in order and joint not in order]
+            level = [
+                joint
+                for joint, parent in enumerate(parents)
+                if parent in order and joint not in order
+            ]
             above = [parents[joint] for joint in level]
             done = [order.index(parent) for parent in above]
             self.keep(f'level{self.depth}', torch.tensor([level, above, done]))
@@ -135,8 +143,9 @@ class FixedMixing(Covariance):
     """:class:`CorrelatedCovariance` with W in place of the factors of its inverse."""
 
     def __init__(self, part: CorrelatedCovariance):
-        super().__init__(part.in_channels, part.dim, part.dims,
-                         num_slots=part.num_slots)
+        super().__init__(
+            part.in_channels, part.dim, part.dims, num_slots=part.num_slots
+        )
         self.part = part
         part.unit_mixing()  # raises where W is ill-conditioned
         self.register_buffer('mixing', part.mixing(), False)
@@ -176,8 +185,9 @@ class UnrolledFull(Covariance):
         zero = torch.zeros_like(lower[..., :1])
         entries = torch.cat([lower, torch.exp(-log_diag), zero], -1)
         factor = entries.index_select(-1, self.index)
-        return CovarianceParams(factor=factor.unflatten(-1, (self.dim, self.dim)),
-                                log_diag=log_diag)
+        return CovarianceParams(
+            factor=factor.unflatten(-1, (self.dim, self.dim)), log_diag=log_diag
+        )
 
     def root(self, params: CovarianceParams) -> Tensor:
         """L^-T."""

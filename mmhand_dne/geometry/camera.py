@@ -4,6 +4,7 @@ Frames. Camera axes: x right, y down, z forward, metres. Pixels: centres at inte
 NDC of a crop of W pixels: ``x_ndc = (2 u + 1) / W - 1``, so that the crop spans
 [-1, 1], y down, and mirroring is ``x -> -x`` and ``u -> W - 1 - u``.
 """
+
 import torch
 from torch import Tensor
 

@@ -1,4 +1,5 @@
 """Triangle meshes: normals, edges, adjacency."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,4 +47,5 @@ def normalised_adjacency(faces: Tensor, num_vertices: int) -> Tensor:
     indices = torch.stack([rows, columns])
     size = (num_vertices, num_vertices)
     return torch.sparse_coo_tensor(
-        indices, values, size, check_invariants=False).coalesce()
+        indices, values, size, check_invariants=False
+    ).coalesce()

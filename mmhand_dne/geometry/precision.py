@@ -1,4 +1,5 @@
 """Precision of the parts that must not run in half precision."""
+
 from torch import Tensor
 
 HALF_TYPES = frozenset({'torch.float16', 'torch.bfloat16'})

@@ -5,6 +5,7 @@ image is therefore the same on every rank, device, batch size and after a resume
 generator is splitmix64 (Steele et al., OOPSLA 2014) on (key, counter), vectorised in
 int64 with wrap-around, and Box-Muller.
 """
+
 import math
 
 import torch
@@ -28,8 +29,10 @@ def _mix(value: Tensor) -> Tensor:
 
 def fold_in(keys: Tensor, data) -> Tensor:
     """New keys from keys and an integer (or an int64 tensor that broadcasts)."""
-    return _mix(keys * _GOLDEN + _mix(torch.as_tensor(data, device=keys.device)
-                                      .long() + _GOLDEN))
+    return _mix(
+        keys * _GOLDEN
+        + _mix(torch.as_tensor(data, device=keys.device).long() + _GOLDEN)
+    )
 
 
 def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -56,4 +59,4 @@ def normal_from_keys(
     radius = torch.sqrt(-2 * torch.log(pairs[:, 0]))
     angle = 2 * math.pi * pairs[:, 1]
     draw = torch.cat([radius * angle.cos(), radius * angle.sin()], 1).to(dtype)
-    return draw[:, :math.prod(shape)].reshape(len(keys), *shape)
+    return draw[:, : math.prod(shape)].reshape(len(keys), *shape)

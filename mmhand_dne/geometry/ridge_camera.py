@@ -1,4 +1,5 @@
 """The closed-form camera of refined vertices and refined points (DNE Eq. 6-7)."""
+
 import torch
 from torch import Tensor
 

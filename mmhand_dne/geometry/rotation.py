@@ -4,6 +4,7 @@ One 6D convention only: **first column, then second column** of the matrix, each
 three numbers in a row (Zhou et al., CVPR 2019; the layout of HaMeR and IntagHand,
 not the interleaved one of SPIN nor the row one of PyTorch3D).
 """
+
 import roma
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """Reading feature maps: bilinear at points, and by a spatial softmax."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -5,6 +5,7 @@ vertices' features and max-pools the grid along each axis. The maximum over a co
 voxel maxima is the maximum over the column's vertices, so the three planes are built
 directly by scatter-max and the grid never exists.
 """
+
 import torch
 from torch import Tensor
 
@@ -49,7 +50,8 @@ class _PooledByCell(torch.autograd.Function):
         sorted_features = features[flat.argsort(stable=True) // rows.shape[1]]
         # An empty cell holds -inf; no vertex reads it.
         planes = torch.segment_reduce(
-            sorted_features, 'max', lengths=lengths, axis=0, unsafe=True)
+            sorted_features, 'max', lengths=lengths, axis=0, unsafe=True
+        )
         read = planes[flat].view(*rows.shape, features.shape[-1])
         ctx.save_for_backward(features, flat, read)
         ctx.num_rows = num_rows
@@ -90,5 +92,6 @@ def three_view_features(features: Tensor, vertices: Tensor, cells: int) -> Tenso
     hand = torch.arange(groups, device=cell.device)[:, None, None]
     rows = plane + cells * cells * (view + 3 * hand)
     read = _PooledByCell.apply(
-        features.reshape(-1, channels), rows.flatten(0, 1), groups * 3 * cells**2)
+        features.reshape(-1, channels), rows.flatten(0, 1), groups * 3 * cells**2
+    )
     return read.view(groups, count, 3, channels)

@@ -9,6 +9,7 @@ at pixel size / 2, half a pixel beside NDC 0; that half pixel is left out here
 [decided]. A left hand is seen in the mirrored image; before its camera meets the true
 image, ``t_x`` and the x of its points change sign.
 """
+
 import torch
 from torch import Tensor
 
@@ -17,8 +18,9 @@ CROP = 256
 SCALE_FLOOR = 1e-9  # pixels per metre, the official guard of the division
 
 
-def translation_from_weak_camera(camera: Tensor, focal: float = FOCAL,
-                                 size: float = CROP) -> Tensor:
+def translation_from_weak_camera(
+    camera: Tensor, focal: float = FOCAL, size: float = CROP
+) -> Tensor:
     """Where the hand stands before the crop's far camera.
 
     Args:
@@ -31,8 +33,9 @@ def translation_from_weak_camera(camera: Tensor, focal: float = FOCAL,
     return torch.stack([camera[..., 1], camera[..., 2], depth], -1)
 
 
-def project_hamer(points: Tensor, translation: Tensor, focal: float = FOCAL,
-                  size: float = CROP) -> Tensor:
+def project_hamer(
+    points: Tensor, translation: Tensor, focal: float = FOCAL, size: float = CROP
+) -> Tensor:
     """Perspective projection into the crop.
 
     Args:
@@ -65,8 +68,9 @@ def full_image_focal(image_size: Tensor) -> Tensor:
     return FOCAL / CROP * image_size.amax(-1)
 
 
-def translation_in_image(camera: Tensor, box_center: Tensor, box_size: Tensor,
-                         image_size: Tensor) -> Tensor:
+def translation_in_image(
+    camera: Tensor, box_center: Tensor, box_size: Tensor, image_size: Tensor
+) -> Tensor:
     """Where the hand stands before the whole image's conventional camera.
 
     Its focal length is :func:`full_image_focal`, its principal point W / 2, H / 2.
@@ -84,8 +88,9 @@ def translation_in_image(camera: Tensor, box_center: Tensor, box_size: Tensor,
     return torch.cat([camera[..., 1:] + shift, depth[..., None]], -1)
 
 
-def translation_with_intrinsics(camera: Tensor, box_center: Tensor, box_size: Tensor,
-                                intrinsics: Tensor) -> Tensor:
+def translation_with_intrinsics(
+    camera: Tensor, box_center: Tensor, box_size: Tensor, intrinsics: Tensor
+) -> Tensor:
     """Where the hand stands before a true camera.
 
     The depth follows from the geometric mean of the two focal lengths; the frame's

@@ -1,4 +1,5 @@
 """The hand: skeleton, MANO layer, files, and the embedded free hand."""
+
 from .free_hand import load_free_hand
 from .mano_file import read_mano
 from .mano_layer import HandMesh, HandPair, MANOLayer

@@ -4,6 +4,7 @@ Same interface, topology sizes, frame, joint order and fingertip indices as MANO
 is not MANO: betas, pose components and vertex regions mean something else. Its origin
 and licence are in FREE_HAND_LICENSE.md; tools/build_free_hand.py rebuilds the arrays.
 """
+
 from pathlib import Path
 
 import numpy as np

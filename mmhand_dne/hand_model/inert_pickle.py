@@ -4,6 +4,7 @@ Arrays, sparse matrices and chumpy objects become records of their state, which
 :func:`to_array` turns into arrays afterwards. Even numpy's own unpickling functions
 stay out: they trust the state that they are given.
 """
+
 import pickle
 from collections.abc import Callable
 from pathlib import Path

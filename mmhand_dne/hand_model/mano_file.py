@@ -4,6 +4,7 @@ The official ``MANO_RIGHT.pkl`` was written by Python 2 with numpy, scipy and ch
 objects inside. None of these libraries builds anything here: :mod:`.inert_pickle` turns
 the file into plain records, and refuses every name that a MANO file does not need.
 """
+
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,12 +102,9 @@ def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
         wanted = sum((sizes.get(name, (name,)) for name in names), ())
         found = arrays[key].shape
         if found != wanted or len(found) != len(names):
-            expected = ', '.join(
-                str(sizes[n][0] if sizes.get(n) else n) for n in names
-            )
+            expected = ', '.join(str(sizes[n][0] if sizes.get(n) else n) for n in names)
             raise ValueError(
-                f"{path}: '{key}' has shape {found}, expected ({expected}); "
-                f'{REMEDY}'
+                f"{path}: '{key}' has shape {found}, expected ({expected}); {REMEDY}"
             )
         if not np.isfinite(arrays[key]).all():
             raise ValueError(f"{path}: '{key}' has NaN or infinite values; {REMEDY}")

@@ -1,4 +1,5 @@
 """MANO as modules: one hand (`MANOLayer`) and both slots of a sample (`HandPair`)."""
+
 import contextlib
 import io
 from typing import NamedTuple
@@ -115,8 +116,10 @@ class MANOLayer(nn.Module):
             posed = self.layer(
                 betas=shape, global_orient=turns[:, :1], hand_pose=turns[:, 1:]
             )
-        return (posed.vertices.reshape(*lead, -1, 3),
-                posed.joints.reshape(*lead, NUM_ROTATIONS, 3))
+        return (
+            posed.vertices.reshape(*lead, -1, 3),
+            posed.joints.reshape(*lead, NUM_ROTATIONS, 3),
+        )
 
     def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
         if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):

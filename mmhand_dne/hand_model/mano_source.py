@@ -1,4 +1,5 @@
 """From the `source` of a config to the arrays of one hand."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,4 +1,5 @@
 """One hand slot of a sample, for models that read one hand an image."""
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -32,12 +33,14 @@ class SingleHand(nn.Module):
         (torch.Size([1, 1, 778, 3]), torch.Size([1, 1, 21, 3]))
     """
 
-    def __init__(self, source: str = 'free', tips: str = 'interhand',
-                 joints: str = 'regressed') -> None:
+    def __init__(
+        self, source: str = 'free', tips: str = 'interhand', joints: str = 'regressed'
+    ) -> None:
         super().__init__()
         if joints not in ('regressed', 'kinematic'):
             raise ValueError(
-                f"SingleHand: joints={joints!r}, expected 'regressed' or 'kinematic'")
+                f"SingleHand: joints={joints!r}, expected 'regressed' or 'kinematic'"
+            )
         self.tips, self.kinematic = tips, joints == 'kinematic'
         self.right = MANOLayer('right', source)
         self.register_buffer('tip_indices', torch.tensor(tip_vertices(tips)), False)

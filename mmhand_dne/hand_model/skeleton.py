@@ -3,6 +3,7 @@
 `<finger>1` is the knuckle (the CMC joint of the thumb), 2 and 3 the next joints, 4 the
 tip. Index tables are never typed by hand: ``joints[..., reorder(src, dst), :]``.
 """
+
 from collections.abc import Sequence
 
 FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')

@@ -1,4 +1,5 @@
 """What every vertex of the hand carries: its part, its place on the rest pose."""
+
 from typing import TYPE_CHECKING
 
 import torch

@@ -1,4 +1,5 @@
 """Model parts, each registered in MMPose's ``MODELS`` and usable alone."""
+
 from . import (
     adversarial,
     backbones,

@@ -4,6 +4,7 @@ A sample's ``gt_instance_labels`` holds these fields as float32 tensors with a l
 dimension of 1, the image. H = 2 hand slots (right, left), J = 21 joints in OpenPose
 order, V vertices. What is not known is zero (rotations: identity) and masked.
 """
+
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
@@ -30,21 +31,30 @@ class Field(NamedTuple):
 
 HAND_LABELS: dict[str, Field] = {
     'hand_vertices': Field(
-        'vertices', 'H V 3', 'metres, camera axes, from the own wrist',
-        'hand_vertices_valid'),
+        'vertices',
+        'H V 3',
+        'metres, camera axes, from the own wrist',
+        'hand_vertices_valid',
+    ),
     'hand_vertices_valid': Field('vertices_valid', 'H', '0 or 1'),
     'hand_joints': Field(
-        'joints', 'H J 3', 'metres, camera axes, from the own wrist',
-        'hand_joints_valid'),
+        'joints',
+        'H J 3',
+        'metres, camera axes, from the own wrist',
+        'hand_joints_valid',
+    ),
     'hand_joints_valid': Field('joints_valid', 'H J', '0 or 1'),
     'hand_joints_ndc': Field(
-        'joints_ndc', 'H J 2', 'crop NDC, y down', 'hand_joints_ndc_valid'),
+        'joints_ndc', 'H J 2', 'crop NDC, y down', 'hand_joints_ndc_valid'
+    ),
     'hand_joints_ndc_valid': Field('joints_ndc_valid', 'H J', '0 or 1'),
     'hand_root_cam': Field(
-        'root_cam', 'H 3', 'metres from the camera, the wrist', 'hand_root_valid'),
+        'root_cam', 'H 3', 'metres from the camera, the wrist', 'hand_root_valid'
+    ),
     'hand_root_valid': Field('root_valid', 'H', '0 or 1'),
     'mano_rotations': Field(
-        'rotations', 'H R 3 3', 'absolute, MANO order, global first', 'mano_valid'),
+        'rotations', 'H R 3 3', 'absolute, MANO order, global first', 'mano_valid'
+    ),
     'mano_betas': Field('betas', 'H 10', 'MANO shape', 'mano_valid'),
     'mano_valid': Field('mano_valid', 'H', '0 or 1'),
     'hand_presence': Field('presence', 'H', '0 or 1', 'hand_presence_valid'),
@@ -90,8 +100,7 @@ def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str
     if len(found) == len(letters):
         # A letter without a size takes the first one seen.
         expected = [size or have for size, have in zip(expected, found)]
-        sizes.update(
-            (x, size) for x, size in zip(letters, expected) if not x.isdigit())
+        sizes.update((x, size) for x, size in zip(letters, expected) if not x.isdigit())
     if list(found) != expected:
         raise ValueError(
             f'{source}: {name!r} has shape {tuple(found)}, expected '

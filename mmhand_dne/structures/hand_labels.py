@@ -1,4 +1,5 @@
 """Ground truth of one sample, cheap to send from a loader's worker."""
+
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -18,8 +19,11 @@ class HandLabels(InstanceData):
 
 
 def _to_plain(value):
-    plain = isinstance(value, Tensor) and value.device.type == 'cpu' and (
-        not value.requires_grad)
+    plain = (
+        isinstance(value, Tensor)
+        and value.device.type == 'cpu'
+        and (not value.requires_grad)
+    )
     return value.numpy() if plain else value
 
 

@@ -3,6 +3,7 @@
 Camera axes: x right, y down, z forward, of the image as it is seen (after its
 orientation tag). Pixels: of the whole image, pixel centres at integers.
 """
+
 from dataclasses import dataclass, fields
 from typing import Optional
 
@@ -33,8 +34,9 @@ class ManoParameters:
     transl: np.ndarray
 
     def __post_init__(self):
-        _check_shapes(self, dict(
-            global_orient=(3,), hand_pose=(45,), betas=(10,), transl=(3,)))
+        _check_shapes(
+            self, dict(global_orient=(3,), hand_pose=(45,), betas=(10,), transl=(3,))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +96,26 @@ class HandResult:
         if self.side not in SIDES:
             raise ValueError(f"side is {self.side!r}; expected 'right' or 'left'")
         count = len(self.vertices)
-        _check_shapes(self, dict(
-            vertices=(count, 3), joints=(21, 3), faces=(len(self.faces), 3),
-            translation=(3,), intrinsics=(3, 3), joints_2d=(21, 2),
-            vertices_2d=(count, 2), box=(4,), crop_camera=(2, 2), crop_affine=(2, 3),
-            coarse_vertices=(count, 3), coarse_vertices_2d=(count, 2),
-            joint_covariance=(21, 3, 3), joint_covariance_full=(60, 60),
-            joint_std=(21,)))
+        _check_shapes(
+            self,
+            dict(
+                vertices=(count, 3),
+                joints=(21, 3),
+                faces=(len(self.faces), 3),
+                translation=(3,),
+                intrinsics=(3, 3),
+                joints_2d=(21, 2),
+                vertices_2d=(count, 2),
+                box=(4,),
+                crop_camera=(2, 2),
+                crop_affine=(2, 3),
+                coarse_vertices=(count, 3),
+                coarse_vertices_2d=(count, 2),
+                joint_covariance=(21, 3, 3),
+                joint_covariance_full=(60, 60),
+                joint_std=(21,),
+            ),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +142,7 @@ class ImageResult:
 
 
 def _check_shapes(record, shapes: dict[str, tuple]) -> None:
-    optional = {
-        field.name for field in fields(record) if field.default is None}
+    optional = {field.name for field in fields(record) if field.default is None}
     for name, shape in shapes.items():
         value = getattr(record, name)
         if value is None and name in optional:
@@ -136,4 +150,5 @@ def _check_shapes(record, shapes: dict[str, tuple]) -> None:
         if np.shape(value) != shape:
             raise ValueError(
                 f'{type(record).__name__}: {name} has shape {np.shape(value)}, '
-                f'expected {shape}; see its documentation')
+                f'expected {shape}; see its documentation'
+            )

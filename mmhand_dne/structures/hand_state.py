@@ -1,4 +1,5 @@
 """What the modules hand to each other: meshes with cameras, and auxiliary maps."""
+
 from typing import NamedTuple, Optional
 
 from torch import Tensor

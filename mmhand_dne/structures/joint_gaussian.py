@@ -1,4 +1,5 @@
 """A Gaussian over the coordinates of several joints, as people read it."""
+
 import math
 from typing import NamedTuple, Optional, Sequence
 
@@ -34,8 +35,9 @@ class JointGaussian(NamedTuple):
     dims: int = 3
 
     @classmethod
-    def from_covariance(cls, mean: Tensor, covariance: Tensor, dims: int = 3
-                        ) -> 'JointGaussian':
+    def from_covariance(
+        cls, mean: Tensor, covariance: Tensor, dims: int = 3
+    ) -> 'JointGaussian':
         """From a covariance matrix (..., d, d), which must be positive definite."""
         if covariance.shape[-2:] != (mean.shape[-1],) * 2:
             raise ValueError(
@@ -89,8 +91,13 @@ class JointGaussian(NamedTuple):
             shown = shown.expand(residual.shape)
             residual = torch.where(shown, residual, 0)
             # Hidden coordinates become independent unit ones: same density of the rest.
-            root = torch.cat([self.root * shown[..., None], torch.diag_embed(
-                (~shown).to(self.root.dtype))], -1).double()
+            root = torch.cat(
+                [
+                    self.root * shown[..., None],
+                    torch.diag_embed((~shown).to(self.root.dtype)),
+                ],
+                -1,
+            ).double()
         _known(residual)
         factor = _triangular(root)
         white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)
@@ -100,8 +107,13 @@ class JointGaussian(NamedTuple):
 
     def sample(self, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
         """(count, ..., d) draws, differentiable in mean and root."""
-        noise = torch.randn(count, *self.mean.shape, generator=generator,
-                            dtype=self.mean.dtype, device=self.mean.device)
+        noise = torch.randn(
+            count,
+            *self.mean.shape,
+            generator=generator,
+            dtype=self.mean.dtype,
+            device=self.mean.device,
+        )
         return self.mean + (self.root @ noise[..., None])[..., 0]
 
     def marginal(self, joints: Sequence[int]) -> 'JointGaussian':
@@ -122,14 +134,16 @@ class JointGaussian(NamedTuple):
         known, size = self._coordinates(joints), len(joints) * self.dims
         rest = [i for i in range(self.mean.shape[-1]) if i not in set(known)]
         if not rest:
-            raise ValueError(f'all {self.num_joints} joints are given; none is left to '
-                             'condition')
+            raise ValueError(
+                f'all {self.num_joints} joints are given; none is left to condition'
+            )
         # root = L Q with L lower triangular, known coordinates first.
         factor = _triangular(self.root[..., known + rest, :].double())
         gap = (self._flat(values, len(joints)) - self.mean[..., known]).double()
         _known(gap)
         white = torch.linalg.solve_triangular(
-            factor[..., :size, :size], gap[..., None], upper=False)
+            factor[..., :size, :size], gap[..., None], upper=False
+        )
         shift = (factor[..., size:, :size] @ white)[..., 0]
         mean = self.mean[..., rest] + shift.to(self.mean.dtype)
         root = factor[..., size:, size:].to(self.root.dtype)
@@ -137,10 +151,15 @@ class JointGaussian(NamedTuple):
 
     def _coordinates(self, joints: Sequence[int]) -> list[int]:
         joints = [int(joint) for joint in joints]
-        if not joints or len(set(joints)) < len(joints) or not all(
-                0 <= joint < self.num_joints for joint in joints):
-            raise ValueError(f'joints {joints} must be different indices below '
-                             f'{self.num_joints}, at least one')
+        if (
+            not joints
+            or len(set(joints)) < len(joints)
+            or not all(0 <= joint < self.num_joints for joint in joints)
+        ):
+            raise ValueError(
+                f'joints {joints} must be different indices below '
+                f'{self.num_joints}, at least one'
+            )
         axes = range(self.dims)
         return [joint * self.dims + axis for joint in joints for axis in axes]
 

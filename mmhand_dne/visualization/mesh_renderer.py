@@ -120,9 +120,7 @@ def render_mesh(
             'render_mesh got perspective and orthographic surfaces together, expected '
             'one kind: their depths do not compare; render them apart'
         )
-    shaded, covered = _shade(
-        surfaces, (height, width), size, supersample, ambient
-    )
+    shaded, covered = _shade(surfaces, (height, width), size, supersample, ambient)
     color = F.avg_pool2d(shaded, supersample)[0].permute(1, 2, 0).numpy()
     coverage = F.avg_pool2d(covered, supersample)[0, 0].numpy()
     return Rendering(color, coverage)

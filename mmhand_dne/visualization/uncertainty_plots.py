@@ -16,7 +16,13 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette, told apart with any colour vision, and a dash a line, told
 # apart without colour. Yellow is left out: too pale on white.
 COLORS = (
-    '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000',
+    '#0072B2',
+    '#D55E00',
+    '#009E73',
+    '#CC79A7',
+    '#56B4E9',
+    '#E69F00',
+    '#000000',
 )
 DASHES = ('-', '--', '-.', (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)), '-')
 REFERENCE = '#777777'  # of oracle, random and the diagonal
@@ -56,11 +62,20 @@ def plot_curves(
         color, dash = COLORS[i % len(COLORS)], DASHES[i % len(DASHES)]
         axes.plot(curves.percent, curves.model, color=color, ls=dash, lw=2, label=name)
         axes.plot(
-            curves.percent, curves.oracle, color=REFERENCE if alone else color,
-            ls=':', lw=1.4,
+            curves.percent,
+            curves.oracle,
+            color=REFERENCE if alone else color,
+            ls=':',
+            lw=1.4,
         )
-    axes.plot([], [], color=REFERENCE, ls=':', lw=1.4,
-              label='oracle' if alone else 'oracle of each')
+    axes.plot(
+        [],
+        [],
+        color=REFERENCE,
+        ls=':',
+        lw=1.4,
+        label='oracle' if alone else 'oracle of each',
+    )
     if with_random:
         first = next(iter(runs.values()))
         axes.plot(first.percent, first.random, color=REFERENCE, lw=1.2, label='random')
@@ -85,8 +100,16 @@ def plot_reliability(
     figure, axes = _new_figure('Reliability')
     axes.plot([0, 1], [0, 1], color=REFERENCE, ls=':', lw=1.4, label='honest')
     for i, (name, share) in enumerate(shares.items()):
-        axes.plot(levels, share, color=COLORS[i], ls=DASHES[i], marker='o', ms=4,
-                  lw=2, label=name)
+        axes.plot(
+            levels,
+            share,
+            color=COLORS[i],
+            ls=DASHES[i],
+            marker='o',
+            ms=4,
+            lw=2,
+            label=name,
+        )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_aspect('equal')

@@ -1,4 +1,5 @@
 """The posterior of a moving point: one dense linear system over all frames."""
+
 import numpy as np
 
 
@@ -29,6 +30,8 @@ def posterior(measured, noise, transition, process, prior_mean, prior_cov, seen)
         vector[rows] += weight @ measured[t]
     covariance = np.linalg.inv(precision)
     mean = (covariance @ vector).reshape(frames, size)[:, :width]
-    blocks = [covariance[t * size:t * size + width, t * size:t * size + width]
-              for t in range(frames)]
+    blocks = [
+        covariance[t * size : t * size + width, t * size : t * size + width]
+        for t in range(frames)
+    ]
     return mean, np.stack(blocks)

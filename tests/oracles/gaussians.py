@@ -1,4 +1,5 @@
 """Negative log-densities from covariance matrices, by torch's own distribution."""
+
 import math
 
 import torch
@@ -31,13 +32,15 @@ def nll_of(residual: Tensor, covariance: Tensor, shown=None) -> Tensor:
     size = residual.shape[-1]
     rows = residual.double().reshape(-1, size)
     matrices = covariance.expand(*residual.shape[:-1], size, size).reshape(
-        -1, size, size)
+        -1, size, size
+    )
     if shown is None:
         shown = torch.ones_like(rows, dtype=torch.bool)
     values = []
     for row, matrix, keep in zip(rows, matrices, shown.reshape(-1, size)):
         normal = torch.distributions.MultivariateNormal(
-            torch.zeros(int(keep.sum()), dtype=torch.float64), matrix[keep][:, keep])
+            torch.zeros(int(keep.sum()), dtype=torch.float64), matrix[keep][:, keep]
+        )
         constant = 0.5 * math.log(2 * math.pi) * int(keep.sum())
         values.append(-normal.log_prob(row[keep]) - constant)
     return torch.stack(values).reshape(residual.shape[:-1])

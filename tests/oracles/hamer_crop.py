@@ -46,8 +46,17 @@ def three_points(centre, right, down):
     return points
 
 
-def crop(image, box, left, padding=2.0, shape=(192, 256), blur=False, shift=(0, 0),
-         scale=1.0, degrees=0.0):
+def crop(
+    image,
+    box,
+    left,
+    padding=2.0,
+    shape=(192, 256),
+    blur=False,
+    shift=(0, 0),
+    scale=1.0,
+    degrees=0.0,
+):
     """The (256, 256, 3) crop before normalisation, and its (2, 3) affine map."""
     corners = np.array(box, dtype=np.float32)
     centre = ((corners[2:] + corners[:2]) / 2.0).astype(np.float64)
@@ -58,7 +67,8 @@ def crop(image, box, left, padding=2.0, shape=(192, 256), blur=False, shift=(0, 
             image = image.astype(np.float64)
             for axis in (0, 1):
                 image = gaussian_filter1d(
-                    image, (factor - 1) / 2, axis, mode='nearest', truncate=4.0)
+                    image, (factor - 1) / 2, axis, mode='nearest', truncate=4.0
+                )
     if left:
         image = np.ascontiguousarray(image[:, ::-1])
         centre[0] = image.shape[1] - 1 - centre[0]

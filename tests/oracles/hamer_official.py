@@ -56,8 +56,11 @@ def backbone_shapes(width, depth, hidden, **_):
     }
     for i in range(depth):
         for name, shape in {
-            'norm1': (width,), 'norm2': (width,), 'attn.qkv': (3 * width, width),
-            'attn.proj': (width, width), 'mlp.fc1': (hidden, width),
+            'norm1': (width,),
+            'norm2': (width,),
+            'attn.qkv': (3 * width, width),
+            'attn.proj': (width, width),
+            'mlp.fc1': (hidden, width),
             'mlp.fc2': (width, hidden),
         }.items():
             shapes[f'backbone.blocks.{i}.{name}.weight'] = shape
@@ -68,8 +71,10 @@ def backbone_shapes(width, depth, hidden, **_):
 def readout_shapes(variant, token):
     base = 'uncertainty_head.dec3dkeypoint'
     rows = dict(
-        deterministic={}, diag={f'{base}.0': 63},
-        full={f'{base}_cov': 1953, f'{base}_diag': 63}, ours={base: 63},
+        deterministic={},
+        diag={f'{base}.0': 63},
+        full={f'{base}_cov': 1953, f'{base}_diag': 63},
+        ours={base: 63},
         ours_wo_linear={base: 63},
     )[variant]
     shapes = {f'{name}.weight': (size, token) for name, size in rows.items()}
@@ -81,16 +86,22 @@ def readout_shapes(variant, token):
 
 def head_inits(head):
     return {
-        f'{head}.init_hand_pose': (1, 96), f'{head}.init_betas': (1, 10),
+        f'{head}.init_hand_pose': (1, 96),
+        f'{head}.init_betas': (1, 10),
         f'{head}.init_cam': (1, 3),
     }
 
 
 def discriminator_shapes():
     shapes = {
-        'D_conv1': (32, 9, 1, 1), 'D_conv2': (32, 32, 1, 1), 'betas_fc1': (10, 10),
-        'betas_fc2': (5, 10), 'betas_out': (1, 5), 'D_alljoints_fc1': (1024, 480),
-        'D_alljoints_fc2': (1024, 1024), 'D_alljoints_out': (1, 1024),
+        'D_conv1': (32, 9, 1, 1),
+        'D_conv2': (32, 32, 1, 1),
+        'betas_fc1': (10, 10),
+        'betas_fc2': (5, 10),
+        'betas_out': (1, 5),
+        'D_alljoints_fc1': (1024, 480),
+        'D_alljoints_fc2': (1024, 1024),
+        'D_alljoints_out': (1, 1024),
     }
     shapes |= {f'pose_out.{n}': (1, 32) for n in range(15)}
     found = {}
@@ -103,17 +114,22 @@ def discriminator_shapes():
 def mano_tensors(hand):
     """The tensors of smplx's layer, from a dict of MANO arrays."""
     tensors = {
-        'shapedirs': hand['shapedirs'], 'v_template': hand['v_template'],
+        'shapedirs': hand['shapedirs'],
+        'v_template': hand['v_template'],
         'J_regressor': hand['J_regressor'],
-        'posedirs': hand['posedirs'].reshape(-1, 135).T, 'lbs_weights': hand['weights'],
-        'hand_components': np.zeros((6, 45)), 'hand_mean': np.zeros(45),
+        'posedirs': hand['posedirs'].reshape(-1, 135).T,
+        'lbs_weights': hand['weights'],
+        'hand_components': np.zeros((6, 45)),
+        'hand_mean': np.zeros(45),
         'pose_mean': np.zeros(48),
     }
     tensors = {name: torch.tensor(np.float32(v)) for name, v in tensors.items()}
     parents = np.int64(hand['kintree_table'][0])
     parents[0] = -1
     for name, value in dict(
-        faces_tensor=np.int64(hand['f']), parents=parents, extra_joints_idxs=TIPS,
+        faces_tensor=np.int64(hand['f']),
+        parents=parents,
+        extra_joints_idxs=TIPS,
         joint_map=JOINT_MAP,
     ).items():
         tensors[name] = torch.as_tensor(value)
@@ -200,11 +216,13 @@ def backbone(state, crops, heads):
     depth = sum(name.endswith('.norm1.weight') for name in state)
     for i in range(depth):
         name = f'backbone.blocks.{i}'
-        qkv = linear(state, f'{name}.attn.qkv',
-                     layer_norm(state, f'{name}.norm1', x, 1e-6))
+        qkv = linear(
+            state, f'{name}.attn.qkv', layer_norm(state, f'{name}.norm1', x, 1e-6)
+        )
         x = x + linear(state, f'{name}.attn.proj', attend(*qkv.chunk(3, -1), heads))
-        hidden = linear(state, f'{name}.mlp.fc1',
-                        layer_norm(state, f'{name}.norm2', x, 1e-6))
+        hidden = linear(
+            state, f'{name}.mlp.fc1', layer_norm(state, f'{name}.norm2', x, 1e-6)
+        )
         x = x + linear(state, f'{name}.mlp.fc2', gelu(hidden))
     return layer_norm(state, 'backbone.last_norm', x, 1e-6)
 
@@ -215,8 +233,9 @@ def decoder(state, head, context, heads):
     zeros = context.new_zeros(len(context), 1, 1)
     x = linear(state, f'{base}.to_token_embedding', zeros)
     x = x + state[f'{base}.pos_embedding']
-    layers = sum(name.startswith(base) and name.endswith('to_qkv.weight')
-                 for name in state)
+    layers = sum(
+        name.startswith(base) and name.endswith('to_qkv.weight') for name in state
+    )
     for j in range(layers):
         name = f'{base}.transformer.layers.{j}'
         y = layer_norm(state, f'{name}.0.norm', x, 1e-5)
@@ -246,9 +265,16 @@ def hand(state, rotations, betas):
     """Vertices (B, 778, 3) and the 21 joints in MANO's frame, by smplx."""
     mano = {name[5:]: value for name, value in state.items() if name[:5] == 'mano.'}
     vertices, joints = lbs(
-        betas, rotations, mano['v_template'][None].expand(len(betas), -1, -1),
-        mano['shapedirs'], mano['posedirs'], mano['J_regressor'], mano['parents'],
-        mano['lbs_weights'], pose2rot=False)
+        betas,
+        rotations,
+        mano['v_template'][None].expand(len(betas), -1, -1),
+        mano['shapedirs'],
+        mano['posedirs'],
+        mano['J_regressor'],
+        mano['parents'],
+        mano['lbs_weights'],
+        pose2rot=False,
+    )
     joints = torch.cat([joints, vertices[:, mano['extra_joints_idxs']]], 1)
     return vertices, joints[:, mano['joint_map']]
 
@@ -284,21 +310,34 @@ def forward(state, crops, heads=HEADS, token_heads=TOKEN_HEADS):
     Returns: dict vertices, joints (MANO frame), camera (s, tx, ty), joints_2d and, with
         an uncertainty head, covariance.
     """
-    state = {name: value.double() if value.is_floating_point() else value
-             for name, value in state.items()}
+    state = {
+        name: value.double() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
     context = backbone(state, crops.double(), heads)
     token = decoder(state, 'mano_head', context, token_heads)
     pose, betas, camera = (
         linear(state, f'mano_head.{layer}', token) + state[f'mano_head.{start}']
-        for layer, start in (('decpose', 'init_hand_pose'), ('decshape', 'init_betas'),
-                             ('deccam', 'init_cam')))
+        for layer, start in (
+            ('decpose', 'init_hand_pose'),
+            ('decshape', 'init_betas'),
+            ('deccam', 'init_cam'),
+        )
+    )
     vertices, joints = hand(state, matrices(pose), betas)
-    found = dict(vertices=vertices, joints=joints, camera=camera,
-                 joints_2d=project(joints, camera))
-    marks = dict(diag='dec3dkeypoint.0', full='dec3dkeypoint_cov',
-                 ours_wo_linear='dec3dkeypoint')
-    variant = next((v for v, mark in marks.items()
-                    if f'uncertainty_head.{mark}.weight' in state), None)
+    found = dict(
+        vertices=vertices,
+        joints=joints,
+        camera=camera,
+        joints_2d=project(joints, camera),
+    )
+    marks = dict(
+        diag='dec3dkeypoint.0', full='dec3dkeypoint_cov', ours_wo_linear='dec3dkeypoint'
+    )
+    variant = next(
+        (v for v, mark in marks.items() if f'uncertainty_head.{mark}.weight' in state),
+        None,
+    )
     if 'out_layer_keypoints_3d.weight' in state:
         variant = 'ours'
     if variant is not None:

@@ -10,7 +10,28 @@ from mmhand_dne.hand_model import MANOLayer
 # 16 MANO joints, then the tips of thumb, index, middle, ring, pinky -> OpenPose.
 OPENPOSE = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
 FROM_INTERHAND = [
-    20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16]
+    20,
+    3,
+    2,
+    1,
+    0,
+    7,
+    6,
+    5,
+    4,
+    11,
+    10,
+    9,
+    8,
+    15,
+    14,
+    13,
+    12,
+    19,
+    18,
+    17,
+    16,
+]
 WRIST_TIPS, MCP_TIPS = (745, 317, 445, 556, 673), (745, 317, 444, 556, 673)
 SIDES = ('right', 'left')
 
@@ -80,19 +101,25 @@ def wrist_scores(samples):
         has = [boxes[h] and array(truth.hand_vertices_valid)[h] > 0 for h in range(2)]
         for h in range(2):
             if has[h] and sample.hand_type in (SIDES[h], 'interacting'):
-                mesh_errors[kind].append(np.mean(
-                    [norm(p - t) for p, t in zip(meshes[h], true_meshes[h])]))
+                mesh_errors[kind].append(
+                    np.mean([norm(p - t) for p, t in zip(meshes[h], true_meshes[h])])
+                )
         if kind == 'IH' and all(has):
             pairs = list(zip(meshes[0], true_meshes[0])) + [
-                (p + step, t + true_step) for p, t in zip(meshes[1], true_meshes[1])]
+                (p + step, t + true_step) for p, t in zip(meshes[1], true_meshes[1])
+            ]
             rrve.append(np.mean([norm(p - t) for p, t in pairs]))
     own = {k: [np.mean(e) for e in lists if e] for k, lists in joint_errors.items()}
     found = {
-        'MPJPE_SH': own['SH'], 'MPJPE_IH': own['IH'],
-        'MPJPE_All': own['SH'] + own['IH'], 'MPVPE_SH': mesh_errors['SH'],
+        'MPJPE_SH': own['SH'],
+        'MPJPE_IH': own['IH'],
+        'MPJPE_All': own['SH'] + own['IH'],
+        'MPVPE_SH': mesh_errors['SH'],
         'MPVPE_IH': mesh_errors['IH'],
-        'MPVPE_All': mesh_errors['SH'] + mesh_errors['IH'], 'RRVE': rrve,
-        'MRRPE': mrrpe}
+        'MPVPE_All': mesh_errors['SH'] + mesh_errors['IH'],
+        'RRVE': rrve,
+        'MRRPE': mrrpe,
+    }
     return {f'wrist/{k}': np.mean(v) for k, v in found.items() if v}
 
 
@@ -102,9 +129,12 @@ def mcp_scores(samples):
     errors = {f'{name}_{side}': [] for name in ('MPJPE', 'MPVPE') for side in SIDES}
     for sample in samples:
         truth, pred = sample.gt_instance_labels, sample.pred_instances
-        if (sample.hand_type != 'interacting' or not sample.hand_type_valid[0]
-                or not array(truth.hand_vertices_valid).all()
-                or sample.image_mean < 10):
+        if (
+            sample.hand_type != 'interacting'
+            or not sample.hand_type_valid[0]
+            or not array(truth.hand_vertices_valid).all()
+            or sample.image_mean < 10
+        ):
             continue
         for h, side in enumerate(SIDES):
             mesh = array(pred.hand_vertices)[h]
@@ -113,10 +143,13 @@ def mcp_scores(samples):
             length = norm(found[9] - found[0])
             scale = norm(wanted[9] - wanted[0]) / length if length > 0 else 1.0
             for name, points, true_points in (
-                    ('MPJPE', found, wanted), ('MPVPE', mesh, true_mesh)):
+                ('MPJPE', found, wanted),
+                ('MPVPE', mesh, true_mesh),
+            ):
                 errors[f'{name}_{side}'] += [
                     1000 * norm((p - found[9]) * scale - (t - wanted[9]))
-                    for p, t in zip(points, true_points)]
+                    for p, t in zip(points, true_points)
+                ]
     scores = {name: np.mean(values) for name, values in errors.items() if values}
     for name in ('MPJPE', 'MPVPE'):
         if f'{name}_right' in scores:

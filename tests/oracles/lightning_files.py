@@ -14,8 +14,10 @@ def omegaconf_installed():
     """As much of omegaconf as pickling a config needs, for a while."""
     names = {}
     classes = {
-        'omegaconf.dictconfig': 'DictConfig', 'omegaconf.listconfig': 'ListConfig',
-        'omegaconf.nodes': 'AnyNode', 'omegaconf.base': 'ContainerMetadata Metadata',
+        'omegaconf.dictconfig': 'DictConfig',
+        'omegaconf.listconfig': 'ListConfig',
+        'omegaconf.nodes': 'AnyNode',
+        'omegaconf.base': 'ContainerMetadata Metadata',
     }
     for module, words in {'omegaconf': '', **classes}.items():
         names[module] = types.ModuleType(module)
@@ -42,24 +44,46 @@ def config(modules):
         found.__dict__.update(state)
         return found
 
-    meta = build('omegaconf.base', 'ContainerMetadata', ref_type=typing.Any,
-                 object_type=dict, element_type=list, key_type=int,
-                 flags=defaultdict(dict, a={}), resolver_cache=defaultdict(dict))
-    node = build('omegaconf.nodes', 'AnyNode', _val=3,
-                 _metadata=build('omegaconf.base', 'Metadata', key='x'))
+    meta = build(
+        'omegaconf.base',
+        'ContainerMetadata',
+        ref_type=typing.Any,
+        object_type=dict,
+        element_type=list,
+        key_type=int,
+        flags=defaultdict(dict, a={}),
+        resolver_cache=defaultdict(dict),
+    )
+    node = build(
+        'omegaconf.nodes',
+        'AnyNode',
+        _val=3,
+        _metadata=build('omegaconf.base', 'Metadata', key='x'),
+    )
     rows = build('omegaconf.listconfig', 'ListConfig', _content=[node], _metadata=meta)
-    return build('omegaconf.dictconfig', 'DictConfig', _content=dict(rows=rows),
-                 _metadata=meta, _parent=None)
+    return build(
+        'omegaconf.dictconfig',
+        'DictConfig',
+        _content=dict(rows=rows),
+        _metadata=meta,
+        _parent=None,
+    )
 
 
 def write_lightning(path, state, **more):
     """Save a state dict among everything that a Lightning trainer stores."""
     with omegaconf_installed() as modules:
         content = {
-            'epoch': 44, 'global_step': 550000, 'pytorch-lightning_version': '2.4.0',
-            'state_dict': state, 'loops': {}, 'callbacks': {'ModelCheckpoint': {}},
+            'epoch': 44,
+            'global_step': 550000,
+            'pytorch-lightning_version': '2.4.0',
+            'state_dict': state,
+            'loops': {},
+            'callbacks': {'ModelCheckpoint': {}},
             'optimizer_states': [{'state': {0: {'step': torch.tensor(3.0)}}}],
-            'lr_schedulers': [], 'hparams_name': 'kwargs',
-            'hyper_parameters': {'cfg': config(modules)}, **more,
+            'lr_schedulers': [],
+            'hparams_name': 'kwargs',
+            'hyper_parameters': {'cfg': config(modules)},
+            **more,
         }
         torch.save(content, path)

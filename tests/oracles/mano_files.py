@@ -3,6 +3,7 @@
 Python 3 cannot write the byte strings of Python 2, so a pickler of the standard library
 is taught their opcode; chumpy is a module of a few lines that exists while it is used.
 """
+
 import contextlib
 import pickle
 import struct
@@ -30,8 +31,7 @@ class _Python2Pickler(pickle._Pickler):
 def chumpy_installed():
     """`chumpy.ch.Ch` and `chumpy.reordering.Select`, as much as pickling needs."""
     chumpy, ch, reordering = (
-        types.ModuleType(name)
-        for name in ('chumpy', 'chumpy.ch', 'chumpy.reordering')
+        types.ModuleType(name) for name in ('chumpy', 'chumpy.ch', 'chumpy.reordering')
     )
 
     class Ch:

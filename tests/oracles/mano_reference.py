@@ -3,6 +3,7 @@
 Romero, Tzionas, Black, "Embodied Hands", SIGGRAPH Asia 2017, Eq. 2-4, and Loper et al.,
 "SMPL", 2015, Eq. 2-10, for the skinning they refer to.
 """
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 

@@ -22,7 +22,8 @@ def align_by_joints(vertices, truth, pred):
     a, b = truth - truth.mean(0), pred - pred.mean(0)
     norm = np.sqrt((a**2).sum()) + 1e-8
     rotation, scale = orthogonal_procrustes(
-        a / norm, b / (np.sqrt((b**2).sum()) + 1e-8))
+        a / norm, b / (np.sqrt((b**2).sum()) + 1e-8)
+    )
     centre = vertices.mean(0)
     moved = (vertices - centre) @ rotation.T * scale * norm
     return moved + truth.mean(0) - pred.mean(0) + centre
@@ -71,8 +72,12 @@ def scores(pred, truth, protocol):
     if same:
         aligned.append([align(t, p) for p, t in zip(pred[1], truth[1], strict=True)])
     else:
-        aligned.append([align_by_joints(v, t, p) for v, t, p in zip(
-            pred[1], truth[0], pred[0], strict=True)])
+        aligned.append(
+            [
+                align_by_joints(v, t, p)
+                for v, t, p in zip(pred[1], truth[0], pred[0], strict=True)
+            ]
+        )
     al = {'freihand': 'xyz_al', 'ho3d': 'xyz_procrustes_al'}[protocol]
     rows = [
         ('xyz', pred[0], truth[0]),

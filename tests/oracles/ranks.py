@@ -19,13 +19,15 @@ def run_ranks(work, world_size, *arguments):
     """``work(rank, *arguments)`` in forked processes of one gloo group."""
     process = functools.partial(_joined, work, world_size, free_port())
     torch.multiprocessing.start_processes(
-        process, arguments, nprocs=world_size, start_method='fork')
+        process, arguments, nprocs=world_size, start_method='fork'
+    )
 
 
 def _joined(work, world_size, port, rank, *arguments):
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world_size)
+        'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world_size
+    )
     try:
         work(rank, *arguments)
     finally:

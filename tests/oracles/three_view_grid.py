@@ -1,4 +1,5 @@
 """Three-view features by building the voxel grid, as Figure 2 of DNE draws it."""
+
 import torch
 
 
@@ -18,7 +19,8 @@ def dense_grid_features(features, vertices, cells):
         for (x, y, z), members in occupants.items():
             grid = grid.index_put(
                 (torch.tensor([x]), torch.tensor([y]), torch.tensor([z])),
-                features[g][members].amax(0)[None])
+                features[g][members].amax(0)[None],
+            )
         front, lateral, top = grid.amax(2), grid.amax(0), grid.amax(1)
         rows = []
         for n in range(count):

@@ -1,4 +1,5 @@
 """Every kind of picture as a person sees it, and one sentence for what is none."""
+
 import re
 
 import cv2
@@ -37,6 +38,7 @@ def test_a_plain_file_gives_the_pixels_that_the_data_sets_read(tmp_path):
 @pytest.mark.parametrize('ending', ['png', 'jpg'])
 def test_the_orientation_is_applied_as_pillow_defines_it(tmp_path, orientation, ending):
     from PIL import ImageOps
+
     path = save(tmp_path / f'a.{ending}', PLAIN[..., ::-1], exif=exif(orientation))
     wanted = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert('RGB'))
     found = read_image(path)[..., ::-1].astype(int)
@@ -98,9 +100,13 @@ def test_unicode_names(tmp_path):
 def test_what_is_no_picture_is_one_sentence(tmp_path):
     jpeg = cv2.imencode('.jpg', PLAIN)[1].tobytes()
     png = cv2.imencode('.png', PLAIN)[1].tobytes()
-    files = dict(empty=b'', text=b'hello', cut=jpeg[:len(jpeg) // 2], broken=png[:40])
-    sentences = dict(empty='the file is empty (0 bytes)', cut='the file is cut off',
-                     text='is not an image', broken='is not an image')
+    files = dict(empty=b'', text=b'hello', cut=jpeg[: len(jpeg) // 2], broken=png[:40])
+    sentences = dict(
+        empty='the file is empty (0 bytes)',
+        cut='the file is cut off',
+        text='is not an image',
+        broken='is not an image',
+    )
     for name, content in files.items():
         path = tmp_path / f'{name}.jpg'
         path.write_bytes(content)
@@ -111,9 +117,14 @@ def test_what_is_no_picture_is_one_sentence(tmp_path):
         read_image(tmp_path / 'nowhere.jpg')
 
 
-@pytest.mark.parametrize(('array', 'sentence'), [
-    (np.zeros((4, 4, 2), np.uint8), 'has shape'), (np.zeros((0, 4, 3), np.uint8), 'at '
-     'least one pixel'), (np.zeros((4, 4, 3)), 'is float64, expected uint8')])
+@pytest.mark.parametrize(
+    ('array', 'sentence'),
+    [
+        (np.zeros((4, 4, 2), np.uint8), 'has shape'),
+        (np.zeros((0, 4, 3), np.uint8), 'at least one pixel'),
+        (np.zeros((4, 4, 3)), 'is float64, expected uint8'),
+    ],
+)
 def test_other_arrays_are_refused(array, sentence):
     with pytest.raises(ValueError, match=sentence):
         check_array(array)

@@ -1,4 +1,5 @@
 """Detectors through stand-ins of their packages; covariances of unaligned models."""
+
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -26,13 +27,34 @@ def test_mmdetections_boxes_are_filtered(monkeypatch):
 
         def __call__(self, image, return_datasamples):
             found = SimpleNamespace(
-                bboxes=torch.tensor([[0., 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60],
-                                     [0, 0, 10, 10], [90, 0, 99, 9]]),
+                bboxes=torch.tensor(
+                    [
+                        [0.0, 0, 10, 10],
+                        [1, 0, 11, 10],
+                        [50, 50, 60, 60],
+                        [0, 0, 10, 10],
+                        [90, 0, 99, 9],
+                    ]
+                ),
                 scores=torch.tensor([0.6, 0.9, 0.8, 0.9, 0.1]),
-                labels=torch.tensor([0, 0, 0, 3, 0]))
-            return dict(predictions=[SimpleNamespace(**{
-                'pred_instances': type('Found', (), dict(
-                    vars(found), __getitem__=lambda _, key: getattr(found, key)))()})])
+                labels=torch.tensor([0, 0, 0, 3, 0]),
+            )
+            return dict(
+                predictions=[
+                    SimpleNamespace(
+                        **{
+                            'pred_instances': type(
+                                'Found',
+                                (),
+                                dict(
+                                    vars(found),
+                                    __getitem__=lambda _, key: getattr(found, key),
+                                ),
+                            )()
+                        }
+                    )
+                ]
+            )
 
     fake_module(monkeypatch, 'mmdet.apis', DetInferencer=DetInferencer)
     detect = build_detector('rtmdet.py', 'a.pth', None, 'cpu')
@@ -54,7 +76,8 @@ def test_mediapipes_mirrored_sides_are_turned_back(monkeypatch):
             assert image[0, 0].tolist() == [3, 2, 1]  # RGB
             return SimpleNamespace(
                 multi_hand_landmarks=[SimpleNamespace(landmark=marks)],
-                multi_handedness=[SimpleNamespace(classification=[guess])])
+                multi_handedness=[SimpleNamespace(classification=[guess])],
+            )
 
     fake_module(monkeypatch, 'mediapipe.python.solutions.hands', Hands=Hands)
     image = np.zeros((100, 200, 3), np.uint8)
@@ -68,7 +91,8 @@ def test_mediapipes_mirrored_sides_are_turned_back(monkeypatch):
 
 def test_overlap():
     assert overlap(np.array([0, 0, 2, 2.0]), np.array([1, 0, 3, 2.0])) == (
-        pytest.approx(1 / 3))
+        pytest.approx(1 / 3)
+    )
     assert overlap(np.array([0, 0, 1, 1.0]), np.array([2, 2, 3, 3.0])) == 0
     assert build_detector('whole_image') is None
 

@@ -1,4 +1,5 @@
 """Hands of pictures: frames, mirrors, boxes, cameras, batches, refusals."""
+
 import cv2
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ def hands_of(inferencer, image=IMAGE, box=None, side=None, **options):
     """Hands by side, whatever their presence."""
     boxes = None if box is None else [list(box)]
     [result] = inferencer.results(
-        image, bboxes=boxes, side=side, presence_thr=0.0, **options)
+        image, bboxes=boxes, side=side, presence_thr=0.0, **options
+    )
     return {hand.side: hand for hand in result.hands}
 
 
@@ -60,9 +62,12 @@ def mirror_difference(hands, other, width):
     for side, hand in hands.items():
         twin = other[OTHER[side]]
         assert twin.presence == pytest.approx(hand.presence, abs=1e-3)
-        metres = max(metres, np.abs(twin.vertices * MIRROR - hand.vertices).max(),
-                     np.abs(twin.joints * MIRROR - hand.joints).max(),
-                     np.abs(mano_vertices(twin) * MIRROR - mano_vertices(hand)).max())
+        metres = max(
+            metres,
+            np.abs(twin.vertices * MIRROR - hand.vertices).max(),
+            np.abs(twin.joints * MIRROR - hand.joints).max(),
+            np.abs(mano_vertices(twin) * MIRROR - mano_vertices(hand)).max(),
+        )
         back = twin.vertices_2d.copy()
         back[:, 0] = width - 1 - back[:, 0]
         pixels = max(pixels, np.abs(back - hand.vertices_2d).max())
@@ -80,9 +85,15 @@ def whole_pixel_box(padding=1.0, size=SIZE):
     return [*(centre - half), *(centre + half)]
 
 
-@pytest.mark.parametrize(('box', 'metres'), [
-    (whole_pixel_box(), 1e-4), ([31.3, 22.7, 144.1, 130.9], 1e-3),
-    ([-30, 60, 80, 170], 1e-3), ([40, 30, 130, 140, 25], 1e-3)])
+@pytest.mark.parametrize(
+    ('box', 'metres'),
+    [
+        (whole_pixel_box(), 1e-4),
+        ([31.3, 22.7, 144.1, 130.9], 1e-3),
+        ([-30, 60, 80, 170], 1e-3),
+        ([40, 30, 130, 140, 25], 1e-3),
+    ],
+)
 def test_a_mirrored_photo_gives_mirrored_hands(flipping, box, metres):
     hands = hands_of(flipping, IMAGE, box)
     other = hands_of(flipping, mirrored(IMAGE), mirrored_box(box, 200))
@@ -91,9 +102,15 @@ def test_a_mirrored_photo_gives_mirrored_hands(flipping, box, metres):
     assert hands['right'].joints_2d[5] != pytest.approx(hands['left'].joints_2d[5])
 
 
-@pytest.mark.parametrize(('box', 'metres'), [
-    (whole_pixel_box(1.4), 1e-4), ([31.3, 22.7, 144.1, 130.9], 1e-3),
-    ([-30, 60, 80, 170], 1e-3), ([40, 30, 130, 140, 25], 1e-3)])
+@pytest.mark.parametrize(
+    ('box', 'metres'),
+    [
+        (whole_pixel_box(1.4), 1e-4),
+        ([31.3, 22.7, 144.1, 130.9], 1e-3),
+        ([-30, 60, 80, 170], 1e-3),
+        ([40, 30, 130, 140, 25], 1e-3),
+    ],
+)
 @pytest.mark.parametrize('side', ['right', 'left'])
 def test_one_hand_models_are_symmetric_by_themselves(hamer, box, metres, side):
     hands = hands_of(hamer, IMAGE, box, side)
@@ -111,14 +128,22 @@ def test_a_skewed_camera_is_mirrored_too(hamer):
     hand = hands_of(hamer, IMAGE, box, 'right', intrinsics=K)['right']
     camera = K.copy()
     camera[0, 1], camera[0, 2] = -K[0, 1], 199 - K[0, 2]
-    twin = hands_of(hamer, mirrored(IMAGE), mirrored_box(box, 200), 'left',
-                    intrinsics=camera)['left']
+    twin = hands_of(
+        hamer, mirrored(IMAGE), mirrored_box(box, 200), 'left', intrinsics=camera
+    )['left']
     assert twin.translation * MIRROR == pytest.approx(hand.translation, abs=1e-4)
 
 
-@pytest.mark.parametrize('box', [
-    [30, 20, 150, 140], [12.5, -40, 100, 70], [60, 40, 140, 130, 33],
-    [150, 100, 260, 190, -70]], ids=['plain', 'crossing', 'turned', 'both'])
+@pytest.mark.parametrize(
+    'box',
+    [
+        [30, 20, 150, 140],
+        [12.5, -40, 100, 70],
+        [60, 40, 140, 130, 33],
+        [150, 100, 260, 190, -70],
+    ],
+    ids=['plain', 'crossing', 'turned', 'both'],
+)
 @pytest.mark.parametrize('name', ['dne', 'hamer'])
 def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
     inferencer = request.getfixturevalue(name)
@@ -155,7 +180,8 @@ def test_a_turned_box_is_a_turned_picture(request, name):
     u, v = turned.joints_2d.T
     assert np.stack([v, 199 - u], -1) == pytest.approx(upright.joints_2d, abs=0.01)
     assert mano_vertices(turned) @ turn.T == pytest.approx(
-        mano_vertices(upright), abs=2e-5)
+        mano_vertices(upright), abs=2e-5
+    )
     if name == 'hamer':
         blocks = turn @ turned.joint_covariance @ turn.T
         assert blocks == pytest.approx(upright.joint_covariance, abs=1e-6)
@@ -164,15 +190,21 @@ def test_a_turned_box_is_a_turned_picture(request, name):
 @pytest.mark.parametrize('name', ['dne', 'hamer'])
 def test_a_box_over_the_border_reads_black_there(request, name):
     inferencer = request.getfixturevalue(name)
-    inside = hands_of(inferencer, np.pad(IMAGE, ((50, 50), (50, 50), (0, 0))),
-                      [20, 25, 148, 153], 'right')['right']
+    inside = hands_of(
+        inferencer,
+        np.pad(IMAGE, ((50, 50), (50, 50), (0, 0))),
+        [20, 25, 148, 153],
+        'right',
+    )['right']
     across = hands_of(inferencer, IMAGE, [-30, -25, 98, 103], 'right')['right']
     assert across.vertices == pytest.approx(inside.vertices, abs=1e-6)
     assert across.vertices_2d + 50 == pytest.approx(inside.vertices_2d, abs=0.01)
 
 
-@pytest.mark.parametrize(('name', 'side'), [
-    ('dne', 'right'), ('dne', 'left'), ('hamer', 'right'), ('hamer', 'left')])
+@pytest.mark.parametrize(
+    ('name', 'side'),
+    [('dne', 'right'), ('dne', 'left'), ('hamer', 'right'), ('hamer', 'left')],
+)
 def test_what_a_result_says_is_consistent(request, name, side):
     inferencer = request.getfixturevalue(name)
     hand = hands_of(inferencer, IMAGE, [31, 22, 144, 131, 20], side, intrinsics=K)[side]
@@ -180,8 +212,9 @@ def test_what_a_result_says_is_consistent(request, name, side):
     assert np.abs(hand.joints[0]).max() == 0
     # The wrist stands where the true camera sees it.
     seen = hand.intrinsics @ hand.translation
-    assert seen[:2] / seen[2] == pytest.approx(hand.joints_2d[0], abs=(
-        0.1 if name == 'hamer' else 0.01))  # HaMeR's own projection is perspective
+    assert seen[:2] / seen[2] == pytest.approx(
+        hand.joints_2d[0], abs=(0.1 if name == 'hamer' else 0.01)
+    )  # HaMeR's own projection is perspective
     # MANO of the true side gives the regressed mesh, wherever it stands.
     mesh = hand.vertices if hand.coarse_vertices is None else hand.coarse_vertices
     gap = mano_vertices(hand) - mesh
@@ -193,12 +226,14 @@ def test_what_a_result_says_is_consistent(request, name, side):
     turn = np.eye(3)
     turn[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
     flat = (hand.vertices @ turn.T)[:, :2] * hand.crop_camera[:, 0] + (
-        hand.crop_camera[:, 1])
+        hand.crop_camera[:, 1]
+    )
     pixels = to_image(((flat + 1) * SIZE - 1) / 2, hand.crop_affine)
     # HaMeR's own projection is perspective, from far away.
     extent = np.ptp(hand.vertices_2d, axis=0).max()
-    assert np.abs(pixels - hand.vertices_2d).max() < max(0.01, (
-        0.02 * extent if name == 'hamer' else 0))
+    assert np.abs(pixels - hand.vertices_2d).max() < max(
+        0.01, (0.02 * extent if name == 'hamer' else 0)
+    )
     volume = np.linalg.det(hand.vertices[hand.faces].astype(float)).sum()
     assert volume > 0  # wound outward
     if name == 'hamer':
@@ -220,8 +255,9 @@ def test_batches_cross_pictures_and_change_nothing(hamer):
     images = [picture(seed=i) for i in range(3)]
     boxes = [[[10, 10, 90, 90]], [[5, 5, 99, 80], [60, 20, 150, 120]], []]
     both = dict(bboxes=boxes, side='both')
-    alone, batched = (list(hamer.results(images, batch_size=size, **both))
-                      for size in (1, 4))
+    alone, batched = (
+        list(hamer.results(images, batch_size=size, **both)) for size in (1, 4)
+    )
     assert [len(result.hands) for result in batched] == [2, 4, 0]
     assert [result.index for result in batched] == [0, 1, 2]
     assert batched[2].problem == 'array 2: no box is given for it'
@@ -246,8 +282,10 @@ def test_one_hand_models_have_to_be_told_the_side(hamer):
         list(hamer.results(IMAGE))
 
 
-@pytest.mark.parametrize(('box', 'sentence'), [
-    ([300, 3, 310, 9], 'is outside the image'), ([9, 9, 9, 20], 'has no area')])
+@pytest.mark.parametrize(
+    ('box', 'sentence'),
+    [([300, 3, 310, 9], 'is outside the image'), ([9, 9, 9, 20], 'has no area')],
+)
 def test_a_bad_box_costs_only_its_hand(dne, box, sentence):
     [result] = dne.results(IMAGE, bboxes=[[box]], presence_thr=0)
     assert result.hands == () and sentence in result.problem
@@ -268,8 +306,10 @@ class FakeDetector:
     """Two boxes about the same place."""
 
     def __call__(self, image, bbox_thr, nms_thr):
-        return [HandBox(np.array([20.0, 20, 120, 120]), kind='tight'),
-                HandBox(np.array([21.0, 21, 121, 121]), kind='tight')]
+        return [
+            HandBox(np.array([20.0, 20, 120, 120]), kind='tight'),
+            HandBox(np.array([21.0, 21, 121, 121]), kind='tight'),
+        ]
 
 
 def test_overlapping_detections_give_a_hand_once(folder, monkeypatch):
@@ -286,8 +326,10 @@ def test_overlapping_detections_give_a_hand_once(folder, monkeypatch):
 
 
 def test_an_absent_detector_is_one_sentence(folder):
-    for name, sentence in (('rtmdet.py', 'needs MMDetection, which is not installed'),
-                           ('mediapipe', 'needs the package mediapipe')):
+    for name, sentence in (
+        ('rtmdet.py', 'needs MMDetection, which is not installed'),
+        ('mediapipe', 'needs the package mediapipe'),
+    ):
         package = 'mmdet' if name != 'mediapipe' else 'mediapipe'
         try:
             __import__(package)
@@ -299,17 +341,29 @@ def test_an_absent_detector_is_one_sentence(folder):
 def test_it_is_built_and_called_as_mmposes(folder, tmp_path, dne):
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), IMAGE)
-    config = dict(type='HandMeshInferencer', model=DNE,
-                  weights=str(folder / f'{DNE}.pth'), device='cpu', output_maps=True)
+    config = dict(
+        type='HandMeshInferencer',
+        model=DNE,
+        weights=str(folder / f'{DNE}.pth'),
+        device='cpu',
+        output_maps=True,
+    )
     inferencer = INFERENCERS.build(config)
-    calls = inferencer(str(path), return_vis=True, out_dir=str(tmp_path / 'out'),
-                       presence_thr=0.0, batch_size=2)
+    calls = inferencer(
+        str(path),
+        return_vis=True,
+        out_dir=str(tmp_path / 'out'),
+        presence_thr=0.0,
+        batch_size=2,
+    )
     found = list(calls)
     assert len(found) == 1 and set(found[0]) == {'predictions', 'visualization'}
     assert found[0]['visualization'][0].shape[2] == 3
     assert found[0]['predictions'][0].maps['heatmaps'].shape == (42, 32, 32)
-    files = {p.relative_to(tmp_path / 'out').as_posix()
-             for p in (tmp_path / 'out').rglob('*.*')}
+    files = {
+        p.relative_to(tmp_path / 'out').as_posix()
+        for p in (tmp_path / 'out').rglob('*.*')
+    }
     assert files == {'predictions/a.json', 'visualizations/a_overlay.jpg'}
     [samples] = (entry['predictions'] for entry in dne(IMAGE, return_datasamples=True))
     assert samples[0].pred_instances.hand_vertices.shape == (1, 2, 778, 3)

@@ -1,4 +1,5 @@
 """What an input is: files, folders, patterns, videos, cameras, boxes, a camera."""
+
 import json
 
 import cv2
@@ -35,10 +36,10 @@ def write_video(path, count=8, size=(64, 48)):
 def damage(path, numbers):
     """Overwrite the pictures of some frames of an MJPG video."""
     content = bytearray(path.read_bytes())
-    starts = [i for i in range(len(content)) if content[i:i + 3] == b'\xff\xd8\xff']
+    starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
     for number in numbers:
         end = starts[number + 1] if number + 1 < len(starts) else len(content)
-        content[starts[number]:end - 16] = bytes(end - 16 - starts[number])
+        content[starts[number] : end - 16] = bytes(end - 16 - starts[number])
     path.write_bytes(content)
 
 
@@ -70,10 +71,12 @@ def test_what_cannot_be_decoded_keeps_its_place(folder):
 
 
 def test_nothing_to_read_is_one_sentence(tmp_path):
-    for path, sentence in ((tmp_path, 'the folder has no image'),
-                           (tmp_path / 'x.jpg', 'no such file or folder'),
-                           (tmp_path / '*.jpg', 'no image matches'),
-                           ('https://a.b/c.jpg', 'is an address')):
+    for path, sentence in (
+        (tmp_path, 'the folder has no image'),
+        (tmp_path / 'x.jpg', 'no such file or folder'),
+        (tmp_path / '*.jpg', 'no image matches'),
+        ('https://a.b/c.jpg', 'is an address'),
+    ):
         with pytest.raises(ValueError, match=sentence):
             open_input(str(path))
     with pytest.raises(ValueError, match='the list of inputs is empty'):
@@ -150,9 +153,21 @@ def test_a_camera_gives_frames_until_it_ends(monkeypatch):
 BOX = [1, 2, 30, 40]
 
 
-@pytest.mark.parametrize('given', [
-    BOX, [BOX], [[BOX]], np.array([BOX]), np.array([[BOX]]), {'a.jpg': [BOX]},
-    {'0': BOX}, {'x/a.jpg': [dict(box=BOX)]}, [dict(box=BOX)], [[dict(box=BOX)]]])
+@pytest.mark.parametrize(
+    'given',
+    [
+        BOX,
+        [BOX],
+        [[BOX]],
+        np.array([BOX]),
+        np.array([[BOX]]),
+        {'a.jpg': [BOX]},
+        {'0': BOX},
+        {'x/a.jpg': [dict(box=BOX)]},
+        [dict(box=BOX)],
+        [[dict(box=BOX)]],
+    ],
+)
 def test_boxes_are_understood_in_many_forms(given, tmp_path):
     [box] = GivenBoxes(given, 1, 'left').of(0, 'x/a.jpg')
     assert box.corners.tolist() == BOX and (box.side, box.turn) == ('left', 0)
@@ -173,22 +188,33 @@ def test_boxes_of_several_pictures():
     assert named.of(4, 'other.mp4') is None
 
 
-@pytest.mark.parametrize(('given', 'count', 'sentence'), [
-    ([[BOX]], 2, 'boxes of 1 pictures, but the input has 2'),
-    ([[1, 2, 3]], 1, 'a box is'), (3, 1, 'holds a int'),
-    ([dict(box=BOX, side='up')], 1, "'up' is no side"),
-    ([dict(bbox=BOX)], 1, 'a box without "box"'),
-    ([dict(box=BOX, hand='left')], 1, "a box with 'hand'"),
-    ('nowhere.json', 1, 'cannot be read')])
+@pytest.mark.parametrize(
+    ('given', 'count', 'sentence'),
+    [
+        ([[BOX]], 2, 'boxes of 1 pictures, but the input has 2'),
+        ([[1, 2, 3]], 1, 'a box is'),
+        (3, 1, 'holds a int'),
+        ([dict(box=BOX, side='up')], 1, "'up' is no side"),
+        ([dict(bbox=BOX)], 1, 'a box without "box"'),
+        ([dict(box=BOX, hand='left')], 1, "a box with 'hand'"),
+        ('nowhere.json', 1, 'cannot be read'),
+    ],
+)
 def test_other_boxes_are_one_sentence(given, count, sentence):
     with pytest.raises(ValueError, match=sentence):
         GivenBoxes(given, count).of(0, 'a')
 
 
-@pytest.mark.parametrize(('corners', 'sentence'), [
-    ((3, 3, 3, 9), 'has no area'), ((9, 3, 3, 9), 'has no area'),
-    ((300, 3, 310, 9), 'is outside the image of 200x100 pixels'),
-    ((-20, 3, -1, 9), 'is outside'), ((3, np.nan, 9, 9), 'is not finite')])
+@pytest.mark.parametrize(
+    ('corners', 'sentence'),
+    [
+        ((3, 3, 3, 9), 'has no area'),
+        ((9, 3, 3, 9), 'has no area'),
+        ((300, 3, 310, 9), 'is outside the image of 200x100 pixels'),
+        ((-20, 3, -1, 9), 'is outside'),
+        ((3, np.nan, 9, 9), 'is not finite'),
+    ],
+)
 def test_boxes_that_cannot_be_cut(corners, sentence):
     assert sentence in check_box(HandBox(np.array(corners, float)), (200, 100))
     assert check_box(HandBox(np.array([-5.0, -5, 3, 3])), (200, 100)) == ''
@@ -200,17 +226,28 @@ def test_cameras(tmp_path):
     (tmp_path / 'k.txt').write_text('600, 610, 300 200')
     (tmp_path / 'k.json').write_text(json.dumps(dict(K=wanted.tolist())))
     np.save(tmp_path / 'k.npy', wanted)
-    for given in (wanted, [600, 610, 300, 200], wanted.ravel(), tmp_path / 'k.txt',
-                  str(tmp_path / 'k.json'), tmp_path / 'k.npy'):
+    for given in (
+        wanted,
+        [600, 610, 300, 200],
+        wanted.ravel(),
+        tmp_path / 'k.txt',
+        str(tmp_path / 'k.json'),
+        tmp_path / 'k.npy',
+    ):
         assert (read_intrinsics(given) == wanted).all()
     assert read_intrinsics(None) is None
     focal = 5000 / 256 * 640
-    assert np.allclose(conventional_intrinsics((480, 640)),
-                       [[focal, 0, 239.5], [0, focal, 319.5], [0, 0, 1]])
+    assert np.allclose(
+        conventional_intrinsics((480, 640)),
+        [[focal, 0, 239.5], [0, focal, 319.5], [0, 0, 1]],
+    )
     (tmp_path / 'bad.txt').write_text('one two')
-    for given, sentence in (([1, 2], 'a camera of shape'), (np.eye(4), 'a camera'),
-                            (-wanted, 'is no camera matrix'),
-                            (tmp_path / 'bad.txt', 'holds no camera'),
-                            (tmp_path / 'none.txt', 'cannot be read')):
+    for given, sentence in (
+        ([1, 2], 'a camera of shape'),
+        (np.eye(4), 'a camera'),
+        (-wanted, 'is no camera matrix'),
+        (tmp_path / 'bad.txt', 'holds no camera'),
+        (tmp_path / 'none.txt', 'cannot be read'),
+    ):
         with pytest.raises(ValueError, match=sentence):
             read_intrinsics(given)

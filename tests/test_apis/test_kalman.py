@@ -1,4 +1,5 @@
 """The smoother against the dense posterior, and laws of the filter."""
+
 import numpy as np
 import pytest
 
@@ -13,7 +14,8 @@ from mmhand_dne.apis.temporal.process_noise import fit_noise
 from tests.oracles.gaussian_path import posterior
 
 MOTIONS = pytest.mark.parametrize(
-    'motion', [CONSTANT_VELOCITY, CONSTANT_ACCELERATION], ids=['velocity', 'jerk'])
+    'motion', [CONSTANT_VELOCITY, CONSTANT_ACCELERATION], ids=['velocity', 'jerk']
+)
 
 
 def random_covariances(rng, *shape):
@@ -39,9 +41,14 @@ def test_smoother_equals_one_dense_linear_system(motion):
     eye = np.eye(4)
     for group in range(2):
         expected = posterior(
-            measured[:, group], noise[:, group], np.kron(motion.transition, eye),
-            np.kron(motion.noise, strength[group]), prior[0][group].ravel(),
-            prior[1][0], seen)
+            measured[:, group],
+            noise[:, group],
+            np.kron(motion.transition, eye),
+            np.kron(motion.noise, strength[group]),
+            prior[0][group].ravel(),
+            prior[1][0],
+            seen,
+        )
         np.testing.assert_allclose(means[:, group], expected[0], atol=1e-9)
         np.testing.assert_allclose(covariances[:, group], expected[1], atol=1e-9)
 
@@ -53,8 +60,13 @@ def test_shared_covariances_give_the_same_as_repeated_ones(motion):
     prior = diffuse_prior(measured[1], motion, 100.0)
     shared = kalman_filter(measured, noise, motion, strength, seen, prior)
     repeated = kalman_filter(
-        measured, noise.repeat(2, 1), motion, strength.repeat(2, 0), seen,
-        (prior[0], prior[1].repeat(2, 0)))
+        measured,
+        noise.repeat(2, 1),
+        motion,
+        strength.repeat(2, 0),
+        seen,
+        (prior[0], prior[1].repeat(2, 0)),
+    )
     assert shared.covariances.shape[1] == 1
     for a, b in zip(rts_smoother(shared, motion), rts_smoother(repeated, motion)):
         np.testing.assert_allclose(np.broadcast_to(a, b.shape), b, atol=1e-10)
@@ -68,7 +80,8 @@ def test_what_moves_as_assumed_is_left_as_it_is(motion):
     noise = np.full((20, 1, 1, 1), 4.0)
     prior = diffuse_prior(path[0], motion, 1e8)
     passed = kalman_filter(
-        path, noise, motion, np.full((1, 1, 1), 1e-9), np.ones(20, bool), prior)
+        path, noise, motion, np.full((1, 1, 1), 1e-9), np.ones(20, bool), prior
+    )
     np.testing.assert_allclose(rts_smoother(passed, motion)[0], path, atol=1e-4)
 
 
@@ -88,11 +101,16 @@ def test_noise_levels_of_a_simulated_series_are_found():
     assert found.strength == pytest.approx(strength, rel=0.5)
     # Given the right covariances there is nothing to rescale.
     given = fit_noise(
-        measured, scale * shapes, CONSTANT_VELOCITY, np.ones(300, bool), rescale=False)
+        measured, scale * shapes, CONSTANT_VELOCITY, np.ones(300, bool), rescale=False
+    )
     assert given.nll == pytest.approx(found.nll, abs=1e-3)
 
 
 def test_few_frames_are_refused():
     with pytest.raises(ValueError, match='7 frames are seen, expected at least 8'):
-        fit_noise(np.zeros((9, 1, 3)), np.ones((9, 1, 1, 1)), CONSTANT_VELOCITY,
-                  np.arange(9) < 7)
+        fit_noise(
+            np.zeros((9, 1, 3)),
+            np.ones((9, 1, 1, 1)),
+            CONSTANT_VELOCITY,
+            np.arange(9) < 7,
+        )

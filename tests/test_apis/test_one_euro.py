@@ -1,4 +1,5 @@
 """The One-Euro filter against its paper's listing."""
+
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from mmhand_dne.apis.temporal.one_euro import OneEuro, one_euro_filter
 
 def by_the_listing(values, rate, parameters):
     """Algorithm 1 and 2 of the paper, one number after the other."""
+
     def alpha(cutoff):
         tau = 1 / (2 * math.pi * cutoff)
         return 1 / (1 + tau * rate)
@@ -33,7 +35,8 @@ def test_every_coordinate_equals_the_listing():
     for i in range(2):
         for j in range(3):
             np.testing.assert_allclose(
-                found[:, i, j], by_the_listing(values[:, i, j], 25.0, parameters))
+                found[:, i, j], by_the_listing(values[:, i, j], 25.0, parameters)
+            )
 
 
 def test_later_frames_change_nothing():

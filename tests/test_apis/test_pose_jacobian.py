@@ -1,4 +1,5 @@
 """Tangent vectors of poses, and the joints' motion with them."""
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -43,8 +44,9 @@ def chain(rotations, offsets):
     turned, places = {'wrist': rotations[0]}, {'wrist': np.zeros(3)}
     for joint in OPENPOSE_JOINTS[1:]:
         parent = parent_of(joint)
-        places[joint] = places[parent] + turned[parent] @ offsets[
-            OPENPOSE_JOINTS.index(joint)]
+        places[joint] = (
+            places[parent] + turned[parent] @ offsets[OPENPOSE_JOINTS.index(joint)]
+        )
         if joint in MANO_JOINTS:
             turned[joint] = turned[parent] @ rotations[MANO_JOINTS.index(joint)]
     return np.stack([places[joint] for joint in OPENPOSE_JOINTS])
@@ -60,8 +62,16 @@ def test_jacobian_is_the_motion_of_rigid_bones(poses):
         step = np.zeros(48)
         step[coordinate] = 1e-6
         ahead, back = (
-            np.stack([chain(pose, offsets) for pose in rotations_at(
-                centres, tangents + sign * step.reshape(16, 3))]) for sign in (1, -1))
+            np.stack(
+                [
+                    chain(pose, offsets)
+                    for pose in rotations_at(
+                        centres, tangents + sign * step.reshape(16, 3)
+                    )
+                ]
+            )
+            for sign in (1, -1)
+        )
         moved = (ahead - back)[:, 1:].reshape(3, 60) / 2e-6
         np.testing.assert_allclose(jacobian[:, :, coordinate], moved, atol=1e-8)
 
@@ -69,7 +79,8 @@ def test_jacobian_is_the_motion_of_rigid_bones(poses):
 def test_tangents_and_rotations_are_inverse(poses):
     centres = mean_rotations(poses)
     np.testing.assert_allclose(
-        rotations_at(centres, tangents_at(centres, poses)), poses, atol=1e-12)
+        rotations_at(centres, tangents_at(centres, poses)), poses, atol=1e-12
+    )
 
 
 def test_tangents_are_continuous_past_half_a_turn():
@@ -92,5 +103,6 @@ def test_fit_reaches_the_joints_of_another_pose(poses):
     found = fit_pose(start, centres, targets, pose)
     before, gap = (
         np.abs(pose(rotations_at(centres, one)).joints - targets).mean()
-        for one in (start, found))
+        for one in (start, found)
+    )
     assert gap < 0.2 * before

@@ -1,4 +1,5 @@
 """All formats say the same, and their readers agree."""
+
 import json
 import pickle
 import struct
@@ -31,8 +32,11 @@ def written(request, folder):
     hamer = request.param == HAMER
     inferencer = tiny_inferencer(request.param, folder, output_maps=not hamer)
     [result] = inferencer.results(
-        picture(), presence_thr=0, intrinsics=[300, 310, 99, 80],
-        side='both' if hamer else None)
+        picture(),
+        presence_thr=0,
+        intrinsics=[300, 310, 99, 80],
+        side='both' if hamer else None,
+    )
     paths = write(result, folder / request.param, FORMATS, 'photo')
     return result, folder / request.param, paths
 
@@ -44,8 +48,14 @@ def camera_vertices(hand):
 def test_every_format_has_its_files(written):
     _, _, paths = written
     assert [path.name for path in paths] == [
-        'photo.json', 'photo.npz', 'photo.obj', 'photo.ply', 'photo.glb',
-        'photo_right_hand.smplx.pkl', 'photo_left_hand.smplx.pkl']
+        'photo.json',
+        'photo.npz',
+        'photo.obj',
+        'photo.ply',
+        'photo.glb',
+        'photo_right_hand.smplx.pkl',
+        'photo_left_hand.smplx.pkl',
+    ]
     assert all(path.exists() for path in paths)
 
 
@@ -87,18 +97,25 @@ def test_npz_holds_the_same_arrays(written):
 def test_meshes_agree_with_the_result(written, ending):
     trimesh = pytest.importorskip('trimesh', reason='reads the written meshes')
     result, folder, _ = written
-    mesh = trimesh.load(folder / f'photo.{ending}', process=False, force='mesh',
-                        **(dict(maintain_order=True) if ending == 'obj' else {}))
+    mesh = trimesh.load(
+        folder / f'photo.{ending}',
+        process=False,
+        force='mesh',
+        **(dict(maintain_order=True) if ending == 'obj' else {}),
+    )
     wanted = np.concatenate([camera_vertices(hand) for hand in result.hands])
     assert np.abs(mesh.vertices - wanted * TO_VIEWER).max() < HUNDREDTH
     count = len(result.hands[0].vertices)
-    faces = np.concatenate([hand.faces + i * count
-                            for i, hand in enumerate(result.hands)])
+    faces = np.concatenate(
+        [hand.faces + i * count for i, hand in enumerate(result.hands)]
+    )
     assert (mesh.faces == faces).all() and mesh.volume > 0
     if ending == 'obj':
         lines = (folder / 'photo.obj').read_text().splitlines()
         assert [line for line in lines if line.startswith('o ')] == [
-            'o right_hand', 'o left_hand']
+            'o right_hand',
+            'o left_hand',
+        ]
 
 
 def test_a_viewer_finds_both_hands_in_the_glb(written):
@@ -125,7 +142,7 @@ def glb_chunks(path):
     while place < len(content):
         size, kind = struct.unpack_from('<I4s', content, place)
         assert size % 4 == 0
-        chunks.append((kind, content[place + 8:place + 8 + size]))
+        chunks.append((kind, content[place + 8 : place + 8 + size]))
         place += 8 + size
     assert place == len(content) and [kind for kind, _ in chunks] == [b'JSON', b'BIN\0']
     return json.loads(chunks[0][1]), chunks[1][1]
@@ -146,18 +163,22 @@ def test_glb_keeps_the_rules_of_gltf(written):
         width = dict(SCALAR=1, VEC3=3)[accessor['type']]
         view = tree['bufferViews'][accessor['bufferView']]
         assert view['byteLength'] == (
-            accessor['count'] * width * sizes[accessor['componentType']])
+            accessor['count'] * width * sizes[accessor['componentType']]
+        )
     for node, hand in zip(tree['nodes'], result.hands, strict=True):
         assert node['extras']['side'] == hand.side
         [primitive] = tree['meshes'][node['mesh']]['primitives']
         assert tree['materials'][primitive['material']]['name']
         arrays = {}
-        for name, number in dict(primitive['attributes'],
-                                 indices=primitive['indices']).items():
+        for name, number in dict(
+            primitive['attributes'], indices=primitive['indices']
+        ).items():
             accessor = tree['accessors'][number]
             view = tree['bufferViews'][accessor['bufferView']]
             kind = '<u2' if accessor['componentType'] == 5123 else '<f4'
-            content = binary[view['byteOffset']:view['byteOffset'] + view['byteLength']]
+            content = binary[
+                view['byteOffset'] : view['byteOffset'] + view['byteLength']
+            ]
             arrays[name] = np.frombuffer(content, kind)
             assert view['target'] == (34963 if name == 'indices' else 34962)
         points = arrays['POSITION'].reshape(-1, 3)
@@ -179,9 +200,13 @@ def test_smplx_users_get_the_regressed_mesh(written):
             content = pickle.load(file)
         arrays = load_hand('free', hand.side)
         data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
-        layer = smplx.MANO('', data_struct=data, is_rhand=content['is_rhand'],
-                           flat_hand_mean=content['flat_hand_mean'],
-                           use_pca=content['use_pca'])
+        layer = smplx.MANO(
+            '',
+            data_struct=data,
+            is_rhand=content['is_rhand'],
+            flat_hand_mean=content['flat_hand_mean'],
+            use_pca=content['use_pca'],
+        )
         names = 'global_orient', 'hand_pose', 'betas', 'transl'
         mesh = layer(**{name: torch.from_numpy(content[name]) for name in names})
         wanted = hand.coarse_vertices
@@ -198,7 +223,10 @@ def test_a_picture_without_hands_has_a_record_and_no_mesh(tmp_path):
     assert [path.name for path in paths] == ['рука.json', 'рука.npz']
     found = read_json(paths[0])
     assert (found.source, found.index, found.problem) == (
-        'x/рука.jpg', 3, 'no hand found')
+        'x/рука.jpg',
+        3,
+        'no hand found',
+    )
 
 
 def test_numbers_that_are_not_finite_survive(written, tmp_path):
@@ -214,11 +242,15 @@ def test_numbers_that_are_not_finite_survive(written, tmp_path):
 
 
 def test_other_files_are_refused(tmp_path):
-    for text, sentence in (('{', 'is not JSON'), ('[]', 'holds schema None'),
-                           ('{"schema": "mmhand_dne/result", "version": 2}',
-                            'version 2; expected'),
-                           ('{"schema": "mmhand_dne/result", "version": 1}',
-                            "the field 'hands' is missing")):
+    for text, sentence in (
+        ('{', 'is not JSON'),
+        ('[]', 'holds schema None'),
+        ('{"schema": "mmhand_dne/result", "version": 2}', 'version 2; expected'),
+        (
+            '{"schema": "mmhand_dne/result", "version": 1}',
+            "the field 'hands' is missing",
+        ),
+    ):
         (tmp_path / 'a.json').write_text(text)
         with pytest.raises(ValueError, match=sentence):
             read_json(tmp_path / 'a.json')

@@ -1,4 +1,5 @@
 """Smoothing any series: long ones in parts, still ones, causal ones."""
+
 import numpy as np
 import pytest
 
@@ -28,9 +29,11 @@ def test_parts_are_the_whole(walk, monkeypatch):
 def test_the_past_alone_is_worse_than_past_and_future(walk):
     path, measured, noise, seen = walk
     errors = {
-        backward: np.abs(KalmanSeries(backward=backward)(
-            measured, seen, 'points', noise) - path).mean()
-        for backward in (True, False)}
+        backward: np.abs(
+            KalmanSeries(backward=backward)(measured, seen, 'points', noise) - path
+        ).mean()
+        for backward in (True, False)
+    }
     assert errors[True] < 0.8 * errors[False] < 0.8 * np.abs(measured - path).mean()
 
 

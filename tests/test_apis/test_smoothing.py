@@ -1,4 +1,5 @@
 """Smoothed videos: nearer to the truth, without gaps, consistent in all fields."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -45,8 +46,11 @@ def make_video(side='right', refined=0.0, error_bars=True, noise=1.0):
         hand = make_hand(
             vectors + noise * SPREADS[t] * rng.normal(size=48),
             BETAS + 0.02 * noise * rng.normal(size=10),
-            wrist_at(t) * (1 + 0.01 * noise * rng.normal(size=3)), side,
-            refined=refined, covariance=covariance[t] if error_bars else None)
+            wrist_at(t) * (1 + 0.01 * noise * rng.normal(size=3)),
+            side,
+            refined=refined,
+            covariance=covariance[t] if error_bars else None,
+        )
         frames.append(frame(t, hand))
     return list(track(frames)), np.stack(truth)
 
@@ -82,9 +86,12 @@ def test_smoothing_brings_the_truth_closer(video, smoothed):
 def test_error_bars_of_each_frame_are_better_than_their_mean(video, smoothed):
     results, truth = video
     mean = np.mean(
-        [result.hands[0].joint_covariance_full for result in results], axis=0)
-    flat = [replace(result, hands=(replace(
-        result.hands[0], joint_covariance_full=mean),)) for result in results]
+        [result.hands[0].joint_covariance_full for result in results], axis=0
+    )
+    flat = [
+        replace(result, hands=(replace(result.hands[0], joint_covariance_full=mean),))
+        for result in results
+    ]
     flat = smooth(flat, 'kalman', 30.0, hand_model=hand_pair())
     assert error(smoothed, truth) < 0.9 * error(flat, truth)
 
@@ -100,14 +107,16 @@ def check_consistent(results, refined=True):
     for result in results:
         hand = result.hands[0]
         vectors = np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
-        turns = matrix_from_axis_angle(torch.from_numpy(
-            vectors.reshape(1, 16, 3).astype(np.float64))).numpy()
+        turns = matrix_from_axis_angle(
+            torch.from_numpy(vectors.reshape(1, 16, 3).astype(np.float64))
+        ).numpy()
         posed = PosedHand(hand_pair(), hand.side)(turns, hand.mano.betas)
         mesh = hand.coarse_vertices if refined else hand.vertices
         np.testing.assert_allclose(mesh, posed.vertices[0], atol=2e-6)
         # The mesh in the camera: MANO with transl, and vertices with translation.
         np.testing.assert_allclose(
-            posed.root[0] + hand.mano.transl, hand.translation, atol=2e-6)
+            posed.root[0] + hand.mano.transl, hand.translation, atol=2e-6
+        )
         seen = CAMERA @ hand.translation
         np.testing.assert_allclose(hand.joints_2d[0], seen[:2] / seen[2], atol=2e-3)
         camera = hand.crop_camera
@@ -118,7 +127,8 @@ def check_consistent(results, refined=True):
 
 
 @pytest.mark.parametrize(
-    ('method', 'side'), [('kalman', 'left'), ('one_euro', 'right')])
+    ('method', 'side'), [('kalman', 'left'), ('one_euro', 'right')]
+)
 def test_refined_results_stay_consistent(method, side):
     results, _ = make_video(side, refined=0.003, error_bars=False)
     found = smooth(results, method, 30.0, hand_model=hand_pair())
@@ -137,7 +147,8 @@ def test_results_without_stages_are_exactly_the_hand_model():
     check_consistent(found, refined=False)
     for before, after in zip(results, found):
         np.testing.assert_allclose(
-            after.hands[0].vertices, before.hands[0].vertices, atol=0.0015)
+            after.hands[0].vertices, before.hands[0].vertices, atol=0.0015
+        )
 
 
 def test_a_one_hand_model_serves_the_left_hand_mirrored():
@@ -155,7 +166,8 @@ def test_missing_frames_are_predicted_through(video, smoothed):
     gaps[9] = replace(gaps[9], hands=(replace(gaps[9].hands[0], presence=0.6),))
     found = smooth(list(track(gaps)), 'kalman', 30.0, hand_model=hand_pair())
     assert [len(result.hands) for result in found] == [
-        0 if t == 8 else 1 for t in range(FRAMES)]
+        0 if t == 8 else 1 for t in range(FRAMES)
+    ]
     assert 'frame 8' in found[8].problem and not found[7].problem
     assert found[7].hands[0].presence == pytest.approx(0.6)
     assert found[7].track_ids == (0,)
@@ -168,11 +180,20 @@ def test_one_euro_fills_no_gap_and_looks_at_no_later_frame(video):
     results[4] = frame(4)
     found = smooth(list(track(results)), 'one_euro', 30.0, hand_model=hand_pair())
     assert not found[4].hands
-    one_shape = [replace(r, hands=tuple(replace(h, mano=replace(
-        h.mano, betas=np.float32(BETAS))) for h in r.hands)) for r in results]
+    one_shape = [
+        replace(
+            r,
+            hands=tuple(
+                replace(h, mano=replace(h.mano, betas=np.float32(BETAS)))
+                for h in r.hands
+            ),
+        )
+        for r in results
+    ]
     whole, half = (
         smooth(list(track(part)), 'one_euro', 30.0, hand_model=hand_pair())
-        for part in (one_shape, one_shape[:6]))
+        for part in (one_shape, one_shape[:6])
+    )
     np.testing.assert_allclose(whole[5].hands[0].joints, half[5].hands[0].joints)
 
 
@@ -187,11 +208,14 @@ def test_none_changes_nothing(video):
     assert smooth(video[0], 'none') == video[0]
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(method='median'), "method 'median'; choose from"),
-    (dict(method='kalman'), 'needs hand_model'),
-    (dict(method='one_euro', fps=0), 'fps is 0'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(method='median'), "method 'median'; choose from"),
+        (dict(method='kalman'), 'needs hand_model'),
+        (dict(method='one_euro', fps=0), 'fps is 0'),
+    ],
+)
 def test_wrong_use_is_told(video, arguments, message):
     with pytest.raises(ValueError, match=message):
         smooth(video[0], **arguments)

@@ -1,4 +1,5 @@
 """Numbers of hands over the frames of a video."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,18 @@ from tests.moving_hands import frame, make_hand, smooth_vectors
 @pytest.fixture(scope='module')
 def hands():
     """By side: the same hand in one place."""
-    return {side: make_hand(smooth_vectors(1)[0], np.zeros(10), np.array([0, 0, 0.6]),
-                            side) for side in ('right', 'left')}
+    return {
+        side: make_hand(smooth_vectors(1)[0], np.zeros(10), np.array([0, 0, 0.6]), side)
+        for side in ('right', 'left')
+    }
 
 
 def moved(hand, pixels, depth=1.0):
-    return replace(hand, joints_2d=hand.joints_2d + np.float32(pixels),
-                   translation=hand.translation * np.float32([1, 1, depth]))
+    return replace(
+        hand,
+        joints_2d=hand.joints_2d + np.float32(pixels),
+        translation=hand.translation * np.float32([1, 1, depth]),
+    )
 
 
 def ids(*frames):
@@ -46,11 +52,15 @@ def test_the_sum_of_distances_decides_not_the_first_hand(hands):
 
 
 @pytest.mark.parametrize(
-    'change', [dict(pixels=(400, 0)), dict(pixels=(0, 0), depth=2.0)],
-    ids=['far in the picture', 'far in depth'])
+    'change',
+    [dict(pixels=(400, 0)), dict(pixels=(0, 0), depth=2.0)],
+    ids=['far in the picture', 'far in depth'],
+)
 def test_a_hand_elsewhere_is_another_hand(hands, change):
     assert ids(frame(0, hands['right']), frame(1, moved(hands['right'], **change))) == [
-        (0,), (1,)]
+        (0,),
+        (1,),
+    ]
 
 
 def test_gaps_are_bridged_until_they_are_too_long(hands):

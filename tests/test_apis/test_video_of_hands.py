@@ -1,4 +1,5 @@
 """A rendered video through reader, model, tracking, smoothing and writer."""
+
 import importlib.util
 import json
 from pathlib import Path
@@ -40,7 +41,8 @@ def checkpoint(tmp_path_factory):
 def write_video(path, pictures, codec):
     height, width = pictures[0].shape[:2]
     writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height))
+        str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height)
+    )
     for picture in pictures:
         writer.write(np.ascontiguousarray(picture[..., ::-1]))
     writer.release()
@@ -50,18 +52,33 @@ def write_video(path, pictures, codec):
 def damage(path, numbers):
     """Overwrite the pictures of some frames of an MJPG video."""
     content = bytearray(path.read_bytes())
-    starts = [i for i in range(len(content)) if content[i:i + 3] == b'\xff\xd8\xff']
+    starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
     for number in numbers:
-        content[starts[number]:starts[number + 1] - 16] = bytes(
-            starts[number + 1] - 16 - starts[number])
+        content[starts[number] : starts[number + 1] - 16] = bytes(
+            starts[number + 1] - 16 - starts[number]
+        )
     path.write_bytes(content)
 
 
 def run(demo, video, checkpoint, out, *flags):
-    demo.main([str(video), HAMER, str(checkpoint), '--side', 'right', '--device', 'cpu',
-               '--out-dir', str(out), *flags])
-    return [json.loads((out / f'{video.stem}_{i:06d}.json').read_text())
-            for i in range(COUNT)]
+    demo.main(
+        [
+            str(video),
+            HAMER,
+            str(checkpoint),
+            '--side',
+            'right',
+            '--device',
+            'cpu',
+            '--out-dir',
+            str(out),
+            *flags,
+        ]
+    )
+    return [
+        json.loads((out / f'{video.stem}_{i:06d}.json').read_text())
+        for i in range(COUNT)
+    ]
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.avi', 'MJPG'), ('a.mp4', 'mp4v')])
@@ -76,12 +93,14 @@ def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, co
 
 
 def test_damaged_frames_are_told_by_number_and_skipped(
-        demo, pictures, checkpoint, tmp_path, capsys):
+    demo, pictures, checkpoint, tmp_path, capsys
+):
     video = write_video(tmp_path / 'b.avi', pictures, 'MJPG')
     damage(video, DAMAGED)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--smooth', 'kalman')
     assert [len(frame['hands']) for frame in found] == [
-        0 if i in DAMAGED else 1 for i in range(COUNT)]
+        0 if i in DAMAGED else 1 for i in range(COUNT)
+    ]
     assert {number for frame in found for number in frame['track_ids']} == {0}
     said = capsys.readouterr()
     for i in DAMAGED:

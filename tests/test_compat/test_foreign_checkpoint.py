@@ -94,8 +94,7 @@ def test_settings_cannot_be_used_to_reach_code(tmp_path):
     """Calling, building and filling a record does nothing."""
     path = tmp_path / 'odd.ckpt'
     torch.save(dict(code=0), path)
-    data = (b'\x80\x02comegaconf.a\nb\n(X\x02\x00\x00\x00idtR'
-            b'}X\x01\x00\x00\x00xK\x01sb.')
+    data = b'\x80\x02comegaconf.a\nb\n(X\x02\x00\x00\x00idtR}X\x01\x00\x00\x00xK\x01sb.'
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, 'w') as archive:
@@ -108,8 +107,11 @@ def test_settings_cannot_be_used_to_reach_code(tmp_path):
 @pytest.mark.parametrize('kind', ['cut', 'text', 'flipped', 'empty zip', 'old format'])
 def test_damaged_file_is_refused_by_name(tmp_path, state, kind):
     path = tmp_path / 'bad.ckpt'
-    torch.save(dict(state_dict=state), path,
-               _use_new_zipfile_serialization=kind != 'old format')
+    torch.save(
+        dict(state_dict=state),
+        path,
+        _use_new_zipfile_serialization=kind != 'old format',
+    )
     data = bytearray(path.read_bytes())
     if kind == 'cut':
         del data[len(data) // 2 :]

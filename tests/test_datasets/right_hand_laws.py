@@ -44,8 +44,15 @@ def check_pixels(sample, hand) -> None:
 def check_other_slot(sample) -> None:
     """Nothing is known of the other hand, not even that it is absent."""
     truth, other = HandTargets.from_samples([sample]), 1 - int(sample.flip)
-    for name in ('vertices_valid', 'joints_valid', 'joints_ndc_valid', 'root_valid',
-                 'mano_valid', 'presence', 'presence_valid'):
+    for name in (
+        'vertices_valid',
+        'joints_valid',
+        'joints_ndc_valid',
+        'root_valid',
+        'mano_valid',
+        'presence',
+        'presence_valid',
+    ):
         assert not getattr(truth, name)[0, other].any(), name
     assert truth.presence[0, 1 - other] == truth.presence_valid[0, 1 - other] == 1
 
@@ -59,7 +66,8 @@ def regenerate(info) -> np.ndarray:
     """The mesh of each hand with MANO from its parameters, relative to the wrist."""
     mesh = hand_pair()(
         torch.tensor(info['mano_rotations']).float()[None],
-        torch.tensor(info['mano_betas']).float()[None])
+        torch.tensor(info['mano_betas']).float()[None],
+    )
     return mesh.vertices[0].detach().numpy()
 
 

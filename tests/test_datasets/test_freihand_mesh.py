@@ -35,8 +35,9 @@ def written(tmp_path_factory):
     return root, hands
 
 
-@pytest.mark.parametrize('folders', [
-    ('', ''), ('FreiHAND_pub_v2', 'FreiHAND_pub_v2_eval')])
+@pytest.mark.parametrize(
+    'folders', [('', ''), ('FreiHAND_pub_v2', 'FreiHAND_pub_v2_eval')]
+)
 def test_both_ways_of_unpacking(tmp_path, folders):
     write_freihand(tmp_path, num_rows=1, folder=folders[0])
     hands = write_freihand(tmp_path, 1, seed=1, split='evaluation', folder=folders[1])
@@ -44,8 +45,7 @@ def test_both_ways_of_unpacking(tmp_path, folders):
     evaluation = FreiHANDMeshDataset(str(tmp_path), split='evaluation')
     assert (len(training), len(evaluation)) == (4, 1)
     info = LoadHandImage().transform(evaluation.get_data_info(0))
-    np.testing.assert_allclose(
-        info['joints_cam'][0], hands[0]['joints'], atol=TENTH_MM)
+    np.testing.assert_allclose(info['joints_cam'][0], hands[0]['joints'], atol=TENTH_MM)
 
 
 def test_four_images_share_a_row(written):
@@ -69,7 +69,8 @@ def test_backgrounds_can_be_chosen(written):
 def test_targets_land_on_the_source_pixels(written, epoch):
     root, hands = written
     dataset = DATASETS.build(
-        dict(type='FreiHANDMeshDataset', data_root=str(root), pipeline=AUGMENTED))
+        dict(type='FreiHANDMeshDataset', data_root=str(root), pipeline=AUGMENTED)
+    )
     for index in range(2 * ROWS):
         sample = dataset[DrawKey(index, 0, epoch)]['data_samples']
         check_pixels(sample, hands[index % ROWS])
@@ -97,8 +98,16 @@ def test_parameters_regenerate_the_mesh_and_its_mirror_image(written, mesh):
 def test_flipping_twice_changes_nothing(written):
     info = FreiHANDMeshDataset(str(written[0])).get_data_info(0)
     again = flipped(flipped(info))
-    for name in ('bbox', 'intrinsics', 'joints_cam', 'mesh_vertices', 'mesh_root',
-                 'mano_rotations', 'mesh_valid', 'hand_presence'):
+    for name in (
+        'bbox',
+        'intrinsics',
+        'joints_cam',
+        'mesh_vertices',
+        'mesh_root',
+        'mano_rotations',
+        'mesh_valid',
+        'hand_presence',
+    ):
         np.testing.assert_allclose(again[name], info[name], atol=1e-9)
 
 
@@ -111,8 +120,13 @@ def test_evaluation_without_its_truth_has_images_and_cameras(tmp_path):
         FreiHANDMeshDataset(str(tmp_path), **config)
     dataset = FreiHANDMeshDataset(str(tmp_path), box='centre', **config)
     labels = dataset[0]['data_samples'].gt_instance_labels
-    for name in ('hand_vertices_valid', 'hand_joints_valid', 'hand_joints_ndc_valid',
-                 'hand_root_valid', 'mano_valid'):
+    for name in (
+        'hand_vertices_valid',
+        'hand_joints_valid',
+        'hand_joints_ndc_valid',
+        'hand_root_valid',
+        'mano_valid',
+    ):
         assert not labels[name].any()
     assert dataset.count_joints(0).tolist() == [0, 0]
 
@@ -128,13 +142,21 @@ DEFECTS = {
     'another shape': ('K', lambda r: [[1, 2]] * 2, r'K.json: row 0 has shape'),
     'NaN': ('verts', lambda r: [[[float('nan')] * 3] * 778] * 2, 'not finite'),
     'flat MANO': (
-        'mano', lambda r: [x[0] for x in r], r'shape \(61,\), expected \(1, 61\)'),
+        'mano',
+        lambda r: [x[0] for x in r],
+        r'shape \(61,\), expected \(1, 61\)',
+    ),
     'another scale': ('scale', lambda r: [2 * x for x in r], 'of different versions'),
     'meshes of another hand': (
-        'verts', lambda r: (1.2 * np.array(r)).tolist(), 'lie .* mm from .*xyz.json'),
+        'verts',
+        lambda r: (1.2 * np.array(r)).tolist(),
+        'lie .* mm from .*xyz.json',
+    ),
     'parameters of another hand': (
-        'mano', lambda r: [[[2.0] * 3 + x[0][3:]] for x in r],
-        'lie .* mm from .*mano.json.*MANO v1.2'),
+        'mano',
+        lambda r: [[[2.0] * 3 + x[0][3:]] for x in r],
+        'lie .* mm from .*mano.json.*MANO v1.2',
+    ),
 }
 
 
@@ -159,9 +181,16 @@ def test_missing_and_truncated_files_are_named(tmp_path):
     assert len(FreiHANDMeshDataset(str(tmp_path), mesh='mano')) == 4
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(split='test'), dict(mesh='none'), dict(box='mask'), dict(backgrounds=['sky']),
-    dict(backgrounds=[])])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(split='test'),
+        dict(mesh='none'),
+        dict(box='mask'),
+        dict(backgrounds=['sky']),
+        dict(backgrounds=[]),
+    ],
+)
 def test_unknown_choices_are_refused(arguments):
     with pytest.raises(ValueError, match='expected'):
         FreiHANDMeshDataset('nowhere', **arguments)
@@ -173,8 +202,9 @@ def test_real_images_share_their_keypoints_across_backgrounds(real_data):
     assert len(found) == 8
     rows = {}
     for entry in found:
-        image = LoadHandImage().transform(dict(
-            img_path=entry.img_path, width=entry.size[0], height=entry.size[1]))['img']
+        image = LoadHandImage().transform(
+            dict(img_path=entry.img_path, width=entry.size[0], height=entry.size[1])
+        )['img']
         assert image.shape == (224, 224, 3) and entry.valid.all()
         low, high = entry.bbox[:2], entry.bbox[:2] + entry.bbox[2:]
         assert ((entry.keypoints > low) & (entry.keypoints < high)).all()
@@ -190,23 +220,39 @@ def test_real_images_are_samples_of_their_rows(real_data, tmp_path):
     """Image i + 32,560 v is row i before background v; an index stands for the rest."""
     (tmp_path / 'training').mkdir()
     (tmp_path / 'training/rgb').symlink_to(real_data / 'freihand')
-    truth = {e.image_id: e for e in read_keypoints(
-        real_data / 'freihand/test_freihand.json', real_data / 'freihand')}
+    truth = {
+        e.image_id: e
+        for e in read_keypoints(
+            real_data / 'freihand/test_freihand.json', real_data / 'freihand'
+        )
+    }
     rows = np.arange(UNIQUE)
     # The camera of a row tells which row a sample is of.
     intrinsics = np.eye(3) + rows[:, None, None] * np.eye(3)[[0, 1, 2]] * [1, 1, 0]
-    write_index(tmp_path / 'freihand_training.index', SCHEMA, VERSION,
-                dict(id=rows, intrinsics=intrinsics), {}, [])
-    dataset = DATASETS.build(dict(
-        type='FreiHANDMeshDataset', data_root=str(tmp_path), box='centre',
-        pipeline=AUGMENTED))
+    write_index(
+        tmp_path / 'freihand_training.index',
+        SCHEMA,
+        VERSION,
+        dict(id=rows, intrinsics=intrinsics),
+        {},
+        [],
+    )
+    dataset = DATASETS.build(
+        dict(
+            type='FreiHANDMeshDataset',
+            data_root=str(tmp_path),
+            box='centre',
+            pipeline=AUGMENTED,
+        )
+    )
     assert len(dataset) == 4 * UNIQUE
     for number in truth:
         info = dataset.get_data_info(number)
         assert info['img_path'].endswith(f'{number:08d}.jpg')
         assert info['intrinsics'][0, 0] == 1 + number % UNIQUE
         np.testing.assert_array_equal(
-            truth[number].keypoints, truth[number % UNIQUE + UNIQUE].keypoints)
+            truth[number].keypoints, truth[number % UNIQUE + UNIQUE].keypoints
+        )
         sample = dataset[number]
         assert sample['inputs'].shape == (3, 256, 256)
         assert sample['inputs'].float().std() > 10  # a picture

@@ -42,14 +42,25 @@ def hand(tmp_path):
 def test_the_class_of_the_guide_gives_samples(hand, tmp_path):
     with DATASETS.switch_scope_and_registry('mmpose'):
         exec(examples('your_own.md')[0], {'__name__': 'my_hands'})
-    np.savez(tmp_path / 'train.npz', joints=hand['joints'][None],
-             joints_valid=np.ones((1, 21), bool), vertices=hand['vertices'][None],
-             intrinsics=INTRINSICS[None], names=np.array(['a.jpg']))
+    np.savez(
+        tmp_path / 'train.npz',
+        joints=hand['joints'][None],
+        joints_valid=np.ones((1, 21), bool),
+        vertices=hand['vertices'][None],
+        intrinsics=INTRINSICS[None],
+        names=np.array(['a.jpg']),
+    )
     try:
-        dataset = DATASETS.build(dict(
-            type='MyHandDataset', data_root=str(tmp_path), ann_file='train.npz',
-            data_prefix=dict(img='images/train'), pipeline=AUGMENTED,
-            hand_model=dict(type='HandPair', source='free', tips='interhand')))
+        dataset = DATASETS.build(
+            dict(
+                type='MyHandDataset',
+                data_root=str(tmp_path),
+                ann_file='train.npz',
+                data_prefix=dict(img='images/train'),
+                pipeline=AUGMENTED,
+                hand_model=dict(type='HandPair', source='free', tips='interhand'),
+            )
+        )
     finally:
         DATASETS.module_dict.pop('MyHandDataset')
     assert len(dataset) == 1 and dataset.count_all_joints().tolist() == [[21, 0]]
@@ -67,12 +78,29 @@ def test_the_layout_of_the_guide_gives_samples(hand, tmp_path):
     valid[:21] = 1
     low, high = hand['pixels'].min(0), hand['pixels'].max(0)
     box = [*(1.1 * low - 0.1 * high), *(1.2 * (high - low))]
-    mano = dict(right=dict(pose=hand['pose'].tolist(), shape=hand['betas'].tolist(),
-                           trans=hand['trans'].tolist()), left=None)
-    names['write_split'](tmp_path, 'train', joints.tolist(), valid.tolist(),
-                         INTRINSICS.tolist(), box, 'a.jpg', mano)
-    dataset = DATASETS.build(dict(
-        type='InterHandMeshDataset', **dataset_config(tmp_path, pipeline=AUGMENTED)))
+    mano = dict(
+        right=dict(
+            pose=hand['pose'].tolist(),
+            shape=hand['betas'].tolist(),
+            trans=hand['trans'].tolist(),
+        ),
+        left=None,
+    )
+    names['write_split'](
+        tmp_path,
+        'train',
+        joints.tolist(),
+        valid.tolist(),
+        INTRINSICS.tolist(),
+        box,
+        'a.jpg',
+        mano,
+    )
+    dataset = DATASETS.build(
+        dict(
+            type='InterHandMeshDataset', **dataset_config(tmp_path, pipeline=AUGMENTED)
+        )
+    )
     for epoch in range(3):
         check_pixels(dataset[DrawKey(0, 0, epoch)]['data_samples'], hand)
 

@@ -29,9 +29,14 @@ LABELS = ('hand_vertices_valid', 'hand_joints_valid', 'mano_valid')
 
 
 def build(root, split='train', **changes):
-    return DATASETS.build(dict(
-        type='HO3DMeshDataset', data_root=str(root), ann_file=f'{split}.txt',
-        **changes))
+    return DATASETS.build(
+        dict(
+            type='HO3DMeshDataset',
+            data_root=str(root),
+            ann_file=f'{split}.txt',
+            **changes,
+        )
+    )
 
 
 @pytest.fixture(scope='module', params=[2, 3])
@@ -41,8 +46,7 @@ def written(request, tmp_path_factory):
     return root, write_ho3d(root, FRAMES, version=request.param)
 
 
-@pytest.mark.parametrize(
-    'split, truth', [('train', {}), ('evaluation', TRUTH)])
+@pytest.mark.parametrize('split, truth', [('train', {}), ('evaluation', TRUTH)])
 def test_targets_land_on_the_source_pixels(written, split, truth):
     root, hands = written
     dataset = build(root, split, pipeline=AUGMENTED, **truth)
@@ -84,10 +88,13 @@ def test_evaluation_alone_has_the_wrist_and_the_box(written):
 
 def test_frame_names_stay_text(written):
     root, _ = written
-    names = [os.path.splitext(build(root).get_data_info(i)['img_path'])[0]
-             for i in range(FRAMES)]
+    names = [
+        os.path.splitext(build(root).get_data_info(i)['img_path'])[0]
+        for i in range(FRAMES)
+    ]
     assert [name[-19:] for name in names] == [
-        f'train/ABF10/rgb/{7 * i:04d}'[-19:] for i in range(FRAMES)]
+        f'train/ABF10/rgb/{7 * i:04d}'[-19:] for i in range(FRAMES)
+    ]
 
 
 def test_a_subset_keeps_its_rows_of_truth(written):
@@ -95,7 +102,8 @@ def test_a_subset_keeps_its_rows_of_truth(written):
     dataset = build(root, 'evaluation', indices=[2, 0], **TRUTH)
     info = dataset.get_data_info(0)
     np.testing.assert_allclose(
-        info['joints_cam'][0], hands['evaluation'][2]['joints'], atol=1e-6)
+        info['joints_cam'][0], hands['evaluation'][2]['joints'], atol=1e-6
+    )
 
 
 def test_a_frame_without_annotation_is_named(tmp_path):
@@ -108,11 +116,16 @@ def test_a_frame_without_annotation_is_named(tmp_path):
 def test_columns_and_lists_are_read_as_arrays(tmp_path):
     hand = write_ho3d(tmp_path, 1)['train'][0]
     before = build(tmp_path).get_data_info(0)
-    table = dict(handJoints3D=hand['joints_gl'].tolist(), camMat=hand['K'],
-                 handPose=hand['pose'][:, None], handBeta=hand['betas'].tolist(),
-                 handTrans=hand['trans'][None])
+    table = dict(
+        handJoints3D=hand['joints_gl'].tolist(),
+        camMat=hand['K'],
+        handPose=hand['pose'][:, None],
+        handBeta=hand['betas'].tolist(),
+        handTrans=hand['trans'][None],
+    )
     (tmp_path / 'train/ABF10/meta/0000.pkl').write_bytes(
-        pickle.dumps(table, protocol=2))
+        pickle.dumps(table, protocol=2)
+    )
     after = build(tmp_path).get_data_info(0)
     for name in ('joints_cam', 'mesh_vertices', 'mano_rotations', 'mano_betas'):
         np.testing.assert_array_equal(after[name], before[name])
@@ -125,13 +138,22 @@ def test_png_and_jpg_are_told_apart_file_by_file(tmp_path):
     image.unlink()
     dataset = build(tmp_path, pipeline=AUGMENTED)
     assert [dataset[i]['data_samples'].img_path[-8:] for i in range(2)] == [
-        '0000.png', '0007.jpg']
+        '0000.png',
+        '0007.jpg',
+    ]
 
 
-@pytest.mark.parametrize('edit, message', [
-    (lambda text: text[:-9], 'evaluation_verts.json: not valid JSON'),
-    (lambda text: '[[[NaN, 0, 0]]]', r'row 0 has shape \(1, 3\), expected \(778, 3\)'),
-    (lambda text: re.sub(r'[0-9.e-]+', 'NaN', text, count=1), 'is not finite')])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (lambda text: text[:-9], 'evaluation_verts.json: not valid JSON'),
+        (
+            lambda text: '[[[NaN, 0, 0]]]',
+            r'row 0 has shape \(1, 3\), expected \(778, 3\)',
+        ),
+        (lambda text: re.sub(r'[0-9.e-]+', 'NaN', text, count=1), 'is not finite'),
+    ],
+)
 def test_damaged_truth_is_named(tmp_path, edit, message):
     write_ho3d(tmp_path, 1)
     path = tmp_path / 'evaluation_verts.json'
@@ -160,14 +182,19 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, inside):
     assert mark.exists()  # the file is live
     mark.unlink()
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'0000.pkl: asks to load (posix|nt).system, '
-                                         'which no HO-3D file needs; refused'):
+    with pytest.raises(
+        ValueError,
+        match=r'0000.pkl: asks to load (posix|nt).system, '
+        'which no HO-3D file needs; refused',
+    ):
         build(tmp_path).get_data_info(0)
     assert not mark.exists()
 
 
-@pytest.mark.parametrize('module, name', [
-    ('chumpy.ch', 'Ch'), ('scipy.sparse.csc', 'csc_matrix'), ('builtins', 'set')])
+@pytest.mark.parametrize(
+    'module, name',
+    [('chumpy.ch', 'Ch'), ('scipy.sparse.csc', 'csc_matrix'), ('builtins', 'set')],
+)
 def test_names_of_mano_files_are_refused(tmp_path, module, name):
     write_ho3d(tmp_path, 1)
     path = tmp_path / 'train/ABF10/meta/0000.pkl'
@@ -184,7 +211,9 @@ DEFECTS = {
     'text': (dict(handBeta='none'), 'handBeta is not a numeric array'),
     'two joints': (dict(handJoints3D=np.zeros((2, 3))), r'shape \(2, 3\), expected'),
     'converted before': (
-        dict(handJoints3D=np.full((21, 3), 0.5)), 'behind the camera.*OpenGL axes'),
+        dict(handJoints3D=np.full((21, 3), 0.5)),
+        'behind the camera.*OpenGL axes',
+    ),
 }
 
 
@@ -192,8 +221,13 @@ DEFECTS = {
 def test_a_defect_is_one_sentence(tmp_path, defect):
     changes, message = DEFECTS[defect]
     hand = write_ho3d(tmp_path, 1)['train'][0]
-    table = dict(handJoints3D=hand['joints_gl'], handPose=hand['pose'],
-                 handBeta=hand['betas'], handTrans=hand['trans'], camMat=hand['K'])
+    table = dict(
+        handJoints3D=hand['joints_gl'],
+        handPose=hand['pose'],
+        handBeta=hand['betas'],
+        handTrans=hand['trans'],
+        camMat=hand['K'],
+    )
     table = {k: v for k, v in {**table, **changes}.items() if v is not ...}
     write_python2(tmp_path / 'train/ABF10/meta/0000.pkl', table)
     with pytest.raises(ValueError, match=message):

@@ -69,8 +69,11 @@ def test_an_index_that_was_cut_off_is_refused(index, cut):
 
 @pytest.mark.parametrize(
     'schema, version, words',
-    [('freihand', 1, "'interhand' version 1, expected 'freihand'"),
-     ('interhand', 2, "version 1, expected 'interhand' version 2")])
+    [
+        ('freihand', 1, "'interhand' version 1, expected 'freihand'"),
+        ('interhand', 2, "version 1, expected 'interhand' version 2"),
+    ],
+)
 def test_an_index_of_another_kind_is_refused(index, schema, version, words):
     with pytest.raises(ValueError, match=f'{words}.*prepare_{schema}.py again'):
         open_index(index, schema, version)

@@ -25,23 +25,28 @@ def human_ids(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'subset, rows', [('H', [0, 1, 4]), ('M', [2, 3, 5]), ('H+M', range(6))])
+    'subset, rows', [('H', [0, 1, 4]), ('M', [2, 3, 5]), ('H+M', range(6))]
+)
 def test_a_subset_is_by_annotation_number(regular_root, build, human_ids, subset, rows):
     dataset = build(regular_root, subset=subset, human_ids=human_ids)
     assert ids_of(dataset) == [IDS[row] for row in rows]
 
 
 def test_a_step_is_of_all_annotations_whatever_the_subset(
-        regular_root, build, human_ids):
+    regular_root, build, human_ids
+):
     dataset = build(regular_root, subset='H', human_ids=human_ids, subset_step=2)
     assert ids_of(dataset) == [IDS[0], IDS[4]]
 
 
 @pytest.mark.parametrize(
     'text, words',
-    [(None, 'needs human_ids, but .* is no file; take aid_human_annot'),
-     ('17\n18\n', 'none of its 2 numbers is an annotation of this split'),
-     ('17 x', "invalid literal .*'x', expected a whole number")])
+    [
+        (None, 'needs human_ids, but .* is no file; take aid_human_annot'),
+        ('17\n18\n', 'none of its 2 numbers is an annotation of this split'),
+        ('17 x', "invalid literal .*'x', expected a whole number"),
+    ],
+)
 def test_a_wrong_list_is_one_sentence(regular_root, build, tmp_path, text, words):
     path = tmp_path / 'ids.txt'
     if text is not None:
@@ -90,7 +95,8 @@ def test_images_of_bad_fits_are_left_out(regular_root, build, shifted, most, kep
 
 
 def test_fit_errors_of_the_index_are_used_for_their_hand_alone(
-        regular_root, tmp_path, build):
+    regular_root, tmp_path, build
+):
     root = shutil.copytree(regular_root, tmp_path / 'set')
     files, hand = files_of(root), fingerprint(build(regular_root).pair)
     moments = len(build(root).table.columns['moment_joints'])
@@ -116,15 +122,25 @@ def test_grey_values_need_an_index(regular_root, build):
 
 def rootnet(path, ids):
     """A result file of RootNet, in another order, with a stranger."""
-    path.write_text(json.dumps([
-        dict(annot_id=number, bbox=[number % 50, 2.5, 100, 100],
-             abs_depth=[900.5 + number, 800], root_valid=[1, 1])
-        for number in [*ids[::-1], 17]]))
+    path.write_text(
+        json.dumps(
+            [
+                dict(
+                    annot_id=number,
+                    bbox=[number % 50, 2.5, 100, 100],
+                    abs_depth=[900.5 + number, 800],
+                    root_valid=[1, 1],
+                )
+                for number in [*ids[::-1], 17]
+            ]
+        )
+    )
     return str(path)
 
 
 def test_rootnets_boxes_and_depths_take_the_places_of_the_true_ones(
-        regular_root, tmp_path, build):
+    regular_root, tmp_path, build
+):
     path = rootnet(tmp_path / 'bbox_root_train.json', IDS)
     dataset, plain = build(regular_root, rootnet_file=path), build(regular_root)
     for row, number in enumerate(IDS):
@@ -138,18 +154,23 @@ def test_rootnets_boxes_and_depths_take_the_places_of_the_true_ones(
 def test_an_image_without_rootnets_box_is_named(regular_root, tmp_path, build):
     path = rootnet(tmp_path / 'bbox_root_train.json', IDS[:4])
     with pytest.raises(
-            ValueError, match=f'no box of annotation {IDS[4]} and of 1 others; use'):
+        ValueError, match=f'no box of annotation {IDS[4]} and of 1 others; use'
+    ):
         build(regular_root, rootnet_file=path)
     assert len(build(regular_root, rootnet_file=path, subset_step=3)) == 2
 
 
 @pytest.mark.parametrize(
     'change, words',
-    [(lambda entry: entry.pop('abs_depth'), "annotation 5007: no entry 'abs_depth'"),
-     (lambda entry: entry.update(bbox=[1, 2, 3]), r'bbox of 5007 has shape \(3,\)'),
-     (lambda entry: entry.update(abs_depth=[1, float('nan')]), 'of 5007 holds a')])
+    [
+        (lambda entry: entry.pop('abs_depth'), "annotation 5007: no entry 'abs_depth'"),
+        (lambda entry: entry.update(bbox=[1, 2, 3]), r'bbox of 5007 has shape \(3,\)'),
+        (lambda entry: entry.update(abs_depth=[1, float('nan')]), 'of 5007 holds a'),
+    ],
+)
 def test_a_wrong_rootnet_file_is_one_sentence(
-        regular_root, tmp_path, build, change, words):
+    regular_root, tmp_path, build, change, words
+):
     path = tmp_path / 'bbox_root_train.json'
     rootnet(path, IDS)
     table = json.loads(path.read_text())

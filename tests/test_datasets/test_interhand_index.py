@@ -28,22 +28,33 @@ from mmhand_dne.datasets.synthetic.writer import (
 REAL = dict(
     ann_file='test_interhand2.6m_data.json',
     camera_file='test_interhand2.6m_camera.json',
-    joint_file='test_interhand2.6m_joint_3d.json', data_prefix=dict(img=''))
+    joint_file='test_interhand2.6m_joint_3d.json',
+    data_prefix=dict(img=''),
+)
 
 
 def make_index(files, meta=None, **extra):
     """Write an index beside the data file, with more columns and notes."""
     table = read_table(files)
-    write_index(files.index, SCHEMA, VERSION, {**table.all_columns(), **extra},
-                {**table.meta, **(meta or {})}, files.present())
+    write_index(
+        files.index,
+        SCHEMA,
+        VERSION,
+        {**table.all_columns(), **extra},
+        {**table.meta, **(meta or {})},
+        files.present(),
+    )
     return files.index
 
 
 def files_of(root, split='train'):
     stem = root / 'annotations' / split / f'InterHand2.6M_{split}_'
-    return InterHandFiles(*(
-        stem.with_name(f'{stem.name}{kind}.json')
-        for kind in ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')))
+    return InterHandFiles(
+        *(
+            stem.with_name(f'{stem.name}{kind}.json')
+            for kind in ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')
+        )
+    )
 
 
 @pytest.fixture
@@ -86,13 +97,19 @@ def test_rendered_frames_are_the_same_with_an_index(tmp_path, build):
 
 def test_the_real_sample_is_the_same_with_an_index(real_data, tmp_path):
     root = shutil.copytree(real_data / 'interhand2.6m', tmp_path / 'real')
-    index = make_index(InterHandFiles(
-        root / REAL['ann_file'], root / REAL['camera_file'], root / REAL['joint_file'],
-        None))
+    index = make_index(
+        InterHandFiles(
+            root / REAL['ann_file'],
+            root / REAL['camera_file'],
+            root / REAL['joint_file'],
+            None,
+        )
+    )
     assert index.name == 'test_interhand2.6m_data.index'
     one, other = (
         InterHandMeshDataset(**REAL, data_root=str(root), index=choice)
-        for choice in ('beside', None))
+        for choice in ('beside', None)
+    )
     assert len(one) == 4
     assert_same(one, other)
 
@@ -170,7 +187,8 @@ def test_half_an_index_is_refused(indexed, build):
 def test_without_an_index_the_log_says_how_to_be_faster(odd_root, build, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        indexed_module, 'print_log', lambda text, *_: lines.append(text))
+        indexed_module, 'print_log', lambda text, *_: lines.append(text)
+    )
     build(odd_root)
     assert len(lines) == 1 and 'prepare_interhand.py writes it once' in lines[0]
     assert str(files_of(odd_root).index) in lines[0]
@@ -185,8 +203,10 @@ def test_whole_numbers_may_be_floats(regular_root, tmp_path, build):
             if key in item:
                 item[key] = float(item[key])
     path.write_text(json.dumps(table))
-    assert_same(build(root, data_root=str(regular_root), ann_file=str(path)),
-                build(regular_root))
+    assert_same(
+        build(root, data_root=str(regular_root), ann_file=str(path)),
+        build(regular_root),
+    )
 
 
 def test_the_json_files_may_go_once_they_are_indexed(indexed, build):
@@ -208,8 +228,12 @@ def test_release_0_0_is_read(regular_root, tmp_path, build):
         for frame, entry in frames.items():
             frames[frame] = entry['world_coord']
     (folder / names[2]).write_text(json.dumps(joints))
-    paths = dict(zip(('ann_file', 'camera_file', 'joint_file'),
-                     (f'annotations/human_annot/{name}' for name in names)))
+    paths = dict(
+        zip(
+            ('ann_file', 'camera_file', 'joint_file'),
+            (f'annotations/human_annot/{name}' for name in names),
+        )
+    )
     old, new = build(tmp_path, **paths, mano_file=None), build(regular_root)
     for row in range(6):
         info, expected = old.get_data_info(row), new.get_data_info(row)

@@ -25,7 +25,8 @@ def chunk(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'spaces', [dict(), dict(separators=(',', ':')), dict(indent=2)])
+    'spaces', [dict(), dict(separators=(',', ':')), dict(indent=2)]
+)
 def test_items_are_those_of_the_json_module(tmp_path, chunk, spaces):
     path = tmp_path / 'x.json'
     path.write_text(json.dumps(CONTENT, ensure_ascii=False, **spaces), encoding='utf-8')
@@ -52,10 +53,16 @@ def test_a_file_that_ends_anywhere_inside_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     'text, words',
-    [('[1]', "expected '{', found '\\['"), ('{"images": {}}', "expected '\\['"),
-     ('{"images": [1 2]}', "expected ','"), ('{"images": [nul]}', 'Expecting value'),
-     ('', 'it ends too early'), ('{"other": []}', "no entry 'images'"),
-     ('{}', "no entry 'images'")])
+    [
+        ('[1]', "expected '{', found '\\['"),
+        ('{"images": {}}', "expected '\\['"),
+        ('{"images": [1 2]}', "expected ','"),
+        ('{"images": [nul]}', 'Expecting value'),
+        ('', 'it ends too early'),
+        ('{"other": []}', "no entry 'images'"),
+        ('{}', "no entry 'images'"),
+    ],
+)
 def test_what_is_wrong_is_told_in_one_sentence(tmp_path, text, words):
     path = tmp_path / 'x.json'
     path.write_text(text)

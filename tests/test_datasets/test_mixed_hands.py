@@ -26,24 +26,38 @@ def parts(regular_root, tmp_path_factory):
     write_freihand(freihand, num_rows=2)
     write_ho3d(ho3d, 3)
     return [
-        dict(type='InterHandMeshDataset',
-             **dataset_config(regular_root, pipeline=AUGMENTED)),
+        dict(
+            type='InterHandMeshDataset',
+            **dataset_config(regular_root, pipeline=AUGMENTED),
+        ),
         dict(type='FreiHANDMeshDataset', data_root=str(freihand), pipeline=AUGMENTED),
-        dict(type='HO3DMeshDataset', data_root=str(ho3d), ann_file='train.txt',
-             pipeline=AUGMENTED)]
+        dict(
+            type='HO3DMeshDataset',
+            data_root=str(ho3d),
+            ann_file='train.txt',
+            pipeline=AUGMENTED,
+        ),
+    ]
 
 
 @pytest.fixture(scope='module')
 def mixed(parts):
-    return DATASETS.build(dict(
-        type='mmpose.MixedHandDataset', datasets=parts, shares=SHARES, epoch_length=12))
+    return DATASETS.build(
+        dict(
+            type='mmpose.MixedHandDataset',
+            datasets=parts,
+            shares=SHARES,
+            epoch_length=12,
+        )
+    )
 
 
 @pytest.mark.parametrize('size', [1, 2, 3, 4, 5, 16, 17, 100, 1000])
 def test_every_entry_has_one_position(size):
     orders = [
         [shuffled(position, size, *key) for position in range(size)]
-        for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))]
+        for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))
+    ]
     for order in orders:
         assert sorted(order) == list(range(size))
     if size >= 16:
@@ -70,8 +84,10 @@ def test_shares_are_exact():
 
 def drawn(mixed, epoch, seed=0):
     """(data set, entry) of each index of an epoch."""
-    return [mixed._get_subset_index(DrawKey(index, seed, epoch))
-            for index in range(len(mixed))]
+    return [
+        mixed._get_subset_index(DrawKey(index, seed, epoch))
+        for index in range(len(mixed))
+    ]
 
 
 def test_every_entry_is_drawn_before_any_is_drawn_again(mixed):
@@ -83,8 +99,8 @@ def test_every_entry_is_drawn_before_any_is_drawn_again(mixed):
         for part, entry in found:
             entries[part].append(int(entry))
     for part, size in enumerate(mixed.sizes):
-        turns = [entries[part][i:i + size] for i in range(0, 24, size)]
-        assert all(sorted(turn) == list(range(size)) for turn in turns[:24 // size])
+        turns = [entries[part][i : i + size] for i in range(0, 24, size)]
+        assert all(sorted(turn) == list(range(size)) for turn in turns[: 24 // size])
         assert len(set(map(tuple, turns))) > 1
 
 
@@ -104,19 +120,29 @@ def samples(mixed, monkeypatch, rank=0, world=1, workers=0, start=0):
     sampler = KeyedSampler(mixed, shuffle=True, seed=1)
     sampler.set_epoch(2)
     sampler.start = start
-    loader = DataLoader(mixed, batch_size=2, sampler=sampler, num_workers=workers,
-                        collate_fn=pseudo_collate)
+    loader = DataLoader(
+        mixed,
+        batch_size=2,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=pseudo_collate,
+    )
     return [
-        (sample.img_path, image.double().mean().item(),
-         sample.gt_instance_labels.hand_joints_ndc.sum().item())
+        (
+            sample.img_path,
+            image.double().mean().item(),
+            sample.gt_instance_labels.hand_joints_ndc.sum().item(),
+        )
         for batch in loader
-        for image, sample in zip(batch['inputs'], batch['data_samples'])]
+        for image, sample in zip(batch['inputs'], batch['data_samples'])
+    ]
 
 
 def test_processes_workers_and_a_resume_change_no_sample(mixed, parts, monkeypatch):
     whole = samples(mixed, monkeypatch)
     counts = [
-        sum(path.startswith(part['data_root']) for path, *_ in whole) for part in parts]
+        sum(path.startswith(part['data_root']) for path, *_ in whole) for part in parts
+    ]
     assert counts == [6, 3, 3]
     assert len(set(whole)) == 12  # a repeated image is cut out anew
     assert samples(mixed, monkeypatch, workers=2) == whole
@@ -139,23 +165,28 @@ def test_an_index_without_a_key_is_drawn_with_a_warning(parts, monkeypatch):
     said = []
     monkeypatch.setattr(
         'mmhand_dne.datasets.datasets.mixed_hands.print_log',
-        lambda text, *_, **__: said.append(text))
+        lambda text, *_, **__: said.append(text),
+    )
     mixed = MixedHandDataset(parts, shares=SHARES)
     assert not said
     found = [mixed._get_subset_index(index) for index in range(17)]
     assert [int(entry) for _, entry in found] == [
-        int(entry) for _, entry in drawn(mixed, 0)]
+        int(entry) for _, entry in drawn(mixed, 0)
+    ]
     assert len(said) == 1 and 'KeyedSampler' in said[0]
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(shares=[1, 1]), r'shares are \[1, 1\], expected 3 numbers'),
-    (dict(shares=[1, -1, 1]), 'expected 3 numbers >= 0'),
-    (dict(shares=[0, 0, 0]), 'not all 0'),
-    (dict(shares=[1, float('nan'), 1]), 'expected 3 numbers'),
-    (dict(shares=SHARES, epoch_length=0), 'epoch_length is 0, expected at least 1'),
-    (dict(epoch_length=5), 'without shares'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(shares=[1, 1]), r'shares are \[1, 1\], expected 3 numbers'),
+        (dict(shares=[1, -1, 1]), 'expected 3 numbers >= 0'),
+        (dict(shares=[0, 0, 0]), 'not all 0'),
+        (dict(shares=[1, float('nan'), 1]), 'expected 3 numbers'),
+        (dict(shares=SHARES, epoch_length=0), 'epoch_length is 0, expected at least 1'),
+        (dict(epoch_length=5), 'without shares'),
+    ],
+)
 def test_bad_shares_are_refused(parts, arguments, message):
     with pytest.raises(ValueError, match=message):
         MixedHandDataset(parts, **arguments)

@@ -1,12 +1,20 @@
 """A rendered hand that moves: smooth, seen where its truth says, the same each time."""
+
 import numpy as np
 import pytest
 
 from mmhand_dne.datasets.synthetic import HandModels, Recipe
 from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
 
-RECIPE = Recipe(seed=3, image_size=(96, 72), cameras=1, interacting_share=0.0,
-                occlusion_share=1.0, max_turn=35, camera_spread=20)
+RECIPE = Recipe(
+    seed=3,
+    image_size=(96, 72),
+    cameras=1,
+    interacting_share=0.0,
+    occlusion_share=1.0,
+    max_turn=35,
+    camera_spread=20,
+)
 FPS = 10.0
 
 

@@ -39,7 +39,8 @@ def runs(number):
 @pytest.mark.parametrize('workers', [1, 2])
 def test_results_are_in_the_order_of_the_items(workers, capsys):
     assert list(in_workers(double, range(40), workers, chunk=3)) == [
-        2 * number for number in range(40)]
+        2 * number for number in range(40)
+    ]
     out = capsys.readouterr().out
     assert '40/40' in out and out.count('task/s') <= 21  # not a line an item
 
@@ -79,7 +80,11 @@ def test_a_report_has_lines_and_a_file(tmp_path, capsys):
     assert lines[0].split() == [OK, 'rows', '5']
     assert lines[1].split() == [PROBLEM, 'images', '4,', 'expected', '5']
     assert [line.strip() for line in lines[2:6]] == [
-        '0.jpg', '1.jpg', '2.jpg', '... and 6 more']
+        '0.jpg',
+        '1.jpg',
+        '2.jpg',
+        '... and 6 more',
+    ]
     assert [check.name for check in report.problems] == ['images']
     report.write(tmp_path / 'report.json')
     kept = json.loads((tmp_path / 'report.json').read_text())

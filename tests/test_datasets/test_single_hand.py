@@ -17,8 +17,9 @@ from tests.interhand_fixture import dataset_config, write_interhand
 PIPELINE = [
     dict(type='LoadHandImage'),
     dict(type='SelectHand'),
-    dict(type='HaMeRCrop', input_size=64, shift=0.02, scale=0.3, rotation=30,
-         color=0.2),
+    dict(
+        type='HaMeRCrop', input_size=64, shift=0.02, scale=0.3, rotation=30, color=0.2
+    ),
     dict(type='PackHandInputs'),
 ]
 
@@ -26,14 +27,17 @@ PIPELINE = [
 @pytest.fixture(scope='module')
 def hands(regular_root):
     with DefaultScope.overwrite_default_scope('mmpose'):
-        return SingleHandDataset(InterHandMeshDataset(
-            **dataset_config(regular_root, pipeline=PIPELINE)))
+        return SingleHandDataset(
+            InterHandMeshDataset(**dataset_config(regular_root, pipeline=PIPELINE))
+        )
 
 
 def test_every_hand_is_a_sample(hands):
     """Right, left, interacting, twice: 1 + 1 + 2 hands each time."""
-    found = [(info['img_id'], info['hand_slot'], info['sample_idx'])
-             for info in map(hands.get_data_info, range(len(hands)))]
+    found = [
+        (info['img_id'], info['hand_slot'], info['sample_idx'])
+        for info in map(hands.get_data_info, range(len(hands)))
+    ]
     expected = [(7, 0), (10, 1), (13, 0), (13, 1), (16, 0), (19, 1), (22, 0), (22, 1)]
     assert found == [(*hand, index) for index, hand in enumerate(expected)]
     sides = [hands[index]['data_samples'].hand_side for index in range(4)]
@@ -62,6 +66,7 @@ def test_joints_are_counted_as_a_reader_of_entries_counts(build, odd_root):
 
     class Plain:
         """A set without count_joints."""
+
         metainfo = {}
 
         def full_init(self):
@@ -75,15 +80,18 @@ def test_joints_are_counted_as_a_reader_of_entries_counts(build, odd_root):
 
     for joints in (1, 5, 21):
         cheap = SingleHandDataset(plain, min_joints=joints).hands
-        assert cheap.tolist() == SingleHandDataset(
-            Plain(), min_joints=joints).hands.tolist()
+        assert (
+            cheap.tolist()
+            == SingleHandDataset(Plain(), min_joints=joints).hands.tolist()
+        )
 
 
 @pytest.fixture(scope='module')
 def odd_hands(tmp_path_factory):
     """Every hand of 21 frames with images, seven of them odd."""
     root = write_interhand(
-        tmp_path_factory.mktemp('pictures'), num_frames=21, odd_cases=True)
+        tmp_path_factory.mktemp('pictures'), num_frames=21, odd_cases=True
+    )
     with DefaultScope.overwrite_default_scope('mmpose'):
         plain = InterHandMeshDataset(**dataset_config(root, pipeline=PIPELINE))
     return SingleHandDataset(plain)
@@ -103,7 +111,8 @@ def test_samples_of_odd_frames_are_valid_and_of_one_hand(odd_hands):
         assert fields['hand_presence'].tolist() == [1, 0]
         assert fields['mano_valid'][0] == info['mano_valid'][slot]
         assert fields['hand_joints_ndc_valid'][0].tolist() == (
-            info['joints_valid'][slot].tolist())
+            info['joints_valid'][slot].tolist()
+        )
         meshes.append(fields['hand_vertices_valid'][0])
         sides.add(sample.hand_side)
     assert sides == {'right', 'left'} and 0 < sum(meshes) < len(meshes)
@@ -127,7 +136,8 @@ def test_ranks_and_orders_draw_the_same_sample(odd_hands, monkeypatch):
     drawn = set()
     for rank in (0, 1):
         monkeypatch.setattr(
-            'mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 2))
+            'mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 2)
+        )
         sampler = KeyedSampler(odd_hands, seed=4)
         sampler.set_epoch(1)
         np.random.seed(rank)
@@ -169,7 +179,8 @@ def test_draws_depend_on_seed_epoch_and_index_alone(hands):
 
 def test_errors_come_through(build, regular_root):
     broken = SingleHandDataset(
-        build(regular_root, PIPELINE, data_prefix=dict(img='nowhere')))
+        build(regular_root, PIPELINE, data_prefix=dict(img='nowhere'))
+    )
     with pytest.raises(ValueError, match='the image cannot be read'):
         broken[0]
     with pytest.raises(ValueError, match='min_joints is 0, expected >= 1'):
@@ -177,9 +188,16 @@ def test_errors_come_through(build, regular_root):
 
 
 def test_it_builds_from_configs_and_waits_if_asked(regular_root):
-    lazy = DATASETS.build(dict(
-        type='SingleHandDataset', lazy_init=True,
-        dataset=dict(type='InterHandMeshDataset', lazy_init=True,
-                     **dataset_config(regular_root, pipeline=PIPELINE))))
+    lazy = DATASETS.build(
+        dict(
+            type='SingleHandDataset',
+            lazy_init=True,
+            dataset=dict(
+                type='InterHandMeshDataset',
+                lazy_init=True,
+                **dataset_config(regular_root, pipeline=PIPELINE),
+            ),
+        )
+    )
     assert not hasattr(lazy, 'hands')
     assert len(lazy) == 8 and lazy[7]['inputs'].shape == (3, 64, 64)

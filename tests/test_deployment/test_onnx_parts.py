@@ -1,4 +1,5 @@
 """The parts that stand in while a model is exported compute what the model does."""
+
 import pytest
 import torch
 
@@ -34,33 +35,48 @@ def test_views_by_scatter_equal_those_by_segments(cells):
     neck = ThreeViewVoxelNeck(cells)
     features, vertices = random(3, 2, 50, 4), random(3, 2, 50, 3, seed=1)
     torch.testing.assert_close(
-        stand_in(neck)(features, vertices), neck(features, vertices), rtol=0, atol=0)
+        stand_in(neck)(features, vertices), neck(features, vertices), rtol=0, atol=0
+    )
 
 
 def test_the_hand_by_levels_equals_smplx():
     layer = MANOLayer('left')
     rotations = matrix_from_6d(random(4, 16, 6))
     betas = random(4, 10, seed=1)
-    for ours, theirs in zip(stand_in(layer).posed(rotations, betas),
-                            layer.posed(rotations, betas)):
+    for ours, theirs in zip(
+        stand_in(layer).posed(rotations, betas), layer.posed(rotations, betas)
+    ):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
 def test_dense_graphs_equal_sparse_ones(pair):
-    part = MODELS.build(dict(
-        type='NoiseGraphAttention', in_channels=6, out_channels=3, hand_model=pair,
-        hidden_channels=16)).eval()
+    part = MODELS.build(
+        dict(
+            type='NoiseGraphAttention',
+            in_channels=6,
+            out_channels=3,
+            hand_model=pair,
+            hidden_channels=16,
+        )
+    ).eval()
     nn.init.normal_(part.last.weight)
     features = random(2, 2, 778, 6)
     torch.testing.assert_close(
-        stand_in(part)(features), part(features), rtol=1e-4, atol=1e-5)
+        stand_in(part)(features), part(features), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize('slots', [1, 2])
 def test_a_fixed_map_gives_the_covariance_of_its_factors(slots):
-    part = MODELS.build(dict(
-        type='CorrelatedCovariance', in_channels=8, dim=12, unit=0.02,
-        num_slots=slots))
+    part = MODELS.build(
+        dict(
+            type='CorrelatedCovariance',
+            in_channels=8,
+            dim=12,
+            unit=0.02,
+            num_slots=slots,
+        )
+    )
     part.set_mixing(torch.eye(12) + 0.1 * random(slots, 12, 12).squeeze(0))
     check_covariance(part, random(3, slots, 8) if slots > 1 else random(3, 8))
 
@@ -75,12 +91,12 @@ def test_the_inverse_by_blocks_gives_the_covariance_of_the_solver(dim):
 def check_covariance(part, token):
     mean = torch.zeros(*token.shape[:-1], part.dim)
     new = stand_in(part)
-    ours, theirs = (
-        x.gaussian(x(token), mean).covariance() for x in (new, part))
+    ours, theirs = (x.gaussian(x(token), mean).covariance() for x in (new, part))
     ours, theirs = ours.detach(), theirs.detach()
     assert theirs.abs().max() > 1e-5
     torch.testing.assert_close(
-        ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+        ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max())
+    )
 
 
 def test_blocks_cover_everything_below_the_diagonal_once():
@@ -99,7 +115,8 @@ def test_a_model_is_itself_again_after_the_export():
 
 
 def test_the_ablation_without_a_map_is_left_alone():
-    part = MODELS.build(dict(
-        type='CorrelatedCovariance', in_channels=8, dim=12, linear=False))
+    part = MODELS.build(
+        dict(type='CorrelatedCovariance', in_channels=8, dim=12, linear=False)
+    )
     with exportable(nn.ModuleList([part])) as parts:
         assert parts[0] is part

@@ -2,6 +2,7 @@
 
 The data are rendered; augmentation and noise are those of the config.
 """
+
 import importlib.util
 from pathlib import Path
 
@@ -23,7 +24,8 @@ BATCHES, GLOBAL_BATCH = 5, 2
 def data_root(tmp_path_factory):
     folder = tmp_path_factory.mktemp('data') / 'freehand'
     spec = importlib.util.spec_from_file_location(
-        'make_freehand_data', ROOT / 'tools/make_freehand_data.py')
+        'make_freehand_data', ROOT / 'tools/make_freehand_data.py'
+    )
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     tool.main([str(folder), '--train', str(BATCHES * GLOBAL_BATCH), '--workers', '1'])
@@ -35,20 +37,22 @@ def make_config(data_root, work_dir, batch_size):
     cfg.work_dir, cfg.log_level = str(work_dir), 'WARNING'
     cfg.experiment_name = f'{Path(data_root).parent.name}_{Path(work_dir).name}'
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.merge_from_dict({
-        'train_dataloader.batch_size': batch_size,
-        'train_dataloader.dataset.data_root': str(data_root),
-        'train_cfg.max_epochs': 1,
-        'default_hooks.logger.interval': 1,
-        'default_hooks.checkpoint.iter_interval': 2,
-        'log_processor.window_size': 1,
-        'log_processor.num_digits': 12})
+    cfg.merge_from_dict(
+        {
+            'train_dataloader.batch_size': batch_size,
+            'train_dataloader.dataset.data_root': str(data_root),
+            'train_cfg.max_epochs': 1,
+            'default_hooks.logger.interval': 1,
+            'default_hooks.checkpoint.iter_interval': 2,
+            'log_processor.window_size': 1,
+            'log_processor.num_digits': 12,
+        }
+    )
     cfg.launcher = 'none'
     return cfg
 
 
-def train(data_root, work_dir, batch_size, launcher='none', kill_after=None,
-          amp=False):
+def train(data_root, work_dir, batch_size, launcher='none', kill_after=None, amp=False):
     cfg = make_config(data_root, work_dir, batch_size)
     cfg.launcher = launcher
     if kill_after is not None:
@@ -69,13 +73,15 @@ def one_process(data_root, tmp_path_factory):
 
 
 def test_two_processes_have_the_losses_of_one(data_root, one_process, tmp_path):
-    codes = run_forked(train, data_root, tmp_path, GLOBAL_BATCH // 2, 'pytorch',
-                       processes=2)
+    codes = run_forked(
+        train, data_root, tmp_path, GLOBAL_BATCH // 2, 'pytorch', processes=2
+    )
     assert codes == [0, 0]
     expected = torch.tensor(logged_losses(one_process))
-    assert expected.shape == (BATCHES, ) and expected.std() > 1e-2
-    torch.testing.assert_close(torch.tensor(logged_losses(tmp_path)), expected,
-                               rtol=1e-4, atol=0)
+    assert expected.shape == (BATCHES,) and expected.std() > 1e-2
+    torch.testing.assert_close(
+        torch.tensor(logged_losses(tmp_path)), expected, rtol=1e-4, atol=0
+    )
 
 
 def test_a_killed_run_ends_with_the_same_bits(data_root, one_process, tmp_path):
@@ -90,6 +96,6 @@ def test_a_killed_run_ends_with_the_same_bits(data_root, one_process, tmp_path):
 def test_mixed_precision_trains_close_to_single(data_root, one_process, tmp_path):
     # One step is enough, and slow where the processor has no bfloat16.
     assert run_forked(train, data_root, tmp_path, GLOBAL_BATCH, 'none', 1, True) == [-9]
-    (loss, ), (norm, ) = (logged_losses(tmp_path, n) for n in ('loss', 'grad_norm'))
+    (loss,), (norm,) = (logged_losses(tmp_path, n) for n in ('loss', 'grad_norm'))
     assert loss == pytest.approx(logged_losses(one_process)[0], rel=0.05)
     assert norm == pytest.approx(logged_losses(one_process, 'grad_norm')[0], rel=0.5)

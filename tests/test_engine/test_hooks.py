@@ -11,9 +11,12 @@ def checkpoints(folder):
 
 
 def test_only_the_newest_checkpoints_stay(tmp_path):
-    train_toy(tmp_path, default_hooks__checkpoint__max_keep_ckpts=2,
-              default_hooks__checkpoint__iter_interval=4,
-              default_hooks__checkpoint__max_keep_iter_ckpts=2)
+    train_toy(
+        tmp_path,
+        default_hooks__checkpoint__max_keep_ckpts=2,
+        default_hooks__checkpoint__iter_interval=4,
+        default_hooks__checkpoint__max_keep_iter_ckpts=2,
+    )
     best, *others = checkpoints(tmp_path)
     assert best.startswith('best_MPVPE_All_epoch_')
     assert others == ['epoch_2.pth', 'epoch_3.pth', 'iter_12.pth', 'iter_16.pth']
@@ -21,7 +24,8 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
 
 
 def test_an_old_checkpoint_goes_only_after_the_new_one_is_written(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     train_toy(tmp_path, train_cfg__max_epochs=1)
     before = checkpoints(tmp_path)
 
@@ -35,7 +39,8 @@ def test_an_old_checkpoint_goes_only_after_the_new_one_is_written(
 
 
 def test_the_previous_best_goes_only_after_the_new_one_is_written(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     train_toy(tmp_path, train_cfg__max_epochs=1)
     assert 'best_MPVPE_All_epoch_1.pth' in checkpoints(tmp_path)
     save = Runner.save_checkpoint
@@ -62,7 +67,7 @@ def test_a_model_that_is_not_finite_is_not_written(tmp_path):
     before = (tmp_path / 'epoch_1.pth').read_bytes()
     with torch.no_grad():
         runner.model.out.bias[0] = float('inf')
-    hook, = (hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
     with pytest.raises(ValueError, match='out.bias is not finite; the last checkpoint'):
         hook.after_train_epoch(runner)
     assert (tmp_path / 'epoch_1.pth').read_bytes() == before
@@ -70,8 +75,11 @@ def test_a_model_that_is_not_finite_is_not_written(tmp_path):
 
 def test_a_best_metric_that_is_not_computed_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"'PCK', which .* choose from \['MPVPE_All'"):
-        train_toy(tmp_path, default_hooks__checkpoint__save_best='PCK',
-                  train_cfg__max_epochs=1)
+        train_toy(
+            tmp_path,
+            default_hooks__checkpoint__save_best='PCK',
+            train_cfg__max_epochs=1,
+        )
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
@@ -82,8 +90,10 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         wider.test()
     message = str(caught.value)
     assert '5 of the file are not in the model (first norm.weight)' in message
-    assert ('3 differ in shape (first hidden.weight: (8, 4) in the file, (9, 4) in the '
-            'model)') in message
+    assert (
+        '3 differ in shape (first hidden.weight: (8, 4) in the file, (9, 4) in the '
+        'model)'
+    ) in message
     assert 'not in the file' not in message
 
 
@@ -93,5 +103,8 @@ def test_parts_that_may_be_missing_are_named_in_the_config(tmp_path):
     options = dict(model__norm=True, load_from=saved, train_cfg__max_epochs=1)
     with pytest.raises(ValueError, match=r'5 of its 9 tensors .*\(first norm.weight\)'):
         train_toy(tmp_path / 'b', **options)
-    train_toy(tmp_path / 'c', **options,
-              default_hooks__checkpoint_match__allow_missing=['norm.'])
+    train_toy(
+        tmp_path / 'c',
+        **options,
+        default_hooks__checkpoint_match__allow_missing=['norm.'],
+    )

@@ -1,4 +1,5 @@
 """The same training by one process and by two; a loss that is not finite."""
+
 import pytest
 import torch
 from mmengine.runner import Runner
@@ -32,8 +33,10 @@ def train_until_stopped(work_dir, options, launcher='none'):
 def test_two_processes_log_the_losses_of_one(tmp_path):
     one = {**IN_ORDER, 'train_dataloader__batch_size': 4}
     assert run_forked(train, tmp_path / 'one', one) == [0]
-    assert run_forked(train, tmp_path / 'two', IN_ORDER, 'pytorch',
-                      processes=2) == [0, 0]
+    assert run_forked(train, tmp_path / 'two', IN_ORDER, 'pytorch', processes=2) == [
+        0,
+        0,
+    ]
     for name in ('loss', 'loss_line', 'loss_size'):
         expected = torch.tensor(logged_losses(tmp_path / 'one', name))
         found = torch.tensor(logged_losses(tmp_path / 'two', name))
@@ -48,22 +51,27 @@ def train_and_tell_statistics(work_dir):
     runner = Runner.from_cfg(cfg)
     runner.train()
     model = runner.model.module
-    torch.save([model.norm.running_mean, model.constant],
-               work_dir / f'buffers_{runner.rank}')
+    torch.save(
+        [model.norm.running_mean, model.constant], work_dir / f'buffers_{runner.rank}'
+    )
 
 
 def test_processes_share_their_batch_statistics_and_leave_constants_alone(tmp_path):
     assert run_forked(train_and_tell_statistics, tmp_path, processes=2) == [0, 0]
-    (mean, constant), (other, _) = (torch.load(tmp_path / f'buffers_{rank}')
-                                    for rank in range(2))
+    (mean, constant), (other, _) = (
+        torch.load(tmp_path / f'buffers_{rank}') for rank in range(2)
+    )
     assert torch.equal(mean, other) and mean.abs().min() > 0
     assert constant.tolist() == [0, 1, 2]
 
 
 def test_a_nan_loss_stops_before_the_step(tmp_path):
-    options = {**IN_ORDER, 'train_cfg__max_epochs': 2,
-               'train_dataloader__dataset__bad_index': 5,
-               'train_dataloader__dataset__bad_epoch': 1}
+    options = {
+        **IN_ORDER,
+        'train_cfg__max_epochs': 2,
+        'train_dataloader__dataset__bad_index': 5,
+        'train_dataloader__dataset__bad_epoch': 1,
+    }
     runner = Runner.from_cfg(toy_config(tmp_path, **options))
     with pytest.raises(ValueError) as caught:
         runner.train()
@@ -78,8 +86,11 @@ def test_a_nan_loss_stops_before_the_step(tmp_path):
 
 
 def test_a_nan_in_one_process_stops_all_of_them(tmp_path):
-    options = {**IN_ORDER, 'train_dataloader__dataset__bad_index': 1,
-               'train_dataloader__dataset__bad_epoch': 0}
+    options = {
+        **IN_ORDER,
+        'train_dataloader__dataset__bad_index': 1,
+        'train_dataloader__dataset__bad_epoch': 0,
+    }
     codes = run_forked(train_until_stopped, tmp_path, options, 'pytorch', processes=2)
     assert codes == [0, 0]
     messages = {(tmp_path / f'stopped_{rank}').read_text() for rank in range(2)}
@@ -91,15 +102,18 @@ def test_a_nan_in_one_process_stops_all_of_them(tmp_path):
 
 def test_the_log_is_unchanged_in_one_process(tmp_path):
     train_toy(tmp_path / 'with', **IN_ORDER)
-    train_toy(tmp_path / 'without', **IN_ORDER,
-              default_hooks__finite_loss=dict(_delete_=True, type='IterTimerHook'))
+    train_toy(
+        tmp_path / 'without',
+        **IN_ORDER,
+        default_hooks__finite_loss=dict(_delete_=True, type='IterTimerHook'),
+    )
     assert logged_losses(tmp_path / 'with') == pytest.approx(
-        logged_losses(tmp_path / 'without'), rel=1e-6)
+        logged_losses(tmp_path / 'without'), rel=1e-6
+    )
 
 
 def test_bfloat16_trains_without_a_gpu(tmp_path):
-    runner = train_toy(tmp_path, **IN_ORDER,
-                       optim_wrapper__type='BFloat16OptimWrapper')
+    runner = train_toy(tmp_path, **IN_ORDER, optim_wrapper__type='BFloat16OptimWrapper')
     seen = []
     layer = runner.model.hidden
     layer.register_forward_hook(lambda *call: seen.append(call[-1].dtype))

@@ -1,4 +1,5 @@
 """The configs of the mixed and of the right-hand data sets train and score."""
+
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def roots(tmp_path_factory):
     write_ho3d(folder / 'ho3d', 3)
     return dict(
         InterHandMeshDataset=folder / 'interhand',
-        FreiHANDMeshDataset=folder / 'freihand', HO3DMeshDataset=folder / 'ho3d')
+        FreiHANDMeshDataset=folder / 'freihand',
+        HO3DMeshDataset=folder / 'ho3d',
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -65,15 +68,23 @@ def small(path, roots, work_dir):
         for part in (cfg.model.mano_head, cfg.model.get('uncertainty_head')):
             if part:
                 part.decoder.update(context_channels=32, depth=1)
-    cfg.update(work_dir=str(work_dir), log_level='ERROR', launcher='none',
-               experiment_name=work_dir.name)
+    cfg.update(
+        work_dir=str(work_dir),
+        log_level='ERROR',
+        launcher='none',
+        experiment_name=work_dir.name,
+    )
     cfg.default_hooks.pop('checkpoint')
     return cfg
 
 
-@pytest.mark.parametrize('path', [
-    'dne/dne-mlp_res50_4xb30-30e_mixed-256x256.py',
-    'hamer/hamer-correlated_vit-h_1xb64-9e_mixed-256x256.py'])
+@pytest.mark.parametrize(
+    'path',
+    [
+        'dne/dne-mlp_res50_4xb30-30e_mixed-256x256.py',
+        'hamer/hamer-correlated_vit-h_1xb64-9e_mixed-256x256.py',
+    ],
+)
 def test_a_mixture_takes_two_steps(path, roots, tmp_path):
     cfg = small(path, roots, tmp_path)
     mixture = cfg.train_dataloader.dataset
@@ -97,13 +108,23 @@ def test_a_mixture_takes_two_steps(path, roots, tmp_path):
     assert len(losses) == 2 and np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize('path, scores', [
-    ('dne/dne-mlp_res50_4xb30-30e_freihand-256x256.py',
-     ['freihand/xyz_al_mean3d', 'freihand/f_al_score_5', 'MPVPE_All']),
-    ('hamer/hamer-correlated_vit-h_1xb64-135e_freihand-256x256.py',
-     ['freihand/mesh_al_auc3d', 'MPJPE_All']),
-    ('hamer/hamer-deterministic_vit-h_1xb64-211e_ho3d-256x256.py',
-     ['ho3d/xyz_scale_trans_al_mean3d', 'ho3d/mesh_al_mean3d', 'MPVPE_All'])])
+@pytest.mark.parametrize(
+    'path, scores',
+    [
+        (
+            'dne/dne-mlp_res50_4xb30-30e_freihand-256x256.py',
+            ['freihand/xyz_al_mean3d', 'freihand/f_al_score_5', 'MPVPE_All'],
+        ),
+        (
+            'hamer/hamer-correlated_vit-h_1xb64-135e_freihand-256x256.py',
+            ['freihand/mesh_al_auc3d', 'MPJPE_All'],
+        ),
+        (
+            'hamer/hamer-deterministic_vit-h_1xb64-211e_ho3d-256x256.py',
+            ['ho3d/xyz_scale_trans_al_mean3d', 'ho3d/mesh_al_mean3d', 'MPVPE_All'],
+        ),
+    ],
+)
 def test_an_evaluation_has_the_official_scores(path, scores, roots, tmp_path):
     cfg = small(path, roots, tmp_path)
     cfg.train_cfg = cfg.train_dataloader = cfg.optim_wrapper = None

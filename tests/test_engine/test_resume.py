@@ -1,4 +1,5 @@
 """A run that was killed and resumed ends like the one that was not."""
+
 import pytest
 import torch
 from mmengine.runner import Runner
@@ -10,10 +11,12 @@ from mmhand_dne.engine.runner.run_config import choose_start
 
 EMA = dict(type='EMAHook', ema_type='ExpMomentumEMA', priority='NORMAL')
 # Six batches an epoch; dropout draws from torch's generator in every step.
-OPTIONS = dict(model__dropout=0.5, default_hooks__checkpoint__iter_interval=4,
-               custom_hooks=[EMA])
-WORKERS = dict(train_dataloader__num_workers=2,
-               train_dataloader__persistent_workers=True)
+OPTIONS = dict(
+    model__dropout=0.5, default_hooks__checkpoint__iter_interval=4, custom_hooks=[EMA]
+)
+WORKERS = dict(
+    train_dataloader__num_workers=2, train_dataloader__persistent_workers=True
+)
 
 
 def train(work_dir, options, kill_after=None, launcher='none'):
@@ -37,13 +40,17 @@ def train_killed_and_resumed(folder, options, kills, **how):
     return digest(folder / 'epoch_3.pth')
 
 
-@pytest.mark.parametrize(('more', 'kills'), [
-    # After 9 the last checkpoint is that of 8, inside epoch 2; after 14 the epoch's.
-    ({}, [9, 14]),
-    # The checkpoint of 6 holds a finished epoch whose end was not processed.
-    (dict(default_hooks__checkpoint__iter_interval=6), [6]),
-    (WORKERS, [9]),
-], ids=['twice', 'at the last batch', 'with workers'])
+@pytest.mark.parametrize(
+    ('more', 'kills'),
+    [
+        # After 9 the last checkpoint is that of 8, inside epoch 2; after 14 the epoch's.
+        ({}, [9, 14]),
+        # The checkpoint of 6 holds a finished epoch whose end was not processed.
+        (dict(default_hooks__checkpoint__iter_interval=6), [6]),
+        (WORKERS, [9]),
+    ],
+    ids=['twice', 'at the last batch', 'with workers'],
+)
 def test_a_run_killed_inside_epochs_ends_with_the_same_bits(tmp_path, more, kills):
     options = {**OPTIONS, **more}
     assert run_forked(train, tmp_path / 'whole', options) == [0]
@@ -53,8 +60,7 @@ def test_a_run_killed_inside_epochs_ends_with_the_same_bits(tmp_path, more, kill
 
 def test_two_processes_killed_inside_an_epoch_end_with_the_same_bits(tmp_path):
     options = {**OPTIONS, 'model__norm': True}  # statistics differ between processes
-    codes = run_forked(train, tmp_path / 'whole', options, None, 'pytorch',
-                       processes=2)
+    codes = run_forked(train, tmp_path / 'whole', options, None, 'pytorch', processes=2)
     assert codes == [0, 0]
     # Three batches an epoch and process; the last checkpoint is that of 4.
     resumed = train_killed_and_resumed(tmp_path / 'killed', options, [5], processes=2)
@@ -78,8 +84,10 @@ def test_a_run_killed_in_a_validation_resumes_with_it(tmp_path):
     kills = [dict(after=12, in_validation=True), 14]
     resumed = train_killed_and_resumed(tmp_path / 'killed', OPTIONS, kills)
     assert resumed == digest(tmp_path / 'whole/epoch_3.pth')
-    names = [{path.name for path in (tmp_path / run).glob('*.pth')}
-             for run in ('whole', 'killed')]
+    names = [
+        {path.name for path in (tmp_path / run).glob('*.pth')}
+        for run in ('whole', 'killed')
+    ]
     assert names[0] == names[1]
 
 
@@ -96,12 +104,17 @@ def test_other_data_inside_an_epoch_are_refused(tmp_path):
     with pytest.raises(ValueError, match='batch_size 2 -> 3'):
         train_toy(tmp_path, **options, resume=True, train_dataloader__batch_size=3)
     with pytest.raises(ValueError, match='DefaultSampler cannot continue inside'):
-        train_toy(tmp_path, **options, resume=True, train_dataloader__sampler=dict(
-            _delete_=True, type='DefaultSampler'))
+        train_toy(
+            tmp_path,
+            **options,
+            resume=True,
+            train_dataloader__sampler=dict(_delete_=True, type='DefaultSampler'),
+        )
 
 
 def test_a_checkpoint_of_a_whole_epoch_resumes_with_other_data(tmp_path):
     train_toy(tmp_path, train_cfg__max_epochs=1)
-    runner = train_toy(tmp_path, train_cfg__max_epochs=2, resume=True,
-                       train_dataloader__batch_size=3)
+    runner = train_toy(
+        tmp_path, train_cfg__max_epochs=2, resume=True, train_dataloader__batch_size=3
+    )
     assert (runner.epoch, runner.iter) == (2, 6 + 4)

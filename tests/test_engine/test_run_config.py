@@ -30,14 +30,34 @@ def path(tmp_path):
 
 
 def flags(path, **changes):
-    return Namespace(**{**dict(
-        config=path, launcher='none', local_rank=0, work_dir=None, show=False,
-        show_dir=None, interval=5, wait_time=2), **changes})
+    return Namespace(
+        **{
+            **dict(
+                config=path,
+                launcher='none',
+                local_rank=0,
+                work_dir=None,
+                show=False,
+                show_dir=None,
+                interval=5,
+                wait_time=2,
+            ),
+            **changes,
+        }
+    )
 
 
-@pytest.mark.parametrize('key', [
-    'model.backbone.depth', 'model.backbone.frozen_stages', 'train_cfg.val_begin',
-    'hooks.0.interval', 'custom_hooks', 'sync_bn'])
+@pytest.mark.parametrize(
+    'key',
+    [
+        'model.backbone.depth',
+        'model.backbone.frozen_stages',
+        'train_cfg.val_begin',
+        'hooks.0.interval',
+        'custom_hooks',
+        'sync_bn',
+    ],
+)
 def test_an_option_that_can_be_meant_is_taken(path, key):
     cfg = read_config(path, {key: 2})
     for name in key.split('.'):
@@ -45,12 +65,18 @@ def test_an_option_that_can_be_meant_is_taken(path, key):
     assert cfg == 2
 
 
-@pytest.mark.parametrize(('key', 'sentence'), [
-    ('modle.backbone.depth', "no key 'modle'; did you mean model?"),
-    ('model.bakbone.depth', "model has no key 'bakbone'; did you mean model.backbone?"),
-    ('train_dataloder', "no key 'train_dataloder'; did you mean train_dataloader?"),
-    ('hooks.3.interval', "hooks is a list of 1, '3' is not an index"),
-])
+@pytest.mark.parametrize(
+    ('key', 'sentence'),
+    [
+        ('modle.backbone.depth', "no key 'modle'; did you mean model?"),
+        (
+            'model.bakbone.depth',
+            "model has no key 'bakbone'; did you mean model.backbone?",
+        ),
+        ('train_dataloder', "no key 'train_dataloder'; did you mean train_dataloader?"),
+        ('hooks.3.interval', "hooks is a list of 1, '3' is not an index"),
+    ],
+)
 def test_a_misspelt_option_is_refused(path, key, sentence):
     with pytest.raises(ValueError) as caught:
         read_config(path, {key: 2})
@@ -75,7 +101,8 @@ def test_pictures_are_switched_on_by_their_flags(path):
     cfg.default_hooks = dict(visualization=dict(enable=False, wait_time=0))
     apply_common_flags(cfg, flags(path, show_dir='pictures'))
     assert dict(cfg.default_hooks.visualization) == dict(
-        enable=True, show=False, interval=5, out_dir='pictures', wait_time=0)
+        enable=True, show=False, interval=5, out_dir='pictures', wait_time=0
+    )
 
 
 def test_deterministic_algorithms_get_their_workspace(path, monkeypatch):
@@ -88,8 +115,9 @@ def test_deterministic_algorithms_get_their_workspace(path, monkeypatch):
     assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
 
 
-@pytest.mark.parametrize(('cuda', 'kind'), [
-    (True, 'AmpOptimWrapper'), (False, 'BFloat16OptimWrapper')])
+@pytest.mark.parametrize(
+    ('cuda', 'kind'), [(True, 'AmpOptimWrapper'), (False, 'BFloat16OptimWrapper')]
+)
 def test_amp_chooses_by_the_device(path, monkeypatch, cuda, kind):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
     cfg = read_config(path)
@@ -111,8 +139,9 @@ def test_scaling_the_rate_needs_the_batch_size_it_is_for(path):
 
 def test_resuming_an_empty_folder_keeps_the_initial_weights(tmp_path):
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'baseline.pth')
-    cfg = Config(dict(work_dir=str(tmp_path / 'new'),
-                      load_from=str(tmp_path / 'baseline.pth')))
+    cfg = Config(
+        dict(work_dir=str(tmp_path / 'new'), load_from=str(tmp_path / 'baseline.pth'))
+    )
     choose_start(cfg, 'auto')
     assert (cfg.resume, cfg.load_from) == (False, str(tmp_path / 'baseline.pth'))
 
@@ -124,8 +153,10 @@ def test_a_named_checkpoint_is_resumed_and_has_to_be_whole(tmp_path):
         choose_start(cfg, str(tmp_path / 'epoch_1.pth'))
 
 
-@pytest.mark.parametrize(('launcher', 'variable'), [
-    ('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')])
+@pytest.mark.parametrize(
+    ('launcher', 'variable'),
+    [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')],
+)
 def test_a_launcher_that_did_not_launch_is_named(monkeypatch, launcher, variable):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(ValueError, match=f'--launcher {launcher} needs {variable} in'):
@@ -134,6 +165,7 @@ def test_a_launcher_that_did_not_launch_is_named(monkeypatch, launcher, variable
 
 def test_an_unregistered_name_gets_a_suggestion():
     from mmpose.registry import MODELS
+
     with pytest.raises(KeyError) as caught:
         MODELS.build(dict(type='ResNett'))
     assert explain(caught.value) == "unknown model 'ResNett'; did you mean 'ResNet'?"
@@ -144,8 +176,9 @@ def test_a_wrong_argument_is_one_sentence():
         Namespace.__init__(1, 2, 3)
     assert explain(caught.value) is None
     error = TypeError("ResNet.__init__() got an unexpected keyword argument 'depht'")
-    assert explain(error).endswith("argument 'depht'; correct or remove that key in "
-                                   'the config')
+    assert explain(error).endswith(
+        "argument 'depht'; correct or remove that key in the config"
+    )
 
 
 WORKER_ERROR = """Caught ValueError in DataLoader worker process 0.

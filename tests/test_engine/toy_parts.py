@@ -1,4 +1,5 @@
 """A data set and a model small enough to train hundreds of steps in a test."""
+
 import hashlib
 import json
 import os
@@ -39,8 +40,9 @@ class ToyLines(Dataset):
         target = inputs[:2] * 3 + 1
         if (int(key), epoch) == self.bad:
             target = target + float('nan')
-        sample = BaseDataElement(metainfo=dict(
-            img_path=f'image{int(key):03d}.png', sample_idx=int(key)))
+        sample = BaseDataElement(
+            metainfo=dict(img_path=f'image{int(key):03d}.png', sample_idx=int(key))
+        )
         sample.target = target
         sample.valid = torch.tensor(float(int(key) % 3 > 0))  # uneven over processes
         return dict(inputs=inputs, data_samples=sample)
@@ -64,12 +66,16 @@ class ToyRegressor(BaseModel):
         hidden = self.norm(self.hidden(inputs.to(device)))
         out = self.out(self.dropout(hidden)).float()
         if mode == 'predict':
-            return [dict(error=float((o - s.target).abs().mean()))
-                    for o, s in zip(out, data_samples)]
+            return [
+                dict(error=float((o - s.target).abs().mean()))
+                for o, s in zip(out, data_samples)
+            ]
         target = torch.stack([s.target for s in data_samples]).to(device)
         valid = torch.stack([s.valid for s in data_samples]).to(device)
-        return dict(loss_line=masked_mean((out - target).abs(), valid),
-                    loss_size=1e-3 * out.square().mean())
+        return dict(
+            loss_line=masked_mean((out - target).abs(), valid),
+            loss_size=1e-3 * out.square().mean(),
+        )
 
 
 @METRICS.register_module()

@@ -1,4 +1,5 @@
 """Run a function in forked processes, as a launcher would, without importing again."""
+
 import os
 import signal
 import socket
@@ -23,8 +24,10 @@ def run_forked(target, *args, processes=1) -> list[int]:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     world = processes if processes > 1 else 0
-    workers = [context.Process(target=_call, args=(target, args, rank, world, port))
-               for rank in range(processes)]
+    workers = [
+        context.Process(target=_call, args=(target, args, rank, world, port))
+        for rank in range(processes)
+    ]
     for worker in workers:
         worker.start()
     try:
@@ -54,8 +57,13 @@ def _call(target, args, rank, world, port) -> None:
     torch.set_num_threads(1)  # OpenMP's threads did not survive the fork
     np.random.seed()  # as different as in a process that was not forked
     if world:
-        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world),
-                          MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+        os.environ.update(
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(world),
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=str(port),
+        )
     try:
         target(*args)
     except BaseException:

@@ -1,4 +1,5 @@
 """Projection, NDC and metric positions."""
+
 import cv2
 import numpy as np
 import torch

@@ -1,4 +1,5 @@
 """Normals, edges and adjacency on shapes that are known."""
+
 import torch
 import trimesh
 
@@ -20,7 +21,10 @@ def test_normals_of_a_sphere_point_outward():
     mesh, vertices, faces = sphere()
     torch.testing.assert_close(
         face_normals(vertices, faces),
-        torch.tensor(mesh.face_normals), rtol=0, atol=1e-6)
+        torch.tensor(mesh.face_normals),
+        rtol=0,
+        atol=1e-6,
+    )
     ours = vertex_normals(vertices, faces)
     assert (ours * vertices).sum(-1).min() > 0.999
 
@@ -36,5 +40,6 @@ def test_adjacency_averages_a_vertex_and_its_neighbours():
     averaged = normalised_adjacency(faces, len(vertices)).double() @ vertices
     for index in (0, 17, 100):
         members = [index, *mesh.vertex_neighbors[index]]
-        torch.testing.assert_close(averaged[index], vertices[members].mean(0),
-                                   rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            averaged[index], vertices[members].mean(0), rtol=0, atol=1e-6
+        )

@@ -1,4 +1,5 @@
 """Keyed draws: distribution, independence, and dependence on the key alone."""
+
 import numpy as np
 import torch
 from scipy import stats
@@ -21,8 +22,9 @@ def splitmix64(state):
 def test_bits_equal_the_published_generator():
     key, mask = 12345, (1 << 64) - 1
     start = splitmix64(key)
-    expected = [splitmix64((start + n * 0x9E3779B97F4A7C15) & mask) >> 11
-                for n in range(1, 6)]
+    expected = [
+        splitmix64((start + n * 0x9E3779B97F4A7C15) & mask) >> 11 for n in range(1, 6)
+    ]
     ours = uniform_from_keys(torch.tensor([key]), (5,))[0]
     np.testing.assert_allclose(ours, (np.array(expected) + 0.5) * 2.0**-53, rtol=0)
 
@@ -38,8 +40,9 @@ def test_draws_are_standard_normal():
 def test_an_image_draws_the_same_in_any_batch():
     keys = fold_in(fold_in(torch.arange(6), 3), 17)
     whole = normal_from_keys(keys, (4, 5))
-    torch.testing.assert_close(normal_from_keys(keys[4:5], (4, 5))[0], whole[4],
-                               rtol=0, atol=0)
+    torch.testing.assert_close(
+        normal_from_keys(keys[4:5], (4, 5))[0], whole[4], rtol=0, atol=0
+    )
 
 
 def test_folding_changes_every_draw():

@@ -1,4 +1,5 @@
 """The closed-form camera against numpy and the normal equations."""
+
 from functools import partial
 
 import numpy as np
@@ -38,7 +39,8 @@ def test_ridge_solves_the_normal_equations(correspondences, ridge):
     fitted = ridge_camera(vertices, points, incoming, ridge)
     for axis in range(2):
         design = torch.stack(
-            [vertices[..., axis], torch.ones_like(vertices[..., axis])], -1)
+            [vertices[..., axis], torch.ones_like(vertices[..., axis])], -1
+        )
         normal = design.mT @ design + ridge * torch.eye(2, dtype=torch.float64)
         right = design.mT @ points[..., axis, None]
         expected = torch.linalg.solve(normal, right)[..., 0]

@@ -1,4 +1,5 @@
 """The one 6D convention, and mirrors."""
+
 import torch
 
 from mmhand_dne.geometry.rotation import (

@@ -1,26 +1,44 @@
 """Bilinear reads and spatial softmax."""
+
 import torch
 
 from mmhand_dne.geometry.sampling import bilinear, gather_bilinear, softmax_readout
 
 
 def grid(h=5, w=7, channels=3):
-    return torch.randn(2, channels, h, w, dtype=torch.float64,
-                       generator=torch.Generator().manual_seed(0))
+    return torch.randn(
+        2,
+        channels,
+        h,
+        w,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 def test_cell_centres_are_read_exactly():
     features = grid()
-    points = torch.tensor([[(2 * j + 1) / 7 - 1, (2 * i + 1) / 5 - 1]
-                           for i in range(5) for j in range(7)], dtype=torch.float64)
+    points = torch.tensor(
+        [
+            [(2 * j + 1) / 7 - 1, (2 * i + 1) / 5 - 1]
+            for i in range(5)
+            for j in range(7)
+        ],
+        dtype=torch.float64,
+    )
     read = bilinear(features, points.expand(2, -1, 2))
     torch.testing.assert_close(read, features.flatten(2).mT)
 
 
 def test_gather_equals_grid_sample_also_outside():
     features = grid().requires_grad_()
-    points = (3 * torch.rand(2, 200, 2, dtype=torch.float64,
-                             generator=torch.Generator().manual_seed(1)) - 1.5)
+    points = (
+        3
+        * torch.rand(
+            2, 200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+        )
+        - 1.5
+    )
     points.requires_grad_()
     weight = torch.randn(2, 200, 3, dtype=torch.float64)
     results = []
@@ -51,4 +69,5 @@ def test_shared_values_are_read_like_copies():
     values, attention = torch.randn(2, 1, 3, 4, 5), torch.randn(2, 6, 4, 5)
     expected = softmax_readout(values.expand(-1, 6, -1, -1, -1), attention)
     torch.testing.assert_close(
-        softmax_readout(values, attention, shared=True), expected)
+        softmax_readout(values, attention, shared=True), expected
+    )

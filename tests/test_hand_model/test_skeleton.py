@@ -1,4 +1,5 @@
 """Joint orders as literals: the tables that public code writes by hand."""
+
 import pytest
 
 from mmhand_dne.hand_model.skeleton import (

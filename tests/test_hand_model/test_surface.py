@@ -1,4 +1,5 @@
 """Parts and rest-pose coordinates of the vertices."""
+
 import torch
 
 from mmhand_dne.hand_model import (

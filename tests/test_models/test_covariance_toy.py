@@ -1,4 +1,5 @@
 """The toy of known correlated noise, small: exact recovers it, diagonal cannot."""
+
 import sys
 from pathlib import Path
 
@@ -15,12 +16,29 @@ def toy(monkeypatch):
 
 
 def test_exact_recovers_the_covariance_where_diagonal_cannot(toy, tmp_path):
-    results = toy.main([
-        '--dim', '6', '--samples', '4000', '--seeds', '1', '--steps', '300',
-        '--batch-size', '256', '--lr', '2e-2', '--hidden', '8',
-        '--out-dir', str(tmp_path)])
-    scores = {row['name']: row['scores'][0] for row in results
-              if row['samples'] == 4000}
+    results = toy.main(
+        [
+            '--dim',
+            '6',
+            '--samples',
+            '4000',
+            '--seeds',
+            '1',
+            '--steps',
+            '300',
+            '--batch-size',
+            '256',
+            '--lr',
+            '2e-2',
+            '--hidden',
+            '8',
+            '--out-dir',
+            str(tmp_path),
+        ]
+    )
+    scores = {
+        row['name']: row['scores'][0] for row in results if row['samples'] == 4000
+    }
     assert scores['correlated, exact']['error'] < 0.16
     assert scores['diagonal']['error'] > 0.3
     assert scores['correlated, exact']['nats'] < 0.04 < scores['diagonal']['nats']

@@ -4,6 +4,7 @@ Coarse meshes are the truth spoiled by an error that the image does not predict:
 of 15 degrees, 5 % of scale, 5 % of the camera. A small trunk sees the rendered hands.
 Held-out errors after training tell whether each part of a stage does its work.
 """
+
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -85,8 +86,9 @@ def spoil(scene, draw):
     camera = scene.camera.clone()
     camera[..., 0] *= 1 + 0.05 * torch.randn(count, 2, 2, generator=draw)
     camera[..., 1] += 0.05 * torch.randn(count, 2, 2, generator=draw)
-    return HandState(turned, pair().regress_joints(turned),
-                     torch.zeros(count, 2, 3), camera)
+    return HandState(
+        turned, pair().regress_joints(turned), torch.zeros(count, 2, 3), camera
+    )
 
 
 def measure(state, points, incoming, truth):
@@ -98,19 +100,25 @@ def measure(state, points, incoming, truth):
     return Errors(
         1000 * (state.vertices - truth.vertices).norm(dim=-1).mean().item(),
         pixels(project(state.vertices, state.camera)),
-        pixels(project(state.vertices, incoming)), pixels(points))
+        pixels(project(state.vertices, incoming)),
+        pixels(points),
+    )
 
 
 def block(inward, stride):
-    return [nn.Conv2d(inward, CHANNELS, 3, stride, 1), nn.GroupNorm(4, CHANNELS),
-            nn.ReLU()]
+    return [
+        nn.Conv2d(inward, CHANNELS, 3, stride, 1),
+        nn.GroupNorm(4, CHANNELS),
+        nn.ReLU(),
+    ]
 
 
 def train(head, trunk, scene, draw):
     parameters = [*trunk.parameters(), *head.parameters()]
     optimiser = torch.optim.Adam(parameters)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 3e-3, STEPS, pct_start=0.1)
+        optimiser, 3e-3, STEPS, pct_start=0.1
+    )
     for _ in range(STEPS):
         index = torch.randint(0, len(scene.images), (BATCH,), generator=draw)
         batch = Scene(*(tensor[index] for tensor in scene))
@@ -131,8 +139,10 @@ def train(head, trunk, scene, draw):
 
 @lru_cache
 def scenes():
-    return (make_scene(256, torch.Generator().manual_seed(0)),
-            make_scene(64, torch.Generator().manual_seed(1)))
+    return (
+        make_scene(256, torch.Generator().manual_seed(0)),
+        make_scene(64, torch.Generator().manual_seed(1)),
+    )
 
 
 def refine(**switches):
@@ -140,12 +150,22 @@ def refine(**switches):
     training, held_out = scenes()
     torch.manual_seed(0)
     trunk = nn.Sequential(
-        *block(3, 2), *block(CHANNELS, 2), *block(CHANNELS, 1),
-        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1))
+        *block(3, 2),
+        *block(CHANNELS, 2),
+        *block(CHANNELS, 1),
+        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+    )
     head = DNEHead(
-        CHANNELS, pair(), map_size=SIZE // 4, num_stages=1, num_samples=1,
-        num_cells=16, coordinate_inputs=True,
-        estimator=dict(type='NoiseMLP', hidden_channels=48), **switches).train()
+        CHANNELS,
+        pair(),
+        map_size=SIZE // 4,
+        num_stages=1,
+        num_samples=1,
+        num_cells=16,
+        coordinate_inputs=True,
+        estimator=dict(type='NoiseMLP', hidden_channels=48),
+        **switches,
+    ).train()
     train(head, trunk, training, torch.Generator().manual_seed(2))
     spoiled = spoil(held_out, torch.Generator().manual_seed(3))
     with torch.no_grad():

@@ -1,4 +1,5 @@
 """JointGaussian against torch's own multivariate normal and the textbook formulas."""
+
 import pytest
 import torch
 
@@ -16,15 +17,17 @@ def make(batch=(3,), seed=0, dtype=torch.float64):
 
 def oracle(hand, coordinates=slice(None)):
     covariance = hand.covariance()[..., coordinates, :][..., coordinates]
-    return torch.distributions.MultivariateNormal(hand.mean[..., coordinates],
-                                                  covariance)
+    return torch.distributions.MultivariateNormal(
+        hand.mean[..., coordinates], covariance
+    )
 
 
 def test_log_prob_is_the_multivariate_normals():
     hand = make()
     value = hand.mean + torch.linspace(-1, 1, D)
-    torch.testing.assert_close(hand.log_prob(value), oracle(hand).log_prob(value),
-                               rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        hand.log_prob(value), oracle(hand).log_prob(value), rtol=1e-10, atol=1e-10
+    )
     as_joints = value.unflatten(-1, (4, 3))
     assert torch.equal(hand.log_prob(as_joints), hand.log_prob(value))
 
@@ -47,7 +50,8 @@ def test_standard_deviations():
     torch.testing.assert_close(hand.std(), diagonal.sqrt())
     torch.testing.assert_close(
         hand.joint_std()[:, 2],
-        hand.covariance()[:, 6:9, 6:9].diagonal(dim1=-2, dim2=-1).sum(-1).sqrt())
+        hand.covariance()[:, 6:9, 6:9].diagonal(dim1=-2, dim2=-1).sum(-1).sqrt(),
+    )
 
 
 def test_covariance_of_samples_within_its_standard_error():
@@ -74,8 +78,9 @@ def test_marginal_is_the_sub_block_in_the_order_given():
     rows = [9, 10, 11, 0, 1, 2]
     part = hand.marginal([3, 0])
     torch.testing.assert_close(part.mean, hand.mean[:, rows])
-    torch.testing.assert_close(part.covariance(),
-                               hand.covariance()[:, rows][:, :, rows])
+    torch.testing.assert_close(
+        part.covariance(), hand.covariance()[:, rows][:, :, rows]
+    )
 
 
 def test_conditional_is_the_schur_complement():
@@ -88,8 +93,8 @@ def test_conditional_is_the_schur_complement():
     shift = gain @ (values.flatten(-2) - hand.mean[:, known])[..., None]
     torch.testing.assert_close(part.mean, hand.mean[:, rest] + shift[..., 0])
     torch.testing.assert_close(
-        part.covariance(),
-        s[:, rest][:, :, rest] - gain @ s[:, known][:, :, rest])
+        part.covariance(), s[:, rest][:, :, rest] - gain @ s[:, known][:, :, rest]
+    )
 
 
 def test_joint_density_is_marginal_times_conditional():
@@ -97,7 +102,8 @@ def test_joint_density_is_marginal_times_conditional():
     value = hand.mean + 0.3
     given = hand.marginal([1]).log_prob(value[:, 3:6])
     rest = hand.conditional([1], value[:, 3:6]).log_prob(
-        value[:, [0, 1, 2, *range(6, 12)]])
+        value[:, [0, 1, 2, *range(6, 12)]]
+    )
     torch.testing.assert_close(given + rest, hand.log_prob(value), rtol=1e-5, atol=1e-4)
 
 
@@ -122,7 +128,8 @@ def test_gradients_of_the_log_density():
 def test_indefinite_covariance_is_refused():
     with pytest.raises(ValueError, match='1 of 2 covariances are not positive'):
         JointGaussian.from_covariance(
-            torch.zeros(2, 3), torch.stack([torch.eye(3), -torch.eye(3)]))
+            torch.zeros(2, 3), torch.stack([torch.eye(3), -torch.eye(3)])
+        )
 
 
 def test_point_mass_has_no_density_but_samples():
@@ -133,15 +140,21 @@ def test_point_mass_has_no_density_but_samples():
         point.log_prob(torch.ones(6))
 
 
-@pytest.mark.parametrize('call, message', [
-    (lambda hand: hand.marginal([4]), 'different indices below 4'),
-    (lambda hand: hand.marginal([]), 'at least one'),
-    (lambda hand: hand.marginal([1, 1]), 'different indices'),
-    (lambda hand: hand.conditional(range(4), hand.mean), 'none is left'),
-    (lambda hand: hand.log_prob(hand.mean[:, :6]), r'expected \(..., 12\)'),
-    (lambda hand: hand.log_prob(hand.mean * torch.nan), 'not finite'),
-    (lambda hand: hand.from_covariance(hand.mean, torch.eye(3)), 'not fit the mean'),
-])
+@pytest.mark.parametrize(
+    'call, message',
+    [
+        (lambda hand: hand.marginal([4]), 'different indices below 4'),
+        (lambda hand: hand.marginal([]), 'at least one'),
+        (lambda hand: hand.marginal([1, 1]), 'different indices'),
+        (lambda hand: hand.conditional(range(4), hand.mean), 'none is left'),
+        (lambda hand: hand.log_prob(hand.mean[:, :6]), r'expected \(..., 12\)'),
+        (lambda hand: hand.log_prob(hand.mean * torch.nan), 'not finite'),
+        (
+            lambda hand: hand.from_covariance(hand.mean, torch.eye(3)),
+            'not fit the mean',
+        ),
+    ],
+)
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(make())

@@ -25,18 +25,33 @@ def write(name, root):
     return write_freihand(root, 1)
 
 
-@pytest.mark.parametrize('name, phase, mode, count', [
-    ('freihand', 'train', 'transformed', 4), ('ho3d', 'test', 'original', 2)])
+@pytest.mark.parametrize(
+    'name, phase, mode, count',
+    [('freihand', 'train', 'transformed', 4), ('ho3d', 'test', 'original', 2)],
+)
 def test_each_image_is_drawn_with_its_mesh(
-        tmp_path, monkeypatch, name, phase, mode, count):
+    tmp_path, monkeypatch, name, phase, mode, count
+):
     write(name, tmp_path)
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     out = tmp_path / 'pictures'
-    monkeypatch.setattr(sys, 'argv', [
-        'browse_dataset.py', str(ROOT / f'configs/_base_/datasets/{name}_mesh.py'),
-        '--output-dir', str(out), '--phase', phase, '--mode', mode,
-        '--cfg-options', f'{phase}_dataloader.dataset.data_root={tmp_path}'])
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            'browse_dataset.py',
+            str(ROOT / f'configs/_base_/datasets/{name}_mesh.py'),
+            '--output-dir',
+            str(out),
+            '--phase',
+            phase,
+            '--mode',
+            mode,
+            '--cfg-options',
+            f'{phase}_dataloader.dataset.data_root={tmp_path}',
+        ],
+    )
     runpy.run_path(str(ROOT / 'tools/misc/browse_dataset.py'), run_name='__main__')
     pictures = [cv2.imread(str(path)) for path in sorted(out.iterdir())]
     assert len(pictures) == count
@@ -47,12 +62,24 @@ def test_each_image_is_drawn_with_its_mesh(
 def browse(monkeypatch, config, out, *options):
     for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, 'argv', [
-        'browse_dataset.py', str(ROOT / 'configs' / config), '--output-dir', str(out),
-        '--max-item-per-dataset', '1', '--cfg-options', *options])
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            'browse_dataset.py',
+            str(ROOT / 'configs' / config),
+            '--output-dir',
+            str(out),
+            '--max-item-per-dataset',
+            '1',
+            '--cfg-options',
+            *options,
+        ],
+    )
     runpy.run_path(str(ROOT / 'tools/misc/browse_dataset.py'), run_name='__main__')
-    return {path.name[0]: cv2.imread(str(path))[..., ::-1]
-            for path in sorted(out.iterdir())}
+    return {
+        path.name[0]: cv2.imread(str(path))[..., ::-1] for path in sorted(out.iterdir())
+    }
 
 
 def test_a_mixture_shows_each_of_its_sets(tmp_path, monkeypatch):
@@ -61,9 +88,14 @@ def test_a_mixture_shows_each_of_its_sets(tmp_path, monkeypatch):
     write('freihand', tmp_path / 'freihand')
     write('ho3d', tmp_path / 'ho3d')
     pictures = browse(
-        monkeypatch, 'hamer/hamer_vit-h_8xb32-9e_mixed-256x256.py', tmp_path / 'out',
-        *(f'train_dataloader.dataset.datasets.{i}.dataset.data_root={tmp_path / name}'
-          for i, name in enumerate(('interhand', 'freihand', 'ho3d'))))
+        monkeypatch,
+        'hamer/hamer_vit-h_8xb32-9e_mixed-256x256.py',
+        tmp_path / 'out',
+        *(
+            f'train_dataloader.dataset.datasets.{i}.dataset.data_root={tmp_path / name}'
+            for i, name in enumerate(('interhand', 'freihand', 'ho3d'))
+        ),
+    )
     assert list(pictures) == ['0', '1', '2']
     for picture in pictures.values():
         assert picture.shape[1] >= 2 * (TILE + GAP)
@@ -76,27 +108,55 @@ def captions(monkeypatch):
     """The lines above the pictures of a panel, as they are drawn."""
     said = []
     labelled = truth_panel.labelled
-    monkeypatch.setattr(truth_panel, 'labelled', lambda picture, *lines: (
-        said.extend(lines), labelled(picture, *lines))[1])
+    monkeypatch.setattr(
+        truth_panel,
+        'labelled',
+        lambda picture, *lines: (said.extend(lines), labelled(picture, *lines))[1],
+    )
     return said
 
 
-@pytest.mark.parametrize('truth, prob, expected', [
-    (False, 0, ['id 0, right + left?',
-                'right 1 joints (1 in 3D), left 0 joints (0 in 3D)']),
-    (True, 0, ['id 0, right + left?',
-               'right 21 joints (21 in 3D), left 0 joints (0 in 3D)',
-               'mesh', 'right (no MANO parameters)']),
-    # The original image of a mirrored sample shows what it is.
-    (True, 1, ['id 0, left? + right, mirrored',
-               'left 0 joints (0 in 3D), right 21 joints (21 in 3D)',
-               'mesh', 'right (no MANO parameters)'])])
+@pytest.mark.parametrize(
+    'truth, prob, expected',
+    [
+        (
+            False,
+            0,
+            [
+                'id 0, right + left?',
+                'right 1 joints (1 in 3D), left 0 joints (0 in 3D)',
+            ],
+        ),
+        (
+            True,
+            0,
+            [
+                'id 0, right + left?',
+                'right 21 joints (21 in 3D), left 0 joints (0 in 3D)',
+                'mesh',
+                'right (no MANO parameters)',
+            ],
+        ),
+        # The original image of a mirrored sample shows what it is.
+        (
+            True,
+            1,
+            [
+                'id 0, left? + right, mirrored',
+                'left 0 joints (0 in 3D), right 21 joints (21 in 3D)',
+                'mesh',
+                'right (no MANO parameters)',
+            ],
+        ),
+    ],
+)
 def test_the_captions_tell_what_is_known(tmp_path, captions, truth, prob, expected):
     write('ho3d', tmp_path)
     files = {f'{name}_file': f'evaluation_{name}.json' for name in ('xyz', 'verts')}
     steps = [AUGMENTED[0], dict(AUGMENTED[1], prob=prob), *AUGMENTED[2:]]
-    item = HO3DMeshDataset('evaluation.txt', str(tmp_path), pipeline=steps,
-                           **(files if truth else {}))[0]
+    item = HO3DMeshDataset(
+        'evaluation.txt', str(tmp_path), pipeline=steps, **(files if truth else {})
+    )[0]
     image = cv2.imread(item['data_samples'].img_path)
     faces = HandPair().faces
     panel = truth_panel.draw_truth(image, item['data_samples'], faces, original=True)

@@ -28,8 +28,13 @@ def official_state(variant, **kwargs):
 
 @pytest.mark.parametrize(
     ('variant', 'count'),
-    [('deterministic', 563), ('diag', 673), ('full', 675), ('ours', 674),
-     ('ours_wo_linear', 673)],
+    [
+        ('deterministic', 563),
+        ('diag', 673),
+        ('full', 675),
+        ('ours', 674),
+        ('ours_wo_linear', 673),
+    ],
 )
 def test_every_official_tensor_of_the_full_size_is_expected(variant, count):
     """Without memory: tensors on torch's meta device."""
@@ -76,11 +81,9 @@ def test_tensors_go_where_they_belong(tmp_path):
         'backbone.last_norm.weight': 'backbone.ln1.weight',
         'mano_head.init_hand_pose': 'mano_head.init_pose',
         'mano_head.decshape.weight': 'mano_head.fc_shape.weight',
-        'mano_head.transformer.transformer.layers.1.1.fn.to_kv.weight':
-            'mano_head.decoder.layers.1.cross_attn.kv.weight',
+        'mano_head.transformer.transformer.layers.1.1.fn.to_kv.weight': 'mano_head.decoder.layers.1.cross_attn.kv.weight',
         f'{NORM}.bias': 'uncertainty_head.decoder.layers.1.norm_ffn.bias',
-        'uncertainty_head.dec3dkeypoint.weight':
-            'uncertainty_head.covariance.fc_log_var.weight',
+        'uncertainty_head.dec3dkeypoint.weight': 'uncertainty_head.covariance.fc_log_var.weight',
     }.items():
         torch.testing.assert_close(found[ours], state[name], rtol=0, atol=0)
 
@@ -111,10 +114,12 @@ def test_covariance_equals_the_documented_density(variant):
     state = official_state(variant, seed=3)
     found, _ = tool.convert(state)
     part = MODELS.build(
-        dict(COVARIANCES[variant], in_channels=official.SMALL['token'], dim=63))
+        dict(COVARIANCES[variant], in_channels=official.SMALL['token'], dim=63)
+    )
     prefix = tool.COVARIANCE
     part.load_state_dict(
-        {n.removeprefix(prefix): v for n, v in found.items() if n.startswith(prefix)})
+        {n.removeprefix(prefix): v for n, v in found.items() if n.startswith(prefix)}
+    )
     token = torch.randn(3, official.SMALL['token'], generator=torch.manual_seed(0))
     state = {n: v.double() if v.is_floating_point() else v for n, v in state.items()}
     wanted = official.covariance(state, variant, token.double())
@@ -139,8 +144,11 @@ def test_plain_state_dict_is_accepted(tmp_path):
 def test_groups_that_are_left_out_may_be_absent():
     state = official_state('diag')
     whole, _ = tool.convert(state)
-    parts = {n: v for n, v in state.items()
-             if not n.startswith(('mano.', 'discriminator.', 'initialized'))}
+    parts = {
+        n: v
+        for n, v in state.items()
+        if not n.startswith(('mano.', 'discriminator.', 'initialized'))
+    }
     torch.testing.assert_close(tool.convert(parts)[0], whole)
 
 
@@ -154,7 +162,8 @@ def test_discriminator_is_kept_on_request(tmp_path, capsys):
     kept = {n: v for n, v in state.items() if n.startswith('discriminator.')}
     torch.testing.assert_close({n: found.get(n) for n in kept}, kept)
     MODELS.build(dict(type='MANOPriorDiscriminator')).load_state_dict(
-        {n.removeprefix('discriminator.'): v for n, v in kept.items()})
+        {n.removeprefix('discriminator.'): v for n, v in kept.items()}
+    )
     with pytest.raises(ValueError, match='has no discriminator; convert it without'):
         tool.convert({n: v for n, v in state.items() if n not in kept}, True)
 
@@ -193,18 +202,21 @@ def test_joints_of_another_regressor_are_named():
 def lose(name):
     def change(state):
         del state[name]
+
     return change
 
 
 def add(name):
     def change(state):
         state[name] = torch.zeros(3)
+
     return change
 
 
 def reshape(name, *shape):
     def change(state):
         state[name] = torch.zeros(shape)
+
     return change
 
 
@@ -222,16 +234,21 @@ LAYER = 'mano_head.transformer.transformer.layers.0'
         (add('backbone.cls_token'), '1 extra .backbone.cls_token'),
         (add('mano.surprise'), '1 extra .mano.surprise'),
         (add('refine_net.0.weight'), '1 extra .refine_net.0.weight'),
-        (reshape('backbone.pos_embed', 1, 192, 64),
-         r'1 misshapen .backbone.pos_embed \(1, 192, 64\) instead of \(1, 193, 64\)'),
-        (reshape('mano_head.decpose.weight', 144, 48),
-         r'1 misshapen .mano_head.decpose.weight \(144, 48\) instead of \(96, 48\)'),
+        (
+            reshape('backbone.pos_embed', 1, 192, 64),
+            r'1 misshapen .backbone.pos_embed \(1, 192, 64\) instead of \(1, 193, 64\)',
+        ),
+        (
+            reshape('mano_head.decpose.weight', 144, 48),
+            r'1 misshapen .mano_head.decpose.weight \(144, 48\) instead of \(96, 48\)',
+        ),
         (reshape(f'{LAYER}.2.fn.net.0.bias', 41), '1 misshapen'),
         (reshape('out_layer_keypoints_3d.weight', 60, 60), '1 misshapen .out_layer'),
-        (lambda s: s['mano_head.deccam.bias'].fill_(float('nan')),
-         'mano_head.deccam.bias holds NaN'),
-        (lambda s: s['out_layer_keypoints_3d.weight'].zero_().add_(1),
-         'W .*condition'),
+        (
+            lambda s: s['mano_head.deccam.bias'].fill_(float('nan')),
+            'mano_head.deccam.bias holds NaN',
+        ),
+        (lambda s: s['out_layer_keypoints_3d.weight'].zero_().add_(1), 'W .*condition'),
     ],
 )
 def test_tensors_that_do_not_agree_are_listed(tmp_path, capsys, change, words):
@@ -243,8 +260,12 @@ def test_tensors_that_do_not_agree_are_listed(tmp_path, capsys, change, words):
 
 def test_all_disagreements_are_listed_at_once(tmp_path, capsys):
     state = official_state('ours')
-    for change in (lose('mano_head.init_cam'), lose('mano_head.init_betas'),
-                   add('x'), reshape('mano_head.deccam.bias', 4)):
+    for change in (
+        lose('mano_head.init_cam'),
+        lose('mano_head.init_betas'),
+        add('x'),
+        reshape('mano_head.deccam.bias', 4),
+    ):
         change(state)
     source, out = tmp_path / 'in.ckpt', tmp_path / 'out.pth'
     torch.save(dict(state_dict=state), source)
@@ -253,16 +274,22 @@ def test_all_disagreements_are_listed_at_once(tmp_path, capsys):
     assert stop.value.code == 2 and not out.exists()
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
-        'missing: mano_head.init_betas', 'missing: mano_head.init_cam', 'extra: x',
-        'misshapen: mano_head.deccam.bias (4,) instead of (3,)']
+        'missing: mano_head.init_betas',
+        'missing: mano_head.init_cam',
+        'extra: x',
+        'misshapen: mano_head.deccam.bias (4,) instead of (3,)',
+    ]
     assert printed.err.startswith(f'error: {source}: the tensors are not those of')
     assert printed.err.count('\n') == 1
 
 
 @pytest.mark.parametrize(
     'state',
-    [{}, {'smpl.v_template': torch.zeros(3)},
-     {'backbone.pos_embed': torch.zeros(1, 193, 8), 'head.weight': torch.zeros(3)}],
+    [
+        {},
+        {'smpl.v_template': torch.zeros(3)},
+        {'backbone.pos_embed': torch.zeros(1, 193, 8), 'head.weight': torch.zeros(3)},
+    ],
 )
 def test_checkpoint_of_another_model_is_refused(state):
     with pytest.raises(ValueError, match='which are not those of HaMeR'):
@@ -280,8 +307,12 @@ def test_malicious_checkpoint_is_refused_by_the_command(tmp_path):
     source, trace = tmp_path / 'in.ckpt', tmp_path / 'trace'
     state = official_state('deterministic')
     write_lightning(source, state, callbacks=Code(eval, f'open({str(trace)!r}, "w")'))
-    command = [sys.executable, str(Path(tool.__file__)), str(source),
-               str(tmp_path / 'out.pth')]
+    command = [
+        sys.executable,
+        str(Path(tool.__file__)),
+        str(source),
+        str(tmp_path / 'out.pth'),
+    ]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2 and run.stderr.count('\n') == 1
     assert f'error: {source}: the checkpoint wants to run builtins.eval' in run.stderr

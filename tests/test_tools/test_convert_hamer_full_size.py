@@ -30,7 +30,8 @@ def write_official(path):
         state[name].view(-1)[0] = -1.0
     generator = torch.Generator().manual_seed(0)
     state['out_layer_keypoints_3d.weight'] = (
-        0.25 * torch.rand(63, 63, generator=generator) - 0.125)
+        0.25 * torch.rand(63, 63, generator=generator) - 0.125
+    )
     state['initialized'] = torch.tensor(True)
     state |= official.mano_tensors(load_free_hand())
     torch.save(dict(state_dict=state), path)
@@ -41,9 +42,14 @@ def full_size_model(monkeypatch):
     for name in ('trunc_normal_', 'kaiming_uniform_', 'uniform_', 'normal_'):
         monkeypatch.setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
     cfg = Config.fromfile(CONFIG)
-    return MODELS.build(dict(
-        cfg.model, uncertainty_head=dict(
-            type='JointUncertaintyHead', decoder=cfg.decoder, aligned=False)))
+    return MODELS.build(
+        dict(
+            cfg.model,
+            uncertainty_head=dict(
+                type='JointUncertaintyHead', decoder=cfg.decoder, aligned=False
+            ),
+        )
+    )
 
 
 @pytest.mark.large
@@ -51,8 +57,11 @@ def test_full_size_converts_within_the_memory_and_loads(tmp_path, monkeypatch):
     source, out = tmp_path / 'in.ckpt', tmp_path / 'out.pth'
     write_official(source)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    run = subprocess.run([sys.executable, str(TOOL), str(source), str(out)],
-                         capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, str(TOOL), str(source), str(out)],
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith('ours: CorrelatedCovariance, of the official size\n')
     assert '674 tensors: 611 used' in run.stdout

@@ -25,22 +25,37 @@ def build(variant):
     """Our model of the oracle's small size."""
     size = official.SMALL
     decoder = dict(
-        embed_dims=size['token'], depth=size['layers'], ffn_dims=size['ffn'],
+        embed_dims=size['token'],
+        depth=size['layers'],
+        ffn_dims=size['ffn'],
         num_heads=official.TOKEN_HEADS,
-        head_dims=size['inner'] // official.TOKEN_HEADS)
+        head_dims=size['inner'] // official.TOKEN_HEADS,
+    )
     covariance = COVARIANCES[variant]
     uncertainty_head = covariance and dict(
-        type='JointUncertaintyHead', in_channels=size['token'], covariance=covariance,
-        decoder=dict(decoder, context_channels=size['width']), aligned=False)
-    return MODELS.build(dict(
-        type='HandMeshEstimator',
-        hand_model=dict(type='SingleHand', tips='smplx', joints='kinematic'),
-        backbone=dict(
-            type='HaMeRViT', embed_dims=size['width'], depth=size['depth'],
-            num_heads=official.HEADS, mlp_ratio=size['hidden'] / size['width']),
-        mano_head=dict(type='MANODecoderHead', in_channels=size['width'],
-                       decoder=decoder),
-        uncertainty_head=uncertainty_head)).eval()
+        type='JointUncertaintyHead',
+        in_channels=size['token'],
+        covariance=covariance,
+        decoder=dict(decoder, context_channels=size['width']),
+        aligned=False,
+    )
+    return MODELS.build(
+        dict(
+            type='HandMeshEstimator',
+            hand_model=dict(type='SingleHand', tips='smplx', joints='kinematic'),
+            backbone=dict(
+                type='HaMeRViT',
+                embed_dims=size['width'],
+                depth=size['depth'],
+                num_heads=official.HEADS,
+                mlp_ratio=size['hidden'] / size['width'],
+            ),
+            mano_head=dict(
+                type='MANODecoderHead', in_channels=size['width'], decoder=decoder
+            ),
+            uncertainty_head=uncertainty_head,
+        )
+    ).eval()
 
 
 @lru_cache

@@ -1,4 +1,5 @@
 """The costs of the covariances: a table, and steps that reach every parameter."""
+
 import sys
 from pathlib import Path
 
@@ -16,15 +17,32 @@ def tool(monkeypatch):
 
 
 def test_the_table_counts_weights_and_times(tool, capsys):
-    tool.main(['--dims', '6', '--in-channels', '8', '--batch-size', '4', '--rounds',
-               '3', '--hidden', '0.5'])
+    tool.main(
+        [
+            '--dims',
+            '6',
+            '--in-channels',
+            '8',
+            '--batch-size',
+            '4',
+            '--rounds',
+            '3',
+            '--hidden',
+            '0.5',
+        ]
+    )
     printed = capsys.readouterr().out
     lines = [line.split('|')[1:-1] for line in printed.splitlines() if '|' in line]
     rows = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines[2:]}
     # d_x d, d_x (d + d (d-1)/2) and d_x d + d^2 for d_x = 8, d = 6.
     weights = {name: int(row[0]) for name, row in rows.items()}
-    assert weights == {'deterministic': 0, 'diagonal': 48, 'full': 168,
-                       'correlated': 84, 'correlated without linear': 48}
+    assert weights == {
+        'deterministic': 0,
+        'diagonal': 48,
+        'full': 168,
+        'correlated': 84,
+        'correlated without linear': 48,
+    }
     assert all(float(row[2]) > 0 for row in rows.values())
     assert rows['deterministic'][-1] == '-' and float(rows['correlated'][-1]) > 0
     assert 'correlated / diagonal' in printed and '(bar 3)' in printed

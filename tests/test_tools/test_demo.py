@@ -1,4 +1,5 @@
 """The demo as a user types it: agreement with the test tool, resuming, mistakes."""
+
 import json
 import os
 import runpy
@@ -26,6 +27,7 @@ SIDES = ('right', 'left')
 @pytest.fixture
 def demo(monkeypatch, capfd):
     """Run the demo in this process; returns exit status, output and last error line."""
+
     def run(*arguments):
         monkeypatch.setattr(sys, 'argv', ['demo.py', *map(str, arguments)])
         status = 0
@@ -35,14 +37,16 @@ def demo(monkeypatch, capfd):
             status = end.code
         out, err = capfd.readouterr()
         return status, out, (err.strip().splitlines() or [''])[-1]
+
     return run
 
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp('weights')
-    return {name: write_checkpoint(name, folder / f'{name}.pth')
-            for name in (DNE, HAMER)}
+    return {
+        name: write_checkpoint(name, folder / f'{name}.pth') for name in (DNE, HAMER)
+    }
 
 
 @pytest.fixture
@@ -68,9 +72,12 @@ def mesh_errors(data_set, folder, name):
         result = read_json(folder / f'{name(info)}.json')
         hands = {hand.side: hand for hand in result.hands}
         found = [
-            np.linalg.norm(hands[side].vertices - info['mesh_vertices'][slot],
-                           axis=-1).mean()
-            for slot, side in enumerate(SIDES) if info['mano_valid'][slot] > 0]
+            np.linalg.norm(
+                hands[side].vertices - info['mesh_vertices'][slot], axis=-1
+            ).mean()
+            for slot, side in enumerate(SIDES)
+            if info['mano_valid'][slot] > 0
+        ]
         errors.append(1000 * np.mean(found))
     return np.mean(errors)
 
@@ -79,6 +86,7 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
     """MPVPE from the saved JSON is the one that tools/test.py's metric prints."""
     from mmengine.runner import Runner
     from mmpose.registry import DATASETS
+
     files = dataset_config(annotated, 'test')
     cfg = Config.fromfile(find_config(DNE))
     cfg.test_dataloader.update(batch_size=4, num_workers=0)
@@ -86,8 +94,9 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
     cfg.test_dataloader.dataset.update(files)
     cfg.update(work_dir=str(tmp_path), load_from=str(weights[DNE]), log_level='ERROR')
     metrics = Runner.from_cfg(cfg).test()
-    data_set = DATASETS.build(dict(cfg.test_dataloader.dataset, type=(
-        'InterHandMeshDataset')))
+    data_set = DATASETS.build(
+        dict(cfg.test_dataloader.dataset, type=('InterHandMeshDataset'))
+    )
     images = tmp_path / 'images'
     images.mkdir()
     boxes = {}
@@ -99,19 +108,44 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
         boxes[name] = [[x, y, x + w, y + h]]
     (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
     status, out, error = demo(
-        images, DNE, weights[DNE], '--out-dir', tmp_path / 'out', '--bboxes',
-        tmp_path / 'boxes.json', '--presence-thr', '0', '--device', 'cpu')
+        images,
+        DNE,
+        weights[DNE],
+        '--out-dir',
+        tmp_path / 'out',
+        '--bboxes',
+        tmp_path / 'boxes.json',
+        '--presence-thr',
+        '0',
+        '--device',
+        'cpu',
+    )
     assert status == 0, error
     assert '6 pictures: 12 hands, 0 pictures without' in out
     found = mesh_errors(data_set, tmp_path / 'out', lambda info: info['sample_idx'])
     assert found == pytest.approx(metrics['MPVPE_All'], abs=0.01)
 
 
-def test_a_second_run_does_only_what_is_left(demo, weights, photos, tmp_path,
-                                             monkeypatch):
+def test_a_second_run_does_only_what_is_left(
+    demo, weights, photos, tmp_path, monkeypatch
+):
     out = tmp_path / 'out'
-    command = (photos, DNE, weights[DNE], '--out-dir', out, '--presence-thr', '0',
-               '--save', 'json', 'glb', '--batch-size', '1', '--device', 'cpu')
+    command = (
+        photos,
+        DNE,
+        weights[DNE],
+        '--out-dir',
+        out,
+        '--presence-thr',
+        '0',
+        '--save',
+        'json',
+        'glb',
+        '--batch-size',
+        '1',
+        '--device',
+        'cpu',
+    )
     forward, calls = HandMeshInferencer.forward, []
 
     def interrupted(self, inputs, **kwargs):
@@ -129,8 +163,7 @@ def test_a_second_run_does_only_what_is_left(demo, weights, photos, tmp_path,
     assert status == 0 and '2 pictures, 2 done before: 4 hands' in text
     assert len(calls) == 5
     # A picture that changed, or whose files are gone, is done again; no other is.
-    (photos / '0.png').write_bytes(
-        cv2.imencode('.png', picture(seed=9))[1].tobytes())
+    (photos / '0.png').write_bytes(cv2.imencode('.png', picture(seed=9))[1].tobytes())
     (out / '3.glb').unlink()
     status, text, _ = demo(*command)
     assert (status, len(calls)) == (0, 7)
@@ -144,15 +177,33 @@ def test_odd_pictures_are_named_and_the_rest_is_done(demo, weights, photos, tmp_
     (photos / '1.png').write_bytes(b'')
     for name in ('2.png', '3.png'):
         (photos / name).unlink()
-    status, text, _ = demo(photos, HAMER, weights[HAMER], '--out-dir', tmp_path / 'out',
-                           '--side', 'left', '--vis', 'overlay', 'uncertainty',
-                           '--device', 'cpu', '--save', 'json', 'pkl-smplx')
+    status, text, _ = demo(
+        photos,
+        HAMER,
+        weights[HAMER],
+        '--out-dir',
+        tmp_path / 'out',
+        '--side',
+        'left',
+        '--vis',
+        'overlay',
+        'uncertainty',
+        '--device',
+        'cpu',
+        '--save',
+        'json',
+        'pkl-smplx',
+    )
     assert status == 0
     assert f'note: {photos / "1.png"}: the file is empty (0 bytes)' in text
     assert '2 pictures: 1 hand, 1 picture without' in text
     names = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert {'0_overlay.jpg', '0_uncertainty.jpg', '1.json',
-            '0_left_hand.smplx.pkl'} <= names
+    assert {
+        '0_overlay.jpg',
+        '0_uncertainty.jpg',
+        '1.json',
+        '0_left_hand.smplx.pkl',
+    } <= names
     assert '1_overlay.jpg' not in names
     assert 'is empty' in read_json(tmp_path / 'out/1.json').problem
 
@@ -162,8 +213,20 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
     damage(clip, (2,))
     out = tmp_path / 'out'
     status, text, error = demo(
-        clip, DNE, weights[DNE], '--out-dir', out, '--vis', 'overlay', '--smooth',
-        'one_euro', '--presence-thr', '0', '--device', 'cpu')
+        clip,
+        DNE,
+        weights[DNE],
+        '--out-dir',
+        out,
+        '--vis',
+        'overlay',
+        '--smooth',
+        'one_euro',
+        '--presence-thr',
+        '0',
+        '--device',
+        'cpu',
+    )
     assert status == 0, error
     assert f'note: {clip}: frame 2 could not be decoded' in text
     video = Video(out / 'clip_overlay.mp4')
@@ -176,8 +239,20 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
     assert np.ptp(shapes, axis=0).max() < 1e-5  # one shape a track
     assert not (out / '.frames').exists()
     status, text, _ = demo(
-        clip, DNE, weights[DNE], '--out-dir', out, '--vis', 'overlay', '--smooth',
-        'one_euro', '--presence-thr', '0', '--device', 'cpu')
+        clip,
+        DNE,
+        weights[DNE],
+        '--out-dir',
+        out,
+        '--vis',
+        'overlay',
+        '--smooth',
+        'one_euro',
+        '--presence-thr',
+        '0',
+        '--device',
+        'cpu',
+    )
     assert status == 0 and '0 frames, 6 done before' in text
 
 
@@ -186,34 +261,79 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
     (tmp_path / 'file').write_text('in the way')
     (tmp_path / 'empty').mkdir()
     for arguments, sentence in (
-            ((*good, '--out-dir', tmp_path / 'file'), 'nothing can be written there'),
-            ((*good, '--out-dir', tmp_path / 'a', '--save', 'stl'), "format 'stl'"),
-            ((*good, '--out-dir', tmp_path / 'a', '--vis', 'cube'), 'no such picture'),
-            ((*good, '--out-dir', tmp_path / 'a', '--K', '1', '2'), 'a camera of'),
-            ((*good, '--out-dir', tmp_path / 'a', '--smooth', 'kalman'),
-             'needs a video'),
-            ((tmp_path / 'empty', *good[1:], '--out-dir', tmp_path / 'a'),
-             'the folder has no image'),
-            ((photos, 'dne_freehan', *good[2:], '--out-dir', tmp_path / 'b'),
-             'did you mean dne_freehand'),
-            ((photos, HAMER, weights[HAMER], '--device', 'cpu', '--out-dir',
-              tmp_path / 'c'), 'the model reads one hand'),
-            ((photos, HAMER, weights[DNE], '--device', 'cpu', '--out-dir',
-              tmp_path / 'd'), 'is not of this model')):
+        ((*good, '--out-dir', tmp_path / 'file'), 'nothing can be written there'),
+        ((*good, '--out-dir', tmp_path / 'a', '--save', 'stl'), "format 'stl'"),
+        ((*good, '--out-dir', tmp_path / 'a', '--vis', 'cube'), 'no such picture'),
+        ((*good, '--out-dir', tmp_path / 'a', '--K', '1', '2'), 'a camera of'),
+        ((*good, '--out-dir', tmp_path / 'a', '--smooth', 'kalman'), 'needs a video'),
+        (
+            (tmp_path / 'empty', *good[1:], '--out-dir', tmp_path / 'a'),
+            'the folder has no image',
+        ),
+        (
+            (photos, 'dne_freehan', *good[2:], '--out-dir', tmp_path / 'b'),
+            'did you mean dne_freehand',
+        ),
+        (
+            (
+                photos,
+                HAMER,
+                weights[HAMER],
+                '--device',
+                'cpu',
+                '--out-dir',
+                tmp_path / 'c',
+            ),
+            'the model reads one hand',
+        ),
+        (
+            (
+                photos,
+                HAMER,
+                weights[DNE],
+                '--device',
+                'cpu',
+                '--out-dir',
+                tmp_path / 'd',
+            ),
+            'is not of this model',
+        ),
+    ):
         status, _, error = demo(*arguments)
         assert status == 2 and error.startswith('error: ') and sentence in error
     # A run that came to nothing is not in the way of the next one.
-    assert demo(photos / '0.png', DNE, weights[DNE], '--device', 'cpu', '--out-dir',
-                tmp_path / 'd')[0] == 0
+    assert (
+        demo(
+            photos / '0.png',
+            DNE,
+            weights[DNE],
+            '--device',
+            'cpu',
+            '--out-dir',
+            tmp_path / 'd',
+        )[0]
+        == 0
+    )
     assert (tmp_path / 'file').read_text() == 'in the way'
     assert not (tmp_path / 'a').exists()
 
 
 def test_a_report_of_many_pictures_says_what_it_leaves_out(
-        demo, weights, photos, tmp_path, monkeypatch):
+    demo, weights, photos, tmp_path, monkeypatch
+):
     monkeypatch.setattr('mmhand_dne.apis.demo_run.MOST_ENTRIES', 2)
-    status, out, _ = demo(photos, DNE, weights[DNE], '--save', 'none', '--report',
-                          '--presence-thr', '0', '--out-dir', tmp_path / 'out')
+    status, out, _ = demo(
+        photos,
+        DNE,
+        weights[DNE],
+        '--save',
+        'none',
+        '--report',
+        '--presence-thr',
+        '0',
+        '--out-dir',
+        tmp_path / 'out',
+    )
     assert status == 0 and 'note: the report shows one picture in 2: 2 at' in out
     page = (tmp_path / 'out' / 'report.html').read_text()
     assert [f'{i}.png' in page for i in range(4)] == [True, False, True, False]

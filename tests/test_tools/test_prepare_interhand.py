@@ -70,12 +70,17 @@ def test_a_small_set_is_reported_and_indexed(copy):
     outcomes = {name: check['status'] for name, check in report.items()}
     counts = ('images', 'interacting images', 'time steps with MANO')
     assert {name for name, found in outcomes.items() if found == 'warning'} == {
-        f'train {name}' for name in counts}
+        f'train {name}' for name in counts
+    }
     assert report['train images']['found'].startswith('6, expected 1,361,062')
     assert report['train black images']['found'].startswith('1 below grey 10')
-    for name in ('boxes are 1.2 x the joints', 'left meshes fit joints',
-                 'ways into the camera', 'mirrored twice',
-                 'mirrored right hand is left'):
+    for name in (
+        'boxes are 1.2 x the joints',
+        'left meshes fit joints',
+        'ways into the camera',
+        'mirrored twice',
+        'mirrored right hand is left',
+    ):
         assert outcomes[f'train {name}'] == 'ok', name
     assert len(build_dataset(copy, min_grey=10, max_fit_error=1)) == 5
     columns = open_index(copy / INDEX, SCHEMA, VERSION).columns
@@ -123,30 +128,64 @@ def cut(path):
 # What happens to a download, which check tells, and in which words.
 DAMAGES = {
     'missing image': (
-        lambda r: image(r, 1006).unlink(), 'image files', 'image1006.jpg'),
+        lambda r: image(r, 1006).unlink(),
+        'image files',
+        'image1006.jpg',
+    ),
     'truncated image': (
-        lambda r: cut(image(r, 1012)), 'image files: damaged', 'image1012.jpg: not a'),
+        lambda r: cut(image(r, 1012)),
+        'image files: damaged',
+        'image1012.jpg: not a',
+    ),
     'image of another size': (
         lambda r: cv2.imwrite(str(image(r, 1000)), np.zeros((8, 8, 3), np.uint8)),
-        'image files: damaged', 'the image is 8x8 pixels'),
+        'image files: damaged',
+        'the image is 8x8 pixels',
+    ),
     'truncated JSON': (
-        lambda r: cut(r / f'{STEM}data.json'), 'annotations', 'not valid JSON'),
+        lambda r: cut(r / f'{STEM}data.json'),
+        'annotations',
+        'not valid JSON',
+    ),
     'NaN': (
-        lambda r: rewrite(r / f'{STEM}joint_3d.json', lambda t: t['0']['1000'].update(
-            world_coord=[[float('nan')] * 3] * 42)), 'annotations', '0/1000 holds a'),
+        lambda r: rewrite(
+            r / f'{STEM}joint_3d.json',
+            lambda t: t['0']['1000'].update(world_coord=[[float('nan')] * 3] * 42),
+        ),
+        'annotations',
+        '0/1000 holds a',
+    ),
     'joints of another capture': (
-        lambda r: rewrite(r / f'{STEM}camera.json', lambda t: t['0']['focal'].update(
-            {name: [300.0, 300.0] for name in t['0']['focal']})),
-        'boxes are 1.2 x the joints', 'annotation 5007'),
+        lambda r: rewrite(
+            r / f'{STEM}camera.json',
+            lambda t: t['0']['focal'].update(
+                {name: [300.0, 300.0] for name in t['0']['focal']}
+            ),
+        ),
+        'boxes are 1.2 x the joints',
+        'annotation 5007',
+    ),
     'joints in metres': (
         lambda r: rewrite(r / f'{STEM}joint_3d.json', in_metres),
-        'wrist to middle knuckle', 'joints in millimetres'),
+        'wrist to middle knuckle',
+        'joints in millimetres',
+    ),
     'mean pose added twice': (
-        lambda r: rewrite(r / f'{STEM}MANO_NeuralAnnot.json', lambda t: every(
-            t, 'pose', lambda pose: pose + 1.0)), 'left meshes fit joints', 'mm'),
+        lambda r: rewrite(
+            r / f'{STEM}MANO_NeuralAnnot.json',
+            lambda t: every(t, 'pose', lambda pose: pose + 1.0),
+        ),
+        'left meshes fit joints',
+        'mm',
+    ),
     'annotation twice': (
-        lambda r: rewrite(r / f'{STEM}data.json', lambda t: t['annotations'].append(
-            t['annotations'][0])), 'annotation ids', 'number 5007'),
+        lambda r: rewrite(
+            r / f'{STEM}data.json',
+            lambda t: t['annotations'].append(t['annotations'][0]),
+        ),
+        'annotation ids',
+        'number 5007',
+    ),
 }
 
 
@@ -191,9 +230,15 @@ def test_release_0_0_is_found(copy):
 
 def test_the_real_sample_passes_the_checks_of_its_fields(real_data, capsys):
     root, report = real_data / 'interhand2.6m', Report('sample')
-    table = read_table(InterHandFiles(*(
-        root / f'test_interhand2.6m_{kind}.json'
-        for kind in ('data', 'camera', 'joint_3d')), None))
+    table = read_table(
+        InterHandFiles(
+            *(
+                root / f'test_interhand2.6m_{kind}.json'
+                for kind in ('data', 'camera', 'joint_3d')
+            ),
+            None,
+        )
+    )
     check_ids(report, 'test', table)
     check_projection(report, 'test', table)
     assert [check.status for check in report.checks] == ['ok'] * 6
@@ -203,7 +248,8 @@ def test_the_real_sample_passes_the_checks_of_its_fields(real_data, capsys):
 def test_a_folder_without_annotations_is_one_sentence(tmp_path, capsys):
     assert prepare(tmp_path)[0] == 2
     assert 'no annotations/<split>/InterHand2.6M_<split>_data.json' in (
-        capsys.readouterr().err)
+        capsys.readouterr().err
+    )
 
 
 def test_the_hand_is_the_one_that_fit_errors_are_of(copy):

@@ -24,22 +24,33 @@ TRUTH = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
 # Data sets of each download, and the name of each one's index.
 SETS = dict(
     freihand={
-        split: (dict(type='FreiHANDMeshDataset', split=split),
-                f'freihand_{split}.index')
-        for split in ('training', 'evaluation')},
+        split: (
+            dict(type='FreiHANDMeshDataset', split=split),
+            f'freihand_{split}.index',
+        )
+        for split in ('training', 'evaluation')
+    },
     ho3d={
-        'train': (dict(type='HO3DMeshDataset', ann_file='train.txt'),
-                  'ho3d_train.index'),
-        'evaluation': (dict(type='HO3DMeshDataset', ann_file='evaluation.txt', **TRUTH),
-                       'ho3d_evaluation.index')})
+        'train': (
+            dict(type='HO3DMeshDataset', ann_file='train.txt'),
+            'ho3d_train.index',
+        ),
+        'evaluation': (
+            dict(type='HO3DMeshDataset', ann_file='evaluation.txt', **TRUTH),
+            'ho3d_evaluation.index',
+        ),
+    },
+)
 
 
 def prepare(name, root, *arguments):
     """Run a tool in this process; returns its exit status and its report."""
     argv, sys.argv = sys.argv, [f'prepare_{name}.py', str(root), *arguments]
     try:
-        runpy.run_path(str(ROOT / f'tools/dataset_converters/prepare_{name}.py'),
-                       run_name='__main__')
+        runpy.run_path(
+            str(ROOT / f'tools/dataset_converters/prepare_{name}.py'),
+            run_name='__main__',
+        )
     except SystemExit as end:
         status = end.code
     finally:
@@ -62,8 +73,10 @@ def downloads(tmp_path_factory):
 @pytest.fixture
 def copies(downloads, tmp_path):
     """Downloads to spoil."""
-    return {name: Path(shutil.copytree(root, tmp_path / name))
-            for name, root in downloads.items()}
+    return {
+        name: Path(shutil.copytree(root, tmp_path / name))
+        for name, root in downloads.items()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +88,10 @@ def prepared(downloads, tmp_path_factory):
         status, report = prepare(name, roots[name], *PARTIAL[:-1], '2')
         assert status == 0
         assert {check['status'] for check in report.values()} <= {
-            'ok', 'warning', 'not checked'}
+            'ok',
+            'warning',
+            'not checked',
+        }
     return roots
 
 
@@ -86,8 +102,11 @@ def build(root, config, **changes):
 def flat(value):
     """All tensors and texts of a packed sample, in order."""
     sample = value['data_samples']
-    labels = {**dict(sample.gt_instance_labels.items()),
-              **dict(sample.gt_instances.items()), **sample.metainfo}
+    labels = {
+        **dict(sample.gt_instance_labels.items()),
+        **dict(sample.gt_instances.items()),
+        **sample.metainfo,
+    }
     return {'inputs': value['inputs'], **labels}
 
 
@@ -97,12 +116,14 @@ def test_samples_are_the_same_with_an_index(prepared, name):
         assert (prepared[name] / index).is_file()
         with_index, without = (
             build(prepared[name], config, pipeline=AUGMENTED, index=choice)
-            for choice in ('beside', None))
+            for choice in ('beside', None)
+        )
         assert len(with_index) == len(without) > 0
         assert hasattr(with_index.table, 'path') and not hasattr(without.table, 'path')
         for i in range(len(without)):
             found, expected = (
-                flat(one[DrawKey(i, 0, 3)]) for one in (with_index, without))
+                flat(one[DrawKey(i, 0, 3)]) for one in (with_index, without)
+            )
             assert found.keys() == expected.keys()
             for key, value in expected.items():
                 if isinstance(value, (np.ndarray, torch.Tensor)):
@@ -131,11 +152,17 @@ def touch(path):
     os.utime(path, ns=(later, later))
 
 
-@pytest.mark.parametrize('name, split, file', [
-    ('freihand', 'training', 'FreiHAND_pub_v2/training_verts.json'),
-    ('ho3d', 'train', 'train.txt'), ('ho3d', 'evaluation', 'evaluation_xyz.json')])
-def test_a_changed_source_is_noticed_when_opening(prepared, tmp_path, name, split,
-                                                  file):
+@pytest.mark.parametrize(
+    'name, split, file',
+    [
+        ('freihand', 'training', 'FreiHAND_pub_v2/training_verts.json'),
+        ('ho3d', 'train', 'train.txt'),
+        ('ho3d', 'evaluation', 'evaluation_xyz.json'),
+    ],
+)
+def test_a_changed_source_is_noticed_when_opening(
+    prepared, tmp_path, name, split, file
+):
     root = shutil.copytree(prepared[name], tmp_path / name)
     touch(root / file)
     config, index = SETS[name][split]
@@ -173,8 +200,11 @@ def test_counts_other_than_the_official_ones_are_a_problem(copies, name):
     assert status == 1 and not list(copies[name].glob('*.index'))
     assert report['MANO, meshes and joints']['status'] == 'not checked'
     wrong = {key for key, check in report.items() if check['status'] == 'problem'}
-    assert wrong == ({'training rows', 'evaluation rows'} if name == 'freihand' else
-                     {'train frames', 'evaluation frames'})
+    assert wrong == (
+        {'training rows', 'evaluation rows'}
+        if name == 'freihand'
+        else {'train frames', 'evaluation frames'}
+    )
 
 
 class Payload:
@@ -196,39 +226,70 @@ FREIHAND, HO3D = 'FreiHAND_pub_v2', 'train/ABF10'
 # What happens to a download, which check tells, and in which words.
 DAMAGES = {
     'truncated image': (
-        'freihand', lambda r: cut(r / FREIHAND / 'training/rgb/00000003.jpg', 500),
-        'training images: damaged', '00000003.jpg: not a readable image'),
+        'freihand',
+        lambda r: cut(r / FREIHAND / 'training/rgb/00000003.jpg', 500),
+        'training images: damaged',
+        '00000003.jpg: not a readable image',
+    ),
     'image of no row': (
-        'freihand', lambda r: shutil.copy(
+        'freihand',
+        lambda r: shutil.copy(
             r / FREIHAND / 'training/rgb/00000003.jpg',
-            r / FREIHAND / 'training/rgb/00000008.jpg'),
-        'training images have a row', '00000008.jpg'),
+            r / FREIHAND / 'training/rgb/00000008.jpg',
+        ),
+        'training images have a row',
+        '00000008.jpg',
+    ),
     'truncated JSON': (
-        'freihand', lambda r: cut(r / FREIHAND / 'training_xyz.json', 9),
-        'training annotations', 'training_xyz.json: not valid JSON'),
+        'freihand',
+        lambda r: cut(r / FREIHAND / 'training_xyz.json', 9),
+        'training annotations',
+        'training_xyz.json: not valid JSON',
+    ),
     'other parameters': (
-        'freihand', lambda r: rewrite(
+        'freihand',
+        lambda r: rewrite(
             r / FREIHAND / 'training_mano.json',
-            lambda rows: [[[2.0] * 3 + row[0][3:]] for row in rows]),
-        'training verts are of mano', 'row '),
+            lambda rows: [[[2.0] * 3 + row[0][3:]] for row in rows],
+        ),
+        'training verts are of mano',
+        'row ',
+    ),
     'joints outside': (
-        'freihand', lambda r: rewrite(
+        'freihand',
+        lambda r: rewrite(
             r / FREIHAND / 'training_K.json',
-            lambda rows: [[[k[0][0], 0, 9e2], *k[1:]] for k in rows]),
-        'training joints in 224 x 224', 'row '),
+            lambda rows: [[[k[0][0], 0, 9e2], *k[1:]] for k in rows],
+        ),
+        'training joints in 224 x 224',
+        'row ',
+    ),
     'missing pickle': (
-        'ho3d', lambda r: (r / HO3D / 'meta/0007.pkl').unlink(),
-        'train annotations', '0007.pkl: no such annotation'),
+        'ho3d',
+        lambda r: (r / HO3D / 'meta/0007.pkl').unlink(),
+        'train annotations',
+        '0007.pkl: no such annotation',
+    ),
     'pickle with code': (
-        'ho3d', lambda r: (r / HO3D / 'meta/0007.pkl').write_bytes(
-            pickle.dumps(dict(handPose=Payload()), protocol=2)),
-        'train annotations', '0007.pkl: asks to load posix.mkdir'),
+        'ho3d',
+        lambda r: (r / HO3D / 'meta/0007.pkl').write_bytes(
+            pickle.dumps(dict(handPose=Payload()), protocol=2)
+        ),
+        'train annotations',
+        '0007.pkl: asks to load posix.mkdir',
+    ),
     'line twice': (
-        'ho3d', lambda r: (r / 'train.txt').write_text('ABF10/0000\nABF10/0000\n'),
-        'train frames are listed once', 'ABF10/0000'),
+        'ho3d',
+        lambda r: (r / 'train.txt').write_text('ABF10/0000\nABF10/0000\n'),
+        'train frames are listed once',
+        'ABF10/0000',
+    ),
     'truth of other frames': (
-        'ho3d', lambda r: rewrite(r / 'evaluation_xyz.json', lambda rows: rows[::-1]),
-        'truth and annotation share wrists', 'SM1/0000'),
+        'ho3d',
+        lambda r: rewrite(r / 'evaluation_xyz.json', lambda rows: rows[::-1]),
+        'truth and annotation share wrists',
+        'SM1/0000',
+    ),
 }
 
 
@@ -253,8 +314,7 @@ def test_a_missing_image_of_a_part_is_a_warning(copies):
     assert '0007' in report['train images']['examples'][0]
 
 
-def test_a_killed_run_leaves_no_index_and_the_next_one_starts_over(
-        copies):
+def test_a_killed_run_leaves_no_index_and_the_next_one_starts_over(copies):
     """The kill comes when the whole content is written and not yet renamed."""
     root, child = copies['ho3d'], os.fork()
     if child == 0:

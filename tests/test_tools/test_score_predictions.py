@@ -31,8 +31,10 @@ import export_submission
 import score_predictions
 
 PIPELINE = [
-    dict(type='LoadHandImage'), dict(type='MeshCrop', input_size=32, padding=1.5),
-    dict(type='PackHandInputs')]
+    dict(type='LoadHandImage'),
+    dict(type='MeshCrop', input_size=32, padding=1.5),
+    dict(type='PackHandInputs'),
+]
 METRICS = dict(freihand=FreiHANDMetric, ho3d=HO3DMetric)
 
 
@@ -40,12 +42,22 @@ def datasets(root) -> dict:
     """Configs of the two evaluation splits."""
     return dict(
         freihand=dict(
-            type='FreiHANDMeshDataset', data_root=str(root / 'freihand'),
-            split='evaluation', pipeline=PIPELINE, test_mode=True),
+            type='FreiHANDMeshDataset',
+            data_root=str(root / 'freihand'),
+            split='evaluation',
+            pipeline=PIPELINE,
+            test_mode=True,
+        ),
         ho3d=dict(
-            type='HO3DMeshDataset', data_root=str(root / 'ho3d'),
-            ann_file='evaluation.txt', xyz_file='evaluation_xyz.json',
-            verts_file='evaluation_verts.json', pipeline=PIPELINE, test_mode=True))
+            type='HO3DMeshDataset',
+            data_root=str(root / 'ho3d'),
+            ann_file='evaluation.txt',
+            xyz_file='evaluation_xyz.json',
+            verts_file='evaluation_verts.json',
+            pipeline=PIPELINE,
+            test_mode=True,
+        ),
+    )
 
 
 def add_prediction(sample, rng):
@@ -57,9 +69,12 @@ def add_prediction(sample, rng):
         points += rng.normal(0, 0.003, points.shape).astype(np.float32)
     place = labels.hand_root_cam.numpy() + np.float32(0.02)
     sample.pred_instances = InstanceData(
-        hand_vertices=vertices, hand_joints=joints, hand_root_cam=place,
+        hand_vertices=vertices,
+        hand_joints=joints,
+        hand_root_cam=place,
         hand_camera=np.ones((1, 2, 2, 2), np.float32),
-        hand_presence=np.ones((1, 2), np.float32))
+        hand_presence=np.ones((1, 2), np.float32),
+    )
 
 
 @pytest.fixture(scope='module')
@@ -72,16 +87,21 @@ def runs(tmp_path_factory):
     scores = {}
     for name, config in datasets(root).items():
         rng, options = np.random.default_rng(0), dict(config)
-        kind = dict(FreiHANDMeshDataset=FreiHANDMeshDataset,
-                    HO3DMeshDataset=HO3DMeshDataset)[options.pop('type')]
+        kind = dict(
+            FreiHANDMeshDataset=FreiHANDMeshDataset, HO3DMeshDataset=HO3DMeshDataset
+        )[options.pop('type')]
         dataset = kind(**options)
         samples = [dataset[i]['data_samples'] for i in range(len(dataset))]
         for sample in samples:
             add_prediction(sample, rng)
-        evaluator = Evaluator([
-            HandMeshMetric(), METRICS[name](),
-            DumpPredictions(str(root / f'{name}.npz')),
-            DumpPredictions(str(root / f'{name}_bare.npz'), with_truth=False)])
+        evaluator = Evaluator(
+            [
+                HandMeshMetric(),
+                METRICS[name](),
+                DumpPredictions(str(root / f'{name}.npz')),
+                DumpPredictions(str(root / f'{name}_bare.npz'), with_truth=False),
+            ]
+        )
         evaluator.process(samples)
         scores[name] = evaluator.evaluate(len(samples))
     return root, scores
@@ -91,8 +111,11 @@ def score(capsys, *arguments):
     """Scores that the tool prints."""
     score_predictions.main([str(argument) for argument in arguments])
     lines = capsys.readouterr().out.splitlines()
-    pairs = [line.split(': ') for line in lines if ': ' in line and '/' not in (
-        line.split(': ')[1])]
+    pairs = [
+        line.split(': ')
+        for line in lines
+        if ': ' in line and '/' not in (line.split(': ')[1])
+    ]
     return {k: float(v) for k, v in pairs if v.replace('.', '').isdigit()}
 
 
@@ -118,8 +141,16 @@ def refusal(capsys, tool, *arguments):
 def test_a_dump_scores_as_the_run_did(runs, protocol, tmp_path, capsys):
     root, scores = runs
     out = tmp_path / 'metrics.json'
-    score(capsys, root / f'{protocol}.npz', '--protocol', protocol, '--out-dir',
-          tmp_path, '--out', out)
+    score(
+        capsys,
+        root / f'{protocol}.npz',
+        '--protocol',
+        protocol,
+        '--out-dir',
+        tmp_path,
+        '--out',
+        out,
+    )
     wanted = {k: v for k, v in scores[protocol].items() if k.startswith(protocol)}
     assert json.loads(out.read_text()) == wanted
     lines = (tmp_path / 'scores.txt').read_text().splitlines()
@@ -131,13 +162,24 @@ def test_a_dump_scores_as_the_run_did(runs, protocol, tmp_path, capsys):
 def test_a_config_scores_a_dump_and_gives_it_truth(runs, protocol, dump, tmp_path):
     root, scores = runs
     config, out = tmp_path / 'config.py', tmp_path / 'metrics.json'
-    Config(dict(
-        test_dataloader=dict(dataset=datasets(root)[protocol]),
-        test_evaluator=[dict(type='HandMeshMetric'),
-                        dict(type=METRICS[protocol].__name__)])).dump(str(config))
-    score_predictions.main([
-        str(root / f'{protocol}{dump}.npz'), '--config', str(config), '--out',
-        str(out)])
+    Config(
+        dict(
+            test_dataloader=dict(dataset=datasets(root)[protocol]),
+            test_evaluator=[
+                dict(type='HandMeshMetric'),
+                dict(type=METRICS[protocol].__name__),
+            ],
+        )
+    ).dump(str(config))
+    score_predictions.main(
+        [
+            str(root / f'{protocol}{dump}.npz'),
+            '--config',
+            str(config),
+            '--out',
+            str(out),
+        ]
+    )
     assert json.loads(out.read_text()) == scores[protocol]
 
 
@@ -145,11 +187,27 @@ def test_a_config_scores_a_dump_and_gives_it_truth(runs, protocol, dump, tmp_pat
 @pytest.mark.parametrize('packed', ['pred.json', 'pred.zip'])
 def test_what_is_exported_scores_as_the_dump(runs, protocol, packed, tmp_path, capsys):
     root, scores = runs
-    export_submission.main([
-        str(root / f'{protocol}.npz'), '--protocol', protocol, '--images', '3',
-        '--out-dir', str(tmp_path)])
-    found = score(capsys, tmp_path / packed, '--protocol', protocol, '--truth',
-                  root / protocol, '--out-dir', tmp_path)
+    export_submission.main(
+        [
+            str(root / f'{protocol}.npz'),
+            '--protocol',
+            protocol,
+            '--images',
+            '3',
+            '--out-dir',
+            str(tmp_path),
+        ]
+    )
+    found = score(
+        capsys,
+        tmp_path / packed,
+        '--protocol',
+        protocol,
+        '--truth',
+        root / protocol,
+        '--out-dir',
+        tmp_path,
+    )
     assert found
     for name, value in found.items():
         # The samples hold the truth in float32: a point may cross a threshold.
@@ -158,8 +216,9 @@ def test_what_is_exported_scores_as_the_dump(runs, protocol, packed, tmp_path, c
         assert value == pytest.approx(wanted, abs=bound), name
     files = [root / protocol / f'evaluation_{n}.json' for n in ('xyz', 'verts')]
     truth = [np.array(json.loads(file.read_text())) for file in files]
-    pred = [np.array(points) for points in json.loads(
-        (tmp_path / 'pred.json').read_text())]
+    pred = [
+        np.array(points) for points in json.loads((tmp_path / 'pred.json').read_text())
+    ]
     for points, which in zip(pred, ('joints', 'vertices')):
         np.testing.assert_array_equal(points, placed(root, protocol, which))
     exact = official_scores(pred, truth, protocol)
@@ -179,17 +238,30 @@ def test_ho3d_rows_are_checked_against_the_list(runs, tmp_path, capsys):
     other = tmp_path / 'evaluation.txt'
     other.write_text('\n'.join(frames.read_text().splitlines()[::-1]))
     assert 'is not SM1/0014 of' in refusal(
-        capsys, export_submission, *common, '--frames', other)
+        capsys, export_submission, *common, '--frames', other
+    )
 
 
 def test_an_incomplete_evaluation_is_not_exported(runs, tmp_path, capsys):
     root, _ = runs
     assert 'has 3 images, expected 11,524 or 20,137; test the whole' in refusal(
-        capsys, export_submission, root / 'ho3d.npz', '--protocol', 'ho3d',
-        '--out-dir', tmp_path)
+        capsys,
+        export_submission,
+        root / 'ho3d.npz',
+        '--protocol',
+        'ho3d',
+        '--out-dir',
+        tmp_path,
+    )
     assert 'has no truth/hand_root_valid, which --root given needs' in refusal(
-        capsys, export_submission, root / 'ho3d_bare.npz', '--protocol', 'ho3d',
-        '--out-dir', tmp_path)
+        capsys,
+        export_submission,
+        root / 'ho3d_bare.npz',
+        '--protocol',
+        'ho3d',
+        '--out-dir',
+        tmp_path,
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -197,24 +269,41 @@ def points(count, joints=21, value=0.0):
     return np.full((count, joints, 3), value).tolist()
 
 
-@pytest.mark.parametrize(('content', 'words'), [
-    ([points(2), points(2, 778)], 'has 2 rows, the truth 3; give one row an image'),
-    ([points(3)], 'has 1 entries, expected the list [xyz, verts]'),
-    ([points(3, 20), points(3, 778)],
-     'joints have shape (3, 20, 3), expected (N, 21, 3)'),
-    ([points(3), points(2, 778)], 'has 3 rows of joints and 2 of vertices'),
-    ([points(3), points(3, 778, float('nan'))],
-     'vertices of row 0 hold NaN or infinity'),
-    ([[[[0, 0, 0]], [[0, 0]]], points(3, 778)], 'joints have rows of unequal length'),
-    ('{"xyz": [', 'is damaged or no JSON'),
-    ([[], []], 'joints have shape (0,), expected (N, 21, 3)'),
-])
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ([points(2), points(2, 778)], 'has 2 rows, the truth 3; give one row an image'),
+        ([points(3)], 'has 1 entries, expected the list [xyz, verts]'),
+        (
+            [points(3, 20), points(3, 778)],
+            'joints have shape (3, 20, 3), expected (N, 21, 3)',
+        ),
+        ([points(3), points(2, 778)], 'has 3 rows of joints and 2 of vertices'),
+        (
+            [points(3), points(3, 778, float('nan'))],
+            'vertices of row 0 hold NaN or infinity',
+        ),
+        (
+            [[[[0, 0, 0]], [[0, 0]]], points(3, 778)],
+            'joints have rows of unequal length',
+        ),
+        ('{"xyz": [', 'is damaged or no JSON'),
+        ([[], []], 'joints have shape (0,), expected (N, 21, 3)'),
+    ],
+)
 def test_a_bad_submission_is_one_sentence(runs, content, words, tmp_path, capsys):
     root, _ = runs
     path = tmp_path / 'pred.json'
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    error = refusal(capsys, score_predictions, path, '--protocol', 'freihand',
-                    '--truth', root / 'freihand')
+    error = refusal(
+        capsys,
+        score_predictions,
+        path,
+        '--protocol',
+        'freihand',
+        '--truth',
+        root / 'freihand',
+    )
     assert error.startswith(f'error: {path}: ') and words in error
     assert '\n' not in error
 
@@ -222,13 +311,18 @@ def test_a_bad_submission_is_one_sentence(runs, content, words, tmp_path, capsys
 def test_what_is_missing_is_named(runs, tmp_path, capsys):
     root, _ = runs
     for arguments, words in (
-            ([root / 'freihand.npz'], 'a dump needs --protocol or --config'),
-            ([root / 'freihand_bare.npz', '--protocol', 'freihand'], 'has no truth'),
-            ([tmp_path / 'pred.zip'], 'a submission needs --protocol and --truth'),
-            ([tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', tmp_path],
-             'has no evaluation_xyz.json; download'),
-            ([tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', root / 'ho3d'],
-             'pred.zip: no such file')):
+        ([root / 'freihand.npz'], 'a dump needs --protocol or --config'),
+        ([root / 'freihand_bare.npz', '--protocol', 'freihand'], 'has no truth'),
+        ([tmp_path / 'pred.zip'], 'a submission needs --protocol and --truth'),
+        (
+            [tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', tmp_path],
+            'has no evaluation_xyz.json; download',
+        ),
+        (
+            [tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', root / 'ho3d'],
+            'pred.zip: no such file',
+        ),
+    ):
         assert words in refusal(capsys, score_predictions, *arguments)
 
 
@@ -238,15 +332,24 @@ def test_a_zip_without_the_one_file_is_refused(runs, tmp_path, capsys):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('notes.txt', 'nothing')
     assert 'holds 0 JSON files [], expected pred.json' in refusal(
-        capsys, score_predictions, path, '--protocol', 'ho3d', '--truth', root / 'ho3d')
+        capsys, score_predictions, path, '--protocol', 'ho3d', '--truth', root / 'ho3d'
+    )
 
 
 def test_a_submission_of_another_topology_has_no_mesh_error(runs, tmp_path):
     root, _ = runs
     path = tmp_path / 'pred.json'
     path.write_text(json.dumps([points(3), points(3, 50)]))
-    score_predictions.main([
-        str(path), '--protocol', 'ho3d', '--truth', str(root / 'ho3d'), '--out-dir',
-        str(tmp_path)])
+    score_predictions.main(
+        [
+            str(path),
+            '--protocol',
+            'ho3d',
+            '--truth',
+            str(root / 'ho3d'),
+            '--out-dir',
+            str(tmp_path),
+        ]
+    )
     lines = (tmp_path / 'scores.txt').read_text().splitlines()
     assert 'mesh_mean3d: -100.000000' in lines and 'mesh_auc3d: -1.000000' in lines

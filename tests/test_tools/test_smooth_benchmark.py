@@ -1,4 +1,5 @@
 """The smoothing benchmark and the latency tool, end to end on untrained models."""
+
 import importlib.util
 import json
 import sys
@@ -24,17 +25,35 @@ def load(path, monkeypatch):
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp('weights')
-    return {name: str(write_checkpoint(name, folder / f'{name}.pth'))
-            for name in (DNE, HAMER)}
+    return {
+        name: str(write_checkpoint(name, folder / f'{name}.pth'))
+        for name in (DNE, HAMER)
+    }
 
 
 @pytest.mark.parametrize(('config', 'rows'), [(DNE, 4), (HAMER, 7)])
 def test_smoothing_is_measured_in_one_table(
-        weights, monkeypatch, tmp_path, capsys, config, rows):
+    weights, monkeypatch, tmp_path, capsys, config, rows
+):
     tool = load(TOOLS / 'analysis_tools/smooth_benchmark.py', monkeypatch)
     out = tmp_path / 'scores.json'
-    tool.main([config, weights[config], '--clips', '1', '--frames', '9', '--device',
-               'cpu', '--image-size', '96', '72', '--out', str(out)])
+    tool.main(
+        [
+            config,
+            weights[config],
+            '--clips',
+            '1',
+            '--frames',
+            '9',
+            '--device',
+            'cpu',
+            '--image-size',
+            '96',
+            '72',
+            '--out',
+            str(out),
+        ]
+    )
     saved, said = json.loads(out.read_text()), capsys.readouterr().out
     assert len(saved['clips']) == rows
     for name, [values] in saved['clips'].items():
@@ -59,8 +78,23 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     image, out = tmp_path / 'a.png', tmp_path / 'latency.json'
     cv2.imwrite(str(image), picture(96, 72))
-    tool.main([str(image), HAMER, weights[HAMER], '--side', 'both', '--device', 'cpu',
-               '--repeats', '2', '--warm-up', '1', '--out', str(out)])
+    tool.main(
+        [
+            str(image),
+            HAMER,
+            weights[HAMER],
+            '--side',
+            'both',
+            '--device',
+            'cpu',
+            '--repeats',
+            '2',
+            '--warm-up',
+            '1',
+            '--out',
+            str(out),
+        ]
+    )
     report, said = json.loads(out.read_text()), capsys.readouterr().out
     stages = report['stages']
     assert list(stages) == ['decode', 'crop', 'network', 'mesh', 'draw', 'total']
@@ -70,8 +104,9 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
         assert 0 < stage['p50'] <= stage['p95'] <= max(stage['milliseconds'])
         assert f'| {name} | {stage["p50"]:.2f} | {stage["p95"]:.2f} |' in said
     # No second is counted twice, and next to none is missed.
-    parts = sum(sum(stage['milliseconds']) for name, stage in stages.items()
-                if name != 'total')
+    parts = sum(
+        sum(stage['milliseconds']) for name, stage in stages.items() if name != 'total'
+    )
     total = sum(stages['total']['milliseconds'])
     assert 0.8 * total < parts < total
 
@@ -80,24 +115,52 @@ def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tm
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     from mmhand_dne.apis import hand_mesh_inferencer
     from mmhand_dne.apis.boxes import HandBox
+
     box = HandBox(np.array([10.0, 10, 60, 60]), 'right', 0.0, 'tight')
-    monkeypatch.setattr(hand_mesh_inferencer, 'build_detector',
-                        lambda *_: lambda *_: [box])
+    monkeypatch.setattr(
+        hand_mesh_inferencer, 'build_detector', lambda *_: lambda *_: [box]
+    )
     image = tmp_path / 'a.png'
     cv2.imwrite(str(image), picture(96, 72))
-    report = tool.measure(tool.parse_args(
-        [str(image), HAMER, weights[HAMER], '--det-model', 'any', '--device', 'cpu',
-         '--repeats', '1', '--warm-up', '0']))
+    report = tool.measure(
+        tool.parse_args(
+            [
+                str(image),
+                HAMER,
+                weights[HAMER],
+                '--det-model',
+                'any',
+                '--device',
+                'cpu',
+                '--repeats',
+                '1',
+                '--warm-up',
+                '0',
+            ]
+        )
+    )
     assert 'detect' in report['stages'] and report['hands'] == 1
 
 
 def test_a_box_outside_the_picture_is_one_sentence(
-        weights, monkeypatch, tmp_path, capsys):
+    weights, monkeypatch, tmp_path, capsys
+):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     image, boxes = tmp_path / 'a.png', tmp_path / 'boxes.json'
     cv2.imwrite(str(image), picture(96, 72))
     boxes.write_text('[[[500, 500, 600, 600]]]')
     with pytest.raises(SystemExit):
-        tool.main([str(image), DNE, weights[DNE], '--device', 'cpu', '--bboxes',
-                   str(boxes), '--repeats', '1'])
+        tool.main(
+            [
+                str(image),
+                DNE,
+                weights[DNE],
+                '--device',
+                'cpu',
+                '--bboxes',
+                str(boxes),
+                '--repeats',
+                '1',
+            ]
+        )
     assert 'is outside the image of 96x72 pixels' in capsys.readouterr().err

@@ -38,19 +38,25 @@ DIGITS = {'MPJPE_All': 2, 'AUSC': 2, 'AUSE': 2}
 
 def parse_args(args=None):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--data-root', type=Path, default=ROOT / 'data/freehand')
     parser.add_argument(
-        '--work-dir', type=Path, default=ROOT / 'work_dirs/compare_covariances')
+        '--work-dir', type=Path, default=ROOT / 'work_dirs/compare_covariances'
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--models', nargs='+', choices=MODELS, default=list(MODELS))
     parser.add_argument('--epochs', type=int, default=20)
     parser.add_argument('--finetune-epochs', type=int, default=6)
     parser.add_argument(
-        '--finetune-lr', type=float, default=2e-4,
-        help='of the mean; the schedule multiplies it for the error bars')
+        '--finetune-lr',
+        type=float,
+        default=2e-4,
+        help='of the mean; the schedule multiplies it for the error bars',
+    )
     parser.add_argument(
-        '--jobs', type=int, default=os.cpu_count(), help='runs at the same time')
+        '--jobs', type=int, default=os.cpu_count(), help='runs at the same time'
+    )
     parser.add_argument('--cfg-options', nargs='+', default=[], help='for every run')
     return parser.parse_args(args)
 
@@ -71,7 +77,8 @@ def call(tool: str, *arguments, log: Path, threads: int) -> None:
     command = [sys.executable, ROOT / 'tools' / tool, *map(str, arguments)]
     with log.open('w') as out:
         done = subprocess.run(
-            command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False)
+            command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False
+        )
     if done.returncode:
         last = (log.read_text().strip().splitlines() or ['nothing'])[-1]
         raise RuntimeError(f'{tool} failed, saying {last!r}; all that it said: {log}')
@@ -79,12 +86,18 @@ def call(tool: str, *arguments, log: Path, threads: int) -> None:
 
 def options_of(args, seed: int, epochs: int) -> list[str]:
     """Config keys that every run of a seed shares."""
-    found = [f'randomness.seed={seed}', f'train_cfg.max_epochs={epochs}',
-             f'train_cfg.val_interval={epochs}', f'param_scheduler.0.end={epochs}',
-             'train_dataloader.num_workers=0',
-             'train_dataloader.persistent_workers=False']
-    found += [f'{split}_dataloader.dataset.dataset.data_root={args.data_root}'
-              for split in ('train', 'val', 'test')]
+    found = [
+        f'randomness.seed={seed}',
+        f'train_cfg.max_epochs={epochs}',
+        f'train_cfg.val_interval={epochs}',
+        f'param_scheduler.0.end={epochs}',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+    ]
+    found += [
+        f'{split}_dataloader.dataset.dataset.data_root={args.data_root}'
+        for split in ('train', 'val', 'test')
+    ]
     return [*found, *args.cfg_options]
 
 
@@ -93,9 +106,18 @@ def train(args, seed: int, model: str, folder: Path, epochs: int, *options) -> P
     last, mark = folder / 'last_checkpoint', folder / 'trained.json'
     wanted = [str(config_of(model)), *options_of(args, seed, epochs), *options]
     if not (mark.exists() and json.loads(mark.read_text()) == wanted):
-        call('train.py', config_of(model), '--work-dir', folder, '--no-validate',
-             '--resume', '--cfg-options', *wanted[1:], log=folder / 'train.log',
-             threads=max(1, os.cpu_count() // args.jobs))
+        call(
+            'train.py',
+            config_of(model),
+            '--work-dir',
+            folder,
+            '--no-validate',
+            '--resume',
+            '--cfg-options',
+            *wanted[1:],
+            log=folder / 'train.log',
+            threads=max(1, os.cpu_count() // args.jobs),
+        )
         mark.write_text(json.dumps(wanted))
     return Path(last.read_text().strip())
 
@@ -104,13 +126,29 @@ def run_model(args, seed: int, model: str, base: Path) -> dict[str, float]:
     """Continue from the base as `model` and score it; the metrics."""
     folder = args.work_dir / f'seed{seed}' / model
     checkpoint = train(
-        args, seed, model, folder, args.finetune_epochs, f'load_from={base}',
-        f'optim_wrapper.optimizer.lr={args.finetune_lr}')
+        args,
+        seed,
+        model,
+        folder,
+        args.finetune_epochs,
+        f'load_from={base}',
+        f'optim_wrapper.optimizer.lr={args.finetune_lr}',
+    )
     scores = folder / 'metrics.json'
     if not scores.exists() or scores.stat().st_mtime < checkpoint.stat().st_mtime:
-        call('test.py', config_of(model), checkpoint, '--work-dir', folder,
-             '--out', scores, '--cfg-options', *options_of(args, seed, 1),
-             log=folder / 'test.log', threads=max(1, os.cpu_count() // args.jobs))
+        call(
+            'test.py',
+            config_of(model),
+            checkpoint,
+            '--work-dir',
+            folder,
+            '--out',
+            scores,
+            '--cfg-options',
+            *options_of(args, seed, 1),
+            log=folder / 'test.log',
+            threads=max(1, os.cpu_count() // args.jobs),
+        )
     print(f'seed {seed}, {model}: scored', flush=True)
     return json.loads(scores.read_text())
 
@@ -125,8 +163,10 @@ def run_base(args, seed: int) -> Path:
 
 def table(scores: dict[str, list[dict]]) -> str:
     """Markdown: mean over seeds, and half the range over them."""
-    lines = ['| model | ' + ' | '.join(COLUMNS.values()) + ' |',
-             '|---|' + '---:|' * len(COLUMNS)]
+    lines = [
+        '| model | ' + ' | '.join(COLUMNS.values()) + ' |',
+        '|---|' + '---:|' * len(COLUMNS),
+    ]
     for model, runs in scores.items():
         cells = []
         for key in COLUMNS:
@@ -135,7 +175,9 @@ def table(scores: dict[str, list[dict]]) -> str:
             spread = (max(values) - min(values)) / 2 if values else 0
             cells.append(
                 f'{statistics.mean(values):.{digits}f} ± {spread:.{digits}f}'
-                if values else '-')
+                if values
+                else '-'
+            )
         lines.append(f'| {model} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
@@ -145,10 +187,14 @@ def main(args=None) -> None:
     args.work_dir, args.data_root = args.work_dir.resolve(), args.data_root.resolve()
     with ThreadPoolExecutor(args.jobs) as pool:
         bases = list(pool.map(lambda seed: run_base(args, seed), args.seeds))
-        pairs = [(model, seed, base) for model in args.models
-                 for seed, base in zip(args.seeds, bases)]
-        found = list(pool.map(
-            lambda pair: run_model(args, pair[1], pair[0], pair[2]), pairs))
+        pairs = [
+            (model, seed, base)
+            for model in args.models
+            for seed, base in zip(args.seeds, bases)
+        ]
+        found = list(
+            pool.map(lambda pair: run_model(args, pair[1], pair[0], pair[2]), pairs)
+        )
     scores = {model: [] for model in args.models}
     for (model, _, _), metrics in zip(pairs, found):
         scores[model].append(metrics)

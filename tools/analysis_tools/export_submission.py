@@ -40,7 +40,8 @@ NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
 # Where the hand goes: the prediction's place, or the annotated wrist.
 PLACES = dict(
     predicted=('pred/hand_root_cam',),
-    given=('truth/hand_root_valid', 'annotation/keypoints_cam'))
+    given=('truth/hand_root_valid', 'annotation/keypoints_cam'),
+)
 
 
 def parse_args(args=None):
@@ -49,13 +50,16 @@ def parse_args(args=None):
     parser.add_argument('--protocol', choices=sorted(OFFICIAL), required=True)
     parser.add_argument('--out-dir', type=Path, required=True)
     parser.add_argument(
-        '--root', choices=ROOTS,
-        help="where a hand's wrist goes; default given for ho3d, predicted for freihand"
+        '--root',
+        choices=ROOTS,
+        help="where a hand's wrist goes; default given for ho3d, predicted for freihand",
     )
     parser.add_argument(
-        '--frames', type=Path, help="HO-3D's evaluation.txt: check the rows against it")
+        '--frames', type=Path, help="HO-3D's evaluation.txt: check the rows against it"
+    )
     parser.add_argument(
-        '--images', type=int, help='rows expected, if not the official number')
+        '--images', type=int, help='rows expected, if not the official number'
+    )
     return parser.parse_args(args)
 
 
@@ -71,7 +75,8 @@ def check_rows(args, dump: DumpFile) -> None:
     if missing:
         raise ValueError(
             f'{args.dump}: has no {missing[0]}, which --root {root_of(args)} needs; '
-            'dump the predictions of a model of hand meshes, with truth')
+            'dump the predictions of a model of hand meshes, with truth'
+        )
     frames = read_frame_list(args.frames) if args.frames else None
     counts = METRICS.get(OFFICIAL[args.protocol]).counts
     allowed = list(counts.values())
@@ -81,7 +86,8 @@ def check_rows(args, dump: DumpFile) -> None:
         raise ValueError(
             f'{args.dump}: has {dump.images:,} images, expected '
             f'{" or ".join(f"{n:,}" for n in allowed)}; test the whole evaluation set '
-            '(or give --images to try with less)')
+            '(or give --images to try with less)'
+        )
     keys = ['meta/id', 'meta/img_path'] if frames is not None else ['meta/id']
     row = 0
     for chunk in dump.chunks(keys):
@@ -89,7 +95,8 @@ def check_rows(args, dump: DumpFile) -> None:
             if found != row:
                 raise ValueError(
                     f'{args.dump}: row {row} is image {found}, expected the evaluation '
-                    'set in its order; test it alone and whole')
+                    'set in its order; test it alone and whole'
+                )
             if frames is not None:
                 check_frame(args, chunk['meta/img_path'][i].decode(), frames[row])
             row += 1
@@ -101,7 +108,8 @@ def check_frame(args, path: str, frame: tuple[str, str]) -> None:
     if parts[-3:-2] != frame[:1] or Path(path).stem != frame[1]:
         raise ValueError(
             f'{args.dump}: {path} is not {"/".join(frame)} of {args.frames}; give the '
-            'list of the same HO-3D version')
+            'list of the same HO-3D version'
+        )
 
 
 def hands(args, dump: DumpFile, which: str) -> Iterator[np.ndarray]:
@@ -114,16 +122,19 @@ def hands(args, dump: DumpFile, which: str) -> Iterator[np.ndarray]:
         if points.shape != SHAPES[which]:
             raise ValueError(
                 f'image {image}: {which} have shape {points.shape}, expected '
-                f'{SHAPES[which]}')
+                f'{SHAPES[which]}'
+            )
         if not np.isfinite(points).all():
             raise ValueError(
                 f'image {image}: the predicted camera gives the hand no place; use '
-                '--root given')
+                '--root given'
+            )
         points = to_official(points, args.protocol, joints=which == 'joints')
         if args.protocol == 'ho3d' and (points[:, 2] > 0).all():
             raise ValueError(
                 f'image {image}: the hand lies behind the camera (OpenGL z > 0), which '
-                'the official script refuses; use --root given')
+                'the official script refuses; use --root given'
+            )
         yield points
 
 
@@ -133,8 +144,7 @@ def main(args=None):
     with plain_errors(building=True):
         dump = DumpFile(args.dump)
         check_rows(args, dump)
-        path = write_submission(
-            args.out_dir, lambda which: hands(args, dump, which))
+        path = write_submission(args.out_dir, lambda which: hands(args, dump, which))
     print(f'{path}: {dump.images:,} images')
 
 

@@ -31,12 +31,21 @@ MODES = ('standard', 'released')
 
 def parse_args(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('runs', nargs='+', metavar='[NAME=]PATH',
-                        help='folder or csv of a run; the name goes to the legend')
-    parser.add_argument('--out', type=Path, default=Path('sparsification.png'),
-                        help='picture to write, .png')
-    parser.add_argument('--mode', choices=MODES, default='standard',
-                        help='which curves of a folder')
+    parser.add_argument(
+        'runs',
+        nargs='+',
+        metavar='[NAME=]PATH',
+        help='folder or csv of a run; the name goes to the legend',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('sparsification.png'),
+        help='picture to write, .png',
+    )
+    parser.add_argument(
+        '--mode', choices=MODES, default='standard', help='which curves of a folder'
+    )
     parser.add_argument('--title', help='above the curves; default names the mode')
     return parser.parse_args(args)
 
@@ -82,8 +91,9 @@ def read_runs(arguments: list[str], mode: str) -> tuple[dict, str]:
             raise ValueError(f'two runs are called {name!r}; write NAME=PATH for each')
         runs[name], units[name] = read_curves(Path(path), mode)
     if len(set(units.values())) > 1:
-        raise ValueError(f'the runs have errors in different units, {units}; draw '
-                         'those of one mode')
+        raise ValueError(
+            f'the runs have errors in different units, {units}; draw those of one mode'
+        )
     return runs, next(iter(units.values()))
 
 
@@ -91,8 +101,9 @@ def main(args=None):
     args = parse_args(args)
     with plain_errors(building=True):
         if args.out.suffix != '.png':
-            raise ValueError(f'--out {args.out}: unknown kind of file; let the name '
-                             'end in .png')
+            raise ValueError(
+                f'--out {args.out}: unknown kind of file; let the name end in .png'
+            )
         runs, unit = read_runs(args.runs, args.mode)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         plot_curves(args.out, runs, unit, args.title or f'Sparsification ({args.mode})')

@@ -45,15 +45,20 @@ TRUTH = ('gt_instance_labels', 'gt_instances')
 def parse_args(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'predictions', type=Path, help='.npz of test.py --dump, or pred.json, pred.zip')
+        'predictions', type=Path, help='.npz of test.py --dump, or pred.json, pred.zip'
+    )
     parser.add_argument('--protocol', choices=sorted(OFFICIAL), help='official scores')
     parser.add_argument(
-        '--truth', type=Path,
-        help='folder of evaluation_xyz.json and evaluation_verts.json; for submissions')
+        '--truth',
+        type=Path,
+        help='folder of evaluation_xyz.json and evaluation_verts.json; for submissions',
+    )
     parser.add_argument('--config', help='whose test_evaluator scores a dump')
     parser.add_argument(
-        '--root', choices=ROOTS,
-        help='where official scores of a dump put the hand; default as the metric has')
+        '--root',
+        choices=ROOTS,
+        help='where official scores of a dump put the hand; default as the metric has',
+    )
     parser.add_argument('--out-dir', type=Path, help='folder of scores.txt')
     parser.add_argument('--out', type=Path, help='write all scores to this json file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
@@ -65,25 +70,30 @@ def score_submission(args) -> dict[str, float]:
     if args.protocol is None or args.truth is None:
         raise ValueError(
             f'{args.predictions}: a submission needs --protocol and --truth FOLDER, '
-            'where the released evaluation_xyz.json and evaluation_verts.json are')
+            'where the released evaluation_xyz.json and evaluation_verts.json are'
+        )
     paths = {}
     for name, points in (('xyz', 'joints'), ('verts', 'vertices')):
         paths[points] = find(args.truth, f'evaluation_{name}.json')
         if paths[points] is None:
             raise ValueError(
                 f'{args.truth}: has no evaluation_{name}.json; download the released '
-                'evaluation truth')
+                'evaluation truth'
+            )
     truth = [read_points(path, points) for points, path in paths.items()]
     pred = read_submission(args.predictions)
     if len(pred[0]) != len(truth[0]):
         raise ValueError(
             f'{args.predictions}: has {len(pred[0]):,} rows, the truth '
             f'{len(truth[0]):,}; give one row an image of the evaluation set, in its '
-            'order')
+            'order'
+        )
     counts = METRICS.get(OFFICIAL[args.protocol]).counts
     if len(truth[0]) not in counts.values():
-        print(f'note: {args.truth} has {len(truth[0]):,} rows of truth, the official '
-              f'evaluation {" or ".join(f"{n:,} ({v})" for v, n in counts.items())}')
+        print(
+            f'note: {args.truth} has {len(truth[0]):,} rows of truth, the official '
+            f'evaluation {" or ".join(f"{n:,} ({v})" for v, n in counts.items())}'
+        )
     return official_scores(pred, truth, args.protocol)
 
 
@@ -95,7 +105,8 @@ def build_metrics(args, cfg) -> list:
     if cfg is None:
         raise ValueError(
             f'{args.predictions}: a dump needs --protocol or --config, to know how to '
-            'score it')
+            'score it'
+        )
     evaluator = cfg.test_evaluator
     evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     return [METRICS.build(metric) for metric in evaluator]
@@ -111,7 +122,8 @@ def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
         if cfg is None:
             raise ValueError(
                 f'{path}: has no truth; give --config, whose test data have it, or '
-                'dump with_truth')
+                'dump with_truth'
+            )
         if dataset is None:
             dataset = DATASETS.build(cfg.test_dataloader.dataset)
         found = dataset[sample['sample_idx']]['data_samples'].to_dict()

@@ -37,8 +37,14 @@ import numpy as np
 FPS = 30.0
 TUNING_SEED = 101
 MILLIMETRES = 1000.0  # in a metre
-COLUMNS = ('MPJPE [mm]', 'MPVPE [mm]', 'MPJPE covered [mm]', 'joint jitter',
-           'mesh jitter', 'wrist jitter')
+COLUMNS = (
+    'MPJPE [mm]',
+    'MPVPE [mm]',
+    'MPJPE covered [mm]',
+    'joint jitter',
+    'mesh jitter',
+    'wrist jitter',
+)
 
 
 class Clip(NamedTuple):
@@ -55,23 +61,32 @@ class Clip(NamedTuple):
 
 def parse_args(args=None):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--clips', type=int, default=6)
     parser.add_argument(
-        '--frames', type=int, default=180, help='of each clip, 30 a second')
+        '--frames', type=int, default=180, help='of each clip, 30 a second'
+    )
     parser.add_argument(
-        '--seed', type=int, default=7,
-        help=f'of the clips; {TUNING_SEED} is the one that parameters were tuned on')
+        '--seed',
+        type=int,
+        default=7,
+        help=f'of the clips; {TUNING_SEED} is the one that parameters were tuned on',
+    )
     parser.add_argument('--image-size', type=int, nargs=2, default=(256, 180))
     parser.add_argument('--max-turn', type=float, default=35.0, help='degrees')
     parser.add_argument('--camera-spread', type=float, default=20.0, help='degrees')
     parser.add_argument(
-        '--no-occluders', action='store_true', help='nothing passes in front')
+        '--no-occluders', action='store_true', help='nothing passes in front'
+    )
     parser.add_argument(
-        '--box-jitter', type=float, default=0.02,
-        help='standard deviation of each side of a box, in box sizes')
+        '--box-jitter',
+        type=float,
+        default=0.02,
+        help='standard deviation of each side of a box, in box sizes',
+    )
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--device', default=None)
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
@@ -90,11 +105,14 @@ def render_clip(args, recipe, models, number: int) -> Clip:
     extent = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     rng = recipe.generator('boxes', number)
     return Clip(
-        side, [np.ascontiguousarray(frame.image[..., ::-1]) for frame in frames],
+        side,
+        [np.ascontiguousarray(frame.image[..., ::-1]) for frame in frames],
         boxes + args.box_jitter * extent * rng.standard_normal(boxes.shape),
-        frames[0].intrinsics, np.stack([frame.joints_cam for frame in frames]),
+        frames[0].intrinsics,
+        np.stack([frame.joints_cam for frame in frames]),
         np.stack([frame.vertices_cam for frame in frames]),
-        np.array([frame.hidden for frame in frames]))
+        np.array([frame.hidden for frame in frames]),
+    )
 
 
 def predict(inferencer, clip: Clip, batch_size: int) -> list:
@@ -104,8 +122,13 @@ def predict(inferencer, clip: Clip, batch_size: int) -> list:
 
     boxes = iter(clip.boxes)
     inferencer.detector = lambda *_: [HandBox(next(boxes), clip.side, 0.0, 'tight')]
-    results = list(track(inferencer.results(
-        clip.images, batch_size=batch_size, intrinsics=clip.intrinsics)))
+    results = list(
+        track(
+            inferencer.results(
+                clip.images, batch_size=batch_size, intrinsics=clip.intrinsics
+            )
+        )
+    )
     numbers = {number for result in results for number in result.track_ids}
     if numbers != {0} or any(len(result.hands) != 1 for result in results):
         raise RuntimeError(f'tracking one hand gave the tracks {sorted(numbers)}')
@@ -119,10 +142,15 @@ def with_covariance(results: list, kind: str) -> list:
     if kind == 'equal':
         change['joint_covariance_full'] = 1e-4 * np.eye(60)  # any unit: it is scaled
     elif kind == 'mean':
-        change = dict(joint_covariance_full=np.mean(
-            [hand.joint_covariance_full for hand in hands], axis=0))
-    return [replace(result, hands=(replace(hand, **change),))
-            for result, hand in zip(results, hands)]
+        change = dict(
+            joint_covariance_full=np.mean(
+                [hand.joint_covariance_full for hand in hands], axis=0
+            )
+        )
+    return [
+        replace(result, hands=(replace(hand, **change),))
+        for result, hand in zip(results, hands)
+    ]
 
 
 def variants(results: list, hand_model) -> dict[str, list]:
@@ -144,7 +172,8 @@ def variants(results: list, hand_model) -> dict[str, list]:
         rows['ours, one covariance a track'] = kalman(with_covariance(results, 'mean'))
         rows["ours, each frame's covariance"] = kalman(results)
         rows["ours, each frame's, filter only"] = smooth_with(
-            results, causal, hand_model, fill=False)
+            results, causal, hand_model, fill=False
+        )
     return rows
 
 
@@ -153,14 +182,21 @@ def score(results: list, clip: Clip) -> list[float]:
     hands = [result.hands[0] for result in results]
     joints, vertices, wrist = (
         np.stack([getattr(hand, name) for hand in hands]).astype(np.float64)
-        for name in ('joints', 'vertices', 'translation'))
+        for name in ('joints', 'vertices', 'translation')
+    )
     root = clip.joints[:, :1]
     true_joints, true_vertices = clip.joints - root, clip.vertices - root
     errors = MILLIMETRES * np.linalg.norm(joints - true_joints, axis=-1).mean(1)
     covered = errors[clip.hidden].mean() if clip.hidden.any() else np.nan
     mesh = MILLIMETRES * np.linalg.norm(vertices - true_vertices, axis=-1).mean()
-    return [errors.mean(), mesh, covered, jitter(joints, true_joints),
-            jitter(vertices, true_vertices), jitter(wrist[:, None], root)]
+    return [
+        errors.mean(),
+        mesh,
+        covered,
+        jitter(joints, true_joints),
+        jitter(vertices, true_vertices),
+        jitter(wrist[:, None], root),
+    ]
 
 
 def jitter(points: np.ndarray, truth: np.ndarray) -> float:
@@ -191,11 +227,17 @@ def main(args=None) -> None:
         key, value = text.split('=', 1)
         options[key] = DictAction._parse_iterable(value)
     inferencer = HandMeshInferencer(
-        args.config, args.checkpoint, args.device, cfg_options=options)
+        args.config, args.checkpoint, args.device, cfg_options=options
+    )
     recipe = Recipe(
-        seed=args.seed, image_size=tuple(args.image_size), cameras=1,
-        interacting_share=0.0, occlusion_share=0.0 if args.no_occluders else 1.0,
-        max_turn=args.max_turn, camera_spread=args.camera_spread)
+        seed=args.seed,
+        image_size=tuple(args.image_size),
+        cameras=1,
+        interacting_share=0.0,
+        occlusion_share=0.0 if args.no_occluders else 1.0,
+        max_turn=args.max_turn,
+        camera_spread=args.camera_spread,
+    )
     models, scores = HandModels(), {}
     for number in range(args.clips):
         clip = render_clip(args, recipe, models, number)
@@ -204,11 +246,14 @@ def main(args=None) -> None:
         for name, found in variants(results, inferencer.model.hand_model).items():
             scores.setdefault(name, []).append(score(found, clip))
         print(f'clip {number + 1}/{args.clips} ({clip.side}) done', flush=True)
-    print(f'\n{args.clips} clips of {args.frames} frames, seed {args.seed}; jitter in '
-          f'mm a frame^2 at {FPS:g} frames a second:\n\n{table(scores)}')
+    print(
+        f'\n{args.clips} clips of {args.frames} frames, seed {args.seed}; jitter in '
+        f'mm a frame^2 at {FPS:g} frames a second:\n\n{table(scores)}'
+    )
     if args.out:
-        args.out.write_text(json.dumps(
-            dict(columns=COLUMNS, clips=scores, seed=args.seed), indent=2))
+        args.out.write_text(
+            json.dumps(dict(columns=COLUMNS, clips=scores, seed=args.seed), indent=2)
+        )
 
 
 if __name__ == '__main__':

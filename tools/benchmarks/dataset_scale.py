@@ -45,21 +45,34 @@ from mmhand_dne.datasets.datasets.interhand_table import (
 GIGABYTE = 1e9
 SMALL = 50000  # frames; MMPose's data set takes 30 GB for a million
 TIMED = 300  # samples in one process
-HEAD = (f'{"frames":>10}  {"reader":<34}{"open s":>8}{"samples/s":>11}'
-        f'{"parent GB":>11}{"all GB":>8}{"peak GB":>9}')
+HEAD = (
+    f'{"frames":>10}  {"reader":<34}{"open s":>8}{"samples/s":>11}'
+    f'{"parent GB":>11}{"all GB":>8}{"peak GB":>9}'
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--frames', type=int, nargs='+', default=[20000])
-    parser.add_argument('--reads', type=int, default=10000,
-                        help='random reads with workers (default: 10000)')
+    parser.add_argument(
+        '--reads',
+        type=int,
+        default=10000,
+        help='random reads with workers (default: 10000)',
+    )
     parser.add_argument('--workers', type=int, default=8)
-    parser.add_argument('--folder', type=Path, help='for the files (default: the '
-                        "system's temporary folder)")
-    parser.add_argument('--json', action='store_true',
-                        help='also read the JSON files without an index, at all sizes')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        help="for the files (default: the system's temporary folder)",
+    )
+    parser.add_argument(
+        '--json',
+        action='store_true',
+        help='also read the JSON files without an index, at all sizes',
+    )
     return parser.parse_args()
 
 
@@ -69,8 +82,11 @@ def build(kind: str, paths: dict[str, str]):
     with DefaultScope.overwrite_default_scope('mmpose'):
         if kind == 'mmpose':
             return InterHand3DDataset(
-                ann_file=arguments['ann_file'], joint_file=arguments['joint_file'],
-                camera_param_file=arguments['camera_file'], data_root='/')
+                ann_file=arguments['ann_file'],
+                joint_file=arguments['joint_file'],
+                camera_param_file=arguments['camera_file'],
+                data_root='/',
+            )
         if kind.endswith('joints'):
             arguments.pop('mano_file')
         index = 'beside' if kind.startswith('index') else None
@@ -79,13 +95,17 @@ def build(kind: str, paths: dict[str, str]):
 
 def prepare(paths: dict) -> dict:
     """Write the index as prepare_interhand.py does, without looking at images."""
-    files = InterHandFiles(*(
-        Path(paths[key])
-        for key in ('ann_file', 'camera_file', 'joint_file', 'mano_file')))
+    files = InterHandFiles(
+        *(
+            Path(paths[key])
+            for key in ('ann_file', 'camera_file', 'joint_file', 'mano_file')
+        )
+    )
     start = time.perf_counter()
     table = read_table(files)
-    write_index(files.index, SCHEMA, VERSION, table.all_columns(), table.meta,
-                files.present())
+    write_index(
+        files.index, SCHEMA, VERSION, table.all_columns(), table.meta, files.present()
+    )
     return dict(open=time.perf_counter() - start, peak=peak())
 
 
@@ -95,8 +115,7 @@ def measure(kind: str, paths: dict, reads: int, workers: int) -> dict:
     start = time.perf_counter()
     dataset = build(kind, paths)
     opened = time.perf_counter() - start
-    rows = np.random.default_rng(0).integers(
-        0, len(dataset), (2, max(reads, TIMED)))
+    rows = np.random.default_rng(0).integers(0, len(dataset), (2, max(reads, TIMED)))
     dataset[int(rows[0, 0])]
     start = time.perf_counter()
     for row in rows[0, :TIMED]:
@@ -105,7 +124,8 @@ def measure(kind: str, paths: dict, reads: int, workers: int) -> dict:
     found = dict(open=opened, rate=rate)
     if reads:
         found['parent'], found['all'] = memory_with_workers(
-            dataset, rows[1, :reads].tolist(), workers)
+            dataset, rows[1, :reads].tolist(), workers
+        )
     return dict(found, peak=peak())
 
 
@@ -115,8 +135,14 @@ def memory_with_workers(dataset, rows: list[int], workers: int) -> tuple[float, 
         # As many workers as asked for, whatever this machine has for them.
         warnings.filterwarnings('ignore', 'This DataLoader will create')
         loader = DataLoader(
-            dataset, batch_size=50, sampler=rows, num_workers=workers, collate_fn=len,
-            persistent_workers=True, multiprocessing_context='fork')
+            dataset,
+            batch_size=50,
+            sampler=rows,
+            num_workers=workers,
+            collate_fn=len,
+            persistent_workers=True,
+            multiprocessing_context='fork',
+        )
         done = sum(loader)
     if done != len(rows):
         raise RuntimeError(f'{done} of {len(rows)} samples arrived')
@@ -161,15 +187,23 @@ def show(frames: int, name: str, values: dict) -> None:
     """Print one line."""
     numbers = [
         f'{values[key]:{width}.{digits}f}' if key in values else ' ' * width
-        for key, width, digits in (('open', 8, 2), ('rate', 11, 0), ('parent', 11, 2),
-                                   ('all', 8, 2), ('peak', 9, 2))]
+        for key, width, digits in (
+            ('open', 8, 2),
+            ('rate', 11, 0),
+            ('parent', 11, 2),
+            ('all', 8, 2),
+            ('peak', 9, 2),
+        )
+    ]
     print(f'{frames:>10,}  {name:<34}' + ''.join(numbers), flush=True)
 
 
 def main() -> None:
     args = parse_args()
-    readers = [('index', 'InterHandMeshDataset, index'),
-               ('index, joints', '  the same without meshes')]
+    readers = [
+        ('index', 'InterHandMeshDataset, index'),
+        ('index, joints', '  the same without meshes'),
+    ]
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         print(HEAD, flush=True)
         for frames in args.frames:
@@ -184,8 +218,9 @@ def main() -> None:
                 chosen.append(('mmpose', 'InterHand3DDataset of MMPose'))
             for kind, name in chosen:
                 reads = 0 if kind.endswith('joints') else args.reads
-                show(frames, name,
-                     in_process(measure, kind, paths, reads, args.workers))
+                show(
+                    frames, name, in_process(measure, kind, paths, reads, args.workers)
+                )
     print(json.dumps(dict(reads=args.reads, workers=args.workers)))
 
 

@@ -35,19 +35,30 @@ def write_files(folder: Path, count: int, seed: int = 0) -> dict[str, Path]:
     """
     rng = np.random.default_rng(seed)
     moments = -(-count // CAMERAS)
-    names = dict(ann_file='data', camera_file='camera', joint_file='joint_3d',
-                 mano_file='MANO_NeuralAnnot')
+    names = dict(
+        ann_file='data',
+        camera_file='camera',
+        joint_file='joint_3d',
+        mano_file='MANO_NeuralAnnot',
+    )
     paths = {
         argument: folder / f'InterHand2.6M_train_{name}.json'
-        for argument, name in names.items()}
+        for argument, name in names.items()
+    }
     _write_data(paths['ann_file'], count, rng)
     captures = -(-moments // MOMENTS)
     table = {str(capture): _cameras(rng) for capture in range(captures)}
     paths['camera_file'].write_text(json.dumps(table))
-    _write_moments(paths['joint_file'], moments, [
-        _joints(rng, kind) for kind in KINDS for _ in range(VARIANTS)])
-    _write_moments(paths['mano_file'], moments, [
-        _mano(rng, kind) for kind in KINDS for _ in range(VARIANTS)])
+    _write_moments(
+        paths['joint_file'],
+        moments,
+        [_joints(rng, kind) for kind in KINDS for _ in range(VARIANTS)],
+    )
+    _write_moments(
+        paths['mano_file'],
+        moments,
+        [_mano(rng, kind) for kind in KINDS for _ in range(VARIANTS)],
+    )
     return paths
 
 
@@ -65,21 +76,37 @@ def _kind(moment: int) -> int:
 def _write_data(path: Path, count: int, rng) -> None:
     valid = [
         json.dumps([[int(one)] for one in np.repeat(sides, 21)])
-        for sides in ((1, 0), (0, 1), (1, 1))]
+        for sides in ((1, 0), (0, 1), (1, 1))
+    ]
     boxes = rng.uniform(60, 120, (VARIANTS, 4))
 
     def images() -> Iterator[str]:
         for row in range(count):
             capture, frame, camera = _place(row)
             name, sequence = camera_name(camera), frame % 50
-            yield IMAGE % (row + row // 50, capture, sequence, name, frame, capture,
-                           capture % 26, sequence, name, frame)
+            yield IMAGE % (
+                row + row // 50,
+                capture,
+                sequence,
+                name,
+                frame,
+                capture,
+                capture % 26,
+                sequence,
+                name,
+                frame,
+            )
 
     def annotations() -> Iterator[str]:
         for row in range(count):
             kind, number = _kind(row // CAMERAS), row + row // 50  # with gaps
-            yield ANNOTATION % (number, number, *boxes[row % VARIANTS], valid[kind],
-                                KINDS[kind])
+            yield ANNOTATION % (
+                number,
+                number,
+                *boxes[row % VARIANTS],
+                valid[kind],
+                KINDS[kind],
+            )
 
     with open(path, 'w', encoding='utf-8') as file:
         file.write('{"images": [')
@@ -125,16 +152,25 @@ def _write_moments(path: Path, count: int, texts: list[str]) -> None:
 def _joints(rng, kind: str) -> str:
     valid = np.repeat([kind != 'left', kind != 'right'], 21)
     joints = np.where(valid[:, None], rng.uniform(-100, 100, (42, 3)), 1.0)
-    return json.dumps(dict(
-        world_coord=joints.tolist(), joint_valid=[[bool(one)] for one in valid],
-        hand_type=kind, hand_type_valid=True))
+    return json.dumps(
+        dict(
+            world_coord=joints.tolist(),
+            joint_valid=[[bool(one)] for one in valid],
+            hand_type=kind,
+            hand_type_valid=True,
+        )
+    )
 
 
 def _mano(rng, kind: str) -> str:
     hands = {
-        side: dict(pose=rng.normal(0, 0.3, 48).tolist(),
-                   shape=rng.normal(0, 0.5, 10).tolist(),
-                   trans=rng.normal(0, 0.05, 3).tolist())
-        if kind in (side, 'interacting') else None
-        for side in ('right', 'left')}
+        side: dict(
+            pose=rng.normal(0, 0.3, 48).tolist(),
+            shape=rng.normal(0, 0.5, 10).tolist(),
+            trans=rng.normal(0, 0.05, 3).tolist(),
+        )
+        if kind in (side, 'interacting')
+        else None
+        for side in ('right', 'left')
+    }
     return json.dumps(hands)

@@ -34,12 +34,14 @@ MILLISECONDS = 1000.0  # in a second
 
 def parse_args(args=None):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('image', type=Path)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+    )
     parser.add_argument('--threads', type=int, help='of the CPU; default: all cores')
     parser.add_argument('--repeats', type=int, default=50)
     parser.add_argument('--warm-up', type=int, default=5, help='repeats not counted')
@@ -47,8 +49,10 @@ def parse_args(args=None):
     parser.add_argument('--det-weights')
     parser.add_argument('--bboxes', help='json file with the boxes, as of the demo')
     parser.add_argument(
-        '--side', choices=['right', 'left', 'both'],
-        help='hands in boxes that name none; a model of one hand needs it')
+        '--side',
+        choices=['right', 'left', 'both'],
+        help='hands in boxes that name none; a model of one hand needs it',
+    )
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     args = parser.parse_args(args)
     if args.repeats < 1 or args.warm_up < 0:
@@ -104,8 +108,12 @@ def measure(args) -> dict:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
     inferencer = HandMeshInferencer(
-        args.config, args.checkpoint, args.device, det_model=args.det_model,
-        det_weights=args.det_weights)
+        args.config,
+        args.checkpoint,
+        args.device,
+        det_model=args.det_model,
+        det_weights=args.det_weights,
+    )
     cuda = args.device.startswith('cuda')
     timed = Timed(inferencer, cuda)
     options = dict(bboxes=args.bboxes, side=args.side)
@@ -116,12 +124,22 @@ def measure(args) -> dict:
             runs.append(seconds)
     height, width = timed.read(args.image).shape[:2]
     return dict(
-        image=str(args.image), size=[width, height], hands=hands, config=args.config,
-        checkpoint=args.checkpoint, repeats=args.repeats, device=args.device,
+        image=str(args.image),
+        size=[width, height],
+        hands=hands,
+        config=args.config,
+        checkpoint=args.checkpoint,
+        repeats=args.repeats,
+        device=args.device,
         device_name=torch.cuda.get_device_name(args.device) if cuda else cpu_name(),
-        threads=torch.get_num_threads(), torch=torch.__version__,
-        stages={name: summary([run[name] for run in runs])
-                for name in (*STAGES, TOTAL) if name in runs[0]})
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        stages={
+            name: summary([run[name] for run in runs])
+            for name in (*STAGES, TOTAL)
+            if name in runs[0]
+        },
+    )
 
 
 def summary(seconds: list[float]) -> dict:
@@ -156,9 +174,11 @@ def main(args=None) -> None:
     with plain_errors(building=True):
         report = measure(args)
     width, height = report['size']
-    print(f'\n{report["device_name"]} ({report["device"]}, {report["threads"]} CPU '
-          f'threads), torch {report["torch"]}; {width}x{height} pixels, '
-          f'{report["hands"]} hands, {report["repeats"]} repeats\n\n{table(report)}')
+    print(
+        f'\n{report["device_name"]} ({report["device"]}, {report["threads"]} CPU '
+        f'threads), torch {report["torch"]}; {width}x{height} pixels, '
+        f'{report["hands"]} hands, {report["repeats"]} repeats\n\n{table(report)}'
+    )
     if args.out:
         args.out.write_text(json.dumps(report, indent=2))
 

@@ -6,6 +6,7 @@ so that a busy machine slows both. PyTorch runs what is exported: bytes in, mesh
 Example:
     python tools/benchmarks/onnx_speed.py CONFIG CHECKPOINT MODEL.onnx --batch 1 8
 """
+
 import argparse
 import json
 import statistics
@@ -30,16 +31,27 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('model', type=Path,
-                        help='file of export_onnx.py, with a dynamic batch')
+    parser.add_argument(
+        'model', type=Path, help='file of export_onnx.py, with a dynamic batch'
+    )
     parser.add_argument('--batch', type=int, nargs='+', default=[1, 8])
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--repeats', type=int, default=20)
-    parser.add_argument('--samples', type=int, default=0, help='compare the meshes on '
-                        'so many crops of the test data set; 0: on made-up crops')
+    parser.add_argument(
+        '--samples',
+        type=int,
+        default=0,
+        help='compare the meshes on '
+        'so many crops of the test data set; 0: on made-up crops',
+    )
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args()
 
 
@@ -63,8 +75,9 @@ def differences(network, session, crops: torch.Tensor) -> np.ndarray:
 def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
     """Median milliseconds a run of both, in turn, and the median of their ratio."""
     feed = {'crops': crops.numpy()}
-    calls = dict(pytorch=lambda: network(crops),
-                 onnxruntime=lambda: session.run(None, feed))
+    calls = dict(
+        pytorch=lambda: network(crops), onnxruntime=lambda: session.run(None, feed)
+    )
     times = {name: [] for name in calls}
     for repeat in range(repeats + 2):
         for name, call in calls.items():
@@ -74,7 +87,8 @@ def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
                 times[name].append(1000 * (time.perf_counter() - start))
     row = {name: statistics.median(values) for name, values in times.items()}
     row['ratio'] = statistics.median(
-        a / b for a, b in zip(times['pytorch'], times['onnxruntime']))
+        a / b for a, b in zip(times['pytorch'], times['onnxruntime'])
+    )
     return row
 
 
@@ -82,8 +96,9 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     with plain_errors(building=True):
-        hands = HandMeshInferencer(args.config, args.checkpoint, 'cpu',
-                                   cfg_options=args.cfg_options)
+        hands = HandMeshInferencer(
+            args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options
+        )
         session = open_session(args.model, args.threads)
         size = session.get_inputs()[0].shape[1]
         crops = example_crops(8, size)
@@ -93,19 +108,31 @@ def main() -> None:
     report = dict(megabytes=args.model.stat().st_size / 1e6, threads=args.threads)
     with torch.no_grad():
         errors = differences(network, session, crops)
-        report.update(crops=len(crops), largest=float(errors.max()),
-                      above_tenth_mm=int((errors > 1e-4).sum()))
+        report.update(
+            crops=len(crops),
+            largest=float(errors.max()),
+            above_tenth_mm=int((errors > 1e-4).sum()),
+        )
         report['speed'] = {
-            batch: measure(network, session, crops[torch.arange(batch) % len(crops)],
-                           args.repeats) for batch in args.batch}
-    print(f'{args.model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
-          f'most {report["largest"]:.2g} m on {len(crops)} crops, by more than 0.1 mm '
-          f'on {report["above_tenth_mm"]}')
-    print(f'| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, {args.threads} '
-          'thread(s) |\n|---|---|---|---|')
+            batch: measure(
+                network, session, crops[torch.arange(batch) % len(crops)], args.repeats
+            )
+            for batch in args.batch
+        }
+    print(
+        f'{args.model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
+        f'most {report["largest"]:.2g} m on {len(crops)} crops, by more than 0.1 mm '
+        f'on {report["above_tenth_mm"]}'
+    )
+    print(
+        f'| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, {args.threads} '
+        'thread(s) |\n|---|---|---|---|'
+    )
     for batch, row in report['speed'].items():
-        print(f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
-              f'{row["ratio"]:.2f} |')
+        print(
+            f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
+            f'{row["ratio"]:.2f} |'
+        )
     if args.out:
         args.out.write_text(json.dumps(report, indent=2))
 

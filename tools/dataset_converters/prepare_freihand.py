@@ -42,9 +42,11 @@ def prepare(args, report: Report) -> list[Path]:
     hand, written = hand_of(args, report, tips='freihand'), []
     for split in args.splits:
         if find(args.root, f'{split}_K.json') is None:
-            report.add(f'{split} split', SKIPPED if split == 'evaluation' else PROBLEM,
-                       f'no {split}_K.json in {args.root} or a folder '
-                       'FreiHAND_pub_v2* in it')
+            report.add(
+                f'{split} split',
+                SKIPPED if split == 'evaluation' else PROBLEM,
+                f'no {split}_K.json in {args.root} or a folder FreiHAND_pub_v2* in it',
+            )
             continue
         before = len(report.problems)
         try:
@@ -55,14 +57,27 @@ def prepare(args, report: Report) -> list[Path]:
         count = len(table.columns['id'])
         if hand is not None and 'joints' in table.columns:
             check_meshes(report, split, table, hand)
-        check_split_images(report, args.root, split, count, args.images == 'decode',
-                           args.partial, args.workers)
+        check_split_images(
+            report,
+            args.root,
+            split,
+            count,
+            args.images == 'decode',
+            args.partial,
+            args.workers,
+        )
         if split == 'training':
             check_masks(report, args.root, count)
         if len(report.problems) == before:
             written.append(args.root / INDEX.format(split=split))
-            write_index(written[-1], SCHEMA, VERSION, table.all_columns(),
-                        table.meta, list(files.values()))
+            write_index(
+                written[-1],
+                SCHEMA,
+                VERSION,
+                table.all_columns(),
+                table.meta,
+                list(files.values()),
+            )
     return written
 
 

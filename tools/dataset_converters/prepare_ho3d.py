@@ -49,9 +49,14 @@ def prepare(args, report: Report) -> list[Path]:
             continue
         before = len(report.problems)
         try:
-            names, found = check_frames(report, args.root, split,
-                                        args.images == 'decode', args.partial,
-                                        args.workers)
+            names, found = check_frames(
+                report,
+                args.root,
+                split,
+                args.images == 'decode',
+                args.partial,
+                args.workers,
+            )
         except ValueError as error:
             report.add(f'{split} list', PROBLEM, str(error))
             continue
@@ -68,8 +73,14 @@ def prepare(args, report: Report) -> list[Path]:
         if len(report.problems) == before:
             texts = Texts.of('/'.join(name) for name in names)
             written.append(args.root / INDEX.format(name=split))
-            write_index(written[-1], SCHEMA, VERSION,
-                        dict(name=texts, **columns, **truth), {}, [listed, *files])
+            write_index(
+                written[-1],
+                SCHEMA,
+                VERSION,
+                dict(name=texts, **columns, **truth),
+                {},
+                [listed, *files],
+            )
     return written
 
 

@@ -52,8 +52,11 @@ from mmhand_dne.hand_model import HandPair
 def parse_args():
     parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
     parser.add_argument(
-        '--image-root', type=Path, help='folder of {train,val,test}/Capture* (default: '
-        'images in the folder of the download)')
+        '--image-root',
+        type=Path,
+        help='folder of {train,val,test}/Capture* (default: '
+        'images in the folder of the download)',
+    )
     return parser.parse_args()
 
 
@@ -81,13 +84,20 @@ def prepare_part(args, report: Report, part: Part, pair: Optional[HandPair]) -> 
         check_routes(report, name, table, pair)
     folder = (args.image_root or args.root / 'images') / part.split
     greys = check_interhand_images(
-        report, name, table, folder, args.images, args.partial, args.workers)
+        report, name, table, folder, args.images, args.partial, args.workers
+    )
     if args.images == 'decode':
         extra['mean_grey'] = np.asarray(greys)
     if len(report.problems) > before:
         return False
-    write_index(part.files.index, SCHEMA, VERSION, {**table.all_columns(), **extra},
-                meta, part.files.present())
+    write_index(
+        part.files.index,
+        SCHEMA,
+        VERSION,
+        {**table.all_columns(), **extra},
+        meta,
+        part.files.present(),
+    )
     return True
 
 
@@ -98,8 +108,8 @@ def main() -> None:
         parts = find_parts(args.root, args.splits)
         pair = HandPair(source=args.hand_model) if args.hand_model else None
         written = [
-            part.files.index for part in parts
-            if prepare_part(args, report, part, pair)]
+            part.files.index for part in parts if prepare_part(args, report, part, pair)
+        ]
         status = conclude(report, args.root / 'interhand_report.json', written)
     sys.exit(status)
 

@@ -5,6 +5,7 @@ meshes out, all described in its metadata. It is compared with PyTorch before it
 its name; where the two differ there is no file, one sentence and exit status 1.
 `run_onnx.py` beside this tool runs it with NumPy and ONNX Runtime alone.
 """
+
 import argparse
 import logging
 import sys
@@ -39,15 +40,24 @@ PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Write a model as ONNX, checked against PyTorch')
+        description='Write a model as ONNX, checked against PyTorch'
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out', type=Path, help='file to write, NAME.onnx')
-    parser.add_argument('--batch', default='dynamic', type=batch_size,
-                        help="crops a run: a number, or 'dynamic' (default)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config, as '
-                        'in model.test_cfg.flip_test=True')
+    parser.add_argument(
+        '--batch',
+        default='dynamic',
+        type=batch_size,
+        help="crops a run: a number, or 'dynamic' (default)",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config, as in model.test_cfg.flip_test=True',
+    )
     return parser.parse_args()
 
 
@@ -64,12 +74,16 @@ def check_request(args: argparse.Namespace) -> None:
     """Refuse what cannot work, before anything is built."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise ImportError(f'{missing[0]} is not installed, which the export needs; '
-                          f'pip install {" ".join(PACKAGES)}')
+        raise ImportError(
+            f'{missing[0]} is not installed, which the export needs; '
+            f'pip install {" ".join(PACKAGES)}'
+        )
     if 'dynamic_shapes' not in signature(torch.onnx.export).parameters:
-        raise ImportError(f'torch {torch.__version__} cannot export with a dynamic '
-                          'batch; install a newer one (2.13 is what this was tested '
-                          'with)')
+        raise ImportError(
+            f'torch {torch.__version__} cannot export with a dynamic '
+            'batch; install a newer one (2.13 is what this was tested '
+            'with)'
+        )
     if args.out.suffix != '.onnx':
         raise ValueError(f'{args.out}: let the name end in .onnx')
     if not args.out.parent.is_dir():
@@ -77,8 +91,9 @@ def check_request(args: argparse.Namespace) -> None:
     check_checkpoint(args.checkpoint)
 
 
-def write_checked(network: HandNetwork, about: dict, args: argparse.Namespace
-                  ) -> dict[str, Difference]:
+def write_checked(
+    network: HandNetwork, about: dict, args: argparse.Namespace
+) -> dict[str, Difference]:
     """Write under another name, check, and only then give the file its own."""
     with tempfile.TemporaryDirectory(dir=args.out.parent, prefix='.export-') as folder:
         path = Path(folder) / args.out.name
@@ -98,10 +113,12 @@ def main() -> None:
     start = time.monotonic()
     with plain_errors(building=True):
         check_request(args)
-        hands = HandMeshInferencer(args.config, args.checkpoint, 'cpu',
-                                   cfg_options=args.cfg_options)
-        about = describe(test_pipeline(hands.cfg), hands.model,
-                         Path(args.checkpoint).name)
+        hands = HandMeshInferencer(
+            args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options
+        )
+        about = describe(
+            test_pipeline(hands.cfg), hands.model, Path(args.checkpoint).name
+        )
     with plain_errors():
         try:
             found = write_checked(HandNetwork(hands.model).eval(), about, args)
@@ -114,8 +131,10 @@ def main() -> None:
         print(f'{name:<18} {size:>9.3g} {error:>22.2g}{unit}')
     files = [args.out, args.out.with_name(args.out.name + '.data')]
     megabytes = sum(path.stat().st_size for path in files if path.exists()) / 1e6
-    print(f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
-          f'{args.batch or "dynamic"}, {time.monotonic() - start:.0f} s')
+    print(
+        f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
+        f'{args.batch or "dynamic"}, {time.monotonic() - start:.0f} s'
+    )
     print(about['hand'])
 
 

@@ -11,6 +11,7 @@ IMAGE is .npy (H, W, 3) uint8 RGB or binary .ppm; anything else needs Pillow. In
 
 Pixel centres are at integers; camera axes are x right, y down, z forward.
 """
+
 import argparse
 import json
 import sys
@@ -63,14 +64,16 @@ class HandRunner:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=['CPUExecutionProvider'])
+            str(path), options, providers=['CPUExecutionProvider']
+        )
         stored = self.session.get_modelmeta().custom_metadata_map
         self.about = json.loads(stored.get(KEY, '{}'))
         if self.about.get('schema') != SCHEMA:
             raise ValueError(
                 f'{path}: its description has version {self.about.get("schema")}, '
                 f'this runner reads {SCHEMA}; export it again, or use the run_onnx.py '
-                'that came with the exporter')
+                'that came with the exporter'
+            )
         self.names = [output.name for output in self.session.get_outputs()]
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None
@@ -99,18 +102,23 @@ class HandRunner:
         boxes = check_boxes(boxes, width, height)
         sides = self.check_sides(sides, len(boxes))
         camera = check_intrinsics(intrinsics, width, height)
-        affines = [self.affine(box, width, side == 'left', whole)
-                   for box, side in zip(boxes, sides)]
-        crops = [warp(image[:, ::-1] if side == 'left' else image, affine, self.size)
-                 for affine, side in zip(affines, sides)]
+        affines = [
+            self.affine(box, width, side == 'left', whole)
+            for box, side in zip(boxes, sides)
+        ]
+        crops = [
+            warp(image[:, ::-1] if side == 'left' else image, affine, self.size)
+            for affine, side in zip(affines, sides)
+        ]
         outputs = self.run(np.stack(crops))
         hands = []
         for i, (box, side) in enumerate(zip(boxes, sides)):
             view = View(affines[i], width, self.size, camera, side == 'left')
             for slot, name in enumerate(self.slots):
                 found = {key: value[i, slot] for key, value in outputs.items()}
-                hands.append(self.hand(found, view, side or name, box,
-                                       intrinsics is not None))
+                hands.append(
+                    self.hand(found, view, side or name, box, intrinsics is not None)
+                )
         return hands
 
     def check_sides(self, sides, count: int) -> list:
@@ -121,8 +129,10 @@ class HandRunner:
             return [None] * count
         sides = [sides] * count if isinstance(sides, str) else list(sides or ())
         if len(sides) != count or not set(sides) <= {'right', 'left'}:
-            raise ValueError(f'the model reads one hand: sides are {sides}, expected '
-                             f"'right' or 'left' for each of {count} boxes")
+            raise ValueError(
+                f'the model reads one hand: sides are {sides}, expected '
+                f"'right' or 'left' for each of {count} boxes"
+            )
         return sides
 
     def run(self, crops: np.ndarray) -> dict[str, np.ndarray]:
@@ -130,32 +140,42 @@ class HandRunner:
         step = self.batch or len(crops)
         parts = []
         for start in range(0, len(crops), step):
-            part = crops[start:start + step]
+            part = crops[start : start + step]
             missing = step - len(part)  # of a file with a fixed batch
             part = np.concatenate([part, np.repeat(part[-1:], missing, 0)])
             outputs = self.session.run(None, {'crops': np.ascontiguousarray(part)})
-            parts.append([value[:step - missing] for value in outputs])
-        return {name: np.concatenate(values).astype(np.float64)
-                for name, values in zip(self.names, zip(*parts))}
+            parts.append([value[: step - missing] for value in outputs])
+        return {
+            name: np.concatenate(values).astype(np.float64)
+            for name, values in zip(self.names, zip(*parts))
+        }
 
-    def affine(self, box: np.ndarray, width: int, mirrored: bool, whole: bool
-               ) -> np.ndarray:
+    def affine(
+        self, box: np.ndarray, width: int, mirrored: bool, whole: bool
+    ) -> np.ndarray:
         """(2, 3) pixels of the image, mirrored or not, to pixels of the crop."""
         crop = self.about['crop']
         centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
         if whole:  # fills the crop, whatever the padding
             extent = extent / crop['padding']
         if crop['type'] == 'HaMeRCrop':
-            return hamer_affine(centre - extent / 2, extent, self.size,
-                                width - 1 if mirrored else None, crop)
+            return hamer_affine(
+                centre - extent / 2,
+                extent,
+                self.size,
+                width - 1 if mirrored else None,
+                crop,
+            )
         if mirrored:
             centre = np.array([width - 1 - centre[0], centre[1]])
         scale = self.size / (max(extent) * crop['padding'])
         return np.column_stack(
-            [scale * np.eye(2), (self.size - 1) / 2 - scale * centre])
+            [scale * np.eye(2), (self.size - 1) / 2 - scale * centre]
+        )
 
-    def hand(self, found: dict, view: 'View', side: str, box: np.ndarray,
-             metric: bool) -> Hand:
+    def hand(
+        self, found: dict, view: 'View', side: str, box: np.ndarray, metric: bool
+    ) -> Hand:
         """One hand from the outputs of a slot."""
         wrist, camera = found['joints'][0], found['camera'].copy()
         # Of points from the wrist of the refined joints, not of the coarse ones.
@@ -163,19 +183,32 @@ class HandRunner:
         result = dict(
             vertices=view.upright(found['vertices'] - wrist),
             joints=view.upright(found['joints'] - wrist),
-            rotations=view.upright_rotations(found['rotations']), betas=found['betas'],
-            translation=view.upright(view.translation(camera)), box=box,
-            intrinsics=view.intrinsics, joints_2d=view.to_image(found['joints_ndc']),
-            vertices_2d=view.to_image(self.project(found)))
+            rotations=view.upright_rotations(found['rotations']),
+            betas=found['betas'],
+            translation=view.upright(view.translation(camera)),
+            box=box,
+            intrinsics=view.intrinsics,
+            joints_2d=view.to_image(found['joints_ndc']),
+            vertices_2d=view.to_image(self.project(found)),
+        )
         if 'coarse_vertices' in found:
             result['coarse_vertices'] = view.upright(
-                found['coarse_vertices'] - found['coarse_joints'][0])
+                found['coarse_vertices'] - found['coarse_joints'][0]
+            )
         if 'joint_covariance' in found:
-            result.update(error_bars(view.upright_covariance(
-                from_the_wrist(found['joint_covariance']))))
+            result.update(
+                error_bars(
+                    view.upright_covariance(from_the_wrist(found['joint_covariance']))
+                )
+            )
         result = {name: value.astype(np.float32) for name, value in result.items()}
-        return Hand(side=side, presence=float(found['presence']), metric=metric,
-                    faces=self.faces[side], **result)
+        return Hand(
+            side=side,
+            presence=float(found['presence']),
+            metric=metric,
+            faces=self.faces[side],
+            **result,
+        )
 
     def project(self, found: dict) -> np.ndarray:
         """(V, 2) crop NDC of the vertices, through the camera the model has."""
@@ -268,8 +301,12 @@ def hamer_affine(corner, extent, size: int, last, crop: dict) -> np.ndarray:
 def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     """(size, size, 3) uint8: the image under an affine map, bilinear, black outside."""
     inverse = np.linalg.inv(np.vstack([affine, [0, 0, 1]]))[:2]
-    place = np.stack([*np.meshgrid(np.arange(size), np.arange(size)),
-                      np.ones((size, size))], -1) @ inverse.T
+    place = (
+        np.stack(
+            [*np.meshgrid(np.arange(size), np.arange(size)), np.ones((size, size))], -1
+        )
+        @ inverse.T
+    )
     place = np.rint(2048 * place) / 2048  # as the model's own crops: exact from here
     low = np.floor(place).astype(np.int64)
     share = place - low
@@ -278,7 +315,8 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
         for below in (0, 1):
             x, y = low[..., 0] + right, low[..., 1] + below
             weight = (share[..., 0] if right else 1 - share[..., 0]) * (
-                share[..., 1] if below else 1 - share[..., 1])
+                share[..., 1] if below else 1 - share[..., 1]
+            )
             inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
             pixels = image[y.clip(0, image.shape[0] - 1), x.clip(0, image.shape[1] - 1)]
             result += (weight * inside)[..., None] * pixels
@@ -298,16 +336,21 @@ def error_bars(covariance: np.ndarray) -> dict[str, np.ndarray]:
     blocks = np.zeros((21, 3, 3))
     blocks[1:] = np.einsum('jajb->jab', covariance.reshape(20, 3, 20, 3))
     spread = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
-    return dict(joint_covariance=blocks, joint_covariance_full=covariance,
-                joint_std=1000 * spread)
+    return dict(
+        joint_covariance=blocks,
+        joint_covariance_full=covariance,
+        joint_std=1000 * spread,
+    )
 
 
 def check_image(image) -> np.ndarray:
     """Refuse what is no RGB image of bytes."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'the image is {image.dtype} {image.shape}, expected uint8 '
-                         '(H, W, 3) RGB; convert it')
+        raise ValueError(
+            f'the image is {image.dtype} {image.shape}, expected uint8 '
+            '(H, W, 3) RGB; convert it'
+        )
     return image
 
 
@@ -315,13 +358,22 @@ def check_boxes(boxes, width: int, height: int) -> np.ndarray:
     """Refuse boxes without area or outside the image."""
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
-        raise ValueError(f'boxes have shape {boxes.shape}, expected (N, 4): x0, y0, '
-                         'x1, y1 pixels')
+        raise ValueError(
+            f'boxes have shape {boxes.shape}, expected (N, 4): x0, y0, x1, y1 pixels'
+        )
     for x0, y0, x1, y1 in boxes:
-        if not (x1 > x0 and y1 > y0 and x1 > -0.5 and y1 > -0.5
-                and x0 < width - 0.5 and y0 < height - 0.5):
-            raise ValueError(f'the box {[x0, y0, x1, y1]} has no area inside the image '
-                             f'of {width}x{height} pixels')
+        if not (
+            x1 > x0
+            and y1 > y0
+            and x1 > -0.5
+            and y1 > -0.5
+            and x0 < width - 0.5
+            and y0 < height - 0.5
+        ):
+            raise ValueError(
+                f'the box {[x0, y0, x1, y1]} has no area inside the image '
+                f'of {width}x{height} pixels'
+            )
     return boxes
 
 
@@ -335,8 +387,10 @@ def check_intrinsics(given, width: int, height: int) -> np.ndarray:
         fx, fy, cx, cy = matrix
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     if matrix.shape != (3, 3) or not (np.diag(matrix) > 0).all():
-        raise ValueError(f'the camera is {np.asarray(given).tolist()}, expected a 3x3 '
-                         'matrix or fx, fy, cx, cy with fx, fy > 0')
+        raise ValueError(
+            f'the camera is {np.asarray(given).tolist()}, expected a 3x3 '
+            'matrix or fx, fy, cx, cy with fx, fy > 0'
+        )
     return matrix
 
 
@@ -358,8 +412,10 @@ def read_image(path) -> np.ndarray:
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise ValueError(f'{path}: without Pillow only .npy and .ppm can be read; pip '
-                         'install pillow, or convert it') from None
+        raise ValueError(
+            f'{path}: without Pillow only .npy and .ppm can be read; pip '
+            'install pillow, or convert it'
+        ) from None
     with Image.open(path) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
 
@@ -368,13 +424,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description='Find hands with an exported model')
     parser.add_argument('model', help='file of export_onnx.py')
     parser.add_argument('image', help='.npy, .ppm, or with Pillow any image')
-    parser.add_argument('--box', type=float, nargs=4, action='append',
-                        metavar=('X0', 'Y0', 'X1', 'Y1'), help='pixels; may be given '
-                        'several times; default: the whole image')
-    parser.add_argument('--side', choices=['right', 'left'], action='append',
-                        help='of each box, for models of one hand')
-    parser.add_argument('--K', type=float, nargs=4, metavar=('FX', 'FY', 'CX', 'CY'),
-                        help="the image's camera, pixels")
+    parser.add_argument(
+        '--box',
+        type=float,
+        nargs=4,
+        action='append',
+        metavar=('X0', 'Y0', 'X1', 'Y1'),
+        help='pixels; may be given several times; default: the whole image',
+    )
+    parser.add_argument(
+        '--side',
+        choices=['right', 'left'],
+        action='append',
+        help='of each box, for models of one hand',
+    )
+    parser.add_argument(
+        '--K',
+        type=float,
+        nargs=4,
+        metavar=('FX', 'FY', 'CX', 'CY'),
+        help="the image's camera, pixels",
+    )
     parser.add_argument('--out', type=Path, help='write all arrays to this .npz')
     args = parser.parse_args()
     try:
@@ -384,13 +454,20 @@ def main() -> None:
         sys.exit(f'error: {error}')
     for hand in hands:
         place = ' '.join(f'{value:.3f}' for value in hand.translation)
-        print(f'{hand.side:<5} presence {hand.presence:.2f}, wrist at {place} m'
-              + ('' if hand.metric else ' of an assumed camera'))
+        print(
+            f'{hand.side:<5} presence {hand.presence:.2f}, wrist at {place} m'
+            + ('' if hand.metric else ' of an assumed camera')
+        )
     if args.out:
         names = [field.name for field in fields(Hand)]
-        np.savez(args.out, **{
-            name: np.stack([getattr(hand, name) for hand in hands]) for name in names
-            if getattr(hands[0], name) is not None})
+        np.savez(
+            args.out,
+            **{
+                name: np.stack([getattr(hand, name) for hand in hands])
+                for name in names
+                if getattr(hands[0], name) is not None
+            },
+        )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Texture coordinates and vertex colours."""
+
 import numpy as np
 
 from .conventions import TIP_IDS

@@ -1,4 +1,5 @@
 """The mesh of 778 vertices: decimation, the linear operators onto it, its numbering."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Whether two free hands are the same."""
+
 import numpy as np
 
 TOLERANCE = 1e-5  # metres, radians, weights: far below anything visible

@@ -5,6 +5,7 @@ MANO-derived public files only conventions were taken: these axes, the wrist's p
 one length rounded to a millimetre, the joint order, and vertex *indices* that public
 code looks up. No data.
 """
+
 import numpy as np
 
 FINGERS = ('index', 'middle', 'pinky', 'ring', 'thumb')  # MANO joint order

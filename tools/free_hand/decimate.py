@@ -1,4 +1,5 @@
 """Edge collapse to an exact number of vertices and boundary edges."""
+
 import heapq
 
 import numpy as np

@@ -1,4 +1,5 @@
 """All steps in order: source hands to the arrays of the free hand."""
+
 import numpy as np
 
 from .appearance import dense_nails, texture_coordinates, vertex_colors

@@ -1,4 +1,5 @@
 """Synthetic poses, their principal components, and the pose corrections."""
+
 import numpy as np
 
 from .conventions import (

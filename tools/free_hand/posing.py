@@ -1,4 +1,5 @@
 """Flattening the source hands to one zero pose, and posing them from it."""
+
 from dataclasses import dataclass
 
 import numpy as np

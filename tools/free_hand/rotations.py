@@ -1,4 +1,5 @@
 """Rotations of the build, numpy, any leading dimensions unless said."""
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 

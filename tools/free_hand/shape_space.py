@@ -1,4 +1,5 @@
 """Skinning weights, shape directions and the joint regressor."""
+
 import numpy as np
 from scipy.optimize import nnls
 

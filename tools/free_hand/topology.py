@@ -1,4 +1,5 @@
 """Triangle meshes: edges, closest points, edge flips."""
+
 import numpy as np
 from scipy.spatial import cKDTree
 

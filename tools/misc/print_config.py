@@ -1,4 +1,5 @@
 """Print a config with its bases merged: python tools/misc/print_config.py CONFIG."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -15,8 +16,13 @@ from mmhand_dne.engine.runner.run_config import read_config
 def main() -> None:
     parser = argparse.ArgumentParser(description='Print a config, bases merged')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args()
     with plain_errors(building=True):
         print(read_config(args.config, args.cfg_options).pretty_text)

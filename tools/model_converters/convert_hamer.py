@@ -44,9 +44,16 @@ RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
 # Order of the 21 joints out of MANO's 16 and five tips, in every official file.
 JOINT_MAP = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
 TIPS = [744, 320, 443, 554, 671]
-MEANING = dict(D='channels', P='positions', M='hidden channels', E='decoder channels',
-               A='attention channels', F='decoder hidden channels', blocks='blocks',
-               layers='decoder layers')
+MEANING = dict(
+    D='channels',
+    P='positions',
+    M='hidden channels',
+    E='decoder channels',
+    A='attention channels',
+    F='decoder hidden channels',
+    blocks='blocks',
+    layers='decoder layers',
+)
 DISCRIMINATOR = 'discriminator.'
 NAMED = 4  # tensors of a kind that an error sentence names; all are printed above it
 
@@ -55,8 +62,11 @@ def parse_args(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', help='official checkpoint, .ckpt')
     parser.add_argument('out', help='file to write, .pth')
-    parser.add_argument('--keep-discriminator', action='store_true',
-                        help='to go on training with the adversarial prior')
+    parser.add_argument(
+        '--keep-discriminator',
+        action='store_true',
+        help='to go on training with the adversarial prior',
+    )
     return parser.parse_args(args)
 
 
@@ -100,8 +110,10 @@ def convert(
         target = target_name(name, rule)
         if keep_discriminator and name.startswith(DISCRIMINATOR):
             if name not in state:
-                raise ValueError('the checkpoint has no discriminator; convert it '
-                                 'without --keep-discriminator')
+                raise ValueError(
+                    'the checkpoint has no discriminator; convert it '
+                    'without --keep-discriminator'
+                )
             target = name
         if target is None:
             continue
@@ -117,7 +129,9 @@ def convert(
         else:
             converted[target] = value
     meta = dict(
-        variant=variant, covariance=VARIANTS[variant], sizes=sizes,
+        variant=variant,
+        covariance=VARIANTS[variant],
+        sizes=sizes,
         mmhand_dne_version=mmhand_dne.__version__,
     )
     return converted, meta
@@ -135,22 +149,33 @@ def diagnose(state: dict[str, Tensor], variant: str) -> list[str]:
     lines = []
     if variant == 'ours':
         largest = float(state[MIXING].abs().max())
-        verdict = 'never left its random start' if largest <= RANDOM_BOUND else (
-            'was changed by training')
-        lines.append(f'W: max|W| = {largest:.5f}, random start <= {RANDOM_BOUND}: W '
-                     f'{verdict}')
+        verdict = (
+            'never left its random start'
+            if largest <= RANDOM_BOUND
+            else ('was changed by training')
+        )
+        lines.append(
+            f'W: max|W| = {largest:.5f}, random start <= {RANDOM_BOUND}: W {verdict}'
+        )
     if variant != 'deterministic':
-        norms = {n: v for n, v in state.items()
-                 if n.startswith('uncertainty_head.') and '.norm.' in n}
+        norms = {
+            n: v
+            for n, v in state.items()
+            if n.startswith('uncertainty_head.') and '.norm.' in n
+        }
         kept = sum(bool((v == n.endswith('.weight')).all()) for n, v in norms.items())
         verdict = 'were never trained' if kept == len(norms) else 'were trained'
-        lines.append(f'uncertainty_head: {kept} of {len(norms)} norm weights and '
-                     f'biases are exactly 1 and 0: they {verdict}')
+        lines.append(
+            f'uncertainty_head: {kept} of {len(norms)} norm weights and '
+            f'biases are exactly 1 and 0: they {verdict}'
+        )
     for name, wanted in (('joint_map', JOINT_MAP), ('extra_joints_idxs', TIPS)):
         value = state.get(f'mano.{name}')
         if value is not None and value.tolist() != wanted:
-            lines.append(f'mano.{name} is {value.tolist()}, not {wanted}: the joints '
-                         'of this model are others than those of ours')
+            lines.append(
+                f'mano.{name} is {value.tolist()}, not {wanted}: the joints '
+                'of this model are others than those of ours'
+            )
     return lines
 
 
@@ -170,17 +195,26 @@ def report(state: dict, converted: dict, meta: dict) -> None:
     """Print what the file is and where its tensors went."""
     other = [
         f'{meta["sizes"][key]} {MEANING[key]} (official: {size})'
-        for key, size in OFFICIAL.items() if meta['sizes'][key] != size
+        for key, size in OFFICIAL.items()
+        if meta['sizes'][key] != size
     ]
-    print(f'{meta["variant"]}: {meta["covariance"]}, '
-          + ('of the official size' if not other else 'with ' + ', '.join(other)))
+    print(
+        f'{meta["variant"]}: {meta["covariance"]}, '
+        + ('of the official size' if not other else 'with ' + ', '.join(other))
+    )
     dropped = left_out(state, meta['variant'])
     if any(name.startswith(DISCRIMINATOR) for name in converted):
         del dropped[DISCRIMINATOR[:-1]]
-    print(f'{len(state)} tensors: {len(state) - sum(dropped.values())} used, '
-          + (', '.join(f'{count} of {name} left out' for name, count
-                       in sorted(dropped.items())) or 'none left out')
-          + f'; {len(converted)} written')
+    print(
+        f'{len(state)} tensors: {len(state) - sum(dropped.values())} used, '
+        + (
+            ', '.join(
+                f'{count} of {name} left out' for name, count in sorted(dropped.items())
+            )
+            or 'none left out'
+        )
+        + f'; {len(converted)} written'
+    )
     for line in diagnose(state, meta['variant']):
         print(line)
 
@@ -204,8 +238,9 @@ def main(args=None):
     args = parse_args(args)
     with plain_errors(building=True):
         if Path(args.out).suffix != '.pth':
-            raise ValueError(f'{args.out}: unknown kind of file; let the name end in '
-                             '.pth')
+            raise ValueError(
+                f'{args.out}: unknown kind of file; let the name end in .pth'
+            )
         state = read_state(args.source)
         try:
             converted, meta = convert(state, args.keep_discriminator)

@@ -94,7 +94,8 @@ def account(state: dict[str, Tensor], variant: str) -> tuple[dict, dict, Account
     sizes = _sizes(state, expected)
     groups = {_group(name) for name in state}
     missing = [
-        name for name, rule in expected.items()
+        name
+        for name, rule in expected.items()
         if name not in state and (rule.target is not None or _group(name) in groups)
     ]
     misshapen = []
@@ -153,8 +154,9 @@ def _decoder(head: str) -> list[Rule]:
         Rule(f'{source}.pos_embedding', (1, 1, 'E'), f'{target}.pos_embed'),
         *_linear(f'{source}.to_token_embedding', f'{target}.token_embed', 'E', 1),
         *_norm(f'{layer}.0.norm', f'{ours}.norm_self', 'E'),
-        Rule(f'{layer}.0.fn.to_qkv.weight', ('3A', 'E'),
-             f'{ours}.self_attn.qkv.weight'),
+        Rule(
+            f'{layer}.0.fn.to_qkv.weight', ('3A', 'E'), f'{ours}.self_attn.qkv.weight'
+        ),
         *_linear(f'{layer}.0.fn.to_out.0', f'{ours}.self_attn.proj', 'E', 'A'),
         *_norm(f'{layer}.1.norm', f'{ours}.norm_cross', 'E'),
         Rule(f'{layer}.1.fn.to_kv.weight', ('2A', 'D'), f'{ours}.cross_attn.kv.weight'),
@@ -169,11 +171,17 @@ def _decoder(head: str) -> list[Rule]:
 def _mano_head() -> list[Rule]:
     head = 'mano_head'
     table = _decoder(head)
-    for source, target, size in (('hand_pose', 'pose', 96), ('betas', 'betas', 10),
-                                 ('cam', 'cam', 3)):
+    for source, target, size in (
+        ('hand_pose', 'pose', 96),
+        ('betas', 'betas', 10),
+        ('cam', 'cam', 3),
+    ):
         table.append(Rule(f'{head}.init_{source}', (1, size), f'{head}.init_{target}'))
-    for source, target, size in (('pose', 'pose', 96), ('shape', 'shape', 10),
-                                 ('cam', 'cam', 3)):
+    for source, target, size in (
+        ('pose', 'pose', 96),
+        ('shape', 'shape', 10),
+        ('cam', 'cam', 3),
+    ):
         table += _linear(f'{head}.dec{source}', f'{head}.fc_{target}', size, 'E')
     return table
 
@@ -197,12 +205,18 @@ def _left_out(variant: str) -> list[Rule]:
     """MANO's arrays (licence), the discriminator, and buffers that nothing reads."""
     shapes = {
         'initialized': (),
-        'mano.shapedirs': (778, 3, 10), 'mano.v_template': (778, 3),
-        'mano.J_regressor': (16, 778), 'mano.posedirs': (135, 2334),
-        'mano.lbs_weights': (778, 16), 'mano.hand_components': (6, 45),
-        'mano.hand_mean': (45,), 'mano.pose_mean': (48,),
-        'mano.faces_tensor': (1538, 3), 'mano.parents': (16,),
-        'mano.extra_joints_idxs': (5,), 'mano.joint_map': (21,),
+        'mano.shapedirs': (778, 3, 10),
+        'mano.v_template': (778, 3),
+        'mano.J_regressor': (16, 778),
+        'mano.posedirs': (135, 2334),
+        'mano.lbs_weights': (778, 16),
+        'mano.hand_components': (6, 45),
+        'mano.hand_mean': (45,),
+        'mano.pose_mean': (48,),
+        'mano.faces_tensor': (1538, 3),
+        'mano.parents': (16,),
+        'mano.extra_joints_idxs': (5,),
+        'mano.joint_map': (21,),
         'mano.vertex_joint_selector.extra_joints_idxs': (5,),
         'discriminator.D_conv1.weight': (32, 9, 1, 1),
         'discriminator.D_conv1.bias': (32,),
@@ -214,9 +228,13 @@ def _left_out(variant: str) -> list[Rule]:
             shapes[f'uncertainty_head.init_{name}'] = (1, size)
     table = [Rule(name, shape, None) for name, shape in shapes.items()]
     for name, rows, columns in (
-        ('pose_out.{n}', 1, 32), ('betas_fc1', 10, 10), ('betas_fc2', 5, 10),
-        ('betas_out', 1, 5), ('D_alljoints_fc1', 1024, 480),
-        ('D_alljoints_fc2', 1024, 1024), ('D_alljoints_out', 1, 1024),
+        ('pose_out.{n}', 1, 32),
+        ('betas_fc1', 10, 10),
+        ('betas_fc2', 5, 10),
+        ('betas_out', 1, 5),
+        ('D_alljoints_fc1', 1024, 480),
+        ('D_alljoints_fc2', 1024, 1024),
+        ('D_alljoints_out', 1, 1024),
     ):
         table += _linear(f'discriminator.{name}', None, rows, columns)
     return table
@@ -241,8 +259,9 @@ def _pattern(source: str) -> str:
 
 
 def _count(state: dict, pattern: str, official: int) -> int:
-    found = [int(match[1]) for match in (re.match(pattern, name) for name in state)
-             if match]
+    found = [
+        int(match[1]) for match in (re.match(pattern, name) for name in state) if match
+    ]
     return 1 + max(found) if found else official
 
 

@@ -9,12 +9,7 @@ input_size = 128  # pixels
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='RandomMeshFlip', prob=0.5),
-    dict(
-        type='MeshCrop',
-        input_size=input_size,
-        shift=5,
-        rotation=0,
-        scale=(0.9, 1.1)),
+    dict(type='MeshCrop', input_size=input_size, shift=5, rotation=0, scale=(0.9, 1.1)),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
@@ -25,11 +20,13 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    dataset=dict(data_root=data_root, pipeline=train_pipeline))
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
-    dataset=dict(data_root=data_root, pipeline=val_pipeline))
+    dataset=dict(data_root=data_root, pipeline=val_pipeline),
+)
 test_dataloader = val_dataloader
 
 # InterHand2.6M's public protocols say nothing about rendered hands.

@@ -18,7 +18,8 @@ train_pipeline = [
         padding=padding,
         shift=10,
         rotation=90,
-        scale=(0.9, 1.1)),
+        scale=(0.9, 1.1),
+    ),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
@@ -37,7 +38,9 @@ train_dataloader = dict(
         data_root=data_root,
         split='training',
         hand_model=hand_model,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=30,
     num_workers=8,
@@ -50,7 +53,9 @@ val_dataloader = dict(
         split='evaluation',
         hand_model=hand_model,
         pipeline=val_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 
 # Official scores as freihand/xyz_al_mean3d (cm) and so on; raw scores are of the

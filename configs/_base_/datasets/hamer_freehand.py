@@ -6,11 +6,8 @@ input_size = 128  # pixels, all of which the small network reads
 # A tighter crop than HaMeR's, whose box's centre is the crop's middle: nothing here
 # starts from HaMeR's weights.
 crop = dict(
-    type='HaMeRCrop',
-    input_size=input_size,
-    padding=1.4,
-    aspect=None,
-    half_pixel=True)
+    type='HaMeRCrop', input_size=input_size, padding=1.4, aspect=None, half_pixel=True
+)
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='SelectHand'),
@@ -28,10 +25,14 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     dataset=dict(
-        dataset=dict(data_root=data_root, hand_model=pair, pipeline=train_pipeline)))
+        dataset=dict(data_root=data_root, hand_model=pair, pipeline=train_pipeline)
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
     dataset=dict(
-        dataset=dict(data_root=data_root, hand_model=pair, pipeline=val_pipeline)))
+        dataset=dict(data_root=data_root, hand_model=pair, pipeline=val_pipeline)
+    ),
+)
 test_dataloader = val_dataloader

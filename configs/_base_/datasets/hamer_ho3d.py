@@ -10,7 +10,10 @@ train_dataloader = dict(
             data_root=data_root,
             ann_file='train.txt',
             hand_model=_base_.pair,
-            pipeline=_base_.train_pipeline)))
+            pipeline=_base_.train_pipeline,
+        )
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         dataset=dict(
@@ -22,7 +25,10 @@ val_dataloader = dict(
             verts_file='evaluation_verts.json',
             hand_model=_base_.pair,
             pipeline=_base_.val_pipeline,
-            test_mode=True)))
+            test_mode=True,
+        )
+    )
+)
 test_dataloader = val_dataloader
 
 # The model's own joints (HaMeR's fingertips), as in HaMeR's evaluation.

@@ -16,14 +16,14 @@ train_pipeline = [
         shift=0.02,
         scale=0.3,
         rotation=30,
-        color=0.2),
+        color=0.2,
+    ),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='SelectHand'),
-    dict(
-        type='HaMeRCrop', input_size=input_size, padding=2.0, aspect=(192, 256)),
+    dict(type='HaMeRCrop', input_size=input_size, padding=2.0, aspect=(192, 256)),
     dict(type='PackHandInputs'),
 ]
 train_files = dict(
@@ -31,13 +31,15 @@ train_files = dict(
     ann_file='annotations/train/InterHand2.6M_train_data.json',
     camera_file='annotations/train/InterHand2.6M_train_camera.json',
     joint_file='annotations/train/InterHand2.6M_train_joint_3d.json',
-    mano_file='annotations/train/InterHand2.6M_train_MANO_NeuralAnnot.json')
+    mano_file='annotations/train/InterHand2.6M_train_MANO_NeuralAnnot.json',
+)
 test_files = dict(
     data_prefix=dict(img='images/test'),
     ann_file='annotations/test/InterHand2.6M_test_data.json',
     camera_file='annotations/test/InterHand2.6M_test_camera.json',
     joint_file='annotations/test/InterHand2.6M_test_joint_3d.json',
-    mano_file='annotations/test/InterHand2.6M_test_MANO_NeuralAnnot.json')
+    mano_file='annotations/test/InterHand2.6M_test_MANO_NeuralAnnot.json',
+)
 pair = dict(type='HandPair', source='free', tips='smplx')
 
 train_dataloader = dict(
@@ -52,7 +54,10 @@ train_dataloader = dict(
             data_root=data_root,
             hand_model=pair,
             pipeline=train_pipeline,
-            **train_files)))
+            **train_files,
+        ),
+    ),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=8,
@@ -67,7 +72,10 @@ val_dataloader = dict(
             hand_model=pair,
             pipeline=val_pipeline,
             test_mode=True,
-            **test_files)))
+            **test_files,
+        ),
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = [dict(type='HandMeshMetric')]

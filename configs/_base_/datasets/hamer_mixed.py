@@ -18,7 +18,9 @@ train_dataloader = dict(
                     data_root='data/freihand_v2/',
                     split='training',
                     hand_model=_base_.pair,
-                    pipeline=_base_.train_pipeline)),
+                    pipeline=_base_.train_pipeline,
+                ),
+            ),
             dict(
                 type='SingleHandDataset',
                 dataset=dict(
@@ -26,5 +28,9 @@ train_dataloader = dict(
                     data_root='data/HO3D_v3/',
                     ann_file='train.txt',
                     hand_model=_base_.pair,
-                    pipeline=_base_.train_pipeline)),
-        ]))
+                    pipeline=_base_.train_pipeline,
+                ),
+            ),
+        ],
+    )
+)

@@ -16,7 +16,8 @@ train_pipeline = [
         padding=padding,
         shift=10,
         rotation=90,
-        scale=(0.9, 1.1)),
+        scale=(0.9, 1.1),
+    ),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
@@ -36,7 +37,9 @@ train_dataloader = dict(
         data_prefix=dict(img='train'),
         ann_file='train.txt',
         hand_model=hand_model,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=30,
     num_workers=8,
@@ -52,7 +55,9 @@ val_dataloader = dict(
         verts_file='evaluation_verts.json',
         hand_model=hand_model,
         pipeline=val_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 
 # Official scores as ho3d/xyz_procrustes_al_mean3d (cm) and so on; the hand is put on

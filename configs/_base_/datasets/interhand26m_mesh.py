@@ -12,11 +12,8 @@ train_pipeline = [
     dict(type='RandomMeshFlip', prob=0.5),
     # DNE Sec. 4.1; Gaussian noise is added on the training device.
     dict(
-        type='MeshCrop',
-        input_size=input_size,
-        shift=10,
-        rotation=90,
-        scale=(0.9, 1.1)),
+        type='MeshCrop', input_size=input_size, shift=10, rotation=90, scale=(0.9, 1.1)
+    ),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
@@ -39,7 +36,9 @@ train_dataloader = dict(
         joint_file='annotations/train/InterHand2.6M_train_joint_3d.json',
         mano_file='annotations/train/InterHand2.6M_train_MANO_NeuralAnnot.json',
         hand_model=hand_model,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=30,
     num_workers=8,
@@ -56,14 +55,15 @@ val_dataloader = dict(
         mano_file='annotations/test/InterHand2.6M_test_MANO_NeuralAnnot.json',
         hand_model=hand_model,
         pipeline=val_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 
 # Two public protocols, never comparable with each other, beside the paper's numbers:
 # wrist/ (InterWild: wrist root, unscaled; its tables are of the human-annotated images)
 # and mcp_scaled/ (IntagHand: two-hand images, middle knuckle, true bone length).
 val_evaluator = dict(
-    type='HandMeshMetric',
-    protocols=['wrist', 'mcp_scaled'],
-    hand_model=hand_model)
+    type='HandMeshMetric', protocols=['wrist', 'mcp_scaled'], hand_model=hand_model
+)
 test_evaluator = val_evaluator

@@ -17,7 +17,8 @@ right_hand_pipeline = [
         padding=1.5,
         shift=10,
         rotation=90,
-        scale=(0.9, 1.1)),
+        scale=(0.9, 1.1),
+    ),
     dict(type='PackHandInputs'),
 ]
 train_dataloader = dict(
@@ -32,11 +33,15 @@ train_dataloader = dict(
                 data_root='data/freihand_v2/',
                 split='training',
                 hand_model=hand_model,
-                pipeline=right_hand_pipeline),
+                pipeline=right_hand_pipeline,
+            ),
             dict(
                 type='HO3DMeshDataset',
                 data_root='data/HO3D_v3/',
                 ann_file='train.txt',
                 hand_model=hand_model,
-                pipeline=right_hand_pipeline),
-        ]))
+                pipeline=right_hand_pipeline,
+            ),
+        ],
+    )
+)

@@ -27,9 +27,8 @@ dne = dict(
 )
 norm_cfg = dict(type='BN')
 mesh_terms = dict(
-    lambda_3d=dne['lambda_3D'],
-    lambda_2d=dne['lambda_2D'],
-    lambda_joint=dne['lambda_J'])
+    lambda_3d=dne['lambda_3D'], lambda_2d=dne['lambda_2D'], lambda_joint=dne['lambda_J']
+)
 
 model = dict(
     type='HandMeshEstimator',
@@ -39,8 +38,8 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        batch_augments=[
-            dict(type='BatchGaussianNoise', std=dne['image_noise'])]),
+        batch_augments=[dict(type='BatchGaussianNoise', std=dne['image_noise'])],
+    ),
     backbone=dict(
         type='ResNet',
         depth=50,
@@ -48,12 +47,15 @@ model = dict(
         norm_cfg=norm_cfg,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth')),
+            checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth',
+        ),
+    ),
     neck=dict(
         type='FinestFPN',
         in_channels=[256, 512, 1024, 2048],
         out_channels=dne['C'],
-        norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
     aux_head=dict(
         type='AuxMapHead',
         in_channels=dne['C'],
@@ -65,7 +67,9 @@ model = dict(
             lambda_2=dne['lambda_2'],
             lambda_3=dne['lambda_3'],
             lambda_4=dne['lambda_4'],
-            lambda_5=dne['lambda_5'])),
+            lambda_5=dne['lambda_5'],
+        ),
+    ),
     mano_head=dict(
         type='MANOMapHead',
         in_channels=dne['C'],
@@ -73,7 +77,8 @@ model = dict(
         lambda_theta=dne['lambda_theta'],
         lambda_beta=dne['lambda_beta'],
         lambda_presence=dne['lambda_presence'],
-        mesh_terms=mesh_terms),
+        mesh_terms=mesh_terms,
+    ),
     refine_head=dict(
         type='DNEHead',
         in_channels=dne['C'],
@@ -88,5 +93,7 @@ model = dict(
         estimator=dict(type='NoiseMLP'),
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r'],
-        mesh_terms=mesh_terms),
-    test_cfg=dict(flip_test=False, output_maps=False))
+        mesh_terms=mesh_terms,
+    ),
+    test_cfg=dict(flip_test=False, output_maps=False),
+)

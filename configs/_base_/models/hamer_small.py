@@ -12,7 +12,8 @@ decoder = dict(
     num_heads=4,
     head_dims=32,
     ffn_dims=128,
-    coordinates=True)  # convolutions do not tell where a cell is
+    coordinates=True,
+)  # convolutions do not tell where a cell is
 norm_cfg = dict(type='GN', num_groups=16)
 
 model = dict(
@@ -25,12 +26,15 @@ model = dict(
         base_channels=16,
         strides=(1, 2, 2, 1),  # 8x8 cells of 16 pixels
         zero_init_residual=False,  # from scratch: a silent branch learns late
-        out_indices=(3, ),
-        norm_cfg=norm_cfg),
+        out_indices=(3,),
+        norm_cfg=norm_cfg,
+    ),
     mano_head=dict(
         in_channels=context_channels,
         decoder=decoder,
         focal=2500.0,  # 5000 at 256 pixels
         image_size=128,
         # Trained from nothing, not fine-tuned: the image must place the hand early.
-        loss=dict(lambda_3d=1.0, lambda_2d=0.5, lambda_orient=0.3, lambda_pose=0.02)))
+        loss=dict(lambda_3d=1.0, lambda_2d=0.5, lambda_orient=0.3, lambda_pose=0.02),
+    ),
+)

@@ -1,8 +1,7 @@
 # HaMeR (CVPR 2024) at full size: ViT-H/16, a decoder of six layers, MANO. One hand a
 # sample, turned into a right one. The joints are those its weights were trained for.
 # hand_model.source needs MANO's file for official weights; 'free' only resembles it.
-hand_model = dict(
-    type='SingleHand', source='free', tips='smplx', joints='kinematic')
+hand_model = dict(type='SingleHand', source='free', tips='smplx', joints='kinematic')
 token_channels = 1024
 # Also what an uncertainty_head with a decoder of its own takes, as in the second paper.
 decoder = dict(
@@ -11,7 +10,8 @@ decoder = dict(
     depth=6,
     num_heads=8,
     head_dims=64,
-    ffn_dims=1024)
+    ffn_dims=1024,
+)
 
 model = dict(
     type='HandMeshEstimator',
@@ -20,13 +20,15 @@ model = dict(
         type='HandDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
+        bgr_to_rgb=True,
+    ),
     backbone=dict(
         type='HaMeRViT',
         img_size=(256, 192),
         crop_columns=32,  # of the 256x256 crop, on each side
         drop_path_rate=0.55,
-        with_cp=False),  # True where the memory is short
+        with_cp=False,
+    ),  # True where the memory is short
     mano_head=dict(
         type='MANODecoderHead',
         in_channels=1280,
@@ -39,5 +41,8 @@ model = dict(
             lambda_2d=0.01,
             lambda_orient=1e-3,
             lambda_pose=1e-3,
-            lambda_betas=5e-4)),
-    test_cfg=dict(flip_test=False, output_maps=False))
+            lambda_betas=5e-4,
+        ),
+    ),
+    test_cfg=dict(flip_test=False, output_maps=False),
+)

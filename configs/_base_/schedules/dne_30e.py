@@ -9,7 +9,8 @@ optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=1e-3),
     # The paper clips nothing that it tells of [decided: a bound well above the norms
     # of an undisturbed training].
-    clip_grad=dict(max_norm=20.0, norm_type=2))
+    clip_grad=dict(max_norm=20.0, norm_type=2),
+)
 
 # MMEngine counts end=11 for 10 halvings: epochs 1..11 run at 1e-3 / 2**(epoch - 1), and
 # from then on at 1e-3 / 2**10 = 9.8e-7, the floor of 1e-6 to its one printed digit.

@@ -2,12 +2,12 @@
 # 275 000 batches from HaMeR's weights, without schedule or clipping. An epoch of
 # InterHand2.6M's hands has some 30 000 batches, so 9 epochs are of that length.
 max_epochs = 9
-train_cfg = dict(
-    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-6, weight_decay=1e-4))
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-6, weight_decay=1e-4)
+)
 param_scheduler = [
     dict(type='ConstantLR', factor=1.0, begin=0, end=max_epochs, by_epoch=True),
 ]

@@ -1,7 +1,8 @@
 # Two CPU cores, from nothing.
 max_epochs = 20
 train_cfg = dict(
-    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs
+)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
@@ -15,8 +16,10 @@ optim_wrapper = dict(
         custom_keys={
             'uncertainty_head': dict(lr_mult=5.0),
             'uncertainty_head.covariance.lower_upper': dict(lr_mult=20.0),
-        }),
-    clip_grad=dict(max_norm=100.0, norm_type=2))
+        }
+    ),
+    clip_grad=dict(max_norm=100.0, norm_type=2),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
@@ -24,5 +27,6 @@ param_scheduler = [
         begin=0,
         end=max_epochs,
         by_epoch=True,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]

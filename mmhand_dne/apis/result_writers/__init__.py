@@ -5,6 +5,7 @@ and pkl-smplx keep camera axes (x right, y down, z forward). OBJ, PLY and GLB ho
 scene as viewers want it: x right, y up, z backward (the camera looks along -z), that is
 (x, -y, -z), with each hand where its ``translation`` puts it.
 """
+
 from pathlib import Path
 from typing import Sequence, Union
 
@@ -22,8 +23,13 @@ __all__ = ['FORMATS', 'check_formats', 'read_json', 'result_files', 'write']
 
 # Each gives the endings and contents of the files about one result.
 FORMATS = {
-    'json': json_files, 'npz': npz_files, 'obj': obj_files, 'ply': ply_files,
-    'glb': glb_files, 'pkl-smplx': smplx_files}
+    'json': json_files,
+    'npz': npz_files,
+    'obj': obj_files,
+    'ply': ply_files,
+    'glb': glb_files,
+    'pkl-smplx': smplx_files,
+}
 
 
 def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
@@ -34,13 +40,18 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise ValueError(f'unknown format {unknown[0]!r}; choose from '
-                         f'{", ".join(FORMATS)}')
+        raise ValueError(
+            f'unknown format {unknown[0]!r}; choose from {", ".join(FORMATS)}'
+        )
     return tuple(dict.fromkeys(formats))
 
 
-def write(result: ImageResult, folder: Union[str, Path],
-          formats: Sequence[str] = ('json',), name: str = '') -> list[Path]:
+def write(
+    result: ImageResult,
+    folder: Union[str, Path],
+    formats: Sequence[str] = ('json',),
+    name: str = '',
+) -> list[Path]:
     """Write a result in some formats; a file appears whole or not at all.
 
     A picture without hands has a JSON and an NPZ file, and no mesh.
@@ -55,12 +66,17 @@ def write(result: ImageResult, folder: Union[str, Path],
     """
     name = name or Path(result.source).stem
     files = result_files(result, formats, name)
-    return [write_whole(Path(folder) / file, content)
-            for file, content in files.items()]
+    return [
+        write_whole(Path(folder) / file, content) for file, content in files.items()
+    ]
 
 
-def result_files(result: ImageResult, formats: Sequence[str], name: str
-                 ) -> dict[str, bytes]:
+def result_files(
+    result: ImageResult, formats: Sequence[str], name: str
+) -> dict[str, bytes]:
     """The files that :func:`write` would write, by name."""
-    return {f'{name}{ending}': content for kind in check_formats(formats)
-            for ending, content in FORMATS[kind](result)}
+    return {
+        f'{name}{ending}': content
+        for kind in check_formats(formats)
+        for ending, content in FORMATS[kind](result)
+    }

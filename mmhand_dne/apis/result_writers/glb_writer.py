@@ -4,6 +4,7 @@ A node stands where its wrist is (``translation``), its mesh is relative to that
 are glTF's: x right, y up, z backward, metres. A node's ``extras`` hold the side and the
 presence.
 """
+
 import json
 import struct
 
@@ -27,27 +28,48 @@ def glb_files(result: ImageResult) -> list[tuple[str, bytes]]:
     if not scene:
         return []
     tree = dict(
-        asset=dict(version='2.0', generator='mmhand_dne'), scene=0,
-        scenes=[dict(name='hands', nodes=list(range(len(scene))))], nodes=[],
-        meshes=[], materials=[], accessors=[], bufferViews=[], buffers=[])
+        asset=dict(version='2.0', generator='mmhand_dne'),
+        scene=0,
+        scenes=[dict(name='hands', nodes=list(range(len(scene))))],
+        nodes=[],
+        meshes=[],
+        materials=[],
+        accessors=[],
+        bufferViews=[],
+        buffers=[],
+    )
     binary = bytearray()
     for number, (shape, hand) in enumerate(zip(scene, result.hands)):
-        tree['nodes'].append(dict(
-            name=shape.name, mesh=number,
-            translation=[float(value) for value in shape.place],
-            extras=dict(side=hand.side, presence=round(float(hand.presence), 4),
-                        metric=bool(hand.metric))))
+        tree['nodes'].append(
+            dict(
+                name=shape.name,
+                mesh=number,
+                translation=[float(value) for value in shape.place],
+                extras=dict(
+                    side=hand.side,
+                    presence=round(float(hand.presence), 4),
+                    metric=bool(hand.metric),
+                ),
+            )
+        )
         tree['materials'].append(_material(shape))
-        tree['meshes'].append(dict(
-            name=shape.name, primitives=[_primitive(shape, number, tree, binary)]))
+        tree['meshes'].append(
+            dict(name=shape.name, primitives=[_primitive(shape, number, tree, binary)])
+        )
     tree['buffers'].append(dict(byteLength=len(binary)))
     return [('.glb', _container(tree, bytes(binary)))]
 
 
 def _material(shape: SceneHand) -> dict:
     linear = [_linear(value / 255) for value in shape.color]
-    return dict(name=f'{shape.name}_skin', pbrMetallicRoughness=dict(
-        baseColorFactor=[*linear, 1.0], metallicFactor=0.0, roughnessFactor=ROUGHNESS))
+    return dict(
+        name=f'{shape.name}_skin',
+        pbrMetallicRoughness=dict(
+            baseColorFactor=[*linear, 1.0],
+            metallicFactor=0.0,
+            roughnessFactor=ROUGHNESS,
+        ),
+    )
 
 
 def _linear(value: float) -> float:
@@ -58,16 +80,23 @@ def _linear(value: float) -> float:
 def _primitive(shape: SceneHand, material: int, tree: dict, binary: bytearray) -> dict:
     points = shape.vertices.astype('<f4')
     bounds = dict(min=points.min(0).tolist(), max=points.max(0).tolist())
-    kind, code = (('<u2', UNSIGNED_SHORT) if len(points) <= MOST_SHORT + 1 else
-                  ('<u4', UNSIGNED_INT))
+    kind, code = (
+        ('<u2', UNSIGNED_SHORT)
+        if len(points) <= MOST_SHORT + 1
+        else ('<u4', UNSIGNED_INT)
+    )
     indices = shape.faces.astype(kind).ravel()
     return dict(
         attributes=dict(
             POSITION=_accessor(points, FLOAT, 'VEC3', VERTICES, tree, binary, bounds),
-            NORMAL=_accessor(_unit(shape.normals), FLOAT, 'VEC3', VERTICES, tree,
-                             binary)),
+            NORMAL=_accessor(
+                _unit(shape.normals), FLOAT, 'VEC3', VERTICES, tree, binary
+            ),
+        ),
         indices=_accessor(indices, code, 'SCALAR', INDICES, tree, binary),
-        material=material, mode=TRIANGLES)
+        material=material,
+        mode=TRIANGLES,
+    )
 
 
 def _unit(normals: np.ndarray) -> np.ndarray:
@@ -77,22 +106,38 @@ def _unit(normals: np.ndarray) -> np.ndarray:
     return normals.astype('<f4')
 
 
-def _accessor(array: np.ndarray, code: int, kind: str, target: int, tree: dict,
-              binary: bytearray, bounds: dict | None = None) -> int:
+def _accessor(
+    array: np.ndarray,
+    code: int,
+    kind: str,
+    target: int,
+    tree: dict,
+    binary: bytearray,
+    bounds: dict | None = None,
+) -> int:
     """Append an array to the buffer, aligned to 4 bytes; index of its accessor."""
     content = array.tobytes()
-    tree['bufferViews'].append(dict(
-        buffer=0, byteOffset=len(binary), byteLength=len(content), target=target))
+    tree['bufferViews'].append(
+        dict(buffer=0, byteOffset=len(binary), byteLength=len(content), target=target)
+    )
     binary += content + b'\0' * (-len(content) % 4)
-    tree['accessors'].append(dict(
-        bufferView=len(tree['bufferViews']) - 1, componentType=code, count=len(array),
-        type=kind, **(bounds or {})))
+    tree['accessors'].append(
+        dict(
+            bufferView=len(tree['bufferViews']) - 1,
+            componentType=code,
+            count=len(array),
+            type=kind,
+            **(bounds or {}),
+        )
+    )
     return len(tree['accessors']) - 1
 
 
 def _container(tree: dict, binary: bytes) -> bytes:
     text = json.dumps(tree, allow_nan=False, separators=(',', ':')).encode()
     text += b' ' * (-len(text) % 4)
-    chunks = b''.join(struct.pack('<I4s', len(content), kind) + content
-                      for kind, content in ((JSON_CHUNK, text), (BINARY_CHUNK, binary)))
+    chunks = b''.join(
+        struct.pack('<I4s', len(content), kind) + content
+        for kind, content in ((JSON_CHUNK, text), (BINARY_CHUNK, binary))
+    )
     return struct.pack('<4sII', MAGIC, 2, 12 + len(chunks)) + chunks

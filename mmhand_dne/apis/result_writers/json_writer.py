@@ -13,6 +13,7 @@ back unchanged. Auxiliary maps are not in it (see NPZ). A reader of version 1 mu
 ignore fields that it does not know; a change of a known field's meaning raises the
 version.
 """
+
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -35,10 +36,15 @@ def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
 def as_plain(result: ImageResult) -> dict[str, Any]:
     """A result as lists, numbers and text."""
     return dict(
-        schema=SCHEMA, version=VERSION, source=result.source, index=result.index,
-        size=list(result.size), problem=result.problem,
+        schema=SCHEMA,
+        version=VERSION,
+        source=result.source,
+        index=result.index,
+        size=list(result.size),
+        problem=result.problem,
         track_ids=list(result.track_ids),
-        hands=[_plain_record(hand) for hand in result.hands])
+        hands=[_plain_record(hand) for hand in result.hands],
+    )
 
 
 def read_json(path: Union[str, Path]) -> ImageResult:
@@ -55,16 +61,24 @@ def read_json(path: Union[str, Path]) -> ImageResult:
     schema = found.get('schema') if isinstance(found, dict) else None
     if schema != SCHEMA or found.get('version') != VERSION:
         version = found.get('version') if schema else None
-        raise ValueError(f'{path}: holds schema {schema!r}, version {version!r}; '
-                         f'expected {SCHEMA!r}, version {VERSION}')
+        raise ValueError(
+            f'{path}: holds schema {schema!r}, version {version!r}; '
+            f'expected {SCHEMA!r}, version {VERSION}'
+        )
     try:
         hands = tuple(_hand(entry) for entry in found['hands'])
         return ImageResult(
-            found['source'], found['index'], tuple(found['size']), hands,
-            found['problem'], track_ids=tuple(found['track_ids']))
+            found['source'],
+            found['index'],
+            tuple(found['size']),
+            hands,
+            found['problem'],
+            track_ids=tuple(found['track_ids']),
+        )
     except KeyError as error:
-        raise ValueError(f'{path}: the field {error} is missing; write the file '
-                         'again') from error
+        raise ValueError(
+            f'{path}: the field {error} is missing; write the file again'
+        ) from error
 
 
 def _plain_record(record) -> dict[str, Any]:
@@ -85,10 +99,12 @@ def _nested(array: np.ndarray) -> list:
     """Nested lists of numbers with nine digits, None where not finite."""
     if array.dtype.kind != 'f':
         return array.tolist()
-    flat = [float(f'{value:.9g}') if np.isfinite(value) else None
-            for value in array.ravel().tolist()]
+    flat = [
+        float(f'{value:.9g}') if np.isfinite(value) else None
+        for value in array.ravel().tolist()
+    ]
     for length in array.shape[:0:-1]:
-        flat = [flat[i:i + length] for i in range(0, len(flat), length)]
+        flat = [flat[i : i + length] for i in range(0, len(flat), length)]
     return flat
 
 
@@ -102,8 +118,11 @@ def _hand(entry: dict) -> HandResult:
         value = entry[field.name]
         if field.name == 'mano':
             value = ManoParameters(
-                **{part.name: _array(value[part.name])
-                   for part in fields(ManoParameters)})
+                **{
+                    part.name: _array(value[part.name])
+                    for part in fields(ManoParameters)
+                }
+            )
         elif isinstance(value, list):
             value = _array(value, np.int64 if field.name in INTEGERS else np.float32)
         values[field.name] = value

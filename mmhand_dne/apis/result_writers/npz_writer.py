@@ -7,6 +7,7 @@ and frames of :class:`HandResult`; MANO's parameters as ``mano_global_orient`` (
 where auxiliary maps were asked for. What a model does not give is absent. Read it with
 ``numpy.load(path)``: nothing in it is pickled.
 """
+
 import io
 from dataclasses import fields
 
@@ -18,10 +19,13 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 def npz_files(result: ImageResult) -> list[tuple[str, bytes]]:
     """One file, for pictures without hands too."""
     arrays = dict(
-        source=np.array(result.source), index=np.array(result.index),
-        size=np.array(result.size), problem=np.array(result.problem),
+        source=np.array(result.source),
+        index=np.array(result.index),
+        size=np.array(result.size),
+        problem=np.array(result.problem),
         track_ids=np.array(result.track_ids, np.int64),
-        side=np.array([hand.side for hand in result.hands], 'U5'))
+        side=np.array([hand.side for hand in result.hands], 'U5'),
+    )
     if result.hands:
         arrays.update(_stacked(result.hands))
     for name, value in (result.maps or {}).items():
@@ -40,5 +44,6 @@ def _stacked(hands: tuple[HandResult, ...]) -> dict[str, np.ndarray]:
         arrays[field.name] = np.stack(values)
     for part in fields(hands[0].mano):
         arrays[f'mano_{part.name}'] = np.stack(
-            [getattr(hand.mano, part.name) for hand in hands])
+            [getattr(hand.mano, part.name) for hand in hands]
+        )
     return arrays

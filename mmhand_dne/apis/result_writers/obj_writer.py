@@ -1,4 +1,5 @@
 """Results as Wavefront OBJ: one object a hand, normals, colours beside the vertices."""
+
 import numpy as np
 
 from mmhand_dne.structures.hand_result import ImageResult
@@ -19,8 +20,10 @@ def obj_files(result: ImageResult) -> list[tuple[str, bytes]]:
     for hand in scene:
         lines.append(f'o {hand.name}\n')
         tint = ' '.join(f'{value / 255:.4f}' for value in hand.color)
-        lines += [f'v {x:.8g} {y:.8g} {z:.8g} {tint}\n'
-                  for x, y, z in hand.vertices + hand.place]
+        lines += [
+            f'v {x:.8g} {y:.8g} {z:.8g} {tint}\n'
+            for x, y, z in hand.vertices + hand.place
+        ]
         lines += [f'vn {x:.5f} {y:.5f} {z:.5f}\n' for x, y, z in hand.normals]
         for face in np.asarray(hand.faces) + first:
             lines.append('f ' + ' '.join(f'{i}//{i}' for i in face) + '\n')

@@ -1,4 +1,5 @@
 """The hands of a picture as named meshes in a viewer's axes."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -41,11 +42,17 @@ def scene_of(result: ImageResult) -> list[SceneHand]:
         number = count[hand.side] = count.get(hand.side, 0) + 1
         vertices = hand.vertices.astype(np.float64) * TO_VIEWER
         normals = vertex_normals(
-            torch.from_numpy(vertices), torch.from_numpy(np.asarray(hand.faces)))
+            torch.from_numpy(vertices), torch.from_numpy(np.asarray(hand.faces))
+        )
         place = hand.translation.astype(np.float64) * TO_VIEWER
-        scene.append(SceneHand(
-            f'{hand.side}_hand' + (f'_{number}' if number > 1 else ''), vertices,
-            normals.numpy(), np.asarray(hand.faces),
-            place if np.isfinite(place).all() else np.zeros(3),
-            HAND_COLORS[SIDES.index(hand.side)]))
+        scene.append(
+            SceneHand(
+                f'{hand.side}_hand' + (f'_{number}' if number > 1 else ''),
+                vertices,
+                normals.numpy(),
+                np.asarray(hand.faces),
+                place if np.isfinite(place).all() else np.zeros(3),
+                HAND_COLORS[SIDES.index(hand.side)],
+            )
+        )
     return scene

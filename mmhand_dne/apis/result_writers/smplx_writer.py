@@ -15,6 +15,7 @@ gives the regressed mesh in camera metres (x right, y down, z forward). ``betas`
 MANO's; SMPL-X's are a body's. This package only writes such files and never reads one:
 unpickling executes what a file asks for, so load only files that you wrote.
 """
+
 import pickle
 
 import numpy as np
@@ -32,9 +33,11 @@ def smplx_files(result: ImageResult) -> list[tuple[str, bytes]]:
     for hand, shape in zip(result.hands, scene_of(result)):
         arrays = {
             name: np.asarray(getattr(hand.mano, name), np.float32)[None].copy()
-            for name in ('global_orient', 'hand_pose', 'betas', 'transl')}
+            for name in ('global_orient', 'hand_pose', 'betas', 'transl')
+        }
         arrays[f'{hand.side}_hand_pose'] = arrays['hand_pose']
         arrays.update(is_rhand=hand.side == 'right', flat_hand_mean=True, use_pca=False)
-        files.append((f'_{shape.name}.smplx.pkl',
-                      pickle.dumps(arrays, protocol=PROTOCOL)))
+        files.append(
+            (f'_{shape.name}.smplx.pkl', pickle.dumps(arrays, protocol=PROTOCOL))
+        )
     return files

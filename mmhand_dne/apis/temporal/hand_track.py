@@ -1,4 +1,5 @@
 """All frames of one hand as arrays, smoothed, and back as typed results."""
+
 from dataclasses import replace
 from typing import Callable, NamedTuple, Optional
 
@@ -60,9 +61,7 @@ class HandTrack(NamedTuple):
         return cls(hands, np.isin(np.arange(first, last + 1), numbers))
 
 
-def smooth_track(
-    track: HandTrack, smoother: Callable, hand_model
-) -> list[HandResult]:
+def smooth_track(track: HandTrack, smoother: Callable, hand_model) -> list[HandResult]:
     """The hands of a track with one shape and smooth joints, pose, camera, mesh.
 
     The joints are smoothed with their covariance as noise; then the pose, smoothed in
@@ -94,14 +93,26 @@ def smooth_track(
     flat = smoother(joints[:, 1:].reshape(len(joints), -1), seen, 'points', noise)
     targets[:, 1:] = flat.reshape(len(joints), -1, 3)
     tangents = smoother(tangents, seen, 'turns')
-    tangents = fit_pose(tangents, centres, targets - residual[:, :JOINTS],
-                        lambda turns: pose(turns, shape))
+    tangents = fit_pose(
+        tangents,
+        centres,
+        targets - residual[:, :JOINTS],
+        lambda turns: pose(turns, shape),
+    )
     rotations = rotations_at(centres, tangents)
     posed = pose(rotations, shape)
-    views = views_of(points, np.concatenate(
-        [stacked(hands, 'joints_2d'), stacked(hands, 'vertices_2d')], 1))
-    return _results(hands, (raw, posed), rotations, shape, _points(posed) + residual,
-                    (views, smooth_views(views, seen, smoother)))
+    views = views_of(
+        points,
+        np.concatenate([stacked(hands, 'joints_2d'), stacked(hands, 'vertices_2d')], 1),
+    )
+    return _results(
+        hands,
+        (raw, posed),
+        rotations,
+        shape,
+        _points(posed) + residual,
+        (views, smooth_views(views, seen, smoother)),
+    )
 
 
 def joint_noise(hands: list[HandResult]) -> Optional[np.ndarray]:
@@ -158,42 +169,67 @@ def _points(posed: Posed) -> np.ndarray:
 
 
 def _rotations(hands: list[HandResult]) -> np.ndarray:
-    vectors = np.stack([
-        np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
-        for hand in hands]).astype(np.float64)
+    vectors = np.stack(
+        [
+            np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
+            for hand in hands
+        ]
+    ).astype(np.float64)
     return matrix_from_axis_angle(torch.from_numpy(vectors.reshape(-1, 16, 3))).numpy()
 
 
-def _results(hands, posed: tuple[Posed, Posed], rotations: np.ndarray,
-             shape: np.ndarray, points: np.ndarray, views: tuple[Views, Views]
-             ) -> list[HandResult]:
+def _results(
+    hands,
+    posed: tuple[Posed, Posed],
+    rotations: np.ndarray,
+    shape: np.ndarray,
+    points: np.ndarray,
+    views: tuple[Views, Views],
+) -> list[HandResult]:
     """Typed results of smoothed arrays; what is seen moves with its points."""
     before, after = views
     points = points - points[:, :1]  # the wrist stays the origin
     pixels = {}
-    changes = dict(joints_2d=('joints', points[:, :JOINTS]),
-                   vertices_2d=('vertices', points[:, JOINTS:]))
+    changes = dict(
+        joints_2d=('joints', points[:, :JOINTS]),
+        vertices_2d=('vertices', points[:, JOINTS:]),
+    )
     if hands[0].coarse_vertices is not None:
         changes['coarse_vertices_2d'] = ('coarse_vertices', posed[1].vertices)
     for name, (field, moved) in changes.items():
         pixels[name] = moved_pixels(
-            stacked(hands, name), (before, stacked(hands, field)), (after, moved))
+            stacked(hands, name), (before, stacked(hands, field)), (after, moved)
+        )
     vectors = axis_angle_from_matrix(torch.from_numpy(rotations)).numpy()
     found = []
     for t, hand in enumerate(hands):
         new = moved_camera(hand, one_frame(before, t), one_frame(after, t))
-        transl = (hand.mano.transl + new.translation - hand.translation
-                  + posed[0].root[t] - posed[1].root[t])
+        transl = (
+            hand.mano.transl
+            + new.translation
+            - hand.translation
+            + posed[0].root[t]
+            - posed[1].root[t]
+        )
         mano = replace(
-            hand.mano, global_orient=_single(vectors[t, 0]),
-            hand_pose=_single(vectors[t, 1:].ravel()), betas=_single(shape),
-            transl=_single(transl))
+            hand.mano,
+            global_orient=_single(vectors[t, 0]),
+            hand_pose=_single(vectors[t, 1:].ravel()),
+            betas=_single(shape),
+            transl=_single(transl),
+        )
         fields = {name: _single(value[t]) for name, value in pixels.items()}
         if 'coarse_vertices_2d' in fields:
             fields['coarse_vertices'] = _single(posed[1].vertices[t])
-        found.append(replace(
-            new, mano=mano, joints=_single(points[t, :JOINTS]),
-            vertices=_single(points[t, JOINTS:]), **fields))
+        found.append(
+            replace(
+                new,
+                mano=mano,
+                joints=_single(points[t, :JOINTS]),
+                vertices=_single(points[t, JOINTS:]),
+                **fields,
+            )
+        )
     return found
 
 

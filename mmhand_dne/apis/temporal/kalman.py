@@ -4,6 +4,7 @@ Letters: T frames, G series, k coordinates of a series that are measured togethe
 derivatives kept of each (position, velocity, ...). A state is (n, k), its covariance
 (n k, n k) in that order. Time is counted in frames. Everything is float64.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -86,10 +87,9 @@ def kalman_filter(
         surprise, log_det = np.zeros(groups), np.zeros(len(covariance))
         if seen[t]:
             mean, covariance, surprise, log_det = _update(
-                mean, covariance, measured[t], noise[t])
-        for rows, value in zip(
-            found, (*before, mean, covariance, surprise, log_det)
-        ):
+                mean, covariance, measured[t], noise[t]
+            )
+        for rows, value in zip(found, (*before, mean, covariance, surprise, log_det)):
             rows.append(value)
     return Filtered(*(np.stack(rows) for rows in found))
 
@@ -137,11 +137,9 @@ def _update(mean, covariance, measured, noise):
     groups, order, width = mean.shape
     shared = covariance[:, :, :width]  # (G, n k, k)
     innovation = covariance[:, :width, :width] + noise
-    gain = np.swapaxes(
-        np.linalg.solve(innovation, np.swapaxes(shared, -1, -2)), -1, -2)
+    gain = np.swapaxes(np.linalg.solve(innovation, np.swapaxes(shared, -1, -2)), -1, -2)
     gap = (measured - mean[:, 0])[..., None]
-    whitened = np.linalg.solve(
-        np.broadcast_to(innovation, (groups, width, width)), gap)
+    whitened = np.linalg.solve(np.broadcast_to(innovation, (groups, width, width)), gap)
     after = mean + (gain @ gap).reshape(groups, order, width)
     left = covariance - gain @ np.swapaxes(shared, -1, -2)
     left = (left + np.swapaxes(left, -1, -2)) / 2  # rounding would make it drift

@@ -1,4 +1,5 @@
 """The One-Euro filter: a low-pass whose cut-off follows the speed."""
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The pose whose joints are at given places."""
+
 from typing import Callable
 
 import numpy as np

@@ -7,6 +7,7 @@ rotation in camera axes, p_k its place and J the right Jacobian of the exponenti
 That is the whole Jacobian but for the pose-dependent corrections of the skin, which
 change that of regressed joints by up to a sixth of a joint's motion.
 """
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -21,7 +22,8 @@ SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
 # Where each rotation turns, and its parent in the chain of rotations.
 PIVOTS = np.array(reorder(src=OPENPOSE_JOINTS, dst=MANO_JOINTS))
 PARENTS = [-1] + [
-    0 if name.endswith('1') else k for k, name in enumerate(MANO_JOINTS[1:])]
+    0 if name.endswith('1') else k for k, name in enumerate(MANO_JOINTS[1:])
+]
 
 
 def moves_joint() -> np.ndarray:
@@ -52,8 +54,9 @@ def joint_jacobian(
     frames = len(rotations)
     turned = np.empty_like(rotations)
     for k, parent in enumerate(PARENTS):
-        turned[:, k] = rotations[:, k] if parent < 0 else (
-            turned[:, parent] @ rotations[:, k])
+        turned[:, k] = (
+            rotations[:, k] if parent < 0 else (turned[:, parent] @ rotations[:, k])
+        )
     axes = turned @ right_jacobian(tangents)  # (T, 16, 3, 3), columns in camera axes
     arms = joints[:, None] - joints[:, PIVOTS][:, :, None]  # (T, 16, 21, 3)
     moved = np.cross(axes[:, :, None].swapaxes(-1, -2), arms[:, :, :, None, :])

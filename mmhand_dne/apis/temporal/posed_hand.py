@@ -1,4 +1,5 @@
 """The hand model as a function of arrays, for hands of either side."""
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,4 +1,5 @@
 """How much of a series' change is motion and how much is noise: maximum likelihood."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,8 @@ def fit_noise(
     if seen.sum() < MIN_FRAMES:
         raise ValueError(
             f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to '
-            'tell motion from noise; give the noise levels')
+            'tell motion from noise; give the noise levels'
+        )
     measured, noise, seen = measured[:LONGEST], noise[:LONGEST], seen[:LONGEST]
     unit = mean_variance(noise[seen])
     prior = diffuse_prior(measured[seen][0], motion, PRIOR_FACTOR * unit)
@@ -70,8 +72,11 @@ def fit_noise(
         return NoiseLevels(scale, scale * strength, nll)
 
     best = minimize_scalar(
-        lambda value: levels(value).nll, bounds=np.log(RATIOS), method='bounded',
-        options=dict(xatol=0.2))
+        lambda value: levels(value).nll,
+        bounds=np.log(RATIOS),
+        method='bounded',
+        options=dict(xatol=0.2),
+    )
     return levels(best.x)
 
 

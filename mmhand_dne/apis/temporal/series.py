@@ -1,4 +1,5 @@
 """One way to smooth every series of a track: Kalman and RTS, or One-Euro."""
+
 from dataclasses import dataclass
 from typing import Optional
 
@@ -41,7 +42,10 @@ class KalmanSeries:
     looks_ahead = True
 
     def __call__(
-        self, measured: np.ndarray, seen: np.ndarray, kind: str,
+        self,
+        measured: np.ndarray,
+        seen: np.ndarray,
+        kind: str,
         noise: Optional[np.ndarray] = None,
     ) -> np.ndarray:
         """Smooth (T, k) with noise (T, k, k); without it, equal and constant."""
@@ -56,23 +60,26 @@ class KalmanSeries:
         for start in range(0, frames, PART):
             first, stop = max(start - OVERLAP, 0), start + PART + OVERLAP
             part = self._part(*(a[first:stop] for a in (flat, noise, seen)), levels)
-            smooth[start:start + PART] = part[start - first:][:PART]
+            smooth[start : start + PART] = part[start - first :][:PART]
         return smooth.reshape(measured.shape)
 
-    def _part(self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray,
-              levels: NoiseLevels) -> np.ndarray:
+    def _part(
+        self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray, levels: NoiseLevels
+    ) -> np.ndarray:
         """Smooth (T, G, k) with known levels; without a frame seen, any values."""
         noise = levels.scale * noise
         prior = diffuse_prior(
-            flat[np.argmax(seen)], self.motion, PRIOR_FACTOR * mean_variance(noise))
+            flat[np.argmax(seen)], self.motion, PRIOR_FACTOR * mean_variance(noise)
+        )
         strength = levels.strength * np.eye(flat.shape[-1])[None]
         passed = kalman_filter(flat, noise, self.motion, strength, seen, prior)
         if self.backward:
             return rts_smoother(passed, self.motion)[0]
         return passed.means[:, :, 0]
 
-    def levels(self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray
-               ) -> NoiseLevels:
+    def levels(
+        self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray
+    ) -> NoiseLevels:
         """Of maximum likelihood, or the default for a short or a still series."""
         unit = mean_variance(noise[seen])
         if seen.sum() < MIN_FRAMES or np.ptp(flat[seen], axis=0).max() == 0:
@@ -101,7 +108,10 @@ class OneEuroSeries:
     looks_ahead = False
 
     def __call__(
-        self, measured: np.ndarray, seen: np.ndarray, kind: str,
+        self,
+        measured: np.ndarray,
+        seen: np.ndarray,
+        kind: str,
         noise: Optional[np.ndarray] = None,
     ) -> np.ndarray:
         """Filter (T, ...) of a kind in ONE_EURO; it has no use for noise."""

@@ -4,6 +4,7 @@ In each frame the picture of the mesh is u = M x + b, with x the vertices' x and
 camera axes: b is the wrist's pixel, M pixels a metre. Smoothed are b and the logarithm
 of M's scale; depth is inversely proportional to that scale.
 """
+
 from dataclasses import replace
 from typing import NamedTuple, Sequence
 
@@ -25,8 +26,7 @@ class Views(NamedTuple):
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(T, N, 3) metres to (T, N, 2) pixels."""
-        return (points[..., :2] @ np.swapaxes(self.linear, -1, -2)
-                + self.wrist[:, None])
+        return points[..., :2] @ np.swapaxes(self.linear, -1, -2) + self.wrist[:, None]
 
     @property
     def log_scale(self) -> np.ndarray:
@@ -84,13 +84,16 @@ def moved_camera(hand: HandResult, before: Views, after: Views) -> HandResult:
     place = hand.translation.astype(np.float64) / ratio
     ray = np.linalg.solve(hand.intrinsics.astype(np.float64), [*shift, 0.0])
     place = place + ray * place[2]
-    return replace(hand, crop_camera=camera.astype(np.float32),
-                   translation=place.astype(np.float32))
+    return replace(
+        hand,
+        crop_camera=camera.astype(np.float32),
+        translation=place.astype(np.float32),
+    )
 
 
 def one_frame(views: Views, frame: int) -> Views:
     """The camera of one frame."""
-    return Views(*(value[frame:frame + 1] for value in views))
+    return Views(*(value[frame : frame + 1] for value in views))
 
 
 def stacked(hands: Sequence[HandResult], name: str) -> np.ndarray:

@@ -5,6 +5,9 @@ from .mixed_hands import MixedHandDataset
 from .single_hand import SingleHandDataset
 
 __all__ = [
-    'FreiHANDMeshDataset', 'HO3DMeshDataset', 'InterHandMeshDataset',
-    'MixedHandDataset', 'SingleHandDataset',
+    'FreiHANDMeshDataset',
+    'HO3DMeshDataset',
+    'InterHandMeshDataset',
+    'MixedHandDataset',
+    'SingleHandDataset',
 ]

@@ -1,4 +1,5 @@
 """Reading annotation files with errors that name file, key and remedy."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def lookup(table: Any, path, *keys: str) -> Any:
     """``table[k1][k2]...``; a missing key is named with its file."""
     for depth, key in enumerate(keys):
         if not isinstance(table, dict) or key not in table:
-            place = '/'.join(map(str, keys[:depth + 1]))
+            place = '/'.join(map(str, keys[: depth + 1]))
             raise ValueError(
                 f'{path}: no entry {place!r}; the annotation files belong to '
                 'different splits or versions, or one is incomplete'
@@ -48,7 +49,8 @@ def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     fits = array.ndim == len(shape) and all(
-        want in (-1, have) for want, have in zip(shape, array.shape))
+        want in (-1, have) for want, have in zip(shape, array.shape)
+    )
     if not fits:
         raise ValueError(
             f'{path}: {name} has shape {array.shape}, expected {shape}; the file is '

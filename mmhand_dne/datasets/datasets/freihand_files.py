@@ -1,4 +1,5 @@
 """FreiHAND's files: where they lie, what they hold, checked when read."""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -44,7 +45,8 @@ def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
         raise ValueError(
             f'{root}: neither it nor a folder {FOLDERS} in it has '
             f'{split}_{absent[0]}.json; check data_root, or unpack '
-            f'FreiHAND_pub_v2{"_eval" if split == "evaluation" else ""}.zip there')
+            f'FreiHAND_pub_v2{"_eval" if split == "evaluation" else ""}.zip there'
+        )
     return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -64,19 +66,20 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     """
     tables = {
         name: read_rows(path, SHAPES[name], np.float32 if name == 'verts' else float)
-        for name, path in paths.items()}
+        for name, path in paths.items()
+    }
     for name, table in tables.items():
         if len(table) != len(tables['K']):
             raise ValueError(
                 f'{paths[name]}: has {len(table)} rows, {paths["K"].name} has '
-                f'{len(tables["K"])}; they are of different splits or versions')
+                f'{len(tables["K"])}; they are of different splits or versions'
+            )
     _check_scale(tables, paths)
     columns = dict(id=np.arange(len(tables['K'])), intrinsics=tables['K'])
     if 'mano' in tables:
         parts = np.split(tables['mano'][:, 0], (48, 58), axis=1)
         columns.update(zip(('pose', 'betas', 'place'), parts))
-    for column, name in (
-            ('joints', 'xyz'), ('vertices', 'verts'), ('scale', 'scale')):
+    for column, name in (('joints', 'xyz'), ('vertices', 'verts'), ('scale', 'scale')):
         if name in tables:
             columns[column] = tables[name]
     return Table(columns, {})
@@ -91,7 +94,8 @@ def _check_scale(tables: dict, paths: dict) -> None:
         raise ValueError(
             f'{paths["scale"]}: differs from the bones of {paths["xyz"].name} by '
             f'{1000 * error:.1f} mm, expected 0; they are of different versions, '
-            'download both again')
+            'download both again'
+        )
 
 
 def bone_lengths(joints: np.ndarray) -> np.ndarray:
@@ -107,8 +111,9 @@ def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
 
 
 @torch.no_grad()
-def rebuild_vertices(layer: MANOLayer, table: Table, regressor: np.ndarray,
-                     index) -> np.ndarray:
+def rebuild_vertices(
+    layer: MANOLayer, table: Table, regressor: np.ndarray, index
+) -> np.ndarray:
     """Meshes from MANO parameters alone, (n, V, 3) metres, camera axes.
 
     The file has no translation: middle1 lies on the ray through pixel (u, v) at depth
@@ -120,13 +125,20 @@ def rebuild_vertices(layer: MANOLayer, table: Table, regressor: np.ndarray,
     """
     columns = table.columns
     betas = np.asarray(columns['betas'][index], np.float32)
-    vertices = layer(
-        torch.from_numpy(absolute_rotations(layer, table, index)),
-        torch.from_numpy(betas)).double().numpy()
+    vertices = (
+        layer(
+            torch.from_numpy(absolute_rotations(layer, table, index)),
+            torch.from_numpy(betas),
+        )
+        .double()
+        .numpy()
+    )
     intrinsics, (u, v, s) = columns['intrinsics'][index], columns['place'][index].T
     focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
-    middle = np.stack(
-        [u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1) / s[:, None]
+    middle = (
+        np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
+        / s[:, None]
+    )
     found = np.einsum('v,nvc->nc', regressor[MIDDLE], vertices)
     return vertices + (middle - found)[:, None]
 
@@ -156,14 +168,27 @@ def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
         if number not in images:
             raise ValueError(
                 f'{ann_file}: {place} is of image {number}, which the file does not '
-                'list; download it again')
+                'list; download it again'
+            )
         image = images[number]
         where = f'{ann_file}, {place}'
-        points = numbers(np.reshape(lookup(annotation, where, 'keypoints'), -1), (63,),
-                         ann_file, f'keypoints of {place}').reshape(21, 3)
-        box = numbers(lookup(annotation, where, 'bbox'), (4,), ann_file,
-                      f'bbox of {place}')
-        found.append(Keypoints(
-            str(Path(image_folder) / image['file_name']), int(number),
-            (image['width'], image['height']), points[:, :2], points[:, 2] > 0, box))
+        points = numbers(
+            np.reshape(lookup(annotation, where, 'keypoints'), -1),
+            (63,),
+            ann_file,
+            f'keypoints of {place}',
+        ).reshape(21, 3)
+        box = numbers(
+            lookup(annotation, where, 'bbox'), (4,), ann_file, f'bbox of {place}'
+        )
+        found.append(
+            Keypoints(
+                str(Path(image_folder) / image['file_name']),
+                int(number),
+                (image['width'], image['height']),
+                points[:, :2],
+                points[:, 2] > 0,
+                box,
+            )
+        )
     return found

@@ -1,4 +1,5 @@
 """FreiHAND v2: one right hand an image, every hand before four backgrounds."""
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -57,22 +58,33 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             model is not the one that the data are of.
     """
 
-    def __init__(self, data_root: str, split: str = 'training',
-                 backgrounds: Sequence[str] = BACKGROUNDS, mesh: str = 'verts',
-                 box: str = 'joints', hand_model: dict = FREE_HAND,
-                 index: Optional[str] = BESIDE, **kwargs):
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'training',
+        backgrounds: Sequence[str] = BACKGROUNDS,
+        mesh: str = 'verts',
+        box: str = 'joints',
+        hand_model: dict = FREE_HAND,
+        index: Optional[str] = BESIDE,
+        **kwargs,
+    ):
         for name, value, choices in (
-                ('split', split, ('training', 'evaluation')),
-                ('mesh', mesh, ('verts', 'mano')), ('box', box, ('joints', 'centre'))):
+            ('split', split, ('training', 'evaluation')),
+            ('mesh', mesh, ('verts', 'mano')),
+            ('box', box, ('joints', 'centre')),
+        ):
             if value not in choices:
                 raise ValueError(
                     f'FreiHANDMeshDataset: {name} is {value!r}, expected one of '
-                    f'{choices}')
+                    f'{choices}'
+                )
         unknown = sorted(set(backgrounds) - set(BACKGROUNDS))
         if unknown or not backgrounds:
             raise ValueError(
                 f'FreiHANDMeshDataset: backgrounds are {list(backgrounds)}, expected '
-                f'some of {BACKGROUNDS}')
+                f'some of {BACKGROUNDS}'
+            )
         self.split, self.mesh, self.box, self.index = split, mesh, box, index
         self.backgrounds = [name for name in BACKGROUNDS if name in backgrounds]
         super().__init__(hand_model=hand_model, data_root=data_root, **kwargs)
@@ -83,19 +95,22 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         place = Path(self.data_root) / INDEX.format(split=self.split)
         files = [find(self.data_root, f'{self.split}_{name}.json') for name in names]
         table = find_index(
-            self.index, place, SCHEMA, VERSION, [file for file in files if file])
+            self.index, place, SCHEMA, VERSION, [file for file in files if file]
+        )
         if table is None:
             table = read_table(find_files(self.data_root, self.split, names))
         self.has_truth = 'joints' in table.columns
         if not self.has_truth and self.box == 'joints':
             raise ValueError(
                 f'{self.data_root}: the evaluation truth is not there to take boxes '
-                "from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'")
+                "from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'"
+            )
         self.folder = find(self.data_root, f'{self.split}/rgb')
         if self.folder is None:
             raise ValueError(
                 f'{self.data_root}: neither it nor a folder FreiHAND_pub_v2* in it has '
-                f'{self.split}/rgb; check data_root, or unpack the images there')
+                f'{self.split}/rgb; check data_root, or unpack the images there'
+            )
         if self.has_truth:
             self._check_hand(table)
         return table
@@ -119,13 +134,16 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         hand = RightHand(np.zeros((21, 3)), np.zeros(21, bool))
         if self.has_truth:
             hand = RightHand(
-                columns['joints'][row], np.ones(21, bool),
+                columns['joints'][row],
+                np.ones(21, bool),
                 self._vertices(self.table, [row])[0],
                 absolute_rotations(self.pair.right, self.table, [row])[0],
-                columns['betas'][row])
+                columns['betas'][row],
+            )
         info = self.fields(hand, columns['intrinsics'][row].copy(), SIZE, box)
         info.update(
-            id=number, img_id=number, img_path=str(self.folder / f'{number:08d}.jpg'))
+            id=number, img_id=number, img_path=str(self.folder / f'{number:08d}.jpg')
+        )
         return info
 
     def count_joints(self, idx: int) -> np.ndarray:
@@ -151,14 +169,16 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         rebuilt = rebuild_vertices(self.pair.right, table, regressor, index)
         joints = regressor @ meshes
         for what, error, bound in (
-                ('xyz.json', _distance(joints, true[index]), JOINT_ERROR),
-                ('mano.json', _distance(meshes, rebuilt), MANO_ERROR)):
+            ('xyz.json', _distance(joints, true[index]), JOINT_ERROR),
+            ('mano.json', _distance(meshes, rebuilt), MANO_ERROR),
+        ):
             if error > bound:
                 raise ValueError(
                     f'{self.data_root}: the meshes of the {self.split} split lie '
                     f'{1000 * error:.0f} mm from {self.split}_{what}, expected less '
                     f'than {1000 * bound:.0f}; give the MANO v1.2 files as '
-                    'hand_model.source, and data of version 2')
+                    'hand_model.source, and data of version 2'
+                )
 
 
 def _distance(points: np.ndarray, others: np.ndarray) -> float:

@@ -1,4 +1,5 @@
 """What all data sets of hand meshes have in common."""
+
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,8 @@ def mmpose_fields(info: dict) -> dict:
     pixels = joints @ intrinsics.T
     pixels = pixels[..., :2] / np.where(seen, pixels[..., 2], 1)[..., None]
     keypoints = np.concatenate(
-        [pixels, (joints[..., 2] - depth[:, None])[..., None]], -1)
+        [pixels, (joints[..., 2] - depth[:, None])[..., None]], -1
+    )
     keypoints = np.where(seen[..., None], keypoints, 0)
 
     def as_interhand(values):
@@ -80,6 +82,10 @@ def mmpose_fields(info: dict) -> dict:
         return values.reshape(1, 42, *values.shape[2:]).astype(np.float32)
 
     return dict(
-        keypoints=as_interhand(keypoints), keypoints_cam=as_interhand(joints),
-        keypoints_visible=as_interhand(seen), abs_depth=depth,
-        focal=np.diag(intrinsics)[:2].copy(), principal_pt=intrinsics[:2, 2].copy())
+        keypoints=as_interhand(keypoints),
+        keypoints_cam=as_interhand(joints),
+        keypoints_visible=as_interhand(seen),
+        abs_depth=depth,
+        focal=np.diag(intrinsics)[:2].copy(),
+        principal_pt=intrinsics[:2, 2].copy(),
+    )

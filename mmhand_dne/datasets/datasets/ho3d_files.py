@@ -1,4 +1,5 @@
 """HO-3D's files: frame lists, Python-2 pickles and released evaluation truth."""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -41,7 +42,8 @@ def read_frame_list(path) -> list[tuple[str, str]]:
     if not path.is_file():
         raise ValueError(
             f'{path}: no such list of frames; check data_root and ann_file in the data '
-            'config, or download HO-3D')
+            'config, or download HO-3D'
+        )
     frames = []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
         parts = line.strip().split('/')
@@ -50,7 +52,8 @@ def read_frame_list(path) -> list[tuple[str, str]]:
         if len(parts) != 2 or not all(parts) or '..' in parts:
             raise ValueError(
                 f'{path}: line {number} is {line.strip()!r}, expected SEQUENCE/FRAME; '
-                'download it again')
+                'download it again'
+            )
         frames.append((parts[0], parts[1]))
     return frames
 
@@ -72,23 +75,30 @@ def read_frame(path) -> HO3DFrame:
     if not path.is_file():
         raise ValueError(
             f'{path}: no such annotation; check data_root in the data config, or '
-            f'{REMEDY}')
+            f'{REMEDY}'
+        )
     table = read_inert(path, REMEDY, kind='HO-3D', arrays_only=True)
     if not isinstance(table, Mapping):
         raise ValueError(
-            f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}')
+            f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}'
+        )
     joints = _value(table, path, 'handJoints3D', None)
     valid = np.ones(21, bool)
     if joints.size == 3:  # evaluation: the wrist alone
         valid = np.arange(21) == 0
         joints = np.concatenate([joints.ravel(), np.zeros(60)])
-    joints = numbers(joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
-                     (21, 3), path, 'handJoints3D')
+    joints = numbers(
+        joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
+        (21, 3),
+        path,
+        'handJoints3D',
+    )
     parameters = [None] * 3
     if 'handPose' in table:
         parameters = [
-            _value(table, path, key, size) for key, size in
-            (('handPose', 48), ('handBeta', 10), ('handTrans', 3))]
+            _value(table, path, key, size)
+            for key, size in (('handPose', 48), ('handBeta', 10), ('handTrans', 3))
+        ]
     box = None
     if table.get('handBoundingBox') is not None:
         box = _value(table, path, 'handBoundingBox', 4)
@@ -106,7 +116,11 @@ def frame_columns(frames: Sequence[HO3DFrame]) -> dict[str, np.ndarray]:
     columns = {
         name: np.array([getattr(frame, name) for frame in frames]).reshape(-1, *shape)
         for name, shape in (
-            ('joints', (21, 3)), ('joints_valid', (21,)), ('intrinsics', (3, 3)))}
+            ('joints', (21, 3)),
+            ('joints_valid', (21,)),
+            ('intrinsics', (3, 3)),
+        )
+    }
     for name, size in PARAMETERS.items():
         values = [getattr(frame, name) for frame in frames]
         known = [np.zeros(size) if value is None else value for value in values]
@@ -119,8 +133,12 @@ def frame_columns(frames: Sequence[HO3DFrame]) -> dict[str, np.ndarray]:
 def frame_of(columns: Mapping[str, np.ndarray], row: int) -> HO3DFrame:
     """One frame of :func:`frame_columns`."""
     value = {name: columns[name][row].copy() for name in HO3DFrame._fields}
-    for name, flag in (('pose', 'has_pose'), ('betas', 'has_pose'),
-                       ('translation', 'has_pose'), ('bbox', 'has_bbox')):
+    for name, flag in (
+        ('pose', 'has_pose'),
+        ('betas', 'has_pose'),
+        ('translation', 'has_pose'),
+        ('bbox', 'has_bbox'),
+    ):
         if not columns[flag][row]:
             value[name] = None
     return HO3DFrame(**value)
@@ -133,7 +151,8 @@ def _value(table: Mapping, path: Path, key: str, size: Optional[int]) -> np.ndar
     if table[key] is None:
         raise ValueError(
             f'{path}: {key} is None: this frame has no annotation; list only the '
-            'frames of the official train.txt or evaluation.txt')
+            'frames of the official train.txt or evaluation.txt'
+        )
     value = _as_array(table[key], path, key)
     if size is None:
         return value
@@ -147,7 +166,8 @@ def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
             raise ValueError(f'type {array.dtype}')
     except ValueError as error:
         raise ValueError(
-            f'{path}: {key} is not a numeric array ({error}); {REMEDY}') from error
+            f'{path}: {key} is not a numeric array ({error}); {REMEDY}'
+        ) from error
     return array.astype(np.float64)
 
 
@@ -162,5 +182,6 @@ def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
     if len(rows) != count:
         raise ValueError(
             f'{path}: has {len(rows)} rows, {ann_file} lists {count} frames; use the '
-            'truth of the same HO-3D version')
+            'truth of the same HO-3D version'
+        )
     return rows

@@ -1,4 +1,5 @@
 """HO-3D versions 2 and 3: one right hand with an object an image."""
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -58,15 +59,27 @@ class HO3DMeshDataset(RightHandMeshDataset):
         ValueError: a file is missing, damaged or of another version, when it is read.
     """
 
-    def __init__(self, ann_file: str, data_root: str = '',
-                 data_prefix: Optional[dict] = None, xyz_file: Optional[str] = None,
-                 verts_file: Optional[str] = None, hand_model: dict = FREE_HAND,
-                 index: Optional[str] = BESIDE, **kwargs):
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: Optional[dict] = None,
+        xyz_file: Optional[str] = None,
+        verts_file: Optional[str] = None,
+        hand_model: dict = FREE_HAND,
+        index: Optional[str] = BESIDE,
+        **kwargs,
+    ):
         self.xyz_file, self.verts_file, self.index = xyz_file, verts_file, index
         if data_prefix is None:
             data_prefix = dict(img=Path(ann_file).stem)
-        super().__init__(hand_model=hand_model, ann_file=ann_file, data_root=data_root,
-                         data_prefix=data_prefix, **kwargs)
+        super().__init__(
+            hand_model=hand_model,
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix=data_prefix,
+            **kwargs,
+        )
 
     def load_table(self) -> Table:
         """The index, or the list's frames and the truth that is not in their pickles.
@@ -79,11 +92,16 @@ class HO3DMeshDataset(RightHandMeshDataset):
         ann_file, root = Path(self.ann_file), Path(self.data_root)
         place = ann_file.with_name(INDEX.format(name=ann_file.stem))
         truth = {
-            name: root / file for name, file in (
-                ('true_joints', self.xyz_file), ('true_vertices', self.verts_file))
-            if file}
+            name: root / file
+            for name, file in (
+                ('true_joints', self.xyz_file),
+                ('true_vertices', self.verts_file),
+            )
+            if file
+        }
         table = find_index(
-            self.index, place, SCHEMA, VERSION, [ann_file, *truth.values()])
+            self.index, place, SCHEMA, VERSION, [ann_file, *truth.values()]
+        )
         return table or read_list(ann_file, truth)
 
     def read_row(self, row: int) -> dict:
@@ -100,7 +118,9 @@ class HO3DMeshDataset(RightHandMeshDataset):
             self._check_row(joints[0], frame, row, path)
         hand = RightHand(
             np.where(valid[:, None], joints @ OPENGL_TO_CAMERA, 0)[OPENPOSE_FROM_HO3D],
-            valid[OPENPOSE_FROM_HO3D], *self._mesh(frame, row))
+            valid[OPENPOSE_FROM_HO3D],
+            *self._mesh(frame, row),
+        )
         check_frame(hand, frame, path)
         if 'suffix' in columns:
             image = folder / 'rgb' / f'{name}{IMAGE_SUFFIXES[columns["suffix"][row]]}'
@@ -118,11 +138,14 @@ class HO3DMeshDataset(RightHandMeshDataset):
         if path.exists():
             found, index = path.stat(), self.table.path
             if (found.st_size, found.st_mtime_ns) != (
-                    columns['size'][row], columns['mtime_ns'][row]):
+                columns['size'][row],
+                columns['mtime_ns'][row],
+            ):
                 raise ValueError(
                     f'{index}: {path} has changed since the index was made of it; run '
                     'tools/dataset_converters/prepare_ho3d.py again, or set index=None '
-                    'to read the pickles')
+                    'to read the pickles'
+                )
         return frame_of(columns, row)
 
     def count_joints(self, idx: int) -> np.ndarray:
@@ -156,7 +179,8 @@ class HO3DMeshDataset(RightHandMeshDataset):
             raise ValueError(
                 f'{self.xyz_file}: the wrist of row {row} lies {1000 * error:.0f} mm '
                 f'from the one in {path}, expected the same; use the truth and the '
-                'frame list of the same HO-3D version')
+                'frame list of the same HO-3D version'
+            )
 
 
 def read_list(ann_file: Path, truth: Mapping[str, Path]) -> Table:
@@ -178,8 +202,10 @@ def check_frame(hand: RightHand, frame: HO3DFrame, path: Path) -> None:
     if (hand.joints[hand.joints_valid, 2] <= 0).any():
         raise ValueError(
             f'{path}: a joint lies behind the camera; handJoints3D must be in '
-            "the official files' OpenGL axes (negative z), do not convert it")
+            "the official files' OpenGL axes (negative z), do not convert it"
+        )
     if frame.bbox is None and not hand.joints_valid.all():
         raise ValueError(
             f'{path}: has neither handBoundingBox nor all joints; give xyz_file, '
-            'or unpack this sequence of HO-3D again')
+            'or unpack this sequence of HO-3D again'
+        )

@@ -4,6 +4,7 @@ The file is a line that says what it is, a JSON header, and the columns' raw num
 little-endian, each at a multiple of 64 bytes. It is written under another name, forced
 to the disk and renamed: where the index is, it is whole. Nothing in it is executed.
 """
+
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,13 +52,17 @@ class Table:
         meta: what else the maker noted, of JSON's types.
     """
 
-    def __init__(self, columns: Mapping[str, Union[np.ndarray, Texts]],
-                 meta: Mapping[str, Any]):
+    def __init__(
+        self, columns: Mapping[str, Union[np.ndarray, Texts]], meta: Mapping[str, Any]
+    ):
         self.columns = {
-            name: value for name, value in columns.items()
-            if not isinstance(value, Texts)}
+            name: value
+            for name, value in columns.items()
+            if not isinstance(value, Texts)
+        }
         self._texts = {
-            name: value for name, value in columns.items() if isinstance(value, Texts)}
+            name: value for name, value in columns.items() if isinstance(value, Texts)
+        }
         self.meta = dict(meta)
 
     def text(self, name: str, row: int) -> str:
@@ -85,7 +90,8 @@ class IndexFile(Table):
         self.path, self._header = path, header
         self.sources = [
             Path(os.path.normpath(path.parent / source['path']))
-            for source in header['sources']]
+            for source in header['sources']
+        ]
 
     def __reduce__(self):
         return open_index, (self.path, self._header['schema'], self._header['version'])
@@ -105,14 +111,21 @@ class IndexFile(Table):
                 continue
             found = path.stat()
             if (found.st_size, found.st_mtime_ns) != (
-                    source['size'], source['mtime_ns']):
+                source['size'],
+                source['mtime_ns'],
+            ):
                 changed.append(str(path))
         return changed
 
 
-def write_index(path, schema: str, version: int,
-                columns: Mapping[str, Union[np.ndarray, Texts]],
-                meta: Mapping[str, Any], sources: Sequence) -> None:
+def write_index(
+    path,
+    schema: str,
+    version: int,
+    columns: Mapping[str, Union[np.ndarray, Texts]],
+    meta: Mapping[str, Any],
+    sources: Sequence,
+) -> None:
     """Write an index; a killed run leaves nothing that :func:`open_index` takes.
 
     Args:
@@ -134,8 +147,12 @@ def write_index(path, schema: str, version: int,
         else:
             arrays[name] = column
     arrays = {name: _plain(name, array) for name, array in arrays.items()}
-    header = dict(schema=schema, version=version, meta=dict(meta),
-                  sources=[_describe(source, path) for source in sources])
+    header = dict(
+        schema=schema,
+        version=version,
+        meta=dict(meta),
+        sources=[_describe(source, path) for source in sources],
+    )
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     with open(temporary, 'wb') as file:
         _write(file, header, arrays)
@@ -166,21 +183,23 @@ def open_index(path, schema: str, version: int) -> IndexFile:
     raw = np.asarray(raw)  # slices of a memmap object are slow to make
     start = len(MAGIC) + LENGTH
     head = raw[:start].tobytes()
-    if not head.startswith(MAGIC) or not head[len(MAGIC):].strip().isdigit():
+    if not head.startswith(MAGIC) or not head[len(MAGIC) :].strip().isdigit():
         raise ValueError(f'{path}: not an index of mmhand_dne; {again}')
-    end = start + int(head[len(MAGIC):])
+    end = start + int(head[len(MAGIC) :])
     try:
         header = json.loads(raw[start:end].tobytes())
         if header['size'] != raw.size:
             raise ValueError(
-                f'has {raw.size} bytes, expected {header["size"]}: it was cut off')
+                f'has {raw.size} bytes, expected {header["size"]}: it was cut off'
+            )
         columns = _columns(raw, header['columns'])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path}: damaged index ({error}); {again}') from error
     if (header['schema'], header['version']) != (schema, version):
         raise ValueError(
             f'{path}: is index {header["schema"]!r} version {header["version"]}, '
-            f'expected {schema!r} version {version}; {again}')
+            f'expected {schema!r} version {version}; {again}'
+        )
     return IndexFile(path, header, columns)
 
 
@@ -191,12 +210,12 @@ def _columns(raw: np.ndarray, entries: dict) -> dict:
         if dtype.kind not in KINDS:
             raise ValueError(f'column {name} holds {dtype}, expected plain numbers')
         size = dtype.itemsize * int(np.prod(entry['shape'], dtype=np.int64))
-        part = raw[entry['offset']:entry['offset'] + size]
+        part = raw[entry['offset'] : entry['offset'] + size]
         arrays[name] = part.view(dtype).reshape(entry['shape'])
     columns = {name: array for name, array in arrays.items() if '/' not in name}
     for name in arrays:
         if name.endswith('/offsets'):
-            stem = name[:-len('/offsets')]
+            stem = name[: -len('/offsets')]
             columns[stem] = Texts(arrays[name], arrays[f'{stem}/bytes'])
     return columns
 
@@ -206,7 +225,8 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in KINDS:
         raise ValueError(
             f'column {name} holds {array.dtype}, expected numbers; pass strings as '
-            'Texts.of(...)')
+            'Texts.of(...)'
+        )
     return array.astype(array.dtype.newbyteorder('<'), copy=False)
 
 
@@ -220,7 +240,8 @@ def _write(file, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Header and columns; offsets depend on the header's length, so it is padded."""
     entries = {
         name: dict(dtype=array.dtype.str, shape=list(array.shape), offset=0)
-        for name, array in arrays.items()}
+        for name, array in arrays.items()
+    }
     draft = json.dumps(dict(header, columns=entries, size=0))
     # Room for the digits of all offsets and of the size.
     room = len(draft.encode()) + LENGTH * (len(arrays) + 1)

@@ -1,4 +1,5 @@
 """Data sets whose entries are rows of columns, not Python objects."""
+
 import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -102,8 +103,9 @@ class IndexedDataset(BaseDataset):
         return self.prepare_data(idx)
 
 
-def find_index(index: Optional[str], default, schema: str, version: int,
-               files: Iterable) -> Optional[IndexFile]:
+def find_index(
+    index: Optional[str], default, schema: str, version: int, files: Iterable
+) -> Optional[IndexFile]:
     """The index that a data set is to use; None to read its annotation files.
 
     Args:
@@ -123,7 +125,8 @@ def find_index(index: Optional[str], default, schema: str, version: int,
             print_log(
                 f'{default}: not there, so that all annotations are read and kept in '
                 f'memory; {tool} writes it once, and opening takes seconds',
-                'current')
+                'current',
+            )
             return None
         index = default
     found = open_index(index, schema, version)
@@ -131,13 +134,15 @@ def find_index(index: Optional[str], default, schema: str, version: int,
     if changed:
         raise ValueError(
             f'{index}: {changed[0]} has changed since the index was made of it; run '
-            f'{tool} again, or set index=None to read the annotation files')
+            f'{tool} again, or set index=None to read the annotation files'
+        )
     known = {path.resolve() for path in found.sources}
     for path in map(Path, files):
         if path.resolve() not in known:
             raise ValueError(
                 f'{index}: was not made of {path}, which the data set is to read; run '
-                f'{tool} on this file, or set index=None to read it directly')
+                f'{tool} on this file, or set index=None to read it directly'
+            )
     return found
 
 

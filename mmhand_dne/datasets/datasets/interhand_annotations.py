@@ -1,4 +1,5 @@
 """Cameras and moments of InterHand2.6M's annotation files, checked when read."""
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -45,13 +46,18 @@ def read_cameras(keys: Sequence[tuple], table: dict, path) -> dict[str, np.ndarr
 
     Returns: columns ``camera_*`` of :class:`Camera`'s fields, a row a pair.
     """
-    return _columns('camera', Camera, [
-        _camera(table, path, *key) for key in keys],
-        [(3, 3), (3,), (3, 3)], [np.float64] * 3)
+    return _columns(
+        'camera',
+        Camera,
+        [_camera(table, path, *key) for key in keys],
+        [(3, 3), (3,), (3, 3)],
+        [np.float64] * 3,
+    )
 
 
-def read_moments(keys: Sequence[tuple], joints: dict, joint_file, manos: dict,
-                 mano_file) -> dict[str, np.ndarray]:
+def read_moments(
+    keys: Sequence[tuple], joints: dict, joint_file, manos: dict, mano_file
+) -> dict[str, np.ndarray]:
     """The moments of some (capture, frame) pairs.
 
     Args:
@@ -62,26 +68,37 @@ def read_moments(keys: Sequence[tuple], joints: dict, joint_file, manos: dict,
     """
     moments = [
         Moment(*_joints(joints, joint_file, *key), *_parameters(manos, mano_file, *key))
-        for key in keys]
+        for key in keys
+    ]
     number = np.float64
     return _columns(
-        'moment', Moment, moments,
+        'moment',
+        Moment,
+        moments,
         [(2, 21, 3), (2, 21), (2, 48), (2, 10), (2, 3), (2,)],
-        [number, bool, number, number, number, bool])
+        [number, bool, number, number, number, bool],
+    )
 
 
 def _columns(name: str, kind: type, rows: list, shapes: list, dtypes: list) -> dict:
     return {
-        f'{name}_{field}': np.array(
-            [row[i] for row in rows], dtype).reshape(len(rows), *shape)
-        for i, (field, shape, dtype) in enumerate(zip(kind._fields, shapes, dtypes))}
+        f'{name}_{field}': np.array([row[i] for row in rows], dtype).reshape(
+            len(rows), *shape
+        )
+        for i, (field, shape, dtype) in enumerate(zip(kind._fields, shapes, dtypes))
+    }
 
 
 def _camera(table: dict, path, capture: str, name: str) -> Camera:
     value = {
-        key: numbers(lookup(table, path, capture, key, name), shape, path,
-                     f'{key} of capture {capture}, camera {name}')
-        for key, shape in CAMERA_SHAPES.items()}
+        key: numbers(
+            lookup(table, path, capture, key, name),
+            shape,
+            path,
+            f'{key} of capture {capture}, camera {name}',
+        )
+        for key, shape in CAMERA_SHAPES.items()
+    }
     intrinsics = np.eye(3)
     intrinsics[[0, 1], [0, 1]] = value['focal']
     intrinsics[:2, 2] = value['princpt']
@@ -116,7 +133,6 @@ def _parameters(table: dict, path, capture: str, frame: str) -> tuple:
         name = f'{capture}/{frame}/{side}'
         for target, key in ((pose, 'pose'), (shape, 'shape'), (trans, 'trans')):
             value = lookup(hand, f'{path}, {name}', key)
-            target[slot] = numbers(
-                value, target.shape[1:], path, f'{key} of {name}')
+            target[slot] = numbers(value, target.shape[1:], path, f'{key} of {name}')
         valid[slot] = True
     return pose, shape, trans, valid

@@ -1,4 +1,5 @@
 """The entries of ``InterHand2.6M_*_data.json`` as columns, read object by object."""
+
 from array import array
 from typing import NamedTuple
 
@@ -71,14 +72,16 @@ class _Annotations:
         except (KeyError, TypeError):
             where = annotation.get('id') if isinstance(annotation, dict) else annotation
             for key in ANNOTATION_KEYS:
-                lookup(annotation, f'{self.path}, annotation of annotation {where}',
-                       key)
+                lookup(
+                    annotation, f'{self.path}, annotation of annotation {where}', key
+                )
             raise
         place = f'annotation {number}'
         if not isinstance(kind, str) or kind not in HAND_TYPE_NUMBER:
             raise ValueError(
                 f'{self.path}: {place} has hand_type {kind!r}, expected one of '
-                f'{sorted(HAND_TYPES)}; correct the file')
+                f'{sorted(HAND_TYPES)}; correct the file'
+            )
         self.numbers.append(_whole(number, self.path, 'the id of an annotation'))
         image = annotation.get('image_id')
         self.images.append(_whole(image, self.path, f'image_id of {place}'))
@@ -87,7 +90,8 @@ class _Annotations:
         self.types.append(HAND_TYPE_NUMBER[kind])
         valid = annotation.get('hand_type_valid', 1)
         self.type_valid.append(
-            _whole(valid, self.path, f'hand_type_valid of {place}') > 0)
+            _whole(valid, self.path, f'hand_type_valid of {place}') > 0
+        )
 
     def _shown(self, values, place: str) -> bytes:
         """42 x 1 numbers as 42 bytes, 0 or 1."""
@@ -124,7 +128,8 @@ def read_entries(path) -> Entries:
     rows = _join(annotations, images)
     shown = np.frombuffer(bytes(annotations.shown), bool).reshape(-1, 42)
     columns = dict(
-        id=_array(annotations.numbers), img_id=_array(annotations.images),
+        id=_array(annotations.numbers),
+        img_id=_array(annotations.images),
         bbox=_array(annotations.boxes).reshape(-1, 4),
         joint_in_image=np.ascontiguousarray(two_hands(shown.T).transpose(2, 0, 1)),
         hand_type=_array(annotations.types).astype(np.uint8),
@@ -132,9 +137,11 @@ def read_entries(path) -> Entries:
         size=_array(images.sizes).reshape(-1, 2)[rows].astype(np.int32),
         camera=_array(images.camera)[rows].astype(np.int32),
         moment=_array(images.moment)[rows].astype(np.int32),
-        file_name=Texts.of_bytes([images.names[row] for row in rows]))
-    return Entries(columns, list(images.cameras), list(images.moments),
-                   len(images.names))
+        file_name=Texts.of_bytes([images.names[row] for row in rows]),
+    )
+    return Entries(
+        columns, list(images.cameras), list(images.moments), len(images.names)
+    )
 
 
 def _join(annotations: _Annotations, images: _Images) -> np.ndarray:
@@ -150,7 +157,8 @@ def _join(annotations: _Annotations, images: _Images) -> np.ndarray:
         row = int(np.argmin(found))
         raise ValueError(
             f'{annotations.path}: annotation {annotations.numbers[row]} is of image '
-            f'{wanted[row]}, which the file does not list; download it again')
+            f'{wanted[row]}, which the file does not list; download it again'
+        )
     return order[place]
 
 
@@ -166,7 +174,8 @@ def _whole(value, path, name: str) -> int:
         return int(value)
     raise ValueError(
         f'{path}: {name} is {value!r}, expected a whole number; correct the file or '
-        'download it again')
+        'download it again'
+    )
 
 
 def _text(value) -> str:

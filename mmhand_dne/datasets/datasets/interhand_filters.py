@@ -1,4 +1,5 @@
 """Which images of InterHand2.6M are used, and with whose boxes."""
+
 import hashlib
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -35,7 +36,8 @@ def subset_mask(table: Table, subset: str, human_ids: Optional[Path]) -> np.ndar
         raise ValueError(
             f'InterHandMeshDataset: subset={subset!r} needs human_ids, but '
             f"{human_ids} is no file; take aid_human_annot_*.txt of InterWild's "
-            'data/InterHand26M')
+            'data/InterHand26M'
+        )
     try:
         known = np.array(Path(human_ids).read_text().split(), np.int64)
     except ValueError as error:
@@ -46,7 +48,8 @@ def subset_mask(table: Table, subset: str, human_ids: Optional[Path]) -> np.ndar
     if not human.any():
         raise ValueError(
             f'{human_ids}: none of its {len(known)} numbers is an annotation of this '
-            'split; use the list of the same split and release')
+            'split; use the list of the same split and release'
+        )
     return human if subset == 'H' else ~human
 
 
@@ -61,9 +64,10 @@ def bright_mask(table: Table, least: Optional[float], data_file) -> np.ndarray:
         return np.ones(count, bool)
     if 'mean_grey' not in table.columns:
         raise ValueError(
-            f'{data_file}: min_grey={least} needs the images\' mean grey values, which '
+            f"{data_file}: min_grey={least} needs the images' mean grey values, which "
             'an index made with tools/dataset_converters/prepare_interhand.py --images '
-            'decode has; make it, or set min_grey=None')
+            'decode has; make it, or set min_grey=None'
+        )
     with np.errstate(invalid='ignore'):  # NaN: the image could not be read
         return table.columns['mean_grey'] >= least
 
@@ -93,8 +97,10 @@ def fit_errors(table: Table, pair: HandPair) -> np.ndarray:
         has no MANO or no joint.
     """
     columns = {
-        name[len('moment_'):]: value for name, value in table.columns.items()
-        if name.startswith('moment_')}
+        name[len('moment_') :]: value
+        for name, value in table.columns.items()
+        if name.startswith('moment_')
+    }
     errors = np.full(columns['mano_valid'].shape, np.nan, np.float32)
     for slot, layer in enumerate((pair.right, pair.left)):
         regressor = pair.joint_regressor[slot].double().numpy()
@@ -108,14 +114,19 @@ def fit_errors(table: Table, pair: HandPair) -> np.ndarray:
             distance = np.linalg.norm(joints - columns['joints'][part, slot], axis=-1)
             with np.errstate(invalid='ignore'):
                 errors[part, slot] = MILLIMETRES * (
-                    (distance * valid).sum(1) / valid.sum(1))
+                    (distance * valid).sum(1) / valid.sum(1)
+                )
     return errors
 
 
 def fingerprint(pair: HandPair) -> str:
     """Of the hand model that fit errors depend on."""
-    parts = [pair.template, pair.joint_regressor, pair.mean_rotations, *(
-        layer.layer.shapedirs for layer in (pair.right, pair.left))]
+    parts = [
+        pair.template,
+        pair.joint_regressor,
+        pair.mean_rotations,
+        *(layer.layer.shapedirs for layer in (pair.right, pair.left)),
+    ]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.detach().float().cpu().numpy().tobytes())
@@ -142,9 +153,16 @@ def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
         number = lookup(item, f'{path}, entry {len(found)}', 'annot_id')
         place = f'{path}, annotation {number}'
         found.append(int(number))
-        values.append(np.concatenate([
-            numbers(lookup(item, place, key), (size,), path, f'{key} of {number}')
-            for key, size in (('bbox', 4), ('abs_depth', 2))]))
+        values.append(
+            np.concatenate(
+                [
+                    numbers(
+                        lookup(item, place, key), (size,), path, f'{key} of {number}'
+                    )
+                    for key, size in (('bbox', 4), ('abs_depth', 2))
+                ]
+            )
+        )
     table = np.full((len(ids), 6), np.nan)
     if found:
         order = np.argsort(found)
@@ -161,4 +179,6 @@ def say_left_out(path, counts: dict[str, int], total: int) -> None:
         if count:
             print_log(
                 f'{path}: {count} of {total} images {reason} and are left out',
-                'current', level=30)
+                'current',
+                level=30,
+            )

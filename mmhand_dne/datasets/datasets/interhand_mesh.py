@@ -1,4 +1,5 @@
 """InterHand2.6M with MANO: crops of one or two hands with all their truth."""
+
 from pathlib import Path
 from typing import Optional
 
@@ -81,34 +82,54 @@ class InterHandMeshDataset(HandMeshDataset):
             index is of other files or older than they are.
     """
 
-    def __init__(self, ann_file: str, camera_file: str, joint_file: str,
-                 mano_file: Optional[str] = None, data_root: str = '',
-                 data_prefix: dict = IMAGES, hand_model: dict = FREE_HAND,
-                 subset_step: int = 1, subset: str = 'H+M',
-                 human_ids: Optional[str] = None,
-                 max_fit_error: Optional[float] = None,
-                 min_grey: Optional[float] = None,
-                 rootnet_file: Optional[str] = None,
-                 index: Optional[str] = BESIDE, **kwargs):
+    def __init__(
+        self,
+        ann_file: str,
+        camera_file: str,
+        joint_file: str,
+        mano_file: Optional[str] = None,
+        data_root: str = '',
+        data_prefix: dict = IMAGES,
+        hand_model: dict = FREE_HAND,
+        subset_step: int = 1,
+        subset: str = 'H+M',
+        human_ids: Optional[str] = None,
+        max_fit_error: Optional[float] = None,
+        min_grey: Optional[float] = None,
+        rootnet_file: Optional[str] = None,
+        index: Optional[str] = BESIDE,
+        **kwargs,
+    ):
         if subset_step < 1:
             raise ValueError(
-                f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1')
+                f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1'
+            )
         if subset not in SUBSETS:
             raise ValueError(
-                f'InterHandMeshDataset: subset is {subset!r}, expected one of '
-                f'{SUBSETS}')
+                f'InterHandMeshDataset: subset is {subset!r}, expected one of {SUBSETS}'
+            )
         self.camera_file, self.joint_file = camera_file, joint_file
         self.mano_file, self.subset_step = mano_file, subset_step
         self.subset, self.human_ids = subset, human_ids
         self.max_fit_error, self.min_grey = max_fit_error, min_grey
         self.rootnet_file, self.index = rootnet_file, index
-        super().__init__(hand_model=hand_model, ann_file=ann_file, data_root=data_root,
-                         data_prefix=data_prefix, **kwargs)
+        super().__init__(
+            hand_model=hand_model,
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix=data_prefix,
+            **kwargs,
+        )
 
     def _join_prefix(self):
         super()._join_prefix()
-        for name in ('camera_file', 'joint_file', 'mano_file', 'human_ids',
-                     'rootnet_file'):
+        for name in (
+            'camera_file',
+            'joint_file',
+            'mano_file',
+            'human_ids',
+            'rootnet_file',
+        ):
             value = getattr(self, name)
             setattr(self, name, Path(self.data_root) / value if value else None)
         if self.index not in (None, BESIDE):
@@ -117,7 +138,8 @@ class InterHandMeshDataset(HandMeshDataset):
     def load_table(self) -> Table:
         """The index, or what the annotation files say."""
         files = InterHandFiles(
-            Path(self.ann_file), self.camera_file, self.joint_file, self.mano_file)
+            Path(self.ann_file), self.camera_file, self.joint_file, self.mano_file
+        )
         found = find_index(self.index, files.index, SCHEMA, VERSION, files.present())
         return read_table(files) if found is None else found
 
@@ -132,11 +154,15 @@ class InterHandMeshDataset(HandMeshDataset):
             # A single visible joint makes a box without extent. NaN is told below.
             'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
             f'are not of subset {self.subset}': subset_mask(
-                self.table, self.subset, self.human_ids),
+                self.table, self.subset, self.human_ids
+            ),
             f'have a mesh over {self.max_fit_error} mm from its joints': fit_mask(
-                self.table, self.pair, self.max_fit_error),
+                self.table, self.pair, self.max_fit_error
+            ),
             f'are darker than grey {self.min_grey}': bright_mask(
-                self.table, self.min_grey, self.ann_file)}
+                self.table, self.min_grey, self.ann_file
+            ),
+        }
         rows = np.arange(0, len(ids), self.subset_step)
         kept = np.ones(len(rows), bool)
         counts = {}
@@ -150,7 +176,8 @@ class InterHandMeshDataset(HandMeshDataset):
             raise ValueError(
                 f'{self.rootnet_file}: has no box of annotation '
                 f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
-                'the same split and frame rate')
+                'the same split and frame rate'
+            )
         return rows
 
     @property
@@ -170,13 +197,23 @@ class InterHandMeshDataset(HandMeshDataset):
         in_image = columns['joint_in_image'][row].copy()
         name = self.table.text('file_name', row)
         info = dict(
-            **size, img_path=str(Path(self.data_prefix['img']) / name),
-            id=int(columns['id'][row]), img_id=int(columns['img_id'][row]),
-            bbox=self._boxes[row].copy(), joint_in_image=in_image,
-            joints_cam=np.where(valid[..., None], joints, 0), joints_valid=valid,
-            intrinsics=camera.intrinsics.copy(), **self._meshes(moment, camera),
-            **_presence(HAND_TYPES[columns['hand_type'][row]],
-                        int(columns['hand_type_valid'][row]), valid, in_image))
+            **size,
+            img_path=str(Path(self.data_prefix['img']) / name),
+            id=int(columns['id'][row]),
+            img_id=int(columns['img_id'][row]),
+            bbox=self._boxes[row].copy(),
+            joint_in_image=in_image,
+            joints_cam=np.where(valid[..., None], joints, 0),
+            joints_valid=valid,
+            intrinsics=camera.intrinsics.copy(),
+            **self._meshes(moment, camera),
+            **_presence(
+                HAND_TYPES[columns['hand_type'][row]],
+                int(columns['hand_type_valid'][row]),
+                valid,
+                in_image,
+            ),
+        )
         info.update(mmpose_fields(info))
         if self.rootnet is not None:
             info['abs_depth'] = self.rootnet.depths[row].copy()
@@ -184,7 +221,7 @@ class InterHandMeshDataset(HandMeshDataset):
 
     def count_joints(self, idx: int) -> np.ndarray:
         """How many joints with truth each hand of an image shows, without its mesh."""
-        return self._count(self.rows[int(idx):int(idx) + 1])[0]
+        return self._count(self.rows[int(idx) : int(idx) + 1])[0]
 
     def count_all_joints(self) -> np.ndarray:
         """:meth:`count_joints` of all entries, (N, 2)."""
@@ -195,8 +232,11 @@ class InterHandMeshDataset(HandMeshDataset):
         columns = self.table.columns
         moments = columns['moment'][rows]
         mano = columns['moment_mano_valid'][moments] & (self.mano_file is not None)
-        return shown_joints(columns['moment_joints_valid'][moments],
-                            columns['joint_in_image'][rows], mano)
+        return shown_joints(
+            columns['moment_joints_valid'][moments],
+            columns['joint_in_image'][rows],
+            mano,
+        )
 
     def _meshes(self, moment: Moment, camera: Camera) -> dict:
         valid = moment.mano_valid & (self.mano_file is not None)
@@ -212,7 +252,8 @@ def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
     for slot in np.flatnonzero(moment.mano_valid):
         layer = (pair.right, pair.left)[slot]
         rotations = layer.absolute_pose(
-            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True)
+            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True
+        )
         betas = torch.from_numpy(moment.betas[slot].astype(np.float32))
         world = layer(rotations, betas)
         points = world.double().numpy() + moment.translation[slot]
@@ -225,16 +266,23 @@ def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
     return dict(
         mano_rotations=turns,
         mano_betas=np.where(moment.mano_valid[:, None], moment.betas, 0),
-        mano_valid=moment.mano_valid, mesh_valid=moment.mano_valid.copy(),
-        mesh_vertices=vertices, mesh_joints=joints, mesh_root=roots)
+        mano_valid=moment.mano_valid,
+        mesh_valid=moment.mano_valid.copy(),
+        mesh_vertices=vertices,
+        mesh_joints=joints,
+        mesh_root=roots,
+    )
 
 
-def _presence(hand_type: str, type_valid: int, annotated: np.ndarray,
-              in_image: np.ndarray) -> dict:
+def _presence(
+    hand_type: str, type_valid: int, annotated: np.ndarray, in_image: np.ndarray
+) -> dict:
     """Which hands are there, and whether that is known (see the class)."""
     present = np.array(PRESENT[hand_type], np.float32)
     known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
     return dict(
         hand_presence=present,
         hand_presence_valid=(known & (type_valid > 0)).astype(np.float32),
-        hand_type=present[None], hand_type_valid=np.array([type_valid]))
+        hand_type=present[None],
+        hand_type_valid=np.array([type_valid]),
+    )

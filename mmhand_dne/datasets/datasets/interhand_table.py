@@ -1,4 +1,5 @@
 """All that InterHand2.6M's four files of a split say, as columns."""
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -48,8 +49,9 @@ def read_table(files: InterHandFiles) -> Table:
     else:
         manos = _object(files.mano)
     columns.update(read_cameras(cameras, _object(files.camera), files.camera))
-    columns.update(read_moments(
-        moments, _object(files.joints), files.joints, manos, files.mano))
+    columns.update(
+        read_moments(moments, _object(files.joints), files.joints, manos, files.mano)
+    )
     columns['moment_name'] = Texts.of('/'.join(key) for key in moments)
     return Table(columns, dict(images=images, mano=files.mano is not None))
 
@@ -59,7 +61,8 @@ def _object(path) -> Mapping:
     if not isinstance(table, dict):
         raise ValueError(
             f'{path}: holds a {type(table).__name__}, expected captures by name; it is '
-            'another file, check the data config or download it again')
+            'another file, check the data config or download it again'
+        )
     return table
 
 
@@ -75,5 +78,6 @@ def moment_of(table: Table, row: int) -> Moment:
 
 def _record(table: Table, kind: type, name: str, row: int):
     place = table.columns[name][row]
-    return kind(*(
-        np.asarray(table.columns[f'{name}_{field}'][place]) for field in kind._fields))
+    return kind(
+        *(np.asarray(table.columns[f'{name}_{field}'][place]) for field in kind._fields)
+    )

@@ -1,4 +1,5 @@
 """Reading long JSON arrays object by object: a file of a gigabyte in megabytes."""
+
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -27,7 +28,8 @@ def stream_arrays(path, names: Collection[str] = (WHOLE,)) -> Iterator[tuple[str
     if not path.is_file():
         raise ValueError(
             f'{path}: no such annotation file; check data_root and ann_file in the '
-            'data config, or download the annotations')
+            'data config, or download the annotations'
+        )
     with open(path, encoding='utf-8') as file:
         reader = _Reader(path, file)
         if WHOLE in names:
@@ -54,7 +56,8 @@ def _named_items(reader: '_Reader', names: Collection[str]) -> Iterator[tuple]:
     if missing:
         raise ValueError(
             f'{reader.path}: no entry {min(missing)!r}; it is another file than '
-            'expected or incomplete, check the data config or download it again')
+            'expected or incomplete, check the data config or download it again'
+        )
 
 
 class _Reader:
@@ -96,7 +99,7 @@ class _Reader:
                     raise self._damaged(error.msg) from error
                 continue
             # A number before the window's end may go on behind it: '-1' of '-1.' too.
-            if self.text[end:end + 1] in AFTER_VALUE or not self._more():
+            if self.text[end : end + 1] in AFTER_VALUE or not self._more():
                 self.at = end
                 return value
 
@@ -115,11 +118,12 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise self._damaged(str(error)) from error
         self.before += self.at
-        self.text, self.at = self.text[self.at:] + text, 0
+        self.text, self.at = self.text[self.at :] + text, 0
         return bool(text)
 
     def _damaged(self, why: str) -> ValueError:
         return ValueError(
             f'{self.path}: not valid JSON ({why}, at character '
             f'{self.before + self.at}); the file is truncated or damaged, download it '
-            'again')
+            'again'
+        )

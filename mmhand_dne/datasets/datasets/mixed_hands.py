@@ -1,4 +1,5 @@
 """Data sets mixed in given shares, whatever their sizes."""
+
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -41,16 +42,21 @@ class MixedHandDataset(CombinedDataset):
         [75000, 25000]
     """
 
-    def __init__(self, datasets: Sequence[Mapping],
-                 shares: Optional[Sequence[float]] = None,
-                 epoch_length: Optional[int] = None,
-                 metainfo: Mapping = HandMeshDataset.METAINFO, **kwargs):
+    def __init__(
+        self,
+        datasets: Sequence[Mapping],
+        shares: Optional[Sequence[float]] = None,
+        epoch_length: Optional[int] = None,
+        metainfo: Mapping = HandMeshDataset.METAINFO,
+        **kwargs,
+    ):
         if not datasets:
             raise ValueError('MixedHandDataset: datasets is empty, expected some')
         if shares is None and epoch_length is not None:
             raise ValueError(
                 f'MixedHandDataset: epoch_length is {epoch_length} without shares; '
-                'give shares, or leave it out to draw every entry once')
+                'give shares, or leave it out to draw every entry once'
+            )
         if shares is not None:
             _check_shares(shares, len(datasets), epoch_length)
         with quiet_metainfo():
@@ -67,7 +73,8 @@ class MixedHandDataset(CombinedDataset):
             if share and not size:
                 raise ValueError(
                     f'MixedHandDataset: data set {number} has no entries but a share '
-                    f'of {share}; set the share to 0 or correct the data set')
+                    f'of {share}; set the share to 0 or correct the data set'
+                )
 
     def _get_subset_index(self, index: int) -> tuple[int, int]:
         """Which data set, and its index there, with the key if the index has one."""
@@ -82,7 +89,9 @@ class MixedHandDataset(CombinedDataset):
             print_log(
                 'MixedHandDataset: drawn without keys, every epoch has the same '
                 "samples; set sampler=dict(type='KeyedSampler', shuffle=True)",
-                'current', level=30)
+                'current',
+                level=30,
+            )
         turn, place = divmod(epoch * self._lens[part] + int(place), self.sizes[part])
         entry = shuffled(place, self.sizes[part], seed, part, turn)
         if isinstance(index, DrawKey):
@@ -102,20 +111,23 @@ class MixedHandDataset(CombinedDataset):
 
 def _check_shares(shares: Sequence[float], count: int, length: Optional[int]) -> None:
     numbers = np.asarray(shares, dtype=np.float64)
-    if numbers.shape != (count, ) or not (
-            np.isfinite(numbers).all() and (numbers >= 0).all() and numbers.any()):
+    if numbers.shape != (count,) or not (
+        np.isfinite(numbers).all() and (numbers >= 0).all() and numbers.any()
+    ):
         raise ValueError(
             f'MixedHandDataset: shares are {list(shares)}, expected {count} numbers >= '
-            '0, one a data set, not all 0')
+            '0, one a data set, not all 0'
+        )
     if length is not None and length < 1:
         raise ValueError(
-            f'MixedHandDataset: epoch_length is {length}, expected at least 1')
+            f'MixedHandDataset: epoch_length is {length}, expected at least 1'
+        )
 
 
 def split_exactly(total: int, shares: Sequence[float]) -> list[int]:
     """Whole numbers in given proportions whose sum is the total (largest remainder)."""
     exact = total * np.asarray(shares, np.float64) / np.sum(shares)
     counts = np.floor(exact).astype(int)
-    rest = np.argsort(counts - exact, kind='stable')[:total - counts.sum()]
+    rest = np.argsort(counts - exact, kind='stable')[: total - counts.sum()]
     counts[rest] += 1
     return counts.tolist()

@@ -1,4 +1,5 @@
 """What data sets of one right hand an image have in common."""
+
 from abc import abstractmethod
 from typing import NamedTuple, Optional
 
@@ -32,8 +33,13 @@ class RightHandMeshDataset(HandMeshDataset):
     Arguments: see :class:`HandMeshDataset`.
     """
 
-    def fields(self, hand: RightHand, intrinsics: np.ndarray, size: tuple,
-               box: Optional[np.ndarray] = None) -> dict:
+    def fields(
+        self,
+        hand: RightHand,
+        intrinsics: np.ndarray,
+        size: tuple,
+        box: Optional[np.ndarray] = None,
+    ) -> dict:
         """The fields that transforms and MMPose's metrics read.
 
         Args:
@@ -45,14 +51,19 @@ class RightHandMeshDataset(HandMeshDataset):
         pixels = project(hand.joints, hand.joints_valid, intrinsics)
         inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
         info = dict(
-            width=size[0], height=size[1], intrinsics=intrinsics,
+            width=size[0],
+            height=size[1],
+            intrinsics=intrinsics,
             bbox=tight_box(pixels[hand.joints_valid]) if box is None else box,
             joints_cam=slot_of(hand.joints),
             joints_valid=slot_of(hand.joints_valid),
             joint_in_image=slot_of(inside & hand.joints_valid),
-            hand_presence=np.float32([1, 0]), hand_presence_valid=np.float32([1, 0]),
-            hand_type=np.float32([[1, 0]]), hand_type_valid=np.array([0]),
-            **self._mesh_fields(hand))
+            hand_presence=np.float32([1, 0]),
+            hand_presence_valid=np.float32([1, 0]),
+            hand_type=np.float32([[1, 0]]),
+            hand_type_valid=np.array([0]),
+            **self._mesh_fields(hand),
+        )
         info.update(mmpose_fields(info))
         return info
 
@@ -77,11 +88,14 @@ class RightHandMeshDataset(HandMeshDataset):
         if has_mano:
             turns[0] = hand.rotations
         return dict(
-            mesh_vertices=slot_of(vertices), mesh_joints=slot_of(joints),
-            mesh_root=slot_of(root), mesh_valid=np.array([has_mesh, False]),
+            mesh_vertices=slot_of(vertices),
+            mesh_joints=slot_of(joints),
+            mesh_root=slot_of(root),
+            mesh_valid=np.array([has_mesh, False]),
             mano_rotations=turns,
             mano_betas=slot_of(hand.betas if has_mano else np.zeros(10)),
-            mano_valid=np.array([has_mano, False]))
+            mano_valid=np.array([has_mano, False]),
+        )
 
 
 def slot_of(value: np.ndarray) -> np.ndarray:

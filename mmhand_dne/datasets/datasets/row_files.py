@@ -1,4 +1,5 @@
 """JSON files that are one long list of equal rows, never held in memory as text."""
+
 import numpy as np
 
 from .annotation_files import numbers

@@ -1,4 +1,5 @@
 """One sample a hand, from a data set of two-hand images."""
+
 from collections.abc import Mapping
 from typing import Union
 
@@ -11,8 +12,9 @@ from mmhand_dne.datasets.draws import DrawKey, draws_of
 EVERY_JOINT = 21
 
 
-def shown_joints(joints_valid: np.ndarray, joint_in_image: np.ndarray,
-                 mano_valid: np.ndarray) -> np.ndarray:
+def shown_joints(
+    joints_valid: np.ndarray, joint_in_image: np.ndarray, mano_valid: np.ndarray
+) -> np.ndarray:
     """How many joints with truth each hand shows, (2,) int.
 
     A hand with a mesh but without any annotated joint counts as shown whole: where
@@ -49,12 +51,17 @@ class SingleHandDataset:
         'right'
     """
 
-    def __init__(self, dataset: Union[Mapping, BaseDataset], min_joints: int = 5,
-                 lazy_init: bool = False):
+    def __init__(
+        self,
+        dataset: Union[Mapping, BaseDataset],
+        min_joints: int = 5,
+        lazy_init: bool = False,
+    ):
         if min_joints < 1:
             raise ValueError(
                 f'SingleHandDataset: min_joints is {min_joints}, expected >= 1; a hand '
-                'without truth is no sample')
+                'without truth is no sample'
+            )
         self.min_joints = min_joints
         is_config = isinstance(dataset, Mapping)
         self.dataset = DATASETS.build(dataset) if is_config else dataset
@@ -75,8 +82,9 @@ class SingleHandDataset:
         if hasattr(self.dataset, 'count_all_joints'):
             counts = self.dataset.count_all_joints()
         else:
-            counts = np.array([
-                self._count(index) for index in range(len(self.dataset))])
+            counts = np.array(
+                [self._count(index) for index in range(len(self.dataset))]
+            )
         self.hands = np.argwhere(counts.reshape(-1, 2) >= self.min_joints)  # (N, 2)
         self._fully_initialized = True
 
@@ -85,7 +93,8 @@ class SingleHandDataset:
             return self.dataset.count_joints(index)
         info = self.dataset.get_data_info(index)
         return shown_joints(
-            info['joints_valid'], info['joint_in_image'], info['mano_valid'])
+            info['joints_valid'], info['joint_in_image'], info['mano_valid']
+        )
 
     def __len__(self) -> int:
         self.full_init()

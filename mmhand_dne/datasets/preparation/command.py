@@ -1,4 +1,5 @@
 """The flags and the course that the prepare tools share."""
+
 import argparse
 import os
 from pathlib import Path
@@ -9,31 +10,48 @@ from mmhand_dne.hand_model import SingleHand
 from .report import SKIPPED, Report
 
 
-def common_parser(description: str, splits: tuple[str, ...],
-                  images: tuple[str, ...] = ('decode', 'exist')
-                  ) -> argparse.ArgumentParser:
+def common_parser(
+    description: str,
+    splits: tuple[str, ...],
+    images: tuple[str, ...] = ('decode', 'exist'),
+) -> argparse.ArgumentParser:
     """The parser of a prepare tool; ``images`` are the choices of looking at them."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('root', type=Path, help='the folder of the download')
     parser.add_argument(
-        '--splits', nargs='+', choices=splits, default=list(splits),
-        help='which to check and to index (default: all)')
+        '--splits',
+        nargs='+',
+        choices=splits,
+        default=list(splits),
+        help='which to check and to index (default: all)',
+    )
     parser.add_argument(
-        '--hand-model', metavar='FOLDER',
+        '--hand-model',
+        metavar='FOLDER',
         help="folder of MANO_RIGHT.pkl (v1.2), or 'free': also check that "
-        'MANO parameters, meshes and joints belong together')
+        'MANO parameters, meshes and joints belong together',
+    )
     parser.add_argument(
-        '--images', choices=images, default='decode',
+        '--images',
+        choices=images,
+        default='decode',
         help='decode every image, some of them, or only see that they are there '
-        '(default: decode)')
+        '(default: decode)',
+    )
     parser.add_argument(
-        '--partial', action='store_true',
+        '--partial',
+        action='store_true',
         help='only a part was downloaded: missing images and other counts than the '
-        'official ones are warnings')
+        'official ones are warnings',
+    )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(),
-        help='processes (default: all cores)')
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='processes (default: all cores)',
+    )
     return parser
 
 
@@ -50,8 +68,9 @@ def start_report(title: str, root: Path) -> Report:
     return report
 
 
-def hand_of(args: argparse.Namespace, report: Report,
-            **choices) -> Optional[SingleHand]:
+def hand_of(
+    args: argparse.Namespace, report: Report, **choices
+) -> Optional[SingleHand]:
     """The right hand of ``--hand-model``; None, and said so, without one."""
     if args.hand_model is None:
         report.add('MANO, meshes and joints', SKIPPED, 'needs --hand-model FOLDER')

@@ -1,4 +1,5 @@
 """Self-checks of a FreiHAND download."""
+
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,9 @@ MOST = 0.99  # of the joints lie inside their image
 BATCH = 256
 
 
-def check_rows(report: Report, root: Path, split: str,
-               partial: bool) -> tuple[Table, dict[str, Path]]:
+def check_rows(
+    report: Report, root: Path, split: str, partial: bool
+) -> tuple[Table, dict[str, Path]]:
     """Read a split's rows and check what needs no hand model.
 
     Args:
@@ -40,18 +42,27 @@ def check_rows(report: Report, root: Path, split: str,
     files = find_files(root, split, NAMES)
     table = read_table(files)
     columns, count = table.columns, len(table.columns['id'])
-    report.expect(f'{split} rows', count == ROWS[split], f'{count:,}',
-                  f'{ROWS[split]:,}', otherwise=WARNING if partial else PROBLEM)
+    report.expect(
+        f'{split} rows',
+        count == ROWS[split],
+        f'{count:,}',
+        f'{ROWS[split]:,}',
+        otherwise=WARNING if partial else PROBLEM,
+    )
     if 'joints' not in columns:
-        report.add(f'{split} truth', SKIPPED,
-                   'not downloaded: FreiHAND_pub_v2_eval.zip has it')
+        report.add(
+            f'{split} truth', SKIPPED, 'not downloaded: FreiHAND_pub_v2_eval.zip has it'
+        )
         return table, files
     error = np.abs(bone_lengths(columns['joints']) - columns['scale'])
     report.expect(
-        f'{split} scale is a bone of xyz', error.max(initial=0) < SCALE_BOUND,
+        f'{split} scale is a bone of xyz',
+        error.max(initial=0) < SCALE_BOUND,
         f'largest difference {1000 * error.max(initial=0):.3f} mm',
         f'less than {1000 * SCALE_BOUND:.0f} mm',
-        [f'row {row}' for row in np.flatnonzero(error >= SCALE_BOUND)], WARNING)
+        [f'row {row}' for row in np.flatnonzero(error >= SCALE_BOUND)],
+        WARNING,
+    )
     _check_projection(report, split, columns)
     return table, files
 
@@ -60,15 +71,22 @@ def _check_projection(report: Report, split: str, columns: dict) -> None:
     image = columns['joints'] @ columns['intrinsics'].transpose(0, 2, 1)
     depth = image[..., 2:]
     behind = np.flatnonzero((depth <= 0).any((1, 2)))
-    report.expect(f'{split} joints before the camera', not len(behind),
-                  f'{len(behind)} rows behind it', 'none',
-                  [f'row {row}' for row in behind])
+    report.expect(
+        f'{split} joints before the camera',
+        not len(behind),
+        f'{len(behind)} rows behind it',
+        'none',
+        [f'row {row}' for row in behind],
+    )
     pixels = image[..., :2] / np.where(depth > 0, depth, 1)
     inside = ((pixels >= 0) & (pixels <= np.array(SIZE) - 1)).all(-1)
     report.expect(
-        f'{split} joints in 224 x 224', inside.mean() >= MOST,
-        f'{100 * inside.mean():.2f} %', f'at least {100 * MOST:.0f} %',
-        [f'row {row}' for row in np.flatnonzero(~inside.all(1))])
+        f'{split} joints in 224 x 224',
+        inside.mean() >= MOST,
+        f'{100 * inside.mean():.2f} %',
+        f'at least {100 * MOST:.0f} %',
+        [f'row {row}' for row in np.flatnonzero(~inside.all(1))],
+    )
 
 
 def check_meshes(report: Report, split: str, table: Table, hand: SingleHand) -> None:
@@ -83,20 +101,30 @@ def check_meshes(report: Report, split: str, table: Table, hand: SingleHand) -> 
         to_joints[index] = _distance(regressor @ meshes, columns['joints'][index])
         to_mano[index] = _distance(rebuilt, meshes)
     for name, error, (usual, most) in (
-            ('joints of verts are xyz', to_joints, JOINT_BOUNDS),
-            ('verts are of mano', to_mano, MANO_BOUNDS)):
+        ('joints of verts are xyz', to_joints, JOINT_BOUNDS),
+        ('verts are of mano', to_mano, MANO_BOUNDS),
+    ):
         mean = error.mean() if count else 0.0
         worst = np.argsort(-error)[:3]
         report.expect(
-            f'{split} {name}', mean < usual,
+            f'{split} {name}',
+            mean < usual,
             f'mean {1000 * mean:.3f} mm, most {1000 * error.max(initial=0):.1f} mm',
             f'a mean below {1000 * usual:.0f} mm with the MANO v1.2 files',
             [f'row {row}: {1000 * error[row]:.1f} mm' for row in worst],
-            otherwise=WARNING if mean < most else PROBLEM)
+            otherwise=WARNING if mean < most else PROBLEM,
+        )
 
 
-def check_split_images(report: Report, root: Path, split: str, count: int,
-                       decode: bool, partial: bool, workers: int) -> None:
+def check_split_images(
+    report: Report,
+    root: Path,
+    split: str,
+    count: int,
+    decode: bool,
+    partial: bool,
+    workers: int,
+) -> None:
     """All images of a split: there, whole, 224 x 224; numbered row + N background."""
     folder = find(root, f'{split}/rgb')
     if folder is None:
@@ -104,24 +132,33 @@ def check_split_images(report: Report, root: Path, split: str, count: int,
         return
     versions = len(BACKGROUNDS) if split == 'training' else 1
     numbers = range(count * versions)
-    images = [ImageToCheck(str(folder / f'{number:08d}.jpg'), SIZE, decode)
-              for number in numbers]
+    images = [
+        ImageToCheck(str(folder / f'{number:08d}.jpg'), SIZE, decode)
+        for number in numbers
+    ]
     check_images(report, f'{split} images', images, partial, workers)
     known = {f'{number:08d}.jpg' for number in numbers}
     others = sorted(
-        path.name for path in folder.glob('*.jpg') if path.name not in known)
+        path.name for path in folder.glob('*.jpg') if path.name not in known
+    )
     report.expect(
-        f'{split} images have a row', not others,
+        f'{split} images have a row',
+        not others,
         f'{len(others)} of no row' if others else f'{versions} images a row',
-        'none: image i + N v shows row i before background v', others)
+        'none: image i + N v shows row i before background v',
+        others,
+    )
 
 
 def check_masks(report: Report, root: Path, count: int) -> None:
     """Masks are not read by the data set; said only."""
     folder = find(root, 'training/mask')
     found = len(list(folder.glob('*.jpg'))) if folder else 0
-    report.add('training masks', OK if found == count else SKIPPED,
-               f'{found:,}; no data set here reads them')
+    report.add(
+        'training masks',
+        OK if found == count else SKIPPED,
+        f'{found:,}; no data set here reads them',
+    )
 
 
 def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:

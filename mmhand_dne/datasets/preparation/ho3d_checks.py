@@ -1,4 +1,5 @@
 """Self-checks of an HO-3D download."""
+
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -26,8 +27,7 @@ from .images import MISSING, ImageToCheck, problem_of, report_images
 from .parallel import in_workers
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 
-COUNTS = dict(
-    train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
+COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
 TRUTH = dict(xyz=21, verts=778)
 WRIST_BOUND = 1e-3  # metres; the truth's wrist and the annotated one are one point
 # Metres, means over all frames: what is expected of joints that were written from the
@@ -63,8 +63,14 @@ def look_at(folder: Path, decode: bool, name: tuple[str, str]) -> FoundFrame:
     return FoundFrame(frame, suffix, found.st_size, found.st_mtime_ns, wrong, '')
 
 
-def check_frames(report: Report, root: Path, split: str, decode: bool,
-                 partial_download: bool, workers: int) -> tuple[list, list]:
+def check_frames(
+    report: Report,
+    root: Path,
+    split: str,
+    decode: bool,
+    partial_download: bool,
+    workers: int,
+) -> tuple[list, list]:
     """Read every listed frame of a split.
 
     Returns: the names (sequence, frame) and a :class:`FoundFrame` each.
@@ -74,27 +80,51 @@ def check_frames(report: Report, root: Path, split: str, decode: bool,
     names = read_frame_list(root / f'{split}.txt')
     version = COUNTS[split].get(len(names))
     report.expect(
-        f'{split} frames', version is not None,
+        f'{split} frames',
+        version is not None,
         f'{len(names):,}' + (f', version {version[1:]}' if version else ''),
         ' or '.join(f'{n:,} ({v})' for n, v in COUNTS[split].items()),
-        otherwise=WARNING if partial_download else PROBLEM)
+        otherwise=WARNING if partial_download else PROBLEM,
+    )
     twice = [name for name, count in Counter(names).items() if count > 1]
-    report.expect(f'{split} frames are listed once', not twice,
-                  f'{len(twice)} more often', 'none', ['/'.join(n) for n in twice])
+    report.expect(
+        f'{split} frames are listed once',
+        not twice,
+        f'{len(twice)} more often',
+        'none',
+        ['/'.join(n) for n in twice],
+    )
     print(f'{len(names):,} {split} frames')
     found = list(in_workers(partial(look_at, root / split, decode), names, workers))
-    paths = [str(find_image(root / split / sequence / 'rgb', number))
-             for sequence, number in names]
-    report_images(report, f'{split} images', paths,
-                  [one.image_problem for one in found], partial_download)
-    kinds = {IMAGE_SUFFIXES[one.suffix] for one in found
-             if one.image_problem != MISSING}
-    report.expect(f'{split} image format', len(kinds) <= 1,
-                  ' and '.join(sorted(kinds)) or 'none', 'one', otherwise=WARNING)
+    paths = [
+        str(find_image(root / split / sequence / 'rgb', number))
+        for sequence, number in names
+    ]
+    report_images(
+        report,
+        f'{split} images',
+        paths,
+        [one.image_problem for one in found],
+        partial_download,
+    )
+    kinds = {
+        IMAGE_SUFFIXES[one.suffix] for one in found if one.image_problem != MISSING
+    }
+    report.expect(
+        f'{split} image format',
+        len(kinds) <= 1,
+        ' and '.join(sorted(kinds)) or 'none',
+        'one',
+        otherwise=WARNING,
+    )
     bad = [one.problem for one in found if one.problem]
-    report.expect(f'{split} annotations', not bad,
-                  f'{len(found) - len(bad):,} of {len(found):,} are readable', 'all',
-                  bad)
+    report.expect(
+        f'{split} annotations',
+        not bad,
+        f'{len(found) - len(bad):,} of {len(found):,} are readable',
+        'all',
+        bad,
+    )
     return names, found
 
 
@@ -102,21 +132,30 @@ def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -
     """Joints before the camera and in the image, once the axes are turned."""
     joints, valid = columns['joints'] @ OPENGL_TO_CAMERA, columns['joints_valid']
     behind = np.flatnonzero((valid & (joints[..., 2] <= 0)).any(1))
-    report.expect(f'{split} joints before the camera', not len(behind),
-                  f'{len(behind)} frames behind it', 'none: OpenGL axes, not converted',
-                  ['/'.join(names[row]) for row in behind])
+    report.expect(
+        f'{split} joints before the camera',
+        not len(behind),
+        f'{len(behind)} frames behind it',
+        'none: OpenGL axes, not converted',
+        ['/'.join(names[row]) for row in behind],
+    )
     image = joints @ columns['intrinsics'].transpose(0, 2, 1)
     depth = np.where(valid & (image[..., 2] > 0), image[..., 2], 1)
     pixels = image[..., :2] / depth[..., None]
     inside = ((pixels >= 0) & (pixels <= np.array(SIZE) - 1)).all(-1)
     share = inside[valid].mean() if valid.any() else 0.0
-    report.expect(f'{split} joints in 640 x 480', share >= MOST,
-                  f'{100 * share:.2f} %', f'at least {100 * MOST:.0f} %')
+    report.expect(
+        f'{split} joints in 640 x 480',
+        share >= MOST,
+        f'{100 * share:.2f} %',
+        f'at least {100 * MOST:.0f} %',
+    )
 
 
 @torch.no_grad()
-def check_mano(report: Report, split: str, names: Sequence, columns: dict,
-               hand: SingleHand) -> None:
+def check_mano(
+    report: Report, split: str, names: Sequence, columns: dict, hand: SingleHand
+) -> None:
     """Joints that the parameters pose against handJoints3D, where both are there."""
     rows = np.flatnonzero(columns['has_pose'])
     if not len(rows):
@@ -124,23 +163,27 @@ def check_mano(report: Report, split: str, names: Sequence, columns: dict,
         return
     error = np.zeros(len(rows))
     for start in range(0, len(rows), BATCH):
-        part = rows[start:start + BATCH]
+        part = rows[start : start + BATCH]
         turns = hand.right.absolute_pose(
-            torch.tensor(columns['pose'][part]), mean=False)
+            torch.tensor(columns['pose'][part]), mean=False
+        )
         betas = torch.tensor(columns['betas'][part]).float()
         mesh = hand(turns.float()[:, None], betas[:, None])
         joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
         joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][part][:, None]
-        error[start:start + len(part)] = np.linalg.norm(
-            joints - columns['joints'][part], axis=-1).mean(-1)
+        error[start : start + len(part)] = np.linalg.norm(
+            joints - columns['joints'][part], axis=-1
+        ).mean(-1)
     usual, most = JOINT_BOUNDS
     worst = np.argsort(-error)[:3]
     report.expect(
-        f'{split} joints are of MANO', error.mean() < usual,
+        f'{split} joints are of MANO',
+        error.mean() < usual,
         f'mean {1000 * error.mean():.3f} mm, most {1000 * error.max():.2f} mm',
         f'a mean below {1000 * usual:.1f} mm with the MANO v1.2 files',
         [f'{"/".join(names[rows[i]])}: {1000 * error[i]:.2f} mm' for i in worst],
-        otherwise=WARNING if error.mean() < most else PROBLEM)
+        otherwise=WARNING if error.mean() < most else PROBLEM,
+    )
 
 
 def check_truth(report: Report, root: Path, names: Sequence, columns: dict) -> tuple:
@@ -151,27 +194,34 @@ def check_truth(report: Report, root: Path, names: Sequence, columns: dict) -> t
     files = {name: root / f'evaluation_{name}.json' for name in TRUTH}
     files = {name: path for name, path in files.items() if path.is_file()}
     if not files:
-        report.add('evaluation truth', SKIPPED,
-                   'not downloaded: evaluation_xyz.json, evaluation_verts.json')
+        report.add(
+            'evaluation truth',
+            SKIPPED,
+            'not downloaded: evaluation_xyz.json, evaluation_verts.json',
+        )
         return {}, []
     found = {}
     for name, points in TRUTH.items():
         try:
-            found[name] = read_truth(root / f'evaluation_{name}.json', len(names),
-                                     points, 'evaluation.txt')
+            found[name] = read_truth(
+                root / f'evaluation_{name}.json', len(names), points, 'evaluation.txt'
+            )
         except ValueError as error:
             report.add(f'evaluation_{name}.json', PROBLEM, str(error))
     if len(found) < len(TRUTH):
         return {}, []
     report.add('evaluation truth', OK, f'{len(names):,} rows')
     error = np.linalg.norm(
-        found['xyz'][:, WRIST] - columns['joints'][:, WRIST], axis=-1)
+        found['xyz'][:, WRIST] - columns['joints'][:, WRIST], axis=-1
+    )
     wrong = np.flatnonzero(error > WRIST_BOUND)
     report.expect(
-        'truth and annotation share wrists', not len(wrong),
+        'truth and annotation share wrists',
+        not len(wrong),
         f'largest difference {1000 * error.max(initial=0):.3f} mm',
         f'less than {1000 * WRIST_BOUND:.0f} mm',
-        ['/'.join(names[row]) for row in wrong])
+        ['/'.join(names[row]) for row in wrong],
+    )
     truth = dict(true_joints=found['xyz'], true_vertices=found['verts'])
     return truth, list(files.values())
 
@@ -179,7 +229,10 @@ def check_truth(report: Report, root: Path, names: Sequence, columns: dict) -> t
 def columns_of(found: Sequence[FoundFrame]) -> dict[str, np.ndarray]:
     """An index's columns of the frames; all of them were readable."""
     columns = frame_columns([one.frame for one in found])
-    for name, kind in (('suffix', np.uint8), ('size', np.int64),
-                       ('mtime_ns', np.int64)):
+    for name, kind in (
+        ('suffix', np.uint8),
+        ('size', np.int64),
+        ('mtime_ns', np.int64),
+    ):
         columns[name] = np.array([getattr(one, name) for one in found], kind)
     return dict(id=np.arange(len(found)), **columns)

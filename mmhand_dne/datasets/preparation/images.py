@@ -1,4 +1,5 @@
 """Whether image files are there and whole."""
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,8 +34,13 @@ def problem_of(image: ImageToCheck) -> str:
     return ''
 
 
-def check_images(report: Report, name: str, images: Sequence[ImageToCheck],
-                 partial: bool, workers: int) -> None:
+def check_images(
+    report: Report,
+    name: str,
+    images: Sequence[ImageToCheck],
+    partial: bool,
+    workers: int,
+) -> None:
     """Report how many images are missing and how many are damaged.
 
     Args:
@@ -46,15 +52,24 @@ def check_images(report: Report, name: str, images: Sequence[ImageToCheck],
     report_images(report, name, [image.path for image in images], problems, partial)
 
 
-def report_images(report: Report, name: str, paths: Sequence[str],
-                  problems: Sequence[str], partial: bool) -> None:
+def report_images(
+    report: Report,
+    name: str,
+    paths: Sequence[str],
+    problems: Sequence[str],
+    partial: bool,
+) -> None:
     """Report the answers of :func:`problem_of` for some paths."""
     missing = [path for path, problem in zip(paths, problems) if problem == MISSING]
     damaged = [problem for problem in problems if problem not in ('', MISSING)]
     whole = len(paths) - len(missing) - len(damaged)
     report.expect(
-        name, not missing, f'{whole:,} of {len(paths):,} are whole',
-        'all' if not missing else f'all: {len(missing):,} are missing', missing,
-        otherwise=WARNING if partial else PROBLEM)
+        name,
+        not missing,
+        f'{whole:,} of {len(paths):,} are whole',
+        'all' if not missing else f'all: {len(missing):,} are missing',
+        missing,
+        otherwise=WARNING if partial else PROBLEM,
+    )
     if damaged:
         report.add(f'{name}: damaged', PROBLEM, f'{len(damaged):,}', damaged)

@@ -1,4 +1,5 @@
 """Self-checks of an InterHand2.6M download."""
+
 import numpy as np
 
 from mmhand_dne.hand_model import WRIST, HandPair
@@ -11,8 +12,10 @@ from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 
 # Release v1.0 at 5 frames a second: images, of them interacting, time steps with MANO.
 COUNTS = dict(
-    train=(1361062, 673514, 18718), val=(380125, 145942, 2736),
-    test=(849160, 360192, 6890))
+    train=(1361062, 673514, 18718),
+    val=(380125, 145942, 2736),
+    test=(849160, 360192, 6890),
+)
 BOX_SCALE = 1.2  # of the annotated box about the tight box of the joints
 BOX_BOUND = 1e-3  # pixels
 MOST, SOME = 0.99, 0.5  # shares of entries
@@ -26,15 +29,21 @@ def check_counts(report: Report, split: str, table: Table) -> None:
     """Sizes against release v1.0 at 5 frames a second; others are no mistake."""
     columns, images, interacting, moments = table.columns, *COUNTS[split]
     both = int((columns['hand_type'] == HAND_TYPES.index('interacting')).sum())
-    found = [('images', len(columns['id']), images),
-             ('interacting images', both, interacting)]
+    found = [
+        ('images', len(columns['id']), images),
+        ('interacting images', both, interacting),
+    ]
     if table.meta['mano']:
         steps = int(columns['moment_mano_valid'].any(1).sum())
         found.append(('time steps with MANO', steps, moments))
     for name, count, wanted in found:
         report.expect(
-            f'{split} {name}', count == wanted, f'{count:,}',
-            f'{wanted:,} of v1.0 at 5 frames a second', otherwise=WARNING)
+            f'{split} {name}',
+            count == wanted,
+            f'{count:,}',
+            f'{wanted:,} of v1.0 at 5 frames a second',
+            otherwise=WARNING,
+        )
 
 
 def check_ids(report: Report, split: str, table: Table) -> None:
@@ -44,13 +53,21 @@ def check_ids(report: Report, split: str, table: Table) -> None:
         unique, counts = np.unique(values, return_counts=True)
         twice = unique[counts > 1]
         report.expect(
-            f'{split} {name}', not len(twice),
+            f'{split} {name}',
+            not len(twice),
             f'{len(unique):,} numbers up to {values.max(initial=0):,}'
             + (f', {len(twice):,} more than once' if len(twice) else ''),
-            'each once', [f'number {number}' for number in twice])
+            'each once',
+            [f'number {number}' for number in twice],
+        )
     others = table.meta['images'] - len(np.unique(images))
-    report.expect(f'{split} images have annotations', others <= 0,
-                  f'{max(others, 0):,} have none', 'none', otherwise=WARNING)
+    report.expect(
+        f'{split} images have annotations',
+        others <= 0,
+        f'{max(others, 0):,} have none',
+        'none',
+        otherwise=WARNING,
+    )
 
 
 def sample_rows(table: Table) -> np.ndarray:
@@ -67,9 +84,12 @@ def check_projection(report: Report, split: str, table: Table) -> None:
     some = seen.any((1, 2))
     behind = rows[((joints[..., 2] <= 0) & valid).any((1, 2))]
     report.expect(
-        f'{split} joints before the camera', not len(behind),
-        f'{len(behind)} of {len(rows):,} images have one behind it', 'none',
-        _ids(table, behind))
+        f'{split} joints before the camera',
+        not len(behind),
+        f'{len(behind)} of {len(rows):,} images have one behind it',
+        'none',
+        _ids(table, behind),
+    )
     low = np.where(seen[..., None], pixels, np.inf).min((1, 2))
     high = np.where(seen[..., None], pixels, -np.inf).max((1, 2))
     with np.errstate(invalid='ignore'):
@@ -79,16 +99,22 @@ def check_projection(report: Report, split: str, table: Table) -> None:
     good = error[some] < BOX_BOUND
     share = good.mean() if len(good) else 1.0
     report.expect(
-        f'{split} boxes are 1.2 x the joints', share >= MOST,
+        f'{split} boxes are 1.2 x the joints',
+        share >= MOST,
         f'{100 * share:.2f} % of {len(good):,} to {BOX_BOUND} px',
         f'{100 * MOST:.0f} %: camera, joint_3d and data files of one release',
-        _ids(table, rows[some][~good]), WARNING if share >= SOME else PROBLEM)
+        _ids(table, rows[some][~good]),
+        WARNING if share >= SOME else PROBLEM,
+    )
     bones = np.linalg.norm(joints[..., MIDDLE, :] - joints[..., WRIST, :], axis=-1)
     bones = bones[valid[..., MIDDLE] & valid[..., WRIST]]
     typical = np.median(bones) if len(bones) else np.mean(BONE)
     report.expect(
-        f'{split} wrist to middle knuckle', BONE[0] < typical < BONE[1],
-        f'median {1000 * typical:.1f} mm', '50 to 120 mm: joints in millimetres')
+        f'{split} wrist to middle knuckle',
+        BONE[0] < typical < BONE[1],
+        f'median {1000 * typical:.1f} mm',
+        '50 to 120 mm: joints in millimetres',
+    )
 
 
 def project_rows(table: Table, rows: np.ndarray) -> tuple:
@@ -99,7 +125,8 @@ def project_rows(table: Table, rows: np.ndarray) -> tuple:
     world = columns['moment_joints'][moment]
     position = columns['camera_position'][camera][:, None, None]
     joints = np.einsum(
-        'nij,nhkj->nhki', columns['camera_rotation'][camera], world - position)
+        'nij,nhkj->nhki', columns['camera_rotation'][camera], world - position
+    )
     image = np.einsum('nij,nhkj->nhki', columns['camera_intrinsics'][camera], joints)
     depth = np.where(valid & (image[..., 2] > 0), image[..., 2], 1)
     return joints, image[..., :2] / depth[..., None], valid
@@ -119,15 +146,21 @@ def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.n
             continue
         worst = np.argsort(-np.nan_to_num(errors[:, slot]))[:3]
         report.expect(
-            name, np.median(known) < FIT_BOUND,
+            name,
+            np.median(known) < FIT_BOUND,
             f'median {np.median(known):.1f} mm, most {known.max():.1f} mm',
             f'a median below {FIT_BOUND:.0f} mm with the MANO v1.2 files',
-            [f'{table.text("moment_name", row)}: {errors[row, slot]:.1f} mm'
-             for row in worst])
+            [
+                f'{table.text("moment_name", row)}: {errors[row, slot]:.1f} mm'
+                for row in worst
+            ],
+        )
     over = int((np.nan_to_num(errors) > 2 * FIT_BOUND).any(1).sum())
-    report.add(f'{split} bad fits', OK,
-               f'{over:,} moments over {2 * FIT_BOUND:.0f} mm; max_fit_error leaves '
-               'them out')
+    report.add(
+        f'{split} bad fits',
+        OK,
+        f'{over:,} moments over {2 * FIT_BOUND:.0f} mm; max_fit_error leaves them out',
+    )
     return errors
 
 

@@ -1,4 +1,5 @@
 """Whether InterHand2.6M's images are there, whole, and not black."""
+
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ def grey_of(image: ImageToCheck) -> tuple[str, float]:
     if not (image.decode and Path(image.path).is_file()):
         return problem_of(image), np.nan
     size = {
-        name: number for name, number in zip(('width', 'height'), image.size)
-        if number >= 0}
+        name: number
+        for name, number in zip(('width', 'height'), image.size)
+        if number >= 0
+    }
     try:
         found = LoadHandImage().transform(dict(img_path=image.path, **size))
     except ValueError as error:
@@ -27,8 +30,15 @@ def grey_of(image: ImageToCheck) -> tuple[str, float]:
     return '', float(found['img'].mean())
 
 
-def check_interhand_images(report: Report, split: str, table: Table, folder: Path,
-                           how: str, partial: bool, workers: int) -> np.ndarray:
+def check_interhand_images(
+    report: Report,
+    split: str,
+    table: Table,
+    folder: Path,
+    how: str,
+    partial: bool,
+    workers: int,
+) -> np.ndarray:
     """Look at every image once.
 
     Args:
@@ -41,18 +51,30 @@ def check_interhand_images(report: Report, split: str, table: Table, folder: Pat
     sizes = table.columns['size'].tolist()
     every = dict(decode=1, sample=EVERY, exist=len(sizes) + 1)[how]
     images = [
-        ImageToCheck(str(folder / table.text('file_name', row)), tuple(size),
-                     row % every == 0 and how != 'exist')
-        for row, size in enumerate(sizes)]
+        ImageToCheck(
+            str(folder / table.text('file_name', row)),
+            tuple(size),
+            row % every == 0 and how != 'exist',
+        )
+        for row, size in enumerate(sizes)
+    ]
     print(f'{len(images):,} {split} images, {how}')
     problems, greys = [], np.full(len(images), np.nan, np.float32)
     for row, (problem, grey) in enumerate(in_workers(grey_of, images, workers)):
         problems.append(problem)
         greys[row] = grey
-    report_images(report, f'{split} image files', [image.path for image in images],
-                  problems, partial)
+    report_images(
+        report,
+        f'{split} image files',
+        [image.path for image in images],
+        problems,
+        partial,
+    )
     if how == 'decode':
         black = int((greys < BLACK).sum())
-        report.add(f'{split} black images', OK,
-                   f'{black:,} below grey {BLACK:.0f}; min_grey leaves them out')
+        report.add(
+            f'{split} black images',
+            OK,
+            f'{black:,} below grey {BLACK:.0f}; min_grey leaves them out',
+        )
     return greys

@@ -1,4 +1,5 @@
 """Which annotation files of InterHand2.6M a download has."""
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,15 +29,18 @@ def find_parts(root: Path, splits: Sequence[str]) -> list[Part]:
         for folder in (split, *OLD_FOLDERS):
             place = root / 'annotations' / folder
             data, camera, joints, mano = (
-                place / f'InterHand2.6M_{split}_{kind}.json' for kind in KINDS)
+                place / f'InterHand2.6M_{split}_{kind}.json' for kind in KINDS
+            )
             if data.is_file():
                 files = InterHandFiles(
-                    data, camera, joints, mano if mano.is_file() else None)
+                    data, camera, joints, mano if mano.is_file() else None
+                )
                 name = split if folder == split else f'{folder}/{split}'
                 parts.append(Part(name, split, files))
     if not parts:
         raise ValueError(
             f'{root}: no annotations/<split>/InterHand2.6M_<split>_data.json for any '
             f'of {", ".join(splits)}; give the folder that holds annotations/ and '
-            'images/')
+            'images/'
+        )
     return parts

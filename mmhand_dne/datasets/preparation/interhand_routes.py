@@ -1,4 +1,5 @@
 """Two ways to the same mesh must meet: self-checks of frames and of mirroring."""
+
 import numpy as np
 import torch
 
@@ -20,8 +21,7 @@ MIRRORED = torch.tensor([1.0, -1.0, -1.0])  # of an axis-angle vector
 
 
 def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> None:
-    """Moved vertices against moved parameters, and a mirrored right hand against left.
-    """
+    """Moved vertices against moved parameters, and a mirrored right hand against left."""
     rows = sample_rows(table)
     moments = table.columns['moment'][rows]
     rows = rows[table.columns['moment_mano_valid'][moments].any(1)]
@@ -31,17 +31,27 @@ def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> No
         return
     both = [_two_ways(table, pair, row) for row in rows]
     report.expect(
-        f'{split} ways into the camera', max(both) < BOUND,
+        f'{split} ways into the camera',
+        max(both) < BOUND,
         f'{len(rows)} images, largest difference {max(both):.4f} mm',
-        f'less than {BOUND} mm')
+        f'less than {BOUND} mm',
+    )
     twice = max(_flipped_twice(table, pair, row) for row in rows)
-    report.expect(f'{split} mirrored twice', twice == 0,
-                  f'largest difference {twice:.2g}', '0', otherwise=PROBLEM)
+    report.expect(
+        f'{split} mirrored twice',
+        twice == 0,
+        f'largest difference {twice:.2g}',
+        '0',
+        otherwise=PROBLEM,
+    )
     mirror = max(_mirrored(moment_of(table, row), pair) for row in rows)
     report.expect(
-        f'{split} mirrored right hand is left', mirror < MIRROR_BOUND,
-        f'largest difference {mirror:.4f} mm', f'less than {MIRROR_BOUND} mm',
-        otherwise=WARNING)
+        f'{split} mirrored right hand is left',
+        mirror < MIRROR_BOUND,
+        f'largest difference {mirror:.4f} mm',
+        f'less than {MIRROR_BOUND} mm',
+        otherwise=WARNING,
+    )
 
 
 @torch.no_grad()
@@ -78,7 +88,10 @@ def _mirrored(moment, pair: HandPair) -> float:
         meshes = [
             layer(layer.absolute_pose(values.reshape(48), mean=True), betas).numpy()
             for layer, values in (
-                (layers[slot], pose), (layers[1 - slot], pose * MIRRORED))]
+                (layers[slot], pose),
+                (layers[1 - slot], pose * MIRRORED),
+            )
+        ]
         worst = max(worst, 1000 * np.abs(meshes[0] * (-1, 1, 1) - meshes[1]).max())
     return worst
 
@@ -89,16 +102,20 @@ def _flipped_twice(table: Table, pair: HandPair, row: int) -> float:
     joints = (moment.joints - camera.position) @ camera.rotation.T
     valid = moment.joints_valid.copy()
     info = dict(
-        joints_cam=np.where(valid[..., None], joints, 0), joints_valid=valid,
+        joints_cam=np.where(valid[..., None], joints, 0),
+        joints_valid=valid,
         joint_in_image=table.columns['joint_in_image'][row].copy(),
-        intrinsics=camera.intrinsics, hand_presence=np.zeros(2, np.float32),
+        intrinsics=camera.intrinsics,
+        hand_presence=np.zeros(2, np.float32),
         hand_presence_valid=np.zeros(2, np.float32),
         hand_type=np.zeros((1, 2), np.float32),
-        **camera_meshes(pair, moment, camera))
+        **camera_meshes(pair, moment, camera),
+    )
     info.update(mmpose_fields(info))
     before = {key: np.array(value) for key, value in info.items()}
     mirror_hands(info)
     mirror_hands(info)
     return max(
         float(np.abs(before[key].astype(float) - np.asarray(info[key], float)).max())
-        for key in before)
+        for key in before
+    )

@@ -1,4 +1,5 @@
 """The same work on many files, in processes that end with their parent."""
+
 import multiprocessing
 import os
 import sys
@@ -16,8 +17,9 @@ from mmengine.utils import ProgressBar
 LOG_LINES = 20  # of a progress bar that goes to a file
 
 
-def in_workers(function: Callable[[Any], Any], items: Sequence, workers: int,
-               chunk: int = 64) -> Iterator:
+def in_workers(
+    function: Callable[[Any], Any], items: Sequence, workers: int, chunk: int = 64
+) -> Iterator:
     """``function`` of each item, in the order of the items, with a progress bar.
 
     Args:
@@ -33,8 +35,8 @@ def in_workers(function: Callable[[Any], Any], items: Sequence, workers: int,
             update()
         return
     with ProcessPoolExecutor(
-            workers, multiprocessing.get_context('fork'), start_worker,
-            (os.getpid(),)) as pool:
+        workers, multiprocessing.get_context('fork'), start_worker, (os.getpid(),)
+    ) as pool:
         try:
             for result in pool.map(function, items, chunksize=chunk):
                 yield result
@@ -42,7 +44,8 @@ def in_workers(function: Callable[[Any], Any], items: Sequence, workers: int,
         except BrokenProcessPool as error:
             raise ValueError(
                 'a worker process was killed, perhaps for want of memory; use fewer '
-                '--workers') from error
+                '--workers'
+            ) from error
 
 
 def show_progress(total: int) -> Callable[[], None]:

@@ -1,4 +1,5 @@
 """What checking a download found: lines to read, a file to keep, an exit status."""
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,14 +35,22 @@ class Report:
         self.title = title
         self.checks: list[Check] = []
 
-    def add(self, name: str, status: str, found: str,
-            examples: Sequence[str] = ()) -> None:
+    def add(
+        self, name: str, status: str, found: str, examples: Sequence[str] = ()
+    ) -> None:
         """Note an outcome and print its lines."""
         self.checks.append(Check(name, status, found, tuple(examples)[:KEPT]))
         print(self._lines(self.checks[-1]), flush=True)
 
-    def expect(self, name: str, good: bool, found: str, wanted: str = '',
-               examples: Sequence[str] = (), otherwise: str = PROBLEM) -> bool:
+    def expect(
+        self,
+        name: str,
+        good: bool,
+        found: str,
+        wanted: str = '',
+        examples: Sequence[str] = (),
+        otherwise: str = PROBLEM,
+    ) -> bool:
         """Note OK or, where it is not ``good``, ``otherwise`` with what was wanted."""
         text = found if good or not wanted else f'{found}, expected {wanted}'
         self.add(name, OK if good else otherwise, text, () if good else examples)
@@ -55,8 +64,10 @@ class Report:
     def write(self, path) -> None:
         """Write all checks as JSON; the file is whole or not there."""
         content = dict(
-            title=self.title, problems=len(self.problems),
-            checks=[check._asdict() for check in self.checks])
+            title=self.title,
+            problems=len(self.problems),
+            checks=[check._asdict() for check in self.checks],
+        )
         write_bytes(Path(path), json.dumps(content, indent=1).encode() + b'\n')
 
     def _lines(self, check: Check) -> str:

@@ -1,4 +1,5 @@
 """A sampler whose order and draws do not depend on the number of processes."""
+
 from collections.abc import Iterator
 from functools import partial
 
@@ -27,7 +28,7 @@ class KeyedSampler(DefaultSampler):
 
     def __iter__(self) -> Iterator[DrawKey]:
         """Indices of this process in the epoch's order."""
-        indices = list(super().__iter__())[self.start:]
+        indices = list(super().__iter__())[self.start :]
         self.start = 0
         # One key at a time: a million of them take a third of a gigabyte.
         return map(partial(DrawKey, seed=self.seed, epoch=self.epoch), indices)

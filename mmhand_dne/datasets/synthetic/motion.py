@@ -1,4 +1,5 @@
 """A hand that moves smoothly before one camera: frames with their truth."""
+
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
@@ -67,14 +68,21 @@ def sample_motion(
     key_times = np.arange(count) * KEY_SECONDS
     times = KEY_SECONDS + np.arange(frames) / fps  # the splines' ends are less smooth
     turns = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
-    path = np.stack([
-        RotationSpline(key_times, Rotation.from_rotvec(turns[:, joint]))(
-            times).as_rotvec()
-        for joint in range(turns.shape[1])], 1)
+    path = np.stack(
+        [
+            RotationSpline(key_times, Rotation.from_rotvec(turns[:, joint]))(
+                times
+            ).as_rotvec()
+            for joint in range(turns.shape[1])
+        ],
+        1,
+    )
     poses = path.reshape(frames, -1) - mean
     places = CubicSpline(key_times, [key.translation for key in keys])(times)
-    return [models.make(side, pose, keys[0].shape, place)
-            for pose, place in zip(poses, places)]
+    return [
+        models.make(side, pose, keys[0].shape, place)
+        for pose, place in zip(poses, places)
+    ]
 
 
 def render_motion(
@@ -88,7 +96,8 @@ def render_motion(
     camera = make_rig(recipe, SPLIT, clip)[0]
     light = sample_light(recipe.generator('light', SPLIT, clip))
     backdrop = make_backdrop(
-        recipe.generator('backdrop', SPLIT, clip, camera.name), camera.size)
+        recipe.generator('backdrop', SPLIT, clip, camera.name), camera.size
+    )
     for index, hand in enumerate(hands):
         body = build_body(recipe, models, [hand], light, SPLIT, clip, 0)
         image = compose(backdrop.copy(), draw_body(body, camera, light))
@@ -101,12 +110,12 @@ def render_motion(
         # The same generator every time: blur and exposure belong to the camera.
         shot = expose(recipe.generator('sensor', SPLIT, clip), image, recipe, camera)
         noise = recipe.generator('noise', SPLIT, clip, index).standard_normal(
-            shot.shape, np.float32)
+            shot.shape, np.float32
+        )
         shot = (shot + 255 * FRAME_NOISE * noise).round().clip(0, 255).astype(np.uint8)
         intrinsics = np.diag([*camera.focal, 1.0])
         intrinsics[:2, 2] = camera.centre
-        yield MotionFrame(
-            shot, hand, vertices_cam, joints_cam, intrinsics, box, hidden)
+        yield MotionFrame(shot, hand, vertices_cam, joints_cam, intrinsics, box, hidden)
 
 
 def _in_camera(
@@ -116,7 +125,8 @@ def _in_camera(
     joints = models.layers[hand.side].joints(hand.vertices[None])[0]
     return tuple(
         camera.to_camera(points.double().numpy() * 1000) / 1000
-        for points in (hand.vertices, joints))
+        for points in (hand.vertices, joints)
+    )
 
 
 def _pass_in_front(

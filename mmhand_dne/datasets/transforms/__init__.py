@@ -6,6 +6,10 @@ from .random_mesh_flip import RandomMeshFlip
 from .select_hand import SelectHand
 
 __all__ = [
-    'HaMeRCrop', 'LoadHandImage', 'MeshCrop', 'PackHandInputs', 'RandomMeshFlip',
+    'HaMeRCrop',
+    'LoadHandImage',
+    'MeshCrop',
+    'PackHandInputs',
+    'RandomMeshFlip',
     'SelectHand',
 ]

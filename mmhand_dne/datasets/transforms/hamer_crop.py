@@ -1,4 +1,5 @@
 """HaMeR's crop, its training augmentation and its filter against aliasing."""
+
 from typing import Optional
 
 import cv2
@@ -49,15 +50,24 @@ class HaMeRCrop(BaseTransform):
     K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_turn``.
     """
 
-    def __init__(self, input_size: int = 256, padding: float = 2.0,
-                 aspect: Optional[tuple] = (192, 256), blur: bool = False,
-                 half_pixel: bool = False, shift: float = 0.0, scale: float = 0.0,
-                 rotation: float = 0.0, rotation_prob: float = 0.6,
-                 color: float = 0.0):
+    def __init__(
+        self,
+        input_size: int = 256,
+        padding: float = 2.0,
+        aspect: Optional[tuple] = (192, 256),
+        blur: bool = False,
+        half_pixel: bool = False,
+        shift: float = 0.0,
+        scale: float = 0.0,
+        rotation: float = 0.0,
+        rotation_prob: float = 0.6,
+        color: float = 0.0,
+    ):
         if not 0 <= scale < 1:
             raise ValueError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
-                'would vanish')
+                'would vanish'
+            )
         self.size, self.padding, self.aspect = input_size, padding, aspect
         self.blur, self.half_pixel = blur, half_pixel
         self.shift, self.scale, self.color = shift, scale, color
@@ -73,8 +83,13 @@ class HaMeRCrop(BaseTransform):
         image = results['img']
         if self.blur:
             image = blurred(image, side / self.size / 2)
-        crop = cv2.warpAffine(image, affine[:2], (self.size, self.size),
-                              flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        crop = cv2.warpAffine(
+            image,
+            affine[:2],
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+        )
         if tones is not None:
             crop = np.clip(crop * tones, 0, 255)
         floating = crop.dtype.kind == 'f'
@@ -88,7 +103,8 @@ class HaMeRCrop(BaseTransform):
         # MMPose's own way back, exact without rotation.
         results['input_scale'] = np.full(2, side * factor)
         results['input_center'] = centre + (
-            0.5 * side * factor / self.size if self.half_pixel else 0)
+            0.5 * side * factor / self.size if self.half_pixel else 0
+        )
         return results
 
     def square(self, results: dict) -> tuple[np.ndarray, float]:
@@ -96,8 +112,9 @@ class HaMeRCrop(BaseTransform):
         x, y, w, h = (float(value) for value in results['bbox'])
         if not max(w, h) > 0:
             raise ValueError(
-                f"{results['img_path']}: the box {[x, y, w, h]} has no area; correct "
-                'the annotation or leave the hand out')
+                f'{results["img_path"]}: the box {[x, y, w, h]} has no area; correct '
+                'the annotation or leave the hand out'
+            )
         last = results['img'].shape[1] - 1
         flip = results.get('flip', False)
         if flip:  # HaMeR rounds the box of the image on disk
@@ -114,6 +131,7 @@ class HaMeRCrop(BaseTransform):
 
     def draw(self) -> tuple:
         """Shift along x and y, scale, degrees and channel factors (3,) or None."""
+
         def normal(bound):
             return np.clip(np.random.randn(), -bound, bound)
 
@@ -148,4 +166,5 @@ def blurred(image: np.ndarray, shrink: float) -> np.ndarray:
         return image
     sigma = (shrink - 1) / 2
     return gaussian_filter(
-        image.astype(np.float64), (sigma, sigma, 0), mode='nearest', truncate=4.0)
+        image.astype(np.float64), (sigma, sigma, 0), mode='nearest', truncate=4.0
+    )

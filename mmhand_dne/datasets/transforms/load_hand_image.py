@@ -1,4 +1,5 @@
 """Reading an image."""
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform

@@ -1,4 +1,5 @@
 """The crop: image, 3D truth, MANO parameters and intrinsics in one affine map."""
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -29,8 +30,14 @@ class MeshCrop(BaseTransform):
         scale: range of the resizing factor.
     """
 
-    def __init__(self, input_size: int = 256, padding: float = 1.0, shift: float = 0.0,
-                 rotation: float = 0.0, scale: tuple = (1.0, 1.0)):
+    def __init__(
+        self,
+        input_size: int = 256,
+        padding: float = 1.0,
+        shift: float = 0.0,
+        rotation: float = 0.0,
+        scale: tuple = (1.0, 1.0),
+    ):
         self.size, self.padding = input_size, padding
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
 
@@ -40,13 +47,14 @@ class MeshCrop(BaseTransform):
         side = max(w, h) * self.padding
         if not side > 0:
             raise ValueError(
-                f"{results['img_path']}: the box {results['bbox'].tolist()} has no "
+                f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
             )
         centre = np.array([x + w / 2, y + h / 2])
         factor = np.random.uniform(*self.scale)
         angle = np.deg2rad(
-            np.random.uniform(-self.rotation, self.rotation) - box_turn(results))
+            np.random.uniform(-self.rotation, self.rotation) - box_turn(results)
+        )
         reach = self.shift * self.size / PAPER_SIZE
         shift = np.random.uniform(-reach, reach, 2)
         zoom = self.size / side * factor
@@ -70,4 +78,5 @@ class MeshCrop(BaseTransform):
         if (self.shift, self.rotation, self.scale) == (0, 0, (1, 1)):
             return resampled(image, affine, self.size)
         return cv2.warpAffine(
-            image, affine[:2], (self.size, self.size), flags=cv2.INTER_LINEAR)
+            image, affine[:2], (self.size, self.size), flags=cv2.INTER_LINEAR
+        )

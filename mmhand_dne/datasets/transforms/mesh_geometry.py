@@ -1,10 +1,20 @@
 """Changing the camera frame of all of a sample's 3D truth at once."""
+
 import numpy as np
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 POINTS = ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root')
-PER_HAND = (*POINTS, 'joints_valid', 'joint_in_image', 'mano_rotations', 'mano_betas',
-            'mano_valid', 'mesh_valid', 'hand_presence', 'hand_presence_valid')
+PER_HAND = (
+    *POINTS,
+    'joints_valid',
+    'joint_in_image',
+    'mano_rotations',
+    'mano_betas',
+    'mano_valid',
+    'mesh_valid',
+    'hand_presence',
+    'hand_presence_valid',
+)
 
 
 def turn_camera(results: dict, rotation: np.ndarray) -> None:
@@ -33,8 +43,7 @@ def mirror_hands(results: dict) -> None:
     """
     for name in POINTS:
         results[name] = results[name] * MIRROR
-    results['mano_rotations'] = (
-        results['mano_rotations'] * MIRROR[:, None] * MIRROR)
+    results['mano_rotations'] = results['mano_rotations'] * MIRROR[:, None] * MIRROR
     for name in PER_HAND:
         results[name] = results[name][::-1].copy()
     results['hand_type'] = results['hand_type'][:, ::-1].copy()

@@ -1,4 +1,5 @@
 """From a pipeline's dictionary to MMPose's data sample."""
+
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -12,9 +13,25 @@ from mmhand_dne.structures.fields import HAND_LABELS, check_labels
 from mmhand_dne.structures.hand_labels import HandLabels
 
 META_KEYS = (
-    'id', 'img_id', 'img_path', 'ori_shape', 'img_shape', 'input_size', 'input_center',
-    'input_scale', 'crop_affine', 'flip', 'hand_side', 'sample_idx', 'hand_type',
-    'hand_type_valid', 'abs_depth', 'focal', 'principal_pt', 'image_mean')
+    'id',
+    'img_id',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'input_size',
+    'input_center',
+    'input_scale',
+    'crop_affine',
+    'flip',
+    'hand_side',
+    'sample_idx',
+    'hand_type',
+    'hand_type_valid',
+    'abs_depth',
+    'focal',
+    'principal_pt',
+    'image_mean',
+)
 
 
 def hand_labels(results: dict) -> dict[str, np.ndarray]:
@@ -23,8 +40,10 @@ def hand_labels(results: dict) -> dict[str, np.ndarray]:
     valid = results['joints_valid'].astype(bool)
     wrist = valid[:, WRIST]
     joints_cam = np.where(
-        mesh[:, None, None], results['mesh_joints'] + results['mesh_root'][:, None],
-        results['joints_cam'])
+        mesh[:, None, None],
+        results['mesh_joints'] + results['mesh_root'][:, None],
+        results['joints_cam'],
+    )
     known = mesh[:, None] | valid
     root = np.where((mesh | wrist)[:, None], joints_cam[:, WRIST], 0)
     relative = valid & wrist[:, None]
@@ -34,18 +53,23 @@ def hand_labels(results: dict) -> dict[str, np.ndarray]:
     pixels = torch.from_numpy(image[..., :2] / depth[..., None])
     seen = valid & (depth > 0)
     return dict(
-        hand_vertices=results['mesh_vertices'], hand_vertices_valid=mesh,
+        hand_vertices=results['mesh_vertices'],
+        hand_vertices_valid=mesh,
         hand_joints=np.where(relative[..., None], joints_cam - root[:, None], 0),
         hand_joints_valid=relative,
         hand_joints_ndc=np.where(
-            seen[..., None], pixels_to_ndc(pixels, size).numpy(), 0),
+            seen[..., None], pixels_to_ndc(pixels, size).numpy(), 0
+        ),
         hand_joints_ndc_valid=seen,
-        hand_root_cam=root, hand_root_valid=mesh | wrist,
-        mano_rotations=results['mano_rotations'], mano_betas=results['mano_betas'],
+        hand_root_cam=root,
+        hand_root_valid=mesh | wrist,
+        mano_rotations=results['mano_rotations'],
+        mano_betas=results['mano_betas'],
         mano_valid=results['mano_valid'] > 0,
         hand_presence=results['hand_presence'],
         hand_presence_valid=results['hand_presence_valid'],
-        crop_intrinsics=results['intrinsics'])
+        crop_intrinsics=results['intrinsics'],
+    )
 
 
 @TRANSFORMS.register_module()
@@ -60,17 +84,22 @@ class PackHandInputs(BaseTransform):
         """Return ``dict(inputs, data_samples)``."""
         labels = hand_labels(results)
         check_labels(labels, str(results.get('img_path', 'sample')))
-        sample = PoseDataSample(metainfo={
-            key: results[key] for key in META_KEYS if key in results})
-        sample.gt_instance_labels = HandLabels(**{
-            name: torch.from_numpy(np.asarray(labels[name], np.float32))[None]
-            for name in HAND_LABELS})
+        sample = PoseDataSample(
+            metainfo={key: results[key] for key in META_KEYS if key in results}
+        )
+        sample.gt_instance_labels = HandLabels(
+            **{
+                name: torch.from_numpy(np.asarray(labels[name], np.float32))[None]
+                for name in HAND_LABELS
+            }
+        )
         x, y, w, h = results['bbox']
         sample.gt_instances = InstanceData(
             keypoints=results['keypoints'],
             keypoints_cam=results['keypoints_cam'],
             keypoints_visible=results['keypoints_visible'],
             bboxes=np.array([[x, y, x + w, y + h]], np.float32),
-            bbox_scores=np.ones(1, np.float32))
+            bbox_scores=np.ones(1, np.float32),
+        )
         image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
         return dict(inputs=torch.from_numpy(image), data_samples=sample)

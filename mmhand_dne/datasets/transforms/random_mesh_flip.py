@@ -1,4 +1,5 @@
 """Mirroring an image with all its truth."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS

@@ -1,4 +1,5 @@
 """Cutting a crop so that a mirrored picture gives the mirrored crop, bit for bit."""
+
 import numpy as np
 
 BITS = 11  # of a position's fraction: products of two and a byte fit into 31
@@ -22,16 +23,26 @@ def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     inverse = np.linalg.inv(affine)
     column, row = np.arange(size)[None], np.arange(size)[:, None]
     # Without a rotation, x is one row and y one column.
-    x, y = (sum(factor * place for factor, place in zip(inverse[i], (column, row, 1))
-                if factor) for i in range(2))
-    x, y = (np.rint(UNIT * np.asarray(place, float)).astype(np.int64)
-            for place in (x, y))
+    x, y = (
+        sum(
+            factor * place
+            for factor, place in zip(inverse[i], (column, row, 1))
+            if factor
+        )
+        for i in range(2)
+    )
+    x, y = (
+        np.rint(UNIT * np.asarray(place, float)).astype(np.int64) for place in (x, y)
+    )
     left, top = x >> BITS, y >> BITS
-    beside, below = ((place & (UNIT - 1)).astype(np.int32)[..., None]
-                     for place in (x, y))
+    beside, below = (
+        (place & (UNIT - 1)).astype(np.int32)[..., None] for place in (x, y)
+    )
     upper, lower = (
-        (UNIT - beside) * _pixels(image, left, line) + (
-            beside * _pixels(image, left + 1, line)) for line in (top, top + 1))
+        (UNIT - beside) * _pixels(image, left, line)
+        + (beside * _pixels(image, left + 1, line))
+        for line in (top, top + 1)
+    )
     total = (UNIT - below) * upper + below * lower
     return ((total + (1 << (2 * BITS - 1))) >> (2 * BITS)).astype(np.uint8)
 

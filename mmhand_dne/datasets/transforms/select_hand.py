@@ -1,4 +1,5 @@
 """One hand of an image, as a right hand."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -30,8 +31,9 @@ class SelectHand(BaseTransform):
         slot = results.get('hand_slot')
         if slot not in (0, 1):
             raise ValueError(
-                f"{results['img_path']}: hand_slot is {slot}, expected 0 or 1; wrap "
-                'the data set in SingleHandDataset')
+                f'{results["img_path"]}: hand_slot is {slot}, expected 0 or 1; wrap '
+                'the data set in SingleHandDataset'
+            )
         results['flip'], results['hand_side'] = bool(slot), SIDES[slot]
         if results['flip']:
             mirror_source(results)
@@ -57,7 +59,8 @@ def mirror_source(results: dict) -> None:
     keypoints[visible, 0] = width - 1 - keypoints[visible, 0]
     results['keypoints'] = swap_slots(keypoints)
     results['keypoints_cam'] = swap_slots(
-        results['keypoints_cam'] * MIRROR.astype(np.float32))
+        results['keypoints_cam'] * MIRROR.astype(np.float32)
+    )
     results['keypoints_visible'] = swap_slots(results['keypoints_visible'])
     results['abs_depth'] = results['abs_depth'][::-1].copy()
     results['principal_pt'] = results['principal_pt'].copy()
@@ -94,8 +97,9 @@ def joint_box(results: dict) -> np.ndarray:
     points = points[points[:, 2] > 0]
     if not len(points):
         raise ValueError(
-            f"{results['img_path']}: its {results['hand_side']} hand has neither a "
-            'valid joint nor a mesh before the camera; leave it out')
+            f'{results["img_path"]}: its {results["hand_side"]} hand has neither a '
+            'valid joint nor a mesh before the camera; leave it out'
+        )
     pixels = points @ results['intrinsics'].T
     pixels = pixels[:, :2] / pixels[:, 2:]
     low, high = pixels.min(0), pixels.max(0)

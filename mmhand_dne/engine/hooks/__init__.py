@@ -7,7 +7,11 @@ from .sync_norm_buffers_hook import SyncNormBuffersHook
 from .two_phase_hook import TwoPhaseHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'CheckpointMatchHook', 'FiniteLossHook',
-    'TwoPhaseHook', 'HandVisualizationHook', 'RandomStateHook',
+    'AtomicCheckpointHook',
+    'CheckpointMatchHook',
+    'FiniteLossHook',
+    'TwoPhaseHook',
+    'HandVisualizationHook',
+    'RandomStateHook',
     'SyncNormBuffersHook',
 ]

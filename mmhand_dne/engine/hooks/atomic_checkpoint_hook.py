@@ -1,4 +1,5 @@
 """Checkpoints that are whole, also inside an epoch and after a kill."""
+
 import os.path as osp
 from typing import Optional
 
@@ -30,17 +31,26 @@ class AtomicCheckpointHook(CheckpointHook):
     gives up the atomic writing of checkpoints.
     """
 
-    def __init__(self, *args, iter_interval: int = 0, max_keep_iter_ckpts: int = 1,
-                 backend_args: Optional[dict] = None, **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        iter_interval: int = 0,
+        max_keep_iter_ckpts: int = 1,
+        backend_args: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
         backend_args = backend_args or dict(backend='atomic_local')
         super().__init__(*args, backend_args=backend_args, **kwargs)
         if iter_interval < 0 or max_keep_iter_ckpts < 1:
             raise ValueError(
                 f'iter_interval is {iter_interval} and max_keep_iter_ckpts '
-                f'{max_keep_iter_ckpts}, expected at least 0 and 1')
+                f'{max_keep_iter_ckpts}, expected at least 0 and 1'
+            )
         if iter_interval and not self.by_epoch:
-            raise ValueError('iter_interval is for by_epoch=True; with by_epoch=False '
-                             'interval already counts iterations')
+            raise ValueError(
+                'iter_interval is for by_epoch=True; with by_epoch=False '
+                'interval already counts iterations'
+            )
         self.iter_interval = iter_interval
         self.max_keep_iter_ckpts = max_keep_iter_ckpts
 
@@ -53,16 +63,17 @@ class AtomicCheckpointHook(CheckpointHook):
             for name in remove_partial_files(self.out_dir):
                 runner.logger.info(f'removed {name}, left by a run that was stopped')
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
         """Write a checkpoint inside the epoch when it is its turn."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if self.by_epoch and self.every_n_train_iters(runner, self.iter_interval):
             step = runner.iter + 1
-            old = self._retire(runner, 'kept_iter_ckpts', step,
-                               self.max_keep_iter_ckpts)
-            self._write(runner, f'iter_{step}.pth',
-                        dict(epoch=runner.epoch, iter=step))
+            old = self._retire(
+                runner, 'kept_iter_ckpts', step, self.max_keep_iter_ckpts
+            )
+            self._write(runner, f'iter_{step}.pth', dict(epoch=runner.epoch, iter=step))
             self._remove(f'iter_{step}.pth' for step in old)
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
@@ -72,7 +83,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if absent:
             raise ValueError(
                 f'default_hooks.checkpoint.save_best is {absent[0]!r}, which the '
-                f'validation did not compute; choose from {sorted(metrics)} or None')
+                f'validation did not compute; choose from {sorted(metrics)} or None'
+            )
         super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
@@ -92,8 +104,10 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_best_checkpoint(runner, metrics)
         finally:
             later, self.file_backend = self.file_backend, backend
-        keep = {getattr(self, 'best_ckpt_path', None),
-                *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        keep = {
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
         for path in later.paths:
             if path not in keep and backend.isfile(path):
                 backend.remove(path)
@@ -112,11 +126,16 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.call_hook('prepare_checkpoint')
         runner.save_checkpoint(
-            self.out_dir, name, self.file_client_args,
+            self.out_dir,
+            name,
+            self.file_client_args,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args,
-            **self.args)
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
         if is_main_process():
             record = osp.join(runner.work_dir, 'last_checkpoint')
             AtomicLocalBackend().put_text(self.last_ckpt, record)
@@ -152,4 +171,5 @@ def _check_finite(runner: Runner, last: Optional[str]) -> None:
             raise ValueError(
                 f'no checkpoint at iteration {runner.iter + 1}: the parameter {name} '
                 f'is not finite; {kept}; lower optim_wrapper.optimizer.lr or '
-                'optim_wrapper.clip_grad.max_norm')
+                'optim_wrapper.clip_grad.max_norm'
+            )

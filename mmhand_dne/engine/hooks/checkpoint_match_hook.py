@@ -1,4 +1,5 @@
 """A checkpoint has to be of the model it is loaded into."""
+
 import re
 from typing import Sequence
 
@@ -24,25 +25,32 @@ class CheckpointMatchHook(Hook):
 
     priority = 'HIGHEST'  # before any hook changes the checkpoint
 
-    def __init__(self, allow_missing: Sequence[str] = (),
-                 allow_unexpected: Sequence[str] = ()) -> None:
+    def __init__(
+        self, allow_missing: Sequence[str] = (), allow_unexpected: Sequence[str] = ()
+    ) -> None:
         self.allow_missing = tuple(allow_missing)
         self.allow_unexpected = tuple(allow_unexpected)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes before anything is loaded."""
         problems = what_differs(
-            runner.model, checkpoint, self.allow_missing, self.allow_unexpected)
+            runner.model, checkpoint, self.allow_missing, self.allow_unexpected
+        )
         if problems:
             raise ValueError(
                 f'the checkpoint {runner._load_from} is not of this model: '
                 f'{"; ".join(problems)}; use the config it was trained with, or list '
                 'what may differ in default_hooks.checkpoint_match.allow_missing or '
-                'allow_unexpected')
+                'allow_unexpected'
+            )
 
 
-def what_differs(model: nn.Module, checkpoint: dict, allow_missing: tuple = (),
-                 allow_unexpected: tuple = ()) -> list[str]:
+def what_differs(
+    model: nn.Module,
+    checkpoint: dict,
+    allow_missing: tuple = (),
+    allow_unexpected: tuple = (),
+) -> list[str]:
     """Why a checkpoint is not of a model, in a few words each; empty if it is.
 
     Args: as of :class:`CheckpointMatchHook`.
@@ -50,27 +58,42 @@ def what_differs(model: nn.Module, checkpoint: dict, allow_missing: tuple = (),
     model = model.module if is_model_wrapper(model) else model
     wanted = _shapes(model.state_dict())
     found = _shapes(checkpoint.get('state_dict', checkpoint))
-    missing = [name for name in wanted if name not in found
-               and not name.startswith(allow_missing)]
-    unexpected = [name for name in found if name not in wanted
-                  and not name.startswith(allow_unexpected)]
-    reshaped = [name for name in wanted if found.get(name, wanted[name])
-                != wanted[name]]
+    missing = [
+        name
+        for name in wanted
+        if name not in found and not name.startswith(allow_missing)
+    ]
+    unexpected = [
+        name
+        for name in found
+        if name not in wanted and not name.startswith(allow_unexpected)
+    ]
+    reshaped = [
+        name for name in wanted if found.get(name, wanted[name]) != wanted[name]
+    ]
     problems = []
     if missing:
-        problems.append(f'{len(missing)} of its {len(wanted)} tensors are not in '
-                        f'the file (first {missing[0]})')
+        problems.append(
+            f'{len(missing)} of its {len(wanted)} tensors are not in '
+            f'the file (first {missing[0]})'
+        )
     if unexpected:
-        problems.append(f'{len(unexpected)} of the file are not in the model '
-                        f'(first {unexpected[0]})')
+        problems.append(
+            f'{len(unexpected)} of the file are not in the model '
+            f'(first {unexpected[0]})'
+        )
     if reshaped:
         name = reshaped[0]
-        problems.append(f'{len(reshaped)} differ in shape (first {name}: '
-                        f'{found[name]} in the file, {wanted[name]} in the model)')
+        problems.append(
+            f'{len(reshaped)} differ in shape (first {name}: '
+            f'{found[name]} in the file, {wanted[name]} in the model)'
+        )
     return problems
 
 
 def _shapes(state: dict) -> dict[str, tuple]:
     """Shape by name, without the prefix of a distributed wrapper."""
-    return {re.sub(r'^module\.', '', name): tuple(getattr(value, 'shape', ()))
-            for name, value in state.items()}
+    return {
+        re.sub(r'^module\.', '', name): tuple(getattr(value, 'shape', ()))
+        for name, value in state.items()
+    }

@@ -1,4 +1,5 @@
 """Losses: averaged over processes for the log, and a stop when one is not finite."""
+
 import math
 from typing import Any, Optional, Sequence
 
@@ -11,8 +12,10 @@ from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
 SHOWN_IMAGES = 8
-REMEDY = ('lower optim_wrapper.optimizer.lr or optim_wrapper.clip_grad.max_norm, train '
-          'without --amp, or look at these images')
+REMEDY = (
+    'lower optim_wrapper.optimizer.lr or optim_wrapper.clip_grad.max_norm, train '
+    'without --amp, or look at these images'
+)
 
 
 @HOOKS.register_module()
@@ -46,8 +49,13 @@ class FiniteLossHook(Hook):
         """Watch no longer."""
         self._handle.remove()
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch=None,
+        outputs: Optional[dict] = None,
+    ) -> None:
         """Replace this process's losses by the means over processes."""
         for name in outputs or ():
             if name in self._means:
@@ -64,28 +72,34 @@ class FiniteLossHook(Hook):
         if not all(map(math.isfinite, terms.values())):
             values = dict(zip(losses, local.tolist()))
             samples = kwargs.get('data_samples')
-            raise ValueError(self._message({name: values[name] for name in terms},
-                                           samples))
+            raise ValueError(
+                self._message({name: values[name] for name in terms}, samples)
+            )
         self._means = {**means, 'loss': sum(terms.values())}
 
     def _message(self, terms: dict[str, float], samples: Optional[Sequence]) -> str:
         """One sentence on all processes' losses."""
-        broken = {name: value for name, value in terms.items()
-                  if not math.isfinite(value)}
+        broken = {
+            name: value for name, value in terms.items() if not math.isfinite(value)
+        }
         places = []
         for rank, (values, images) in enumerate(
-                all_gather_object((broken, _describe(samples)))):
+            all_gather_object((broken, _describe(samples)))
+        ):
             if values:
-                named = ' and '.join(f'{name} is {value}' for name, value in
-                                     values.items())
+                named = ' and '.join(
+                    f'{name} is {value}' for name, value in values.items()
+                )
                 process = f' in process {rank}' if get_world_size() > 1 else ''
                 places.append(f'{named}{process} ({images})')
         runner = self._runner
         last = runner.message_hub.runtime_info.get('last_ckpt')
         kept = f'the last checkpoint is {last}' if last else 'no checkpoint was written'
-        return (f'training stopped at epoch {runner.epoch + 1}, iteration '
-                f'{runner.iter + 1}, before the step: {"; ".join(places)}; {kept}; '
-                f'{REMEDY}')
+        return (
+            f'training stopped at epoch {runner.epoch + 1}, iteration '
+            f'{runner.iter + 1}, before the step: {"; ".join(places)}; {kept}; '
+            f'{REMEDY}'
+        )
 
 
 def _scalar(value) -> Tensor:

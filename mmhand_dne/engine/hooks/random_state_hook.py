@@ -1,4 +1,5 @@
 """The random generators of every process, in the checkpoint."""
+
 from typing import Optional
 
 from mmengine.dist import all_gather_object, get_rank, get_world_size
@@ -36,7 +37,8 @@ class RandomStateHook(Hook):
         if get_world_size() > 1 and not asks:
             raise ValueError(
                 'RandomStateHook with several processes needs default_hooks.checkpoint '
-                "of type='AtomicCheckpointHook'; set it or remove RandomStateHook")
+                "of type='AtomicCheckpointHook'; set it or remove RandomStateHook"
+            )
 
     def prepare_checkpoint(self, runner: Runner) -> None:
         """Collect the generators; called in every process."""
@@ -59,7 +61,8 @@ class RandomStateHook(Hook):
         if self._resumed is None:
             runner.logger.warning(
                 'the checkpoint holds no generator states: the resumed run will not '
-                'draw what an uninterrupted one would')
+                'draw what an uninterrupted one would'
+            )
         if 'train_loop' in checkpoint and hasattr(runner.train_loop, 'load_state_dict'):
             runner.train_loop.load_state_dict(checkpoint['train_loop'])
 
@@ -75,7 +78,8 @@ class RandomStateHook(Hook):
         if len(states) != get_world_size():
             runner.logger.warning(
                 f'the checkpoint was written by {len(states)} processes, this run has '
-                f'{get_world_size()}: generators start anew from the seed')
+                f'{get_world_size()}: generators start anew from the seed'
+            )
             return
         set_random_state(states[get_rank()])
 

@@ -1,4 +1,5 @@
 """One set of running statistics for all processes."""
+
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -23,9 +24,15 @@ class SyncNormBuffersHook(Hook):
         """Average; called in every process."""
         if get_world_size() == 1:
             return
-        norms = [module for module in runner.model.modules()
-                 if isinstance(module, _NormBase) and module.running_mean is not None]
-        statistics = [buffer for module in norms
-                      for buffer in (module.running_mean, module.running_var)]
+        norms = [
+            module
+            for module in runner.model.modules()
+            if isinstance(module, _NormBase) and module.running_mean is not None
+        ]
+        statistics = [
+            buffer
+            for module in norms
+            for buffer in (module.running_mean, module.running_var)
+        ]
         if statistics:
             all_reduce_params(statistics, op='mean')

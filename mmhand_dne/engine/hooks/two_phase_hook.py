@@ -1,4 +1,5 @@
 """Training in two phases: the baseline first, then the refinement on it."""
+
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
@@ -39,8 +40,7 @@ class TwoPhaseHook(Hook):
                 )
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Set the phase; validation puts the model back to training mode, hence here.
-        """
+        """Set the phase; validation puts the model back to training mode, hence here."""
         model = self._model(runner)
         model.refines_in_training = runner.epoch >= self.begin
         if not model.refines_in_training:

@@ -1,4 +1,5 @@
 """Two optimisers: the discriminator's, and that of everything else."""
+
 from typing import Optional
 
 from mmengine.model import is_model_wrapper
@@ -29,12 +30,14 @@ class AdversarialOptimWrapperConstructor:
             raise ValueError(
                 'AdversarialOptimWrapperConstructor: training with a discriminator '
                 f'runs in one process, found a {type(model).__name__}; start it '
-                'without a launcher')
+                'without a launcher'
+            )
         parts = dict(model.named_children())
         if JUDGE not in parts:
             raise ValueError(
                 f'AdversarialOptimWrapperConstructor: {type(model).__name__} has no '
-                "discriminator; use model.type='AdversarialHandMeshEstimator'")
+                "discriminator; use model.type='AdversarialHandMeshEstimator'"
+            )
         judge, rest = parts.pop(JUDGE), nn.Module()
         for name, part in parts.items():
             rest.add_module(name, part)
@@ -42,5 +45,7 @@ class AdversarialOptimWrapperConstructor:
         changed = {**self.config, **self.changes, 'optimizer': optimizer}
         return OptimWrapperDict(
             generator=DefaultOptimWrapperConstructor(
-                dict(self.config), self.paramwise_cfg)(rest),
-            discriminator=DefaultOptimWrapperConstructor(changed)(judge))
+                dict(self.config), self.paramwise_cfg
+            )(rest),
+            discriminator=DefaultOptimWrapperConstructor(changed)(judge),
+        )

@@ -1,4 +1,5 @@
 """Mixed precision where MMEngine's own wrapper asks for a GPU."""
+
 from contextlib import contextmanager
 from typing import Iterator
 

@@ -1,4 +1,5 @@
 """Checkpoint files: written whole or not at all, checked before they are used."""
+
 import os
 import os.path as osp
 import pickle
@@ -52,8 +53,11 @@ def _sync_folder(folder: str) -> None:
 
 def remove_partial_files(folder: str) -> list[str]:
     """Delete what a killed run was writing; returns the names."""
-    names = [name for name in os.listdir(folder)
-             if name.startswith('.') and name.endswith(TEMPORARY)]
+    names = [
+        name
+        for name in os.listdir(folder)
+        if name.startswith('.') and name.endswith(TEMPORARY)
+    ]
     for name in names:
         os.remove(osp.join(folder, name))
     return names
@@ -92,8 +96,11 @@ def check_checkpoint(path: str) -> None:
         return
     problem = what_is_wrong(path)
     if problem is not None:
-        remedy = 'check the path' if not osp.exists(path) else (
-            'use another checkpoint or copy the file again')
+        remedy = (
+            'check the path'
+            if not osp.exists(path)
+            else ('use another checkpoint or copy the file again')
+        )
         error = FileNotFoundError if not osp.exists(path) else ValueError
         raise error(f'cannot load the checkpoint {path}: {problem}; {remedy}')
 
@@ -108,8 +115,11 @@ def find_resumable(work_dir: str) -> tuple[Optional[str], Optional[str]]:
     record = osp.join(work_dir, 'last_checkpoint')
     if not osp.isdir(work_dir):
         return None, None
-    files = [osp.join(work_dir, name) for name in os.listdir(work_dir)
-             if RESUMABLE.fullmatch(name)]
+    files = [
+        osp.join(work_dir, name)
+        for name in os.listdir(work_dir)
+        if RESUMABLE.fullmatch(name)
+    ]
     files.sort(key=lambda path: (osp.getmtime(path), path), reverse=True)
     last = Path(record).read_text().strip() if osp.isfile(record) else ''
     if not last and not files:
@@ -122,7 +132,11 @@ def find_resumable(work_dir: str) -> tuple[Optional[str], Optional[str]]:
         return last, None
     for path in files:
         if osp.basename(path) != osp.basename(last) and what_is_wrong(path) is None:
-            return path, (f'cannot continue from the last checkpoint {last}: {problem};'
-                          f' continuing from the one before it, {path}')
-    raise ValueError(f'cannot continue from the last checkpoint {last}: {problem}; no '
-                     f'other whole checkpoint is in {work_dir}, start without --resume')
+            return path, (
+                f'cannot continue from the last checkpoint {last}: {problem};'
+                f' continuing from the one before it, {path}'
+            )
+    raise ValueError(
+        f'cannot continue from the last checkpoint {last}: {problem}; no '
+        f'other whole checkpoint is in {work_dir}, start without --resume'
+    )

@@ -1,4 +1,5 @@
 """Several processes, with or without CUDA devices."""
+
 import gc
 import os
 import subprocess
@@ -29,8 +30,10 @@ def init_distributed(cfg: Config) -> None:
     set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
     dist_cfg = dict(env.get('dist_cfg', dict(backend='nccl')))
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
-    wrapper.update(cfg.get('model_wrapper_cfg') or dict(
-        find_unused_parameters=cfg.get('find_unused_parameters', False)))
+    wrapper.update(
+        cfg.get('model_wrapper_cfg')
+        or dict(find_unused_parameters=cfg.get('find_unused_parameters', False))
+    )
     if torch.cuda.is_available():
         init_dist(cfg.launcher, **dist_cfg)
     else:
@@ -46,20 +49,26 @@ def _export_rank(launcher: str) -> None:
         names = RANK_VARIABLES[launcher]
         missing = [name for name in names if name not in os.environ]
         if missing:
-            raise ValueError(f'--launcher {launcher} needs {missing[0]} in the '
-                             'environment; start through the launcher itself')
+            raise ValueError(
+                f'--launcher {launcher} needs {missing[0]} in the '
+                'environment; start through the launcher itself'
+            )
         for target, name in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), names):
             os.environ[target] = os.environ[name]
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
         nodes = os.environ['SLURM_NODELIST']
         os.environ['MASTER_ADDR'] = subprocess.check_output(
-            ['scontrol', 'show', 'hostname', nodes], text=True).split()[0]
+            ['scontrol', 'show', 'hostname', nodes], text=True
+        ).split()[0]
     os.environ.setdefault('MASTER_PORT', '29500')
-    missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR')
-               if name not in os.environ]
+    missing = [
+        name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR') if name not in os.environ
+    ]
     if missing:
-        raise ValueError(f'--launcher {launcher} needs {missing[0]} in the environment;'
-                         ' start through tools/dist_train.sh or tools/dist_test.sh')
+        raise ValueError(
+            f'--launcher {launcher} needs {missing[0]} in the environment;'
+            ' start through tools/dist_train.sh or tools/dist_test.sh'
+        )
 
 
 def leave_distributed() -> None:

@@ -1,4 +1,5 @@
 """A user's mistakes as one sentence, on the last line, with exit status 2."""
+
 import difflib
 import os
 import re
@@ -14,15 +15,23 @@ TRACEBACK = 'MMHAND_TRACEBACK'
 # Always a user's: files and packages that are not as they should be.
 MISTAKES = (OSError, ImportError)
 # A user's while a config is read and its parts are built.
-CONFIG_MISTAKES = (*MISTAKES, ValueError, KeyError, TypeError, AttributeError,
-                   AssertionError, SyntaxError)
+CONFIG_MISTAKES = (
+    *MISTAKES,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    SyntaxError,
+)
 # Where a ``raise ValueError`` is a sentence for the user.
 SPEAKERS = re.compile(r'[/\\](mmhand_dne|mmengine|mmpose)[/\\]')
 WRAPPED = 'Original Traceback'  # by torch, from a data loader's process
 WORKER_FRAME = re.compile(r'File "(.+?)", line \d+, in .*\n\s*(.*)')
 UNREGISTERED = re.compile(r'(\S+) is not in the \S+::(.+?) registry')
 WRONG_ARGUMENT = re.compile(
-    r'(unexpected keyword argument|missing \d+ required|multiple values for)')
+    r'(unexpected keyword argument|missing \d+ required|multiple values for)'
+)
 
 
 @contextmanager
@@ -50,8 +59,11 @@ def plain_errors(building: bool = False) -> Iterator[None]:
 
 def explain(error: Exception, building: bool = False) -> Optional[str]:
     """The sentence for a mistake of the user; None if it is something else."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else (
-        str(error))
+    text = (
+        str(error.args[0])
+        if isinstance(error, KeyError) and error.args
+        else (str(error))
+    )
     unregistered = UNREGISTERED.search(text)
     if unregistered:
         return _unknown_name(*unregistered.groups())
@@ -71,8 +83,10 @@ def _is_said_to_the_user(error: Exception, text: str) -> bool:
     """A ValueError that a statement raised, rather than an operation that failed."""
     if not isinstance(error, ValueError):
         return False
-    frames = [(frame.filename, frame.line or '')
-              for frame in traceback.extract_tb(error.__traceback__)]
+    frames = [
+        (frame.filename, frame.line or '')
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
     if WRAPPED in text:
         frames = WORKER_FRAME.findall(text)
     path, line = frames[-1] if frames else ('', '')
@@ -88,12 +102,18 @@ def _last_line(text: str) -> str:
 
 def _unknown_name(name: str, registry: str) -> str:
     """Sentence on a ``type`` that nobody registered."""
-    known = [entry for value in vars(mmpose.registry).values()
-             if isinstance(value, Registry) and value.name == registry
-             for entry in _entries(value)]
+    known = [
+        entry
+        for value in vars(mmpose.registry).values()
+        if isinstance(value, Registry) and value.name == registry
+        for entry in _entries(value)
+    ]
     close = difflib.get_close_matches(name, sorted(set(known)), n=1)
-    hint = f'did you mean {close[0]!r}?' if close else (
-        'correct type= in the config or add its module to custom_imports')
+    hint = (
+        f'did you mean {close[0]!r}?'
+        if close
+        else ('correct type= in the config or add its module to custom_imports')
+    )
     return f'unknown {registry} {name!r}; {hint}'
 
 

@@ -2,6 +2,7 @@
 
 Plain because a checkpoint has to load under ``weights_only=True``.
 """
+
 import random
 from contextlib import contextmanager
 from typing import Iterator

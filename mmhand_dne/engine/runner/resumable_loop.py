@@ -1,4 +1,5 @@
 """Training by epochs that continues inside an epoch as if never stopped."""
+
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
@@ -106,19 +107,24 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
     def _check_same_data(self, saved: dict) -> None:
         found = self._data_shape()
-        changed = [f'{key} {saved[key]} -> {found[key]}'
-                   for key in found if saved[key] != found[key]]
+        changed = [
+            f'{key} {saved[key]} -> {found[key]}'
+            for key in found
+            if saved[key] != found[key]
+        ]
         if changed:
             raise ValueError(
                 f'the checkpoint was written inside epoch {self._epoch + 1} and the '
                 f'data are cut differently now ({", ".join(changed)}); resume with the '
                 'same batch size, number of processes and data, or from a checkpoint '
-                'of a whole epoch')
+                'of a whole epoch'
+            )
         if not hasattr(self._sampler, 'start'):
             raise ValueError(
                 f'{type(self._sampler).__name__} cannot continue inside an epoch; set '
                 "train_dataloader.sampler.type='KeyedSampler' or resume from a "
-                'checkpoint of a whole epoch')
+                'checkpoint of a whole epoch'
+            )
 
     @contextmanager
     def _skip(self, batches: int) -> Iterator[None]:

@@ -1,4 +1,5 @@
 """From a config file and the tools' flags to the config of a run."""
+
 import argparse
 import difflib
 import inspect
@@ -16,9 +17,17 @@ from .checkpoint_files import check_checkpoint, find_resumable
 
 # Keys that MMEngine and MMPose read from a config besides the Runner's arguments.
 OTHER_KEYS = {
-    'activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_imports',
-    'default_scope', 'detect_anomalous_params', 'efficient_conv_bn_eval', 'env_cfg',
-    'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn',
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'default_scope',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'env_cfg',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
 }
 
 
@@ -94,16 +103,21 @@ def _child(node: Any, name: str) -> Any:
 def _check_name(node: Any, name: str, path: str, key: str) -> None:
     if isinstance(node, (list, tuple)):
         if not (name.isdigit() and int(name) < len(node)):
-            raise ValueError(f'--cfg-options {key}: {path[:-1]} is a list of '
-                             f'{len(node)}, {name!r} is not an index of it')
+            raise ValueError(
+                f'--cfg-options {key}: {path[:-1]} is a list of '
+                f'{len(node)}, {name!r} is not an index of it'
+            )
         return
     known = set(node.keys())
     if not path:
         known |= OTHER_KEYS | set(inspect.signature(Runner.__init__).parameters)
     if name not in known:
         close = difflib.get_close_matches(name, sorted(known), n=1)
-        hint = f'did you mean {path}{close[0]}?' if close else (
-            f'it has {", ".join(sorted(node.keys()))}')
+        hint = (
+            f'did you mean {path}{close[0]}?'
+            if close
+            else (f'it has {", ".join(sorted(node.keys()))}')
+        )
         where = path[:-1] or 'the config'
         raise ValueError(f'--cfg-options {key}: {where} has no key {name!r}; {hint}')
 
@@ -126,8 +140,10 @@ def apply_common_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def _enable_pictures(cfg: Config, args: argparse.Namespace) -> None:
     if 'visualization' not in cfg.get('default_hooks', {}):
-        raise ValueError('--show and --show-dir need default_hooks.visualization in '
-                         "the config; add dict(type='HandVisualizationHook')")
+        raise ValueError(
+            '--show and --show-dir need default_hooks.visualization in '
+            "the config; add dict(type='HandVisualizationHook')"
+        )
     hook = cfg.default_hooks.visualization
     hook.enable = True
     hook.show = args.show
@@ -142,8 +158,10 @@ def apply_amp(cfg: Config) -> None:
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     ours = ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper')
     if kind not in ours:
-        raise ValueError(f'--amp cannot change optim_wrapper.type {kind!r}; choose one '
-                         f'of {", ".join(ours)} in the config')
+        raise ValueError(
+            f'--amp cannot change optim_wrapper.type {kind!r}; choose one '
+            f'of {", ".join(ours)} in the config'
+        )
     if torch.cuda.is_available():
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -156,8 +174,10 @@ def apply_amp(cfg: Config) -> None:
 def apply_auto_scale_lr(cfg: Config) -> None:
     """Scale the learning rate with the real batch size."""
     if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
-        raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...)'
-                         ' in the config, the batch size its learning rate is for')
+        raise ValueError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...)'
+            ' in the config, the batch size its learning rate is for'
+        )
     cfg.auto_scale_lr.enable = True
 
 
@@ -176,8 +196,11 @@ def choose_start(cfg: Config, resume: Optional[str]) -> None:
         found = [None, None]
         if get_rank() == 0:
             found = list(find_resumable(cfg.work_dir))
-            start = found[1] or (f'continuing from {found[0]}' if found[0] else
-                                 f'no checkpoint in {cfg.work_dir} to continue from')
+            start = found[1] or (
+                f'continuing from {found[0]}'
+                if found[0]
+                else f'no checkpoint in {cfg.work_dir} to continue from'
+            )
             print_log(start)
         broadcast_object_list(found)
         cfg.resume = found[0] is not None

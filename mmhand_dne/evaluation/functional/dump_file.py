@@ -60,7 +60,8 @@ class RowFiles:
         if not self.count:
             self.spec = spec
             self.files = [
-                open(self.folder / f'{i}.bin', 'wb') for i in range(len(spec))]
+                open(self.folder / f'{i}.bin', 'wb') for i in range(len(spec))
+            ]
         if spec != self.spec:
             _refuse_difference(spec, self.spec, name)
         for file, value in zip(self.files, (row[key] for key in self.spec)):
@@ -121,7 +122,8 @@ class DumpFile:
         self.path = Path(path)
         if not self.path.is_file():
             raise ValueError(
-                f'{path}: no such file; write it with tools/test.py --dump')
+                f'{path}: no such file; write it with tools/test.py --dump'
+            )
         try:
             self.archive = zipfile.ZipFile(self.path)
             with self.archive.open('header.npy') as file:
@@ -130,11 +132,13 @@ class DumpFile:
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
             raise ValueError(
                 f'{path}: no dump of predictions ({error}); write it with '
-                'tools/test.py --dump FILE.npz') from error
+                'tools/test.py --dump FILE.npz'
+            ) from error
         if found != (FORMAT, VERSION):
             raise ValueError(
                 f'{path}: is {found[0]!r} version {found[1]}, expected {FORMAT!r} '
-                f'version {VERSION}; write it again with tools/test.py --dump')
+                f'version {VERSION}; write it again with tools/test.py --dump'
+            )
         self.fields, self.images = dict(header['fields']), int(header['images'])
 
     def chunks(self, keys: Sequence[str] | None = None) -> Iterator[dict]:
@@ -148,8 +152,7 @@ class DumpFile:
             opened = {key: self._open(stack, key) for key in keys}
             for start in range(0, self.images, CHUNK):
                 count = min(CHUNK, self.images - start)
-                yield {
-                    key: self._read(key, *opened[key], count) for key in keys}
+                yield {key: self._read(key, *opened[key], count) for key in keys}
 
     def _open(self, stack: ExitStack, key: str) -> tuple:
         try:
@@ -161,7 +164,8 @@ class DumpFile:
         if dtype.hasobject or shape[:1] != (self.images,):
             raise ValueError(
                 f'{self.path}: {key} is {dtype} {shape}, expected numbers or text of '
-                f'{self.images} images; write it again with tools/test.py --dump')
+                f'{self.images} images; write it again with tools/test.py --dump'
+            )
         return file, shape[1:], dtype
 
     def _read(self, key: str, file, shape: tuple, dtype, count: int) -> np.ndarray:
@@ -177,7 +181,8 @@ class DumpFile:
     def _damaged(self, key: str) -> ValueError:
         return ValueError(
             f'{self.path}: {key} is damaged or absent; write the file again with '
-            'tools/test.py --dump')
+            'tools/test.py --dump'
+        )
 
 
 def _kind(key: str, value) -> list:
@@ -186,7 +191,8 @@ def _kind(key: str, value) -> list:
         return ['text']
     if value.dtype.kind not in 'biuf':
         raise ValueError(
-            f'cannot dump {key}, which is {value.dtype}; keep numbers and text only')
+            f'cannot dump {key}, which is {value.dtype}; keep numbers and text only'
+        )
     return [list(value.shape), value.dtype.str]
 
 
@@ -208,7 +214,8 @@ def _read_spec(folder: Path) -> dict:
     if not path.is_file():
         raise ValueError(
             f'{folder}: the part of one process is not there or not whole; dump to a '
-            'folder that all machines share')
+            'folder that all machines share'
+        )
     return dict(json.loads(path.read_text()), folder=folder)
 
 
@@ -233,7 +240,8 @@ def _write_column(archive, key: str, parts: list, fields: dict, kept) -> None:
     dtype = np.result_type(*columns) if fields[key] == ['text'] else columns[0].dtype
     first = np.cumsum([0, *(len(column) for column in columns)])
     header = dict(
-        descr=dtype.str, fortran_order=False, shape=(len(kept), *columns[0].shape[1:]))
+        descr=dtype.str, fortran_order=False, shape=(len(kept), *columns[0].shape[1:])
+    )
     with archive.open(f'{key}.npy', 'w', force_zip64=True) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(kept), CHUNK):

@@ -141,8 +141,11 @@ def image_scores(
     _check(pred, truth)
     same_mesh = pred[1].shape == truth[1].shape
     aligned = [official_align(pred[0], truth[0]), None]
-    aligned[1] = official_align(pred[1], truth[1]) if same_mesh else (
-        align_by_joints(pred[1], pred[0], truth[0]))
+    aligned[1] = (
+        official_align(pred[1], truth[1])
+        if same_mesh
+        else (align_by_joints(pred[1], pred[0], truth[0]))
+    )
     ho3d = protocol == 'ho3d'
     joints = {'xyz': pred[0], 'xyz_procrustes_al' if ho3d else 'xyz_al': aligned[0]}
     if ho3d:

@@ -29,13 +29,16 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         size = f'{len(table)} entries' if isinstance(table, (list, dict)) else 'no list'
         raise ValueError(
             f'{path}: has {size}, expected the list [xyz, verts]; write it with '
-            'tools/analysis_tools/export_submission.py')
+            'tools/analysis_tools/export_submission.py'
+        )
     joints, vertices = (
-        _points(rows, name, path, any_mesh=True) for rows, name in zip(table, SHAPES))
+        _points(rows, name, path, any_mesh=True) for rows, name in zip(table, SHAPES)
+    )
     if len(joints) != len(vertices):
         raise ValueError(
             f'{path}: has {len(joints)} rows of joints and {len(vertices)} of vertices,'
-            ' expected one of each an image')
+            ' expected one of each an image'
+        )
     return joints, vertices
 
 
@@ -104,7 +107,8 @@ def _member(path: Path) -> bytes:
         if chosen is None:
             raise ValueError(
                 f'{path}: holds {len(names)} JSON files {names}, expected {NAME}; zip '
-                f'it with zip -j pred.zip {NAME}')
+                f'it with zip -j pred.zip {NAME}'
+            )
         return archive.read(chosen)
 
 
@@ -119,10 +123,12 @@ def _points(rows, name: str, path, any_mesh: bool = False) -> np.ndarray:
     if array is None or array.shape[1:] != wanted or array.ndim != 3:
         found = 'rows of unequal length' if array is None else f'shape {array.shape}'
         raise ValueError(
-            f'{path}: {name} have {found}, expected (N, {wanted[0]}, {wanted[1]})')
+            f'{path}: {name} have {found}, expected (N, {wanted[0]}, {wanted[1]})'
+        )
     if not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0, 0])
         raise ValueError(
             f'{path}: {name} of row {row} hold NaN or infinity; every image needs '
-            'finite numbers')
+            'finite numbers'
+        )
     return array

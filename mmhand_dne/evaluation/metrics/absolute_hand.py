@@ -69,7 +69,7 @@ def given_wrist(sample: dict, image: str) -> np.ndarray:
     labels, annotated = sample['gt_instance_labels'], _annotated_joints(sample, image)
     if not read_field(labels, 'hand_root_valid', (2,), image, 'root given')[RIGHT] > 0:
         raise ValueError(
-            f"image {image}: its annotation has no wrist to put the hand on; use "
+            f'image {image}: its annotation has no wrist to put the hand on; use '
             "root='predicted'"
         )
     return annotated[WRIST]
@@ -145,7 +145,7 @@ def _annotated_joints(sample: dict, image: str) -> np.ndarray:
     if found is None or found.shape != (1, 2 * NUM_JOINTS, 3):
         shape = None if found is None else found.shape
         raise ValueError(
-            f"image {image}: gt_instances.keypoints_cam has shape {shape}, expected "
+            f'image {image}: gt_instances.keypoints_cam has shape {shape}, expected '
             f'(1, {2 * NUM_JOINTS}, 3); pack the sample with PackHandInputs'
         )
     return found[0, :NUM_JOINTS][OPENPOSE_FROM_INTERHAND] / MILLIMETRES

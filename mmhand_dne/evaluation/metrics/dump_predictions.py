@@ -24,10 +24,22 @@ from .image_results import image_identity, image_name, refuse_empty
 STAGE_FIELD = re.compile(r'(coarse|stage\d+)_')
 ANNOTATED = ('keypoints', 'keypoints_cam', 'keypoints_visible')  # of gt_instances
 META = (
-    'img_path', 'id', 'img_id', 'sample_idx', 'input_size', 'ori_shape', 'crop_affine',
-    'hand_type', 'hand_type_valid', 'hand_side', 'flip', 'image_mean')
+    'img_path',
+    'id',
+    'img_id',
+    'sample_idx',
+    'input_size',
+    'ori_shape',
+    'crop_affine',
+    'hand_type',
+    'hand_type_valid',
+    'hand_side',
+    'flip',
+    'image_mean',
+)
 GROUPS = dict(
-    pred='pred_instances', truth='gt_instance_labels', annotation='gt_instances')
+    pred='pred_instances', truth='gt_instance_labels', annotation='gt_instances'
+)
 
 
 @METRICS.register_module()
@@ -62,7 +74,8 @@ class DumpPredictions(BaseMetric):
         if not str(out_file).endswith('.npz'):
             raise ValueError(
                 f'DumpPredictions: out_file is {str(out_file)!r}, expected a name that '
-                "ends in .npz; MMEngine's DumpResults writes .pkl")
+                "ends in .npz; MMEngine's DumpResults writes .pkl"
+            )
         super().__init__(collect_device, None, collect_dir)
         self.path, self.fields = Path(out_file), fields
         self.with_truth, self.rows = with_truth, None
@@ -129,7 +142,8 @@ class DumpPredictions(BaseMetric):
         if not fields:
             raise ValueError(
                 f'image {image}: no pred_instances to dump; give --dump a name that '
-                "ends in .pkl for MMEngine's own format")
+                "ends in .pkl for MMEngine's own format"
+            )
         names = self.fields
         if names is None:
             names = [name for name in fields if not STAGE_FIELD.match(name)]
@@ -138,7 +152,8 @@ class DumpPredictions(BaseMetric):
         if self.with_truth:
             groups['truth'] = list(sample.get('gt_instance_labels', {}))
             groups['annotation'] = [
-                name for name in ANNOTATED if name in sample.get('gt_instances', {})]
+                name for name in ANNOTATED if name in sample.get('gt_instances', {})
+            ]
         for group, wanted in groups.items():
             for name in wanted:
                 values = sample[GROUPS[group]]
@@ -151,9 +166,7 @@ class DumpPredictions(BaseMetric):
         return row
 
 
-def dumped_samples(
-    dump: DumpFile, keys: Sequence[str] | None = None
-) -> Iterator[dict]:
+def dumped_samples(dump: DumpFile, keys: Sequence[str] | None = None) -> Iterator[dict]:
     """The samples of a dump, as ``process`` of a metric takes them, in their order.
 
     Args:
@@ -176,7 +189,8 @@ def dumped_samples(
 def _one_instance(values: dict, name: str, image: str) -> np.ndarray:
     if name not in values:
         raise ValueError(
-            f'image {image}: {name!r} is not predicted; choose from {sorted(values)}')
+            f'image {image}: {name!r} is not predicted; choose from {sorted(values)}'
+        )
     array = values[name]
     if isinstance(array, torch.Tensor):
         array = array.detach().cpu()
@@ -184,7 +198,8 @@ def _one_instance(values: dict, name: str, image: str) -> np.ndarray:
     if array.ndim < 1 or len(array) != 1:
         raise ValueError(
             f'image {image}: {name!r} has shape {array.shape}, expected one instance '
-            "an image; give --dump a name that ends in .pkl for MMEngine's own format")
+            "an image; give --dump a name that ends in .pkl for MMEngine's own format"
+        )
     return array[0]
 
 

@@ -45,12 +45,16 @@ def read_interhand_truth(sample: dict, image: str, name: str) -> InterHandTruth:
     instances, labels = sample.get('gt_instances', {}), sample['gt_instance_labels']
 
     def read(key, width):
-        values = torch.as_tensor(instances[key]).double().numpy() if (
-            key in instances) else np.empty(0)
+        values = (
+            torch.as_tensor(instances[key]).double().numpy()
+            if (key in instances)
+            else np.empty(0)
+        )
         if values.size != 42 * width:
             raise ValueError(
                 f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
-                f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs')
+                f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
+            )
         return values.reshape(2, 21, width)[:, OPENPOSE_FROM_INTERHAND]
 
     seen = read('keypoints_visible', 1)[..., 0] > 0
@@ -66,8 +70,13 @@ def read_interhand_truth(sample: dict, image: str, name: str) -> InterHandTruth:
     swapped = sample.get('hand_side') == 'left'
     order = [1, 0] if swapped else [0, 1]
     return InterHandTruth(
-        read('keypoints_cam', 3)[order] / MILLIMETRES, seen[order], vertices[order],
-        valid[order] > 0, all(hand_flags(sample, image)), swapped)
+        read('keypoints_cam', 3)[order] / MILLIMETRES,
+        seen[order],
+        vertices[order],
+        valid[order] > 0,
+        all(hand_flags(sample, image)),
+        swapped,
+    )
 
 
 def has_box(pixels: np.ndarray, size: np.ndarray) -> bool:

@@ -98,14 +98,17 @@ class OfficialScoreMetric(BaseMetric):
         if not told:
             print_log(
                 f'{name}: no image of this split has all joints and the mesh of the '
-                'right hand: no scores', 'current')
+                'right hand: no scores',
+                'current',
+            )
             return {}
         if len(told) < len(results):
             image = next(r['image'] for r in results if r['values'] is None)
             raise ValueError(
                 f'image {image}: {name} needs all joints and the mesh of the right '
                 f'hand, which {len(results) - len(told)} of {len(results)} images lack;'
-                ' download the released evaluation truth again')
+                ' download the released evaluation truth again'
+            )
         values = np.stack([result['values'] for result in results])
         scores = dict(zip(results[0]['names'], values.mean(0).tolist(), strict=True))
         self._report(scores, values)
@@ -154,18 +157,25 @@ class OfficialScoreMetric(BaseMetric):
             f'PA-MPJPE {10 * scores[self.aligned]:.2f} mm, '
             f'PA-MPVPE {10 * scores["mesh_al_mean3d"]:.2f} mm, '
             f'F@5 {scores["f_al_score_5"]:.3f}, F@15 {scores["f_al_score_15"]:.3f} '
-            '(aligned, mirroring allowed)', 'current')
+            '(aligned, mirroring allowed)',
+            'current',
+        )
         if len(values) not in self.counts.values():
             official = ' or '.join(f'{n:,} ({v})' for v, n in self.counts.items())
             print_log(
                 f'{name}: the official evaluation has {official} images; these scores '
-                'are of another set', 'current', logging.WARNING)
+                'are of another set',
+                'current',
+                logging.WARNING,
+            )
         lost = np.isinf(values).any(1).sum()
         if lost:
             print_log(
                 f'{name}: {lost} of {len(values)} images have a predicted camera whose '
                 'scale is not positive; they count as infinitely far before alignment',
-                'current', logging.WARNING)
+                'current',
+                logging.WARNING,
+            )
 
 
 def _without_place(scores: dict) -> dict:

@@ -47,22 +47,28 @@ def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
             if protocol not in NAMES:
                 raise ValueError(
                     f'HandMeshMetric: unknown protocol {protocol!r}; choose from '
-                    f'{sorted(NAMES)}')
+                    f'{sorted(NAMES)}'
+                )
             protocol = dict(type=NAMES[protocol])
         if not isinstance(protocol, Mapping):
             parts.append(protocol)
             continue
-        protocol = dict(hand_model=hand_model, **protocol) if (
-            'hand_model' not in protocol) else protocol
+        protocol = (
+            dict(hand_model=hand_model, **protocol)
+            if ('hand_model' not in protocol)
+            else protocol
+        )
         if protocol['hand_model'] is None:
             raise ValueError(
-                f"HandMeshMetric: {protocol['type']} regresses joints from meshes; "
-                "give hand_model, the config of the run's hand")
+                f'HandMeshMetric: {protocol["type"]} regresses joints from meshes; '
+                "give hand_model, the config of the run's hand"
+            )
         parts.append(METRICS.build(protocol))
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
         raise ValueError(
-            f'HandMeshMetric: protocols are {names}; name each protocol once')
+            f'HandMeshMetric: protocols are {names}; name each protocol once'
+        )
     return parts
 
 
@@ -71,8 +77,9 @@ def distances(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return MILLIMETRES * np.linalg.norm(pred - truth, axis=-1)
 
 
-def read_pair(sample: dict, image: str, name: str, regressor: np.ndarray,
-              swap: bool) -> PredictedPair:
+def read_pair(
+    sample: dict, image: str, name: str, regressor: np.ndarray, swap: bool
+) -> PredictedPair:
     """The prediction of an image.
 
     Args:
@@ -123,28 +130,36 @@ class WristProtocol:
         wrist = pred.joints[:, WRIST, None]
         true_joints = truth.joints - truth.joints[:, WRIST, None]
         joints = np.where(
-            truth.seen, distances(pred.joints - wrist, true_joints), np.nan)
+            truth.seen, distances(pred.joints - wrist, true_joints), np.nan
+        )
         true_mesh = truth.vertices - regress(
-            self.regressor[WRIST : WRIST + 1], truth.vertices, image)
+            self.regressor[WRIST : WRIST + 1], truth.vertices, image
+        )
         mesh = pred.vertices - wrist
         meshes = np.where(
             self._counted(sample, image, truth),
-            distances(mesh, true_mesh).mean(-1), np.nan)
+            distances(mesh, true_mesh).mean(-1),
+            np.nan,
+        )
         pair = self._pair_errors(pred, truth, mesh, true_mesh, meshes)
         return np.concatenate([joints.ravel(), meshes, pair])
 
-    def _pair_errors(self, pred: PredictedPair, truth: InterHandTruth,
-                     mesh, true_mesh, meshes) -> np.ndarray:
+    def _pair_errors(
+        self, pred: PredictedPair, truth: InterHandTruth, mesh, true_mesh, meshes
+    ) -> np.ndarray:
         """RRVE and MRRPE; infinite where the predicted camera gives no place."""
         wrists = pred.place + pred.joints[:, WRIST]
         true_wrists = truth.joints[:, WRIST]
         miss = np.diff(wrists, axis=0)[0] - np.diff(true_wrists, axis=0)[0]
         moved = mesh + np.stack([np.zeros(3), miss])[:, None]
-        errors = np.array([
-            distances(moved, true_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)])
+        errors = np.array(
+            [distances(moved, true_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)]
+        )
         errors[np.isnan(errors)] = np.inf
-        known = [truth.interacting and not np.isnan(meshes).any(),
-                 truth.seen[:, WRIST].all()]
+        known = [
+            truth.interacting and not np.isnan(meshes).any(),
+            truth.seen[:, WRIST].all(),
+        ]
         return np.where(known, errors, np.nan)
 
     def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
@@ -155,8 +170,9 @@ class WristProtocol:
         own['All'] = np.concatenate(list(own.values()))
         groups['All'] = np.ones(len(values), bool)
         found = {f'MPJPE_{name}': _mean(means) for name, means in own.items()}
-        found.update({
-            f'MPVPE_{name}': _mean(meshes[group]) for name, group in groups.items()})
+        found.update(
+            {f'MPVPE_{name}': _mean(meshes[group]) for name, group in groups.items()}
+        )
         for name, column in zip(('RRVE', 'MRRPE'), values[:, -2:].T):
             found[name] = mean_of_finite(f'{self.name}/{name}', column)
         return found
@@ -198,31 +214,52 @@ class MCPScaledProtocol:
 
     def read(self, sample: dict, image: str) -> np.ndarray:
         """(4) mm: joints right, left, vertices right, left; NaN: not of the set."""
-        valid = read_field(sample.get('gt_instance_labels', {}), 'hand_vertices_valid',
-                           (2,), image, 'MCPScaledProtocol').numpy() > 0
+        valid = (
+            read_field(
+                sample.get('gt_instance_labels', {}),
+                'hand_vertices_valid',
+                (2,),
+                image,
+                'MCPScaledProtocol',
+            ).numpy()
+            > 0
+        )
         typed = np.all(sample.get('hand_type_valid', 1))
         if not (valid.all() and all(hand_flags(sample, image)) and typed):
             return np.full(4, np.nan)
         if self.min_grey is not None and image_mean(sample, image) < self.min_grey:
             return np.full(4, np.nan)
-        truth = read_field(sample['gt_instance_labels'], 'hand_vertices', (2, -1, 3),
-                           image, 'MCPScaledProtocol').numpy()
+        truth = read_field(
+            sample['gt_instance_labels'],
+            'hand_vertices',
+            (2, -1, 3),
+            image,
+            'MCPScaledProtocol',
+        ).numpy()
         joints, length, vertices = self._rooted(truth, image)
         pred = read_pair(sample, image, 'MCPScaledProtocol', self.regressor, False)
         found, found_length, mesh = self._rooted(pred.vertices, image)
-        scale = np.where(found_length > 0, length / np.where(
-            found_length > 0, found_length, 1), 1)[:, None, None]
-        return np.concatenate([
-            distances(scale * found, joints).mean(-1),
-            distances(scale * mesh, vertices).mean(-1)])
+        scale = np.where(
+            found_length > 0, length / np.where(found_length > 0, found_length, 1), 1
+        )[:, None, None]
+        return np.concatenate(
+            [
+                distances(scale * found, joints).mean(-1),
+                distances(scale * mesh, vertices).mean(-1),
+            ]
+        )
 
     def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
         """Averages over images: values (N, 4); interacting is not used."""
         right, left, mesh_right, mesh_left = (_mean(column) for column in values.T)
         return dict(
-            MPJPE=(right + left) / 2, MPJPE_right=right, MPJPE_left=left,
-            MPVPE=(mesh_right + mesh_left) / 2, MPVPE_right=mesh_right,
-            MPVPE_left=mesh_left)
+            MPJPE=(right + left) / 2,
+            MPJPE_right=right,
+            MPJPE_left=left,
+            MPVPE=(mesh_right + mesh_left) / 2,
+            MPVPE_right=mesh_right,
+            MPVPE_left=mesh_left,
+        )
 
     def _rooted(self, vertices: np.ndarray, image: str) -> tuple:
         """Joints and vertices from the knuckle, and its distance to the wrist (2)."""
@@ -240,7 +277,8 @@ def image_mean(sample: dict, image: str) -> float:
     if picture is None:
         raise ValueError(
             f'image {image}: {sample.get("img_path")} cannot be read to see whether it '
-            'is black; pack the meta key image_mean, or set min_grey=None')
+            'is black; pack the meta key image_mean, or set min_grey=None'
+        )
     return float(picture.mean())
 
 

@@ -154,8 +154,9 @@ def _write_histogram(report: Report, path: Path) -> None:
     """Counts of pairs; those beyond the axes are in the outermost cells."""
     sides = (report.deviation, report.error)
     edges = [
-        np.linspace(0, max(np.percentile(side, HISTOGRAM_SHARE), 1e-12),
-                    HISTOGRAM_BINS + 1)
+        np.linspace(
+            0, max(np.percentile(side, HISTOGRAM_SHARE), 1e-12), HISTOGRAM_BINS + 1
+        )
         for side in sides
     ]
     inside = [np.minimum(side, edge[-1]) for side, edge in zip(sides, edges)]

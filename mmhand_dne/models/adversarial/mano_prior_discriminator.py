@@ -1,4 +1,5 @@
 """HaMeR's discriminator of hand poses and shapes, and its two least-squares losses."""
+
 from typing import Optional
 
 import torch
@@ -48,7 +49,8 @@ class MANOPriorDiscriminator(BaseModule):
         if rotations.shape[1:] != (NUM_JOINTS, 3, 3):
             raise ValueError(
                 f'MANOPriorDiscriminator: rotations are {tuple(rotations.shape)}, '
-                f'expected (N, {NUM_JOINTS}, 3, 3) without the global one')
+                f'expected (N, {NUM_JOINTS}, 3, 3) without the global one'
+            )
         joints = rotations.flatten(-2).mT[..., None]  # (N, 9, 15, 1)
         joints = self.D_conv2(self.D_conv1(joints).relu()).relu()
         single = [out(joints[:, :, i, 0]) for i, out in enumerate(self.pose_out)]
@@ -56,7 +58,8 @@ class MANOPriorDiscriminator(BaseModule):
         together = self.D_alljoints_fc1(joints.flatten(1)).relu()
         together = self.D_alljoints_fc2(together).relu()
         return torch.cat(
-            [*single, self.betas_out(shape), self.D_alljoints_out(together)], 1)
+            [*single, self.betas_out(shape), self.D_alljoints_out(together)], 1
+        )
 
 
 def generator_loss(fake: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """Poses and shapes that the discriminator takes for real."""
+
 from pathlib import Path
 
 import numpy as np
@@ -33,20 +34,24 @@ class RealHands:
             hand = load_free_hand()
             self.mean, self.std, self.components = (
                 torch.from_numpy(np.float32(hand[key]))
-                for key in ('hands_mean', 'hands_std', 'hands_components'))
+                for key in ('hands_mean', 'hands_std', 'hands_components')
+            )
         elif source != 'batch':
             self.poses, self.betas = read_poses(source)
 
-    def draw(self, count: int, rotations: Tensor, betas: Tensor
-             ) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, count: int, rotations: Tensor, betas: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Rotations (count, 15, 3, 3) and betas (count, 10), fewer if none is known.
 
         Args:
             rotations, betas: (M, 15, 3, 3) and (M, 10), the batch's true hands.
         """
         if self.source == 'free':
-            weights = torch.randn(count, NUM_ANGLES).clamp(
-                -MAX_DEVIATION, MAX_DEVIATION) * self.std
+            weights = (
+                torch.randn(count, NUM_ANGLES).clamp(-MAX_DEVIATION, MAX_DEVIATION)
+                * self.std
+            )
             angles = self.mean + weights @ self.components
             shapes = torch.randn(count, betas.shape[-1])
         elif self.source == 'batch':
@@ -64,18 +69,25 @@ def read_poses(path: str) -> tuple[Tensor, Tensor]:
     """(N, 45) axis-angle and (N, 10) betas of an npz file."""
     if not Path(path).is_file():
         raise ValueError(
-            f"RealHands: there is no file {path!r}; give the path of an npz file with "
-            "hand_pose and betas, or source='batch' or 'free'")
+            f'RealHands: there is no file {path!r}; give the path of an npz file with '
+            "hand_pose and betas, or source='batch' or 'free'"
+        )
     with np.load(path, allow_pickle=False) as file:
         missing = {'hand_pose', 'betas'} - set(file.files)
         if missing:
             raise ValueError(
                 f'{path}: has no array {sorted(missing)[0]!r} but {file.files}; '
-                'expected hand_pose and betas')
+                'expected hand_pose and betas'
+            )
         poses, betas = np.float32(file['hand_pose']), np.float32(file['betas'])
-    if (poses.ndim != 2 or poses.shape[1] not in (NUM_ANGLES, NUM_ANGLES + 3)
-            or betas.shape != (len(poses), 10) or not len(poses)):
+    if (
+        poses.ndim != 2
+        or poses.shape[1] not in (NUM_ANGLES, NUM_ANGLES + 3)
+        or betas.shape != (len(poses), 10)
+        or not len(poses)
+    ):
         raise ValueError(
             f'{path}: hand_pose is {poses.shape} and betas {betas.shape}, expected '
-            '(N, 45 or 48) and (N, 10)')
+            '(N, 45 or 48) and (N, 10)'
+        )
     return torch.from_numpy(poses[:, -NUM_ANGLES:].copy()), torch.from_numpy(betas)

@@ -1,4 +1,5 @@
 """HaMeR's vision transformer, as a backbone."""
+
 from typing import Optional
 
 import numpy as np
@@ -38,11 +39,20 @@ class HaMeRViT(BaseModule):
         torch.Size([1, 32, 8, 6])
     """
 
-    def __init__(self, img_size=(256, 192), crop_columns: int = 32,
-                 patch_size: int = 16, patch_padding: int = 2, embed_dims: int = 1280,
-                 depth: int = 32, num_heads: int = 16, mlp_ratio: float = 4.0,
-                 drop_path_rate: float = 0.55, with_cp: bool = False,
-                 init_cfg: Optional[dict] = None):
+    def __init__(
+        self,
+        img_size=(256, 192),
+        crop_columns: int = 32,
+        patch_size: int = 16,
+        patch_padding: int = 2,
+        embed_dims: int = 1280,
+        depth: int = 32,
+        num_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        drop_path_rate: float = 0.55,
+        with_cp: bool = False,
+        init_cfg: Optional[dict] = None,
+    ):
         super().__init__(init_cfg)
         if embed_dims % num_heads or depth < 1:
             raise ValueError(
@@ -53,22 +63,27 @@ class HaMeRViT(BaseModule):
         self.with_cp = with_cp
         self.grid = tuple(
             (side + 2 * patch_padding - patch_size) // patch_size + 1
-            for side in self.img_size)
+            for side in self.img_size
+        )
         self.patch_embed = PatchEmbed(embed_dims, patch_size, patch_padding)
         self.pos_embed = nn.Parameter(
-            torch.zeros(1, self.grid[0] * self.grid[1], embed_dims))
+            torch.zeros(1, self.grid[0] * self.grid[1], embed_dims)
+        )
         rates = np.linspace(0, drop_path_rate, depth).tolist()
         self.layers = nn.ModuleList(
-            TransformerLayer(embed_dims, num_heads, mlp_ratio, rate) for rate in rates)
+            TransformerLayer(embed_dims, num_heads, mlp_ratio, rate) for rate in rates
+        )
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        for parameter in (self.pos_embed, *(
-                m.weight for m in self.modules() if isinstance(m, nn.Linear))):
+        for parameter in (
+            self.pos_embed,
+            *(m.weight for m in self.modules() if isinstance(m, nn.Linear)),
+        ):
             nn.init.trunc_normal_(parameter, std=0.02)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor]:
         """Normalised crops (B, 3, H, W) -> ((B, embed_dims, h, w),)."""
         cut = self.crop_columns
-        images = inputs[..., cut:inputs.shape[-1] - cut]
+        images = inputs[..., cut : inputs.shape[-1] - cut]
         if images.shape[-2:] != self.img_size:
             raise ValueError(
                 f'HaMeRViT got images of {tuple(inputs.shape[-2:])}, expected '
@@ -90,8 +105,10 @@ class HaMeRViT(BaseModule):
         checkpoints of other programs load; their gradient is zero.
         """
         dims = self.ln1.normalized_shape[0]
-        return {f'layers.{i}.attn.qkv.bias': slice(dims, 2 * dims)
-                for i in range(len(self.layers))}
+        return {
+            f'layers.{i}.attn.qkv.bias': slice(dims, 2 * dims)
+            for i in range(len(self.layers))
+        }
 
 
 class PatchEmbed(nn.Module):
@@ -146,7 +163,8 @@ class FeedForward(nn.Module):
     def __init__(self, dims: int, hidden: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(dims, hidden), nn.GELU()), nn.Linear(hidden, dims))
+            nn.Sequential(nn.Linear(dims, hidden), nn.GELU()), nn.Linear(hidden, dims)
+        )
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.layers(tokens)

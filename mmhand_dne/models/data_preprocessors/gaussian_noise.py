@@ -1,4 +1,5 @@
 """Gaussian noise on the normalised batch, made on the training device."""
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -37,5 +38,6 @@ class BatchGaussianNoise(nn.Module):
             noise = torch.randn_like(inputs)
         else:
             noise = normal_from_keys(
-                fold_in(keys, NOISE_STREAM), tuple(inputs.shape[1:]), inputs.dtype)
+                fold_in(keys, NOISE_STREAM), tuple(inputs.shape[1:]), inputs.dtype
+            )
         return inputs + self.std * noise, data_samples

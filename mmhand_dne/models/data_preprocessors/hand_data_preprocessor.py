@@ -1,4 +1,5 @@
 """Images to the device as one batch; their truth follows in one transfer."""
+
 import torch
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS

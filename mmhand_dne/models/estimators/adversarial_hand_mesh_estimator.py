@@ -1,4 +1,5 @@
 """HaMeR's training with a discriminator of poses and shapes."""
+
 from typing import Optional
 
 from mmpose.registry import MODELS
@@ -28,10 +29,14 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
     Other arguments: see :class:`HandMeshEstimator`.
     """
 
-    def __init__(self, *args,
-                 discriminator: dict = dict(type='MANOPriorDiscriminator'),
-                 real_hands: dict = dict(type='RealHands', source='batch'),
-                 adversarial_weight: float = 5e-4, **kwargs):
+    def __init__(
+        self,
+        *args,
+        discriminator: dict = dict(type='MANOPriorDiscriminator'),
+        real_hands: dict = dict(type='RealHands', source='batch'),
+        adversarial_weight: float = 5e-4,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.discriminator = MODELS.build(discriminator)
         self.real_hands = MODELS.build(real_hands)
@@ -45,7 +50,8 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
             coarse = outputs.coarse  # (B, 1, ...) -> (B, ...)
             self._regressed = (
                 coarse.rotations[..., 1:, :, :].flatten(0, 1),
-                coarse.betas.flatten(0, 1))
+                coarse.betas.flatten(0, 1),
+            )
         return outputs
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
@@ -85,6 +91,8 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
         targets = self.targets_of(data_samples, rotations.device)
         known = targets.mano_valid > 0
         real = self.real_hands.draw(
-            2 * len(rotations), targets.rotations[known][:, 1:], targets.betas[known])
+            2 * len(rotations), targets.rotations[known][:, 1:], targets.betas[known]
+        )
         return self.adversarial_weight * discriminator_loss(
-            self.discriminator(rotations, betas), self.discriminator(*real))
+            self.discriminator(rotations, betas), self.discriminator(*real)
+        )

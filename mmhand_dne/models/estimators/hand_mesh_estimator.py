@@ -1,4 +1,5 @@
 """The whole model, as the papers' figures draw it."""
+
 from typing import NamedTuple, Optional
 
 from mmpose.models.pose_estimators.base import BasePoseEstimator
@@ -51,11 +52,22 @@ class HandMeshEstimator(BasePoseEstimator):
     Other arguments: see MMPose's ``BasePoseEstimator``.
     """
 
-    def __init__(self, backbone, neck=None, mano_head=None, aux_head=None,
-                 refine_head=None, uncertainty_head=None,
-                 hand_token=dict(type='CoarseHandToken'),
-                 hand_model=dict(type='HandPair'), train_cfg=None,
-                 test_cfg=None, data_preprocessor=None, init_cfg=None, metainfo=None):
+    def __init__(
+        self,
+        backbone,
+        neck=None,
+        mano_head=None,
+        aux_head=None,
+        refine_head=None,
+        uncertainty_head=None,
+        hand_token=dict(type='CoarseHandToken'),
+        hand_model=dict(type='HandPair'),
+        train_cfg=None,
+        test_cfg=None,
+        data_preprocessor=None,
+        init_cfg=None,
+        metainfo=None,
+    ):
         if mano_head is None:
             raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
         hand_model = MODELS.build(hand_model)
@@ -66,8 +78,14 @@ class HandMeshEstimator(BasePoseEstimator):
         # MMPose's base insists on exactly one head; the regressor is the one that is
         # always there. It goes by its own name below.
         super().__init__(
-            backbone, head=with_hand(mano_head), train_cfg=train_cfg, test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor, init_cfg=init_cfg, metainfo=metainfo)
+            backbone,
+            head=with_hand(mano_head),
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+            metainfo=metainfo,
+        )
         self.hand_model = hand_model
         self.num_slots = len(hand_model.mean_rotations)
         if self.num_slots < NUM_SLOTS and self.test_cfg.get('flip_test', False):
@@ -82,7 +100,8 @@ class HandMeshEstimator(BasePoseEstimator):
         self.refine_head = MODELS.build(with_hand(refine_head)) if refine_head else None
         self.hand_token = MODELS.build(hand_token)
         self.uncertainty_head = (
-            MODELS.build(uncertainty_head) if uncertainty_head else None)
+            MODELS.build(uncertainty_head) if uncertainty_head else None
+        )
         self.refines_in_training = True  # TwoPhaseHook trains the baseline first
 
     @property
@@ -117,7 +136,8 @@ class HandMeshEstimator(BasePoseEstimator):
         if outputs.spread is not None:
             joints, root = joints_and_root(outputs)
             losses.update(
-                self.uncertainty_head.loss(outputs.spread, joints, targets, root))
+                self.uncertainty_head.loss(outputs.spread, joints, targets, root)
+            )
         return losses
 
     def targets_of(self, data_samples: list, device) -> HandTargets:
@@ -132,8 +152,9 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
         with_maps = self.test_cfg.get('output_maps', False)
-        return pack_predictions(outputs, data_samples, inputs.shape[-1], with_maps,
-                                self.error_bars(outputs))
+        return pack_predictions(
+            outputs, data_samples, inputs.shape[-1], with_maps, self.error_bars(outputs)
+        )
 
     def error_bars(self, outputs: HandOutputs) -> dict[str, Tensor]:
         """Covariances and standard deviations; nothing of a deterministic model."""

@@ -1,4 +1,5 @@
 """Predictions of a batch as MMPose data samples."""
+
 from functools import cache
 
 import torch
@@ -35,12 +36,14 @@ def metric_roots(outputs, data_samples, size: int) -> Tensor:
     """Wrists in camera metres from the predicted cameras, (B, H, 3); NaN if s <= 0."""
     camera = final_state(outputs).camera
     intrinsics = crop_intrinsics(data_samples, camera)[:, None].expand(
-        -1, camera.shape[1], -1, -1)
+        -1, camera.shape[1], -1, -1
+    )
     roots = metric_translation(camera, intrinsics, size)
     if roots.isnan().any():
         say_once(
             'a predicted camera scale is not positive: the hand has no metric '
-            'position (NaN); this is said once')
+            'position (NaN); this is said once'
+        )
     return roots
 
 
@@ -55,10 +58,13 @@ def projected_joints(outputs) -> Tensor:
 def stage_fields(outputs) -> dict[str, Tensor]:
     """Coarse and per-stage meshes by their names in ``pred_instances``."""
     states = {'coarse': outputs.coarse.state}
-    states.update({f'stage{i}': stage.state
-                   for i, stage in enumerate(outputs.refined, start=1)})
-    fields = {f'stage{i}_points_ndc': stage.points_ndc
-              for i, stage in enumerate(outputs.refined, start=1)}
+    states.update(
+        {f'stage{i}': stage.state for i, stage in enumerate(outputs.refined, start=1)}
+    )
+    fields = {
+        f'stage{i}_points_ndc': stage.points_ndc
+        for i, stage in enumerate(outputs.refined, start=1)
+    }
     for name, state in states.items():
         fields[f'{name}_vertices'] = state.vertices
         fields[f'{name}_joints'] = state.joints
@@ -78,12 +84,15 @@ def uncertainty_fields(hands: JointGaussian, joint_std: Tensor) -> dict[str, Ten
 
 def _arrays(fields: dict[str, Tensor]) -> dict:
     """Two slots each, as float32 arrays."""
-    return {name: padded(value.detach().float()).cpu().numpy()
-            for name, value in fields.items()}
+    return {
+        name: padded(value.detach().float()).cpu().numpy()
+        for name, value in fields.items()
+    }
 
 
-def pack_predictions(outputs, data_samples, size: int, with_maps: bool,
-                     error_bars: dict[str, Tensor]) -> list:
+def pack_predictions(
+    outputs, data_samples, size: int, with_maps: bool, error_bars: dict[str, Tensor]
+) -> list:
     """Attach ``pred_instances`` and, if asked, ``pred_fields`` to the samples.
 
     Args:
@@ -95,23 +104,38 @@ def pack_predictions(outputs, data_samples, size: int, with_maps: bool,
         error_bars: :func:`uncertainty_fields`, or nothing.
     """
     state, coarse = final_state(outputs), outputs.coarse
-    arrays = _arrays(dict(
-        hand_vertices=state.vertices, hand_joints=state.joints, hand_root=state.root,
-        hand_camera=state.camera,
-        hand_root_cam=metric_roots(outputs, data_samples, size),
-        hand_presence=coarse.presence_logits.sigmoid(),
-        mano_rotations=coarse.rotations, mano_betas=coarse.betas,
-        **stage_fields(outputs), **error_bars))
+    arrays = _arrays(
+        dict(
+            hand_vertices=state.vertices,
+            hand_joints=state.joints,
+            hand_root=state.root,
+            hand_camera=state.camera,
+            hand_root_cam=metric_roots(outputs, data_samples, size),
+            hand_presence=coarse.presence_logits.sigmoid(),
+            mano_rotations=coarse.rotations,
+            mano_betas=coarse.betas,
+            **stage_fields(outputs),
+            **error_bars,
+        )
+    )
     joints_ndc = _arrays(dict(ndc=projected_joints(outputs)))['ndc']
     pair = state.joints.shape[1] == NUM_SLOTS
     for i, sample in enumerate(data_samples):
         sample.pred_instances = InstanceData(
-            **{name: value[i:i + 1] for name, value in arrays.items()},
+            **{name: value[i : i + 1] for name, value in arrays.items()},
             **interhand_prediction(
-                arrays['hand_joints'][i], joints_ndc[i], arrays['hand_presence'][i],
-                arrays['hand_root_cam'][i] if pair else None, sample.metainfo))
+                arrays['hand_joints'][i],
+                joints_ndc[i],
+                arrays['hand_presence'][i],
+                arrays['hand_root_cam'][i] if pair else None,
+                sample.metainfo,
+            ),
+        )
         if with_maps and outputs.maps is not None:
             sample.pred_fields = PixelData(
-                **{name: value[i].detach().float().cpu()
-                   for name, value in outputs.maps._asdict().items()})
+                **{
+                    name: value[i].detach().float().cpu()
+                    for name, value in outputs.maps._asdict().items()
+                }
+            )
     return data_samples

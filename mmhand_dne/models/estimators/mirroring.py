@@ -1,4 +1,5 @@
 """Undoing a mirrored crop, and averaging with the upright one (flip test)."""
+
 import torch
 from torch import Tensor
 
@@ -23,8 +24,12 @@ def mirror_state(state: HandState) -> HandState:
     """The hands seen in a mirror: slots swapped, x negated, the shift's x too."""
     camera = state.camera[:, OTHER_SIDE].clone()
     camera[..., 0, 1] = -camera[..., 0, 1]
-    return HandState(_mirror_points(state.vertices), _mirror_points(state.joints),
-                     _mirror_points(state.root), camera)
+    return HandState(
+        _mirror_points(state.vertices),
+        _mirror_points(state.joints),
+        _mirror_points(state.root),
+        camera,
+    )
 
 
 def mirror_maps(maps: AuxMaps) -> AuxMaps:
@@ -47,9 +52,13 @@ def mirror_coarse(coarse: CoarseHands) -> CoarseHands:
     """Parameters of the mirrored hands; shapes are the same on both sides."""
     rotations = mirror_rotation(coarse.rotations[:, OTHER_SIDE])
     return CoarseHands(
-        mirror_state(coarse.state), sixd_from_matrix(rotations), rotations,
-        coarse.betas[:, OTHER_SIDE], coarse.presence_logits[:, OTHER_SIDE],
-        coarse.pooled[:, OTHER_SIDE])
+        mirror_state(coarse.state),
+        sixd_from_matrix(rotations),
+        rotations,
+        coarse.betas[:, OTHER_SIDE],
+        coarse.presence_logits[:, OTHER_SIDE],
+        coarse.pooled[:, OTHER_SIDE],
+    )
 
 
 def _mean(first, second):
@@ -66,11 +75,15 @@ def average_with_mirrored(outputs, mirrored):
     """
     coarse, other = outputs.coarse, mirror_coarse(mirrored.coarse)
     sixd = (sixd_from_matrix(coarse.rotations) + other.rotations_6d) / 2
-    probability = (coarse.presence_logits.sigmoid() + other.presence_logits.sigmoid())
+    probability = coarse.presence_logits.sigmoid() + other.presence_logits.sigmoid()
     coarse = CoarseHands(
-        _mean(coarse.state, other.state), sixd, matrix_from_6d(sixd),
-        (coarse.betas + other.betas) / 2, torch.logit(probability / 2, eps=1e-6),
-        (coarse.pooled + other.pooled) / 2)
+        _mean(coarse.state, other.state),
+        sixd,
+        matrix_from_6d(sixd),
+        (coarse.betas + other.betas) / 2,
+        torch.logit(probability / 2, eps=1e-6),
+        (coarse.pooled + other.pooled) / 2,
+    )
     refined = [
         a._replace(
             state=_mean(a.state, mirror_state(b.state)),

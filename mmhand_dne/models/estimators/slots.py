@@ -1,4 +1,5 @@
 """One-hand models among two-slot samples: slot 0 holds the hand, slot 1 is empty."""
+
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -14,7 +15,7 @@ def check_one_hand(data_samples: Sequence) -> None:
     for sample in data_samples:
         if (sample.gt_instance_labels.hand_presence[:, 1:] > 0).any():
             raise ValueError(
-                f"{sample.metainfo.get('img_path', 'a sample')}: shows a hand in the "
+                f'{sample.metainfo.get("img_path", "a sample")}: shows a hand in the '
                 'left slot, but the model reads one hand, turned into a right one, in '
                 'slot 0; use a data set that gives one sample a hand'
             )
@@ -24,8 +25,11 @@ def slots_of(targets: HandTargets, count: int) -> HandTargets:
     """The truth of the first slots, (B, 2, ...) -> (B, count, ...)."""
     if count == NUM_SLOTS:
         return targets
-    fields = {name: value[:, :count] for name, value in targets._asdict().items()
-              if name != 'intrinsics'}
+    fields = {
+        name: value[:, :count]
+        for name, value in targets._asdict().items()
+        if name != 'intrinsics'
+    }
     return targets._replace(**fields)
 
 

@@ -6,5 +6,12 @@ from .mano_decoder_head import MANODecoderHead
 from .mano_map_head import MANOMapHead
 from .regression_gaussian_head import RegressionGaussianHead
 
-__all__ = ['AuxMapHead', 'DNEHead', 'InternetGaussianHead', 'JointUncertaintyHead',
-           'MANODecoderHead', 'MANOMapHead', 'RegressionGaussianHead']
+__all__ = [
+    'AuxMapHead',
+    'DNEHead',
+    'InternetGaussianHead',
+    'JointUncertaintyHead',
+    'MANODecoderHead',
+    'MANOMapHead',
+    'RegressionGaussianHead',
+]

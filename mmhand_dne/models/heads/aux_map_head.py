@@ -1,4 +1,5 @@
 """Auxiliary maps and the features merged with them."""
+
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -38,9 +39,17 @@ class AuxMapHead(BaseModule):
         (torch.Size([1, 34, 64, 64]), torch.Size([1, 32, 64, 64]))
     """
 
-    def __init__(self, in_channels, out_channels, hand_model, mid_channels=128,
-                 heatmap_sigma=2.0, norm_cfg=dict(type='BN'),
-                 loss=dict(type='AuxMapLoss'), init_cfg=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        hand_model,
+        mid_channels=128,
+        heatmap_sigma=2.0,
+        norm_cfg=dict(type='BN'),
+        loss=dict(type='AuxMapLoss'),
+        init_cfg=None,
+    ):
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         self.heatmap_sigma = heatmap_sigma
@@ -71,8 +80,7 @@ class AuxMapHead(BaseModule):
         self.reset_maps()
 
     def forward(self, features: Tensor) -> tuple[AuxMaps, Tensor]:
-        """Features (B, in_channels, h, w) -> the maps, merged (B, out_channels, h, w).
-        """
+        """Features (B, in_channels, h, w) -> the maps, merged (B, out_channels, h, w)."""
         raw = self.predict_maps(features)
         depth, normal, heatmaps, correspondence, parts = raw.split(CHANNELS, 1)
         # The network works in units of about 1; the map is in metres.

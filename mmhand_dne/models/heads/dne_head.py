@@ -1,4 +1,5 @@
 """Cascaded dual noise estimation."""
+
 from typing import Optional
 
 from mmengine.model import BaseModule
@@ -46,10 +47,21 @@ class DNEHead(BaseModule):
         torch.Size([1, 2, 778, 3])
     """
 
-    def __init__(self, in_channels, hand_model, map_size=64, num_stages=3,
-                 num_samples=4, noise_2d=True, detach_coarse=False,
-                 mesh_terms: Optional[dict] = None, loss_u=0.0, loss_regressed=0.0,
-                 init_cfg=None, **stage):
+    def __init__(
+        self,
+        in_channels,
+        hand_model,
+        map_size=64,
+        num_stages=3,
+        num_samples=4,
+        noise_2d=True,
+        detach_coarse=False,
+        mesh_terms: Optional[dict] = None,
+        loss_u=0.0,
+        loss_regressed=0.0,
+        init_cfg=None,
+        **stage,
+    ):
         super().__init__(init_cfg)
         if num_stages < 1 or num_samples < 1:
             raise ValueError(
@@ -73,8 +85,9 @@ class DNEHead(BaseModule):
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_u, self.loss_regressed = loss_u, loss_regressed
 
-    def forward(self, features: Tensor, coarse: HandState,
-                keys: Optional[Tensor] = None) -> list[RefinedHands]:
+    def forward(
+        self, features: Tensor, coarse: HandState, keys: Optional[Tensor] = None
+    ) -> list[RefinedHands]:
         """Refine, one result a stage.
 
         Args:
@@ -94,13 +107,15 @@ class DNEHead(BaseModule):
             draws = None
             if self.training:
                 draws = StageDraws(self.num_samples, keys, number)
-            refined.append(stage(features, state, regressed, draws,
-                                 self.hand_model.regress_joints))
+            refined.append(
+                stage(features, state, regressed, draws, self.hand_model.regress_joints)
+            )
             state = refined[-1].state
         return refined
 
-    def loss(self, refined: list[RefinedHands], targets: HandTargets
-             ) -> dict[str, Tensor]:
+    def loss(
+        self, refined: list[RefinedHands], targets: HandTargets
+    ) -> dict[str, Tensor]:
         """Eq. 11 of every stage, and the optional terms on u' and u_r."""
         losses = {}
         for number, stage in enumerate(refined, start=1):
@@ -110,14 +125,19 @@ class DNEHead(BaseModule):
             terms = self.mesh_terms(
                 stage.sample_vertices,
                 project(stage.sample_vertices, stage.sample_cameras),
-                joints, project(joints, stage.sample_cameras), targets)
+                joints,
+                project(joints, stage.sample_cameras),
+                targets,
+            )
             losses.update({f'stage{number}.{k}': v for k, v in terms.items()})
             if self.loss_u:
                 losses[f'stage{number}.loss_u'] = self.loss_u * self.points_error(
-                    stage.sample_points_ndc, targets)
+                    stage.sample_points_ndc, targets
+                )
         if self.loss_regressed:
             losses['loss_regressed'] = self.loss_regressed * self.points_error(
-                refined[0].regressed_ndc[:, None], targets)
+                refined[0].regressed_ndc[:, None], targets
+            )
         return losses
 
     @staticmethod

@@ -1,4 +1,5 @@
 """A head's ``hand_model`` argument: a config, or a module that several heads share."""
+
 from typing import Union
 
 from mmpose.registry import MODELS

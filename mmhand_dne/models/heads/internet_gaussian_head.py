@@ -1,4 +1,5 @@
 """MMPose's InterNet with error bars."""
+
 import torch
 from mmpose.models.heads import InternetHead
 from mmpose.registry import MODELS
@@ -30,13 +31,23 @@ class InternetGaussianHead(InternetHead):
     Other arguments: see MMPose's ``InternetHead``.
     """
 
-    def __init__(self, keypoint_head_cfg, *args,
-                 covariance=dict(type='CorrelatedCovariance', unit=4.0),
-                 loss_nll=dict(type='CorrelatedGaussianNLLLoss'), **kwargs):
+    def __init__(
+        self,
+        keypoint_head_cfg,
+        *args,
+        covariance=dict(type='CorrelatedCovariance', unit=4.0),
+        loss_nll=dict(type='CorrelatedGaussianNLLLoss'),
+        **kwargs,
+    ):
         super().__init__(keypoint_head_cfg, *args, **kwargs)
         self.gaussian = KeypointGaussian(
-            keypoint_head_cfg['in_channels'], JOINTS - 1, covariance, loss_nll, dims=3,
-            num_slots=HANDS)
+            keypoint_head_cfg['in_channels'],
+            JOINTS - 1,
+            covariance,
+            loss_nll,
+            dims=3,
+            num_slots=HANDS,
+        )
 
     def forward(self, feats):
         """The parent's outputs; what is computed already passes through."""
@@ -47,13 +58,17 @@ class InternetGaussianHead(InternetHead):
         outputs = self.forward(feats)
         losses = super().loss(Computed(outputs), batch_data_samples, train_cfg)
         shape = outputs[0].shape[1:]
-        maps = torch.stack([sample.gt_fields.heatmaps.reshape(shape)
-                            for sample in batch_data_samples])
+        maps = torch.stack(
+            [sample.gt_fields.heatmaps.reshape(shape) for sample in batch_data_samples]
+        )
         mass = maps.sum((-1, -2, -3)) > 0  # a joint outside of the volume has no map
         visible = (stack(batch_data_samples, 'keypoint_weights') > 0) & mass
         losses['loss_nll'] = self.gaussian.loss(
-            feats[-1], by_hand(peak(outputs[0])), by_hand(centre_of_mass(maps)),
-            by_hand(visible))
+            feats[-1],
+            by_hand(peak(outputs[0])),
+            by_hand(centre_of_mass(maps)),
+            by_hand(visible),
+        )
         return losses
 
     def predict(self, feats, batch_data_samples, test_cfg={}):
@@ -64,10 +79,13 @@ class InternetGaussianHead(InternetHead):
         hands = self.gaussian(features[-1], by_hand(peak(outputs[0])))
         std = hands.std().unflatten(-1, (-1, 3))
         std = torch.nn.functional.pad(std, (0, 0, 0, 1)).flatten(1, 2)  # (B, 42, 3)
-        preds = super().predict(feats if flipped else Computed(outputs),
-                                batch_data_samples, test_cfg)
-        cell = (*self.decoder.scale_factor,
-                self.decoder.heatmap3d_depth_bound / self.decoder.depth_size)
+        preds = super().predict(
+            feats if flipped else Computed(outputs), batch_data_samples, test_cfg
+        )
+        cell = (
+            *self.decoder.scale_factor,
+            self.decoder.heatmap3d_depth_bound / self.decoder.depth_size,
+        )
         for pred, values in zip(preds, to_numpy(std)):
             pred.keypoint_std = values[None] * cell
         return preds

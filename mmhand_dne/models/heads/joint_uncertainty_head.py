@@ -1,4 +1,5 @@
 """Error bars of a hand model's joints, from a token a hand."""
+
 from typing import Optional
 
 from mmengine.model import BaseModule
@@ -46,20 +47,32 @@ class JointUncertaintyHead(BaseModule):
         (torch.Size([4, 1, 60, 60]), torch.Size([4, 1, 21]))
     """
 
-    def __init__(self, in_channels: int = 1024,
-                 covariance: dict = dict(type='CorrelatedCovariance'),
-                 decoder: Optional[dict] = None,
-                 loss: dict = dict(type='CorrelatedGaussianNLLLoss'),
-                 num_joints: int = len(OPENPOSE_JOINTS), dims: int = 3,
-                 aligned: bool = True, num_slots: int = 1,
-                 init_cfg: Optional[dict] = None):
+    def __init__(
+        self,
+        in_channels: int = 1024,
+        covariance: dict = dict(type='CorrelatedCovariance'),
+        decoder: Optional[dict] = None,
+        loss: dict = dict(type='CorrelatedGaussianNLLLoss'),
+        num_joints: int = len(OPENPOSE_JOINTS),
+        dims: int = 3,
+        aligned: bool = True,
+        num_slots: int = 1,
+        init_cfg: Optional[dict] = None,
+    ):
         super().__init__(init_cfg)
         self.aligned, self.num_joints = aligned, num_joints
         dim = (num_joints - aligned) * dims
         unit = ALIGNED_UNIT if aligned else 1.0
-        self.covariance = MODELS.build({
-            'unit': unit, **covariance, 'in_channels': in_channels, 'dim': dim,
-            'dims': dims, 'num_slots': num_slots})
+        self.covariance = MODELS.build(
+            {
+                'unit': unit,
+                **covariance,
+                'in_channels': in_channels,
+                'dim': dim,
+                'dims': dims,
+                'num_slots': num_slots,
+            }
+        )
         self.decoder = None
         if decoder is not None:
             self.decoder = self._build_decoder(in_channels, decoder, num_slots)
@@ -67,9 +80,11 @@ class JointUncertaintyHead(BaseModule):
         if self.covariance.probabilistic:
             self.nll_loss = MODELS.build({'dims': dims, **loss})
 
-    def _build_decoder(self, in_channels: int, decoder: dict, num_slots: int
-                       ) -> nn.Module:
+    def _build_decoder(
+        self, in_channels: int, decoder: dict, num_slots: int
+    ) -> nn.Module:
         from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
+
         if num_slots != 1 or not self.covariance.probabilistic:
             raise ValueError(
                 'JointUncertaintyHead: a decoder reads one token an image, for a '
@@ -78,8 +93,9 @@ class JointUncertaintyHead(BaseModule):
             )
         return CrossAttentionDecoder(**{'embed_dims': in_channels, **decoder})
 
-    def forward(self, token: Optional[Tensor] = None, features: Optional[Tensor] = None
-                ) -> CovarianceParams:
+    def forward(
+        self, token: Optional[Tensor] = None, features: Optional[Tensor] = None
+    ) -> CovarianceParams:
         """Parameters with leading dims (B, H).
 
         Args:
@@ -97,8 +113,9 @@ class JointUncertaintyHead(BaseModule):
             )
         return self.covariance(token)
 
-    def gaussian(self, params: CovarianceParams, joints: Tensor,
-                 root: Optional[Tensor] = None) -> JointGaussian:
+    def gaussian(
+        self, params: CovarianceParams, joints: Tensor, root: Optional[Tensor] = None
+    ) -> JointGaussian:
         """The density around joints (B, H, J, 3) metres from the wrist.
 
         Args:
@@ -107,8 +124,13 @@ class JointUncertaintyHead(BaseModule):
         """
         return self.covariance.gaussian(params, self.mean(joints, root))
 
-    def loss(self, params: CovarianceParams, joints: Tensor, targets: HandTargets,
-             root: Optional[Tensor] = None) -> dict[str, Tensor]:
+    def loss(
+        self,
+        params: CovarianceParams,
+        joints: Tensor,
+        targets: HandTargets,
+        root: Optional[Tensor] = None,
+    ) -> dict[str, Tensor]:
         """``loss_nll``; nothing for DeterministicCovariance.
 
         Args:
@@ -130,13 +152,17 @@ class JointUncertaintyHead(BaseModule):
     def mean(self, joints: Tensor, root: Optional[Tensor] = None) -> Tensor:
         """(B, H, K, 3) the joints that the covariance is about, in its frame."""
         if joints.shape[-2] != self.num_joints:
-            raise ValueError(f'JointUncertaintyHead: {joints.shape[-2]} joints, '
-                             f'expected num_joints={self.num_joints}')
+            raise ValueError(
+                f'JointUncertaintyHead: {joints.shape[-2]} joints, '
+                f'expected num_joints={self.num_joints}'
+            )
         if self.aligned:
             return joints[..., 1:, :]
         if root is None:
-            raise ValueError('JointUncertaintyHead(aligned=False) needs root, the '
-                             'wrist in the MANO frame (HandState.root)')
+            raise ValueError(
+                'JointUncertaintyHead(aligned=False) needs root, the '
+                'wrist in the MANO frame (HandState.root)'
+            )
         return joints + root[..., None, :]
 
     def joint_std(self, hands: JointGaussian) -> Tensor:

@@ -1,4 +1,5 @@
 """A covariance beside the keypoints of any of MMPose's heads."""
+
 from typing import Optional
 
 import torch
@@ -22,12 +23,25 @@ class KeypointGaussian(nn.Module):
         num_slots: Gaussians an image, e.g. one a hand.
     """
 
-    def __init__(self, in_channels: int, num_joints: int, covariance: dict, loss: dict,
-                 dims: int, num_slots: int = 1):
+    def __init__(
+        self,
+        in_channels: int,
+        num_joints: int,
+        covariance: dict,
+        loss: dict,
+        dims: int,
+        num_slots: int = 1,
+    ):
         super().__init__()
-        self.covariance = MODELS.build({
-            **covariance, 'in_channels': in_channels, 'dim': num_joints * dims,
-            'dims': dims, 'num_slots': num_slots})
+        self.covariance = MODELS.build(
+            {
+                **covariance,
+                'in_channels': in_channels,
+                'dim': num_joints * dims,
+                'dims': dims,
+                'num_slots': num_slots,
+            }
+        )
         self.nll_loss = MODELS.build({**loss, 'dims': dims})
         self.num_slots = num_slots
 
@@ -35,8 +49,13 @@ class KeypointGaussian(nn.Module):
         """The Gaussians of means (B, S, K, dims); leading dims (B, S)."""
         return self.covariance.gaussian(self.params(feats), mean)
 
-    def loss(self, feats: Tensor, mean: Tensor, target: Tensor,
-             visible: Optional[Tensor] = None) -> Tensor:
+    def loss(
+        self,
+        feats: Tensor,
+        mean: Tensor,
+        target: Tensor,
+        visible: Optional[Tensor] = None,
+    ) -> Tensor:
         """NLL of (B, S, K, dims); visible (B, S, K)."""
         return self.nll_loss(self.params(feats), mean, target, visible)
 

@@ -1,4 +1,5 @@
 """HaMeR's head: one token reads the image and gives a hand."""
+
 from typing import Optional
 
 import torch
@@ -57,21 +58,29 @@ class MANODecoderHead(BaseModule):
         (torch.Size([2, 1, 778, 3]), torch.Size([2, 1, 64]))
     """
 
-    def __init__(self, in_channels: int, hand_model, decoder: Optional[dict] = None,
-                 init_cam=(4.0, 0.0, 0.0), focal: float = FOCAL,
-                 image_size: int = CROP, loss: dict = dict(type='HaMeRLoss'),
-                 init_cfg: Optional[dict] = None):
+    def __init__(
+        self,
+        in_channels: int,
+        hand_model,
+        decoder: Optional[dict] = None,
+        init_cam=(4.0, 0.0, 0.0),
+        focal: float = FOCAL,
+        image_size: int = CROP,
+        loss: dict = dict(type='HaMeRLoss'),
+        init_cfg: Optional[dict] = None,
+    ):
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         if len(self.hand_model.mean_rotations) != 1:
             raise ValueError(
                 'MANODecoderHead reads one hand from a crop, but its hand_model has '
-                f"{len(self.hand_model.mean_rotations)}; use hand_model="
+                f'{len(self.hand_model.mean_rotations)}; use hand_model='
                 "dict(type='SingleHand')"
             )
         self.focal, self.image_size = focal, image_size
         self.decoder = CrossAttentionDecoder(
-            **{'context_channels': in_channels, **(decoder or {})})
+            **{'context_channels': in_channels, **(decoder or {})}
+        )
         channels = self.decoder.pos_embed.shape[-1]
         self.fc_pose = nn.Linear(channels, 96)
         self.fc_shape = nn.Linear(channels, 10)
@@ -102,13 +111,23 @@ class MANODecoderHead(BaseModule):
             camera = (self.fc_cam(token) + self.init_cam)[:, None]  # (B, 1, 3)
             mesh = self.hand_model(rotations, betas)
             joints_ndc = self.project(mesh.joints + mesh.root[..., None, :], camera)
-            state = HandState(mesh.vertices, mesh.joints, mesh.root,
-                              orthographic_camera(camera, mesh.root))
+            state = HandState(
+                mesh.vertices,
+                mesh.joints,
+                mesh.root,
+                orthographic_camera(camera, mesh.root),
+            )
         return CoarseHands(
-            state, rotations_6d, rotations, betas,
+            state,
+            rotations_6d,
+            rotations,
+            betas,
             presence_logits=torch.full_like(camera[..., 0], torch.inf),
-            pooled=features.mean((-2, -1))[:, None], weak_camera=camera,
-            joints_ndc=joints_ndc, token=token[:, None])
+            pooled=features.mean((-2, -1))[:, None],
+            weak_camera=camera,
+            joints_ndc=joints_ndc,
+            token=token[:, None],
+        )
 
     def project(self, points: Tensor, camera: Tensor) -> Tensor:
         """HaMeR's perspective projection.

@@ -1,4 +1,5 @@
 """The baseline regressor: MANO parameters read out of maps."""
+
 from typing import Optional
 
 import torch
@@ -55,10 +56,19 @@ class MANOMapHead(BaseModule):
         (torch.Size([2, 2, 778, 3]), torch.Size([2, 2, 2, 2]))
     """
 
-    def __init__(self, in_channels, hand_model, mid_channels=128, scale_0=8.0,
-                 norm_cfg=dict(type='BN'), lambda_theta=1.0, lambda_beta=0.1,
-                 lambda_presence=0.1, mesh_terms: Optional[dict] = None,
-                 init_cfg=None):
+    def __init__(
+        self,
+        in_channels,
+        hand_model,
+        mid_channels=128,
+        scale_0=8.0,
+        norm_cfg=dict(type='BN'),
+        lambda_theta=1.0,
+        lambda_beta=0.1,
+        lambda_presence=0.1,
+        mesh_terms: Optional[dict] = None,
+        init_cfg=None,
+    ):
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         self.scale_0 = scale_0
@@ -68,16 +78,23 @@ class MANOMapHead(BaseModule):
         self.parameter_maps = nn.Conv2d(mid_channels + 2, 2 * 111, 1)
         self.attention_maps = nn.Conv2d(mid_channels, 2 * 19, 1)
         # Attention map of each of a hand's numbers: 16 joints, shape, camera, presence.
-        group = [*(joint for joint in range(16) for _ in range(6)),
-                 *[16] * 10, *[17] * 4, 18]
+        group = [
+            *(joint for joint in range(16) for _ in range(6)),
+            *[16] * 10,
+            *[17] * 4,
+            18,
+        ]
         self.register_buffer('group', torch.tensor(group), persistent=False)
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_theta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_theta))
+            dict(type='MaskedL1Loss', loss_weight=lambda_theta)
+        )
         self.loss_beta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_beta))
+            dict(type='MaskedL1Loss', loss_weight=lambda_beta)
+        )
         self.loss_presence = MODELS.build(
-            dict(type='PresenceLoss', loss_weight=lambda_presence))
+            dict(type='PresenceLoss', loss_weight=lambda_presence)
+        )
         self.reset_readout()
 
     def reset_readout(self) -> None:
@@ -102,7 +119,8 @@ class MANOMapHead(BaseModule):
         # The mean of a 1x1 convolution's map is the convolution of the mean: pooling
         # first gives the same numbers without ever making the 222 maps.
         means = softmax_readout(
-            trunk[:, None], attention.flatten(1, 2), shared=True)  # (B, 38, C)
+            trunk[:, None], attention.flatten(1, 2), shared=True
+        )  # (B, 38, C)
         means = means.unflatten(1, (2, 19))[:, :, self.group]  # (B, H, 111, C)
         weight = self.parameter_maps.weight.flatten(1).unflatten(0, (2, 111))
         bias = self.parameter_maps.bias.unflatten(0, (2, 111))
@@ -138,14 +156,18 @@ class MANOMapHead(BaseModule):
         state = coarse.state
         losses = dict(
             loss_theta=self.loss_theta(
-                coarse.rotations_6d, target_6d, targets.mano_valid),
+                coarse.rotations_6d, target_6d, targets.mano_valid
+            ),
             loss_beta=self.loss_beta(coarse.betas, targets.betas, targets.mano_valid),
             loss_presence=self.loss_presence(
-                coarse.presence_logits, targets.presence, targets.presence_valid),
+                coarse.presence_logits, targets.presence, targets.presence_valid
+            ),
         )
         terms = self.mesh_terms(
-            state.vertices[:, None], project(state.vertices, state.camera)[:, None],
-            state.joints[:, None], project(state.joints, state.camera)[:, None],
+            state.vertices[:, None],
+            project(state.vertices, state.camera)[:, None],
+            state.joints[:, None],
+            project(state.joints, state.camera)[:, None],
             targets,
         )
         losses.update({f'coarse.{name}': value for name, value in terms.items()})

@@ -1,4 +1,5 @@
 """The terms of Eq. 11 for one estimate of the hands, shared by all stages."""
+
 from torch import Tensor, nn
 
 from mmhand_dne.models.losses.masked_loss import masked_mean
@@ -31,8 +32,14 @@ class MeshTerms(nn.Module):
         self.lambda_3d, self.lambda_2d = lambda_3d, lambda_2d
         self.lambda_joint = lambda_joint
 
-    def forward(self, vertices: Tensor, vertices_ndc: Tensor, joints: Tensor,
-                joints_ndc: Tensor, targets: HandTargets) -> dict[str, Tensor]:
+    def forward(
+        self,
+        vertices: Tensor,
+        vertices_ndc: Tensor,
+        joints: Tensor,
+        joints_ndc: Tensor,
+        targets: HandTargets,
+    ) -> dict[str, Tensor]:
         """Scalars, already weighted.
 
         Args:
@@ -52,9 +59,11 @@ class MeshTerms(nn.Module):
         if self.lambda_joint:
             w3, w2 = w3 * self.lambda_joint, w2 * self.lambda_joint
             terms.update(
-                loss_joints=w3 * _against(
-                    joints, targets.joints, targets.joints_valid * bare),
-                loss_joints_2d=w2 * _against(
-                    joints_ndc, targets.joints_ndc, targets.joints_ndc_valid * bare),
+                loss_joints=w3
+                * _against(joints, targets.joints, targets.joints_valid * bare),
+                loss_joints_2d=w2
+                * _against(
+                    joints_ndc, targets.joints_ndc, targets.joints_ndc_valid * bare
+                ),
             )
         return terms

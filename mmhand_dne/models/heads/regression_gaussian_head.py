@@ -1,4 +1,5 @@
 """MMPose's keypoint regression with error bars."""
+
 from mmpose.models.heads import RegressionHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
@@ -20,11 +21,17 @@ class RegressionGaussianHead(RegressionHead):
     Other arguments: see MMPose's ``RegressionHead``.
     """
 
-    def __init__(self, *args, covariance=dict(type='CorrelatedCovariance', unit=0.1),
-                 loss_nll=dict(type='CorrelatedGaussianNLLLoss'), **kwargs):
+    def __init__(
+        self,
+        *args,
+        covariance=dict(type='CorrelatedCovariance', unit=0.1),
+        loss_nll=dict(type='CorrelatedGaussianNLLLoss'),
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.gaussian = KeypointGaussian(
-            self.in_channels, self.num_joints, covariance, loss_nll, dims=2)
+            self.in_channels, self.num_joints, covariance, loss_nll, dims=2
+        )
 
     def forward(self, feats):
         """(B, K, 2) in [0, 1]; what is computed already passes through."""
@@ -35,9 +42,11 @@ class RegressionGaussianHead(RegressionHead):
         points = self.forward(feats)
         losses = super().loss(Computed([points]), batch_data_samples, train_cfg)
         losses['loss_nll'] = self.gaussian.loss(
-            feats[-1], points[:, None],
+            feats[-1],
+            points[:, None],
             stack(batch_data_samples, 'keypoint_labels')[:, None],
-            stack(batch_data_samples, 'keypoint_weights')[:, None])
+            stack(batch_data_samples, 'keypoint_weights')[:, None],
+        )
         return losses
 
     def predict(self, feats, batch_data_samples, test_cfg={}):
@@ -46,8 +55,9 @@ class RegressionGaussianHead(RegressionHead):
         features = feats[0] if flipped else feats
         points = self.forward(features)
         hands = self.gaussian(features[-1], points[:, None])
-        preds = super().predict(feats if flipped else Computed([points]),
-                                batch_data_samples, test_cfg)
+        preds = super().predict(
+            feats if flipped else Computed([points]), batch_data_samples, test_cfg
+        )
         std = to_numpy(hands.std().unflatten(-1, (-1, 2)))  # (B, 1, K, 2)
         for pred, sample, values in zip(preds, batch_data_samples, std):
             pred.keypoint_std = values * sample.metainfo['input_size']

@@ -1,4 +1,5 @@
 """The correlation-aware covariance: one linear map shared by all images."""
+
 from typing import Optional
 
 import torch
@@ -64,8 +65,15 @@ class CorrelatedCovariance(DiagonalCovariance):
         >>> index_tip_given_wrist_side = hand.conditional([4], torch.zeros(8, 1, 3))
     """
 
-    def __init__(self, *args, linear: bool = True, train_mixing: bool = True,
-                 initial_mixing: str = 'identity', check_interval: int = 500, **kwargs):
+    def __init__(
+        self,
+        *args,
+        linear: bool = True,
+        train_mixing: bool = True,
+        initial_mixing: str = 'identity',
+        check_interval: int = 500,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         if initial_mixing not in ('identity', 'released') or check_interval < 1:
             raise ValueError(
@@ -76,8 +84,9 @@ class CorrelatedCovariance(DiagonalCovariance):
         if not linear:
             return
         shape = (self.dim,) if self.num_slots == 1 else (self.num_slots, self.dim)
-        self.lower_upper = nn.Parameter(torch.zeros(*shape, self.dim),
-                                        requires_grad=train_mixing)
+        self.lower_upper = nn.Parameter(
+            torch.zeros(*shape, self.dim), requires_grad=train_mixing
+        )
         base = torch.eye(self.dim).expand(*shape, self.dim).clone()
         self.register_buffer('base', base)
         self.register_buffer('base_log_det', torch.zeros(shape[:-1]))
@@ -126,8 +135,9 @@ class CorrelatedCovariance(DiagonalCovariance):
         sigma = torch.exp(0.5 * params.log_var)
         return mixing.to(sigma.dtype) * sigma[..., None, :]
 
-    def density(self, params: CovarianceParams, residual: Tensor,
-                visible: Optional[Tensor]) -> Tensor:
+    def density(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """See :func:`correlated_nll`."""
         if not self.linear:
             return diagonal_nll(residual, params.log_var, visible)
@@ -151,14 +161,18 @@ class CorrelatedCovariance(DiagonalCovariance):
     def set_mixing(self, mixing: Tensor) -> None:
         """Take over any well-conditioned W (d, d) or (S, d, d) exactly."""
         if not self.linear:
-            raise ValueError('CorrelatedCovariance(linear=False) has no W to set; '
-                             'build it with linear=True')
+            raise ValueError(
+                'CorrelatedCovariance(linear=False) has no W to set; '
+                'build it with linear=True'
+            )
         mixing = mixing.detach().to(self.lower_upper)
         if mixing.dim() == 2 and self.num_slots > 1:
             mixing = mixing.expand(self.num_slots, *mixing.shape)
         if mixing.shape != self.lower_upper.shape:
-            raise ValueError(f'W has shape {tuple(mixing.shape)}; expected '
-                             f'{tuple(self.lower_upper.shape)}')
+            raise ValueError(
+                f'W has shape {tuple(mixing.shape)}; expected '
+                f'{tuple(self.lower_upper.shape)}'
+            )
         step, self.base, self.base_log_det, _ = from_mixing(mixing)
         self.lower_upper.copy_(step)
 

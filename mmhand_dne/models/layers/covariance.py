@@ -1,4 +1,5 @@
 """Covariances as parts: what the network says about its error, given a token."""
+
 import math
 from typing import Optional
 
@@ -34,15 +35,26 @@ class Covariance(BaseModule):
 
     probabilistic = True
 
-    def __init__(self, in_channels: int, dim: int, dims: int = 3, unit: float = 1.0,
-                 num_slots: int = 1, init_cfg: Optional[dict] = None):
+    def __init__(
+        self,
+        in_channels: int,
+        dim: int,
+        dims: int = 3,
+        unit: float = 1.0,
+        num_slots: int = 1,
+        init_cfg: Optional[dict] = None,
+    ):
         super().__init__(init_cfg)
         if dims not in (2, 3) or dim < 1 or dim % dims:
-            raise ValueError(f'{type(self).__name__}: dim={dim} is no multiple of '
-                             f'dims={dims}, which is 2 or 3')
+            raise ValueError(
+                f'{type(self).__name__}: dim={dim} is no multiple of '
+                f'dims={dims}, which is 2 or 3'
+            )
         if not unit > 0 or num_slots < 1:
-            raise ValueError(f'{type(self).__name__}: unit={unit} and num_slots='
-                             f'{num_slots} must be positive')
+            raise ValueError(
+                f'{type(self).__name__}: unit={unit} and num_slots='
+                f'{num_slots} must be positive'
+            )
         self.in_channels, self.dim, self.dims = in_channels, dim, dims
         self.num_slots, self.log_unit = num_slots, math.log(unit)
 
@@ -76,8 +88,12 @@ class Covariance(BaseModule):
         """(..., d, d) square root of the covariance."""
         raise NotImplementedError
 
-    def nll(self, params: CovarianceParams, residual: Tensor,
-            visible: Optional[Tensor] = None) -> Tensor:
+    def nll(
+        self,
+        params: CovarianceParams,
+        residual: Tensor,
+        visible: Optional[Tensor] = None,
+    ) -> Tensor:
         """-log density without 0.5 log 2 pi a coordinate, (...); float32 as the above.
 
         Args:
@@ -87,8 +103,9 @@ class Covariance(BaseModule):
         with torch.autocast(residual.device.type, enabled=False):
             return self.density(params, at_least_fp32(residual), visible)
 
-    def density(self, params: CovarianceParams, residual: Tensor,
-                visible: Optional[Tensor]) -> Tensor:
+    def density(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """As :meth:`nll`, in the precision of the residual."""
         raise NotImplementedError
 
@@ -97,8 +114,10 @@ class Covariance(BaseModule):
         if mean.shape[-1] != self.dim:
             mean = mean.flatten(-2)
         if mean.shape[-1] != self.dim:
-            raise ValueError(f'{type(self).__name__}: the mean has {mean.shape[-1]} '
-                             f'coordinates, the covariance {self.dim}')
+            raise ValueError(
+                f'{type(self).__name__}: the mean has {mean.shape[-1]} '
+                f'coordinates, the covariance {self.dim}'
+            )
         with torch.autocast(mean.device.type, enabled=False):
             mean = at_least_fp32(mean)
             return JointGaussian(mean, self.root(params), self.dims)
@@ -118,11 +137,14 @@ class DeterministicCovariance(Covariance):
         """Zeros: a point mass."""
         return torch.diag_embed(torch.zeros_like(params.log_var))
 
-    def density(self, params: CovarianceParams, residual: Tensor,
-                visible: Optional[Tensor]) -> Tensor:
+    def density(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """Refuses: a point has no density."""
-        raise ValueError('DeterministicCovariance has no density; use one of '
-                         'DiagonalCovariance, FullCovariance, CorrelatedCovariance')
+        raise ValueError(
+            'DeterministicCovariance has no density; use one of '
+            'DiagonalCovariance, FullCovariance, CorrelatedCovariance'
+        )
 
 
 @MODELS.register_module()
@@ -148,8 +170,9 @@ class DiagonalCovariance(Covariance):
         """diag sigma."""
         return torch.diag_embed(torch.exp(0.5 * params.log_var))
 
-    def density(self, params: CovarianceParams, residual: Tensor,
-                visible: Optional[Tensor]) -> Tensor:
+    def density(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """See :func:`diagonal_nll`."""
         return diagonal_nll(residual, params.log_var, visible)
 
@@ -179,15 +202,17 @@ class FullCovariance(Covariance):
         entries = torch.cat([lower, torch.exp(-log_diag)], -1)
         factor = entries.new_zeros(*entries.shape[:-1], self.dim**2)
         factor = factor.index_copy(-1, self.places, entries)
-        return CovarianceParams(factor=factor.unflatten(-1, (self.dim, self.dim)),
-                                log_diag=log_diag)
+        return CovarianceParams(
+            factor=factor.unflatten(-1, (self.dim, self.dim)), log_diag=log_diag
+        )
 
     def root(self, params: CovarianceParams) -> Tensor:
         """L^-T: L^-T L^-1 is the covariance."""
         identity = torch.eye(self.dim).to(params.factor)
         return torch.linalg.solve_triangular(params.factor.mT, identity, upper=True)
 
-    def density(self, params: CovarianceParams, residual: Tensor,
-                visible: Optional[Tensor]) -> Tensor:
+    def density(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """See :func:`full_nll`."""
         return full_nll(residual, params.factor, params.log_diag, visible)

@@ -1,4 +1,5 @@
 """One dual noise estimation stage."""
+
 from typing import NamedTuple, Optional
 
 import torch
@@ -50,10 +51,23 @@ class DNEStage(BaseModule):
         embed_channels: size of that embedding.
     """
 
-    def __init__(self, channels, hand_model, noise_2d=True, noise_3d=True,
-                 camera='ridge', gamma=0.1, delta_2d=0.01, delta_3d=1e-3, xi=1e-4,
-                 num_cells=32, estimator=dict(type='NoiseMLP'),
-                 coordinate_inputs=False, embed_channels=16, init_cfg=None):
+    def __init__(
+        self,
+        channels,
+        hand_model,
+        noise_2d=True,
+        noise_3d=True,
+        camera='ridge',
+        gamma=0.1,
+        delta_2d=0.01,
+        delta_3d=1e-3,
+        xi=1e-4,
+        num_cells=32,
+        estimator=dict(type='NoiseMLP'),
+        coordinate_inputs=False,
+        embed_channels=16,
+        init_cfg=None,
+    ):
         super().__init__(init_cfg)
         if (noise_2d, noise_3d, camera) not in STAGE_MODES:
             known = '; '.join(f'{name}: {mode}' for mode, name in STAGE_MODES.items())
@@ -68,21 +82,26 @@ class DNEStage(BaseModule):
         if coordinate_inputs:
             extra = 5 + embed_channels
             self.embedding = nn.Parameter(
-                torch.randn(*hand_model.template.shape[:2], embed_channels) * 0.1)
+                torch.randn(*hand_model.template.shape[:2], embed_channels) * 0.1
+            )
         build = dict(hand_model=hand_model, **estimator)
         if noise_2d:
             self.phi = MODELS.build(
-                dict(in_channels=2 * channels + extra, out_channels=2, **build))
+                dict(in_channels=2 * channels + extra, out_channels=2, **build)
+            )
         if noise_3d:
             self.views = MODELS.build(
-                dict(type='ThreeViewVoxelNeck', num_cells=num_cells))
+                dict(type='ThreeViewVoxelNeck', num_cells=num_cells)
+            )
             self.varphi = MODELS.build(
-                dict(in_channels=3 * channels + extra, out_channels=3, **build))
+                dict(in_channels=3 * channels + extra, out_channels=3, **build)
+            )
         if camera == 'ridge':
             self.fit_camera = MODELS.build(dict(type='RidgeCamera', xi=xi))
 
-    def with_coordinates(self, features: Tensor, points: Tensor, vertices: Tensor
-                         ) -> Tensor:
+    def with_coordinates(
+        self, features: Tensor, points: Tensor, vertices: Tensor
+    ) -> Tensor:
         """Append u, v and the vertex embedding to (G, H, V, K) features if asked."""
         if not self.coordinate_inputs:
             return features
@@ -90,8 +109,13 @@ class DNEStage(BaseModule):
         extra = [points, vertices / SPACE_UNIT, embedding]
         return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
 
-    def estimate_2d(self, features: Tensor, points: Tensor, vertices: Tensor,
-                    regressed: Optional[Regressed]) -> Tensor:
+    def estimate_2d(
+        self,
+        features: Tensor,
+        points: Tensor,
+        vertices: Tensor,
+        regressed: Optional[Regressed],
+    ) -> Tensor:
         """mu_2d = phi(f_p, f_r) (Eq. 3): (B, H, V, 2) NDC."""
         read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
         joined = torch.cat([read, regressed.features.to(read.dtype)], -1)
@@ -104,17 +128,21 @@ class DNEStage(BaseModule):
         return bilinear(features, points.flatten(1, 3)).unflatten(1, shape)
 
     def estimate_3d(self, aligned: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
-        """mu_3d = varphi(three views) (Eq. 4) of every sample: (B, R, H, V, 3) metres.
-        """
+        """mu_3d = varphi(three views) (Eq. 4) of every sample: (B, R, H, V, 3) metres."""
         samples = aligned.shape[1]
         flat = vertices[:, None].expand(-1, samples, -1, -1, -1).flatten(0, 1)
         views = self.views(aligned.flatten(0, 1), flat)
         mean = self.varphi(self.with_coordinates(views, points.flatten(0, 1), flat))
         return NOISE_UNIT_3D * mean.to(vertices.dtype).unflatten(0, (-1, samples))
 
-    def forward(self, features: Tensor, state: HandState,
-                regressed: Optional[Regressed], draws: Optional[StageDraws],
-                regress_joints) -> RefinedHands:
+    def forward(
+        self,
+        features: Tensor,
+        state: HandState,
+        regressed: Optional[Regressed],
+        draws: Optional[StageDraws],
+        regress_joints,
+    ) -> RefinedHands:
         """Refine a state.
 
         Args:
@@ -133,14 +161,17 @@ class DNEStage(BaseModule):
             eps_2d = self.draw(mean_2d[:, None], self.delta_2d, draws)
             points, density = points + eps_2d.value, eps_2d.log_density
         aligned = self.read_image(features, points)
-        mean_3d = torch.zeros_like(vertices)[:, None].expand(-1, points.shape[1],
-                                                             -1, -1, -1)
+        mean_3d = torch.zeros_like(vertices)[:, None].expand(
+            -1, points.shape[1], -1, -1, -1
+        )
         refined = vertices[:, None].expand_as(mean_3d)
         if self.noise_3d:
             mean_3d = self.estimate_3d(aligned, points, vertices)
             eps_3d = self.draw(mean_3d, self.delta_3d, draws)
-            refined, density = vertices[:, None] + eps_3d.value, \
-                density + eps_3d.log_density
+            refined, density = (
+                vertices[:, None] + eps_3d.value,
+                density + eps_3d.log_density,
+            )
         samples = max(points.shape[1], refined.shape[1])
         points = points.expand(-1, samples, -1, -1, -1)
         aligned = aligned.expand(-1, samples, -1, -1, -1)
@@ -148,8 +179,18 @@ class DNEStage(BaseModule):
         cameras = state.camera[:, None].expand(-1, samples, -1, -1, -1)
         if self.camera == 'ridge':
             cameras = self.fit_camera(refined, points, cameras)
-        return self.select(density, refined, cameras, points, mean_2d, mean_3d,
-                           aligned, state, regressed, regress_joints)
+        return self.select(
+            density,
+            refined,
+            cameras,
+            points,
+            mean_2d,
+            mean_3d,
+            aligned,
+            state,
+            regressed,
+            regress_joints,
+        )
 
     def draw(self, mean: Tensor, delta: float, draws: Optional[StageDraws]):
         """Draw eps around (B, 1 or R, H, V, D) means: R samples, or the mean alone."""
@@ -158,8 +199,19 @@ class DNEStage(BaseModule):
         normal = draws.normal(mean)
         return draw_noise(mean.expand_as(normal), self.gamma, delta, normal)
 
-    def select(self, density, refined, cameras, points, mean_2d, mean_3d, aligned,
-               state, regressed, regress_joints) -> RefinedHands:
+    def select(
+        self,
+        density,
+        refined,
+        cameras,
+        points,
+        mean_2d,
+        mean_3d,
+        aligned,
+        state,
+        regressed,
+        regress_joints,
+    ) -> RefinedHands:
         """Keep each hand's most confident sample [decided].
 
         Confidence is log N(eps_2d) + log N(eps_3d) summed over the hand's vertices:
@@ -175,7 +227,16 @@ class DNEStage(BaseModule):
 
         vertices = pick(refined)
         chosen = HandState(
-            vertices, regress_joints(vertices), state.root, pick(cameras))
+            vertices, regress_joints(vertices), state.root, pick(cameras)
+        )
         return RefinedHands(
-            chosen, pick(points), mean_2d, pick(mean_3d), pick(aligned), refined,
-            cameras, points, regressed.points_ndc if regressed else None)
+            chosen,
+            pick(points),
+            mean_2d,
+            pick(mean_3d),
+            pick(aligned),
+            refined,
+            cameras,
+            points,
+            regressed.points_ndc if regressed else None,
+        )

@@ -1,4 +1,5 @@
 """Keys of a training step's random draws, one an image."""
+
 from typing import Optional, Sequence
 
 import torch

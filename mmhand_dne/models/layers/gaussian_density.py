@@ -6,6 +6,7 @@ hidden and v visible coordinates. All functions take at least float32 and stay t
 but for the Cholesky of hidden coordinates: a precision has twice W's digits of
 condition, so that float32 fails on a W that is far from ill-conditioned.
 """
+
 from typing import Callable, NamedTuple, Optional
 
 import torch
@@ -31,8 +32,9 @@ class CovarianceParams(NamedTuple):
     mixing: Optional[MixingFactors] = None
 
 
-def diagonal_nll(residual: Tensor, log_var: Tensor, visible: Optional[Tensor] = None
-                 ) -> Tensor:
+def diagonal_nll(
+    residual: Tensor, log_var: Tensor, visible: Optional[Tensor] = None
+) -> Tensor:
     """sum r^2 / (2 sigma^2) + 0.5 log sigma^2.
 
     No clamp: in float32 it is exact for standard deviations between e^-40 and e^40
@@ -52,9 +54,11 @@ def diagonal_nll(residual: Tensor, log_var: Tensor, visible: Optional[Tensor] = 
     return 0.5 * terms.sum(-1)
 
 
-def full_nll(residual: Tensor, factor: Tensor, log_diag: Tensor,
-             visible: Optional[Tensor] = None) -> Tensor:
+def full_nll(
+    residual: Tensor, factor: Tensor, log_diag: Tensor, visible: Optional[Tensor] = None
+) -> Tensor:
     """0.5 r^T P r - 0.5 log det P with P = L L^T; arguments as in CovarianceParams."""
+
     def precision(rows: Tensor) -> Tensor:
         chosen = factor.flatten(0, -3)[rows].double()
         return chosen @ chosen.mT
@@ -65,9 +69,14 @@ def full_nll(residual: Tensor, factor: Tensor, log_diag: Tensor,
     return nll if log_det_hidden is None else nll + log_det_hidden
 
 
-def correlated_nll(residual: Tensor, log_var: Tensor, mixing: MixingFactors,
-                   visible: Optional[Tensor] = None) -> Tensor:
+def correlated_nll(
+    residual: Tensor,
+    log_var: Tensor,
+    mixing: MixingFactors,
+    visible: Optional[Tensor] = None,
+) -> Tensor:
     """sum q^2 / (2 sigma^2) + 0.5 log sigma^2 + log|det W|, q = W^-1 r."""
+
     def precision(rows: Tensor) -> Tensor:
         inverse, _ = compose(mixing)
         if inverse.dim() == 3:
@@ -94,8 +103,14 @@ class _RelativeNLL(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, residual: Tensor, log_var: Tensor, step: Tensor, base: Tensor,
-                base_log_det: Tensor):
+    def forward(
+        ctx,
+        residual: Tensor,
+        log_var: Tensor,
+        step: Tensor,
+        base: Tensor,
+        base_log_det: Tensor,
+    ):
         q = unmix(residual, base)
         scaled = torch.exp(-log_var).mul_(q)
         ctx.save_for_backward(q, scaled, base)
@@ -119,9 +134,9 @@ class _RelativeNLL(torch.autograd.Function):
         return unmix(grad_q, base.mT), grad_log_var, grad_step, None, None
 
 
-def fill_hidden(residual: Tensor, visible: Optional[Tensor],
-                precision: Callable[[Tensor], Tensor]
-                ) -> tuple[Tensor, Optional[Tensor]]:
+def fill_hidden(
+    residual: Tensor, visible: Optional[Tensor], precision: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Optional[Tensor]]:
     """Integrate hidden coordinates out of a Gaussian given by its precision.
 
     With r_h := -P_hh^-1 P_hv r_v, the density of r_v alone is

@@ -1,4 +1,5 @@
 """What is known of each hand, as one vector: the input of its error bars."""
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn

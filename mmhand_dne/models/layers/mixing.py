@@ -8,6 +8,7 @@ Such steps, relative to W, are those of the relative gradient (Cardoso and Lahel
 1996): how fast W is learnt does not depend on W. Log-determinants are sums; no training
 step factorises anything.
 """
+
 from typing import NamedTuple
 
 import torch
@@ -103,8 +104,11 @@ def from_mixing(mixing: Tensor) -> MixingFactors:
     # LAPACK returns columns; a product's last bits depend on the layout.
     base = torch.linalg.inv(mixing.double()).contiguous()
     return MixingFactors(
-        torch.zeros_like(mixing), base.to(mixing.dtype),
-        torch.linalg.slogdet(base)[1].to(mixing.dtype), absorbed=True)
+        torch.zeros_like(mixing),
+        base.to(mixing.dtype),
+        torch.linalg.slogdet(base)[1].to(mixing.dtype),
+        absorbed=True,
+    )
 
 
 def unit_columns(mixing: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,8 +123,10 @@ def unit_columns(mixing: Tensor) -> tuple[Tensor, Tensor]:
 def check_condition(mixing: Tensor) -> None:
     """ValueError naming the condition number if a W (..., d, d) is ill-conditioned."""
     if not mixing.isfinite().all():
-        raise ValueError('W has entries that are not finite; restore an earlier '
-                         'checkpoint and lower the learning rate')
+        raise ValueError(
+            'W has entries that are not finite; restore an earlier '
+            'checkpoint and lower the learning rate'
+        )
     singular = torch.linalg.svdvals(unit_columns(mixing.double())[0])
     condition = float((singular[..., 0] / singular[..., -1]).max())
     if not condition <= MAX_CONDITION:

@@ -1,4 +1,5 @@
 """phi and varphi of the graph-attention variant."""
+
 import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -88,8 +89,17 @@ class NoiseGraphAttention(BaseModule):
         torch.Size([4, 2, 778, 2])
     """
 
-    def __init__(self, in_channels, out_channels, hidden_channels=64, num_layers=2,
-                 num_heads=4, num_clusters=128, hand_model=None, init_cfg=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        hidden_channels=64,
+        num_layers=2,
+        num_heads=4,
+        num_clusters=128,
+        hand_model=None,
+        init_cfg=None,
+    ):
         super().__init__(init_cfg)
         if hand_model is None:
             raise ValueError('NoiseGraphAttention needs hand_model for its mesh edges')
@@ -106,12 +116,15 @@ class NoiseGraphAttention(BaseModule):
         self.side = nn.Parameter(torch.zeros(2, 1, hidden_channels))
         self.place = nn.Parameter(torch.randn(num_clusters, hidden_channels) * 0.02)
         self.convs = nn.ModuleList(
-            GraphConv(hidden_channels) for _ in range(num_layers))
+            GraphConv(hidden_channels) for _ in range(num_layers)
+        )
         self.norms = nn.ModuleList(
-            nn.LayerNorm(hidden_channels) for _ in range(num_layers))
+            nn.LayerNorm(hidden_channels) for _ in range(num_layers)
+        )
         self.attentions = nn.ModuleList(
             nn.MultiheadAttention(hidden_channels, num_heads, batch_first=True)
-            for _ in range(num_layers))
+            for _ in range(num_layers)
+        )
         self.last = nn.Linear(hidden_channels, out_channels)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)

@@ -1,4 +1,5 @@
 """phi and varphi of the paper's MLP variant."""
+
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -23,8 +24,15 @@ class NoiseMLP(BaseModule):
         torch.Size([4, 2, 778, 2])
     """
 
-    def __init__(self, in_channels, out_channels, hidden_channels=128, num_layers=3,
-                 hand_model=None, init_cfg=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        hidden_channels=128,
+        num_layers=3,
+        hand_model=None,
+        init_cfg=None,
+    ):
         super().__init__(init_cfg)
         if num_layers < 2:
             raise ValueError(f'NoiseMLP: num_layers is {num_layers}, expected >= 2')

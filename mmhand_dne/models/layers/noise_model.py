@@ -1,4 +1,5 @@
 """The noise distributions of DNE Eq. 2 and draws from them."""
+
 import math
 from typing import NamedTuple, Optional
 
@@ -25,8 +26,9 @@ def noise_scale(mean: Tensor, gamma: float, delta: float) -> Tensor:
     return gamma * mean.abs() + delta
 
 
-def draw_noise(mean: Tensor, gamma: float, delta: float,
-               normal: Optional[Tensor] = None) -> NoiseDraw:
+def draw_noise(
+    mean: Tensor, gamma: float, delta: float, normal: Optional[Tensor] = None
+) -> NoiseDraw:
     """eps = mean + (gamma |mean| + delta) n, or eps = mean without n (DNE Eq. 2).
 
     The paper's "scale" is read as a standard deviation [decided].
@@ -60,7 +62,6 @@ class StageDraws:
         """Draws of shape (B, R, *mean.shape[2:])."""
         shape = (self.num_samples, *mean.shape[2:])
         if self.keys is None:
-            return torch.randn(
-                len(mean), *shape, dtype=mean.dtype, device=mean.device)
+            return torch.randn(len(mean), *shape, dtype=mean.dtype, device=mean.device)
         keys = fold_in(self.keys, 8 * self.stream + mean.shape[-1])
         return normal_from_keys(keys, shape, mean.dtype)

@@ -1,4 +1,5 @@
 """Where a cell of a map is, as two more channels."""
+
 import torch
 from torch import Tensor
 

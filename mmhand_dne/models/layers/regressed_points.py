@@ -1,4 +1,5 @@
 """Image points regressed from the feature map, the second source of phi (DNE Eq. 3)."""
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -26,8 +27,9 @@ class RegressedPoints(BaseModule):
         hidden_channels: of the perceptron.
     """
 
-    def __init__(self, channels, map_size, hand_model, hidden_channels=64,
-                 init_cfg=None):
+    def __init__(
+        self, channels, map_size, hand_model, hidden_channels=64, init_cfg=None
+    ):
         super().__init__(init_cfg)
         self.map_size = tuple(map_size)
         template = hand_model.template
@@ -35,7 +37,8 @@ class RegressedPoints(BaseModule):
         rows = self.num_hands * self.num_vertices
         self.spatial = nn.Linear(self.map_size[0] * self.map_size[1], rows)
         self.shared = nn.Sequential(
-            nn.Linear(channels, hidden_channels), nn.ReLU(inplace=True),
+            nn.Linear(channels, hidden_channels),
+            nn.ReLU(inplace=True),
             nn.Linear(hidden_channels, 3),
         )
         centred = template - template.mean(1, keepdim=True)

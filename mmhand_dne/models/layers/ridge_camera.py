@@ -1,4 +1,5 @@
 """Camera correction as a module."""
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn

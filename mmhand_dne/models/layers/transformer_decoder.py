@@ -1,4 +1,5 @@
 """One token that reads a feature map: the decoder of HaMeR's heads."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,8 +10,7 @@ from .positions import with_positions
 # what CrossAttentionDecoder.dead_parameters() tells.
 DEAD_BY_DESIGN = {
     'token_embed.weight': 'the token that it multiplies is zero',
-    'layers.*.self_attn.qkv.weight':
-        'queries and keys: the attention of a token to itself alone is 1',
+    'layers.*.self_attn.qkv.weight': 'queries and keys: the attention of a token to itself alone is 1',
 }
 
 
@@ -37,9 +37,16 @@ class CrossAttentionDecoder(nn.Module):
         torch.Size([4, 64])
     """
 
-    def __init__(self, context_channels: int, embed_dims: int = 1024, depth: int = 6,
-                 num_heads: int = 8, head_dims: int = 64, ffn_dims: int = 1024,
-                 coordinates: bool = False):
+    def __init__(
+        self,
+        context_channels: int,
+        embed_dims: int = 1024,
+        depth: int = 6,
+        num_heads: int = 8,
+        head_dims: int = 64,
+        ffn_dims: int = 1024,
+        coordinates: bool = False,
+    ):
         super().__init__()
         self.coordinates = coordinates
         self.token_embed = nn.Linear(1, embed_dims)
@@ -47,7 +54,8 @@ class CrossAttentionDecoder(nn.Module):
         channels = context_channels + 2 * coordinates
         self.layers = nn.ModuleList(
             DecoderLayer(embed_dims, channels, num_heads, head_dims, ffn_dims)
-            for _ in range(depth))
+            for _ in range(depth)
+        )
 
     def forward(self, context: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> token (B, embed_dims)."""
@@ -98,7 +106,7 @@ class LoneSelfAttention(nn.Module):
 
     def forward(self, token: Tensor) -> Tensor:
         inner = self.proj.in_features
-        return self.proj(F.linear(token, self.qkv.weight[2 * inner:]))
+        return self.proj(F.linear(token, self.qkv.weight[2 * inner :]))
 
 
 class CrossAttention(nn.Module):
@@ -114,7 +122,8 @@ class CrossAttention(nn.Module):
     def forward(self, tokens: Tensor, cells: Tensor) -> Tensor:
         query, key, value = (
             part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for part in (self.q(tokens), *self.kv(cells).chunk(2, -1)))
+            for part in (self.q(tokens), *self.kv(cells).chunk(2, -1))
+        )
         seen = F.scaled_dot_product_attention(query, key, value)
         return self.proj(seen.transpose(1, 2).flatten(2))
 

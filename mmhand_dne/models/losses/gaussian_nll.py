@@ -1,4 +1,5 @@
 """Losses of Gaussian covariances on any keypoint model, 2D or 3D."""
+
 from typing import Optional
 
 import torch
@@ -40,16 +41,24 @@ class GaussianNLLLoss(nn.Module):
         tensor(21.)
     """
 
-    def __init__(self, dims: int = 3, loss_weight: float = 1.0,
-                 reduction: str = 'mean'):
+    def __init__(
+        self, dims: int = 3, loss_weight: float = 1.0, reduction: str = 'mean'
+    ):
         super().__init__()
         if dims not in (2, 3) or reduction not in ('mean', 'sum'):
-            raise ValueError(f"{type(self).__name__}: dims={dims} is 2 or 3, reduction="
-                             f"{reduction!r} is 'mean' or 'sum'")
+            raise ValueError(
+                f'{type(self).__name__}: dims={dims} is 2 or 3, reduction='
+                f"{reduction!r} is 'mean' or 'sum'"
+            )
         self.dims, self.loss_weight, self.reduction = dims, loss_weight, reduction
 
-    def forward(self, params: CovarianceParams, mean: Tensor, target: Tensor,
-                visible: Optional[Tensor] = None) -> Tensor:
+    def forward(
+        self,
+        params: CovarianceParams,
+        mean: Tensor,
+        target: Tensor,
+        visible: Optional[Tensor] = None,
+    ) -> Tensor:
         """A scalar.
 
         Args:
@@ -76,8 +85,9 @@ class GaussianNLLLoss(nn.Module):
                 return self.loss_weight * value.sum()
             return self.loss_weight * masked_mean(value, rows)
 
-    def nll(self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
-            ) -> Tensor:
+    def nll(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """(...) of residuals (..., d), hidden ones 0."""
         raise NotImplementedError
 
@@ -89,8 +99,10 @@ class GaussianNLLLoss(nn.Module):
                 f'{tuple(target.shape)} must both be (..., K, {self.dims})'
             )
         if visible is not None and visible.shape != mean.shape[:-1]:
-            raise ValueError(f'{name}: visible {tuple(visible.shape)} is not '
-                             f'{tuple(mean.shape[:-1])}, one entry a joint')
+            raise ValueError(
+                f'{name}: visible {tuple(visible.shape)} is not '
+                f'{tuple(mean.shape[:-1])}, one entry a joint'
+            )
         scale = params.log_diag if params.log_var is None else params.log_var
         if scale.shape != (*mean.shape[:-2], mean.shape[-2] * self.dims):
             raise ValueError(
@@ -104,17 +116,23 @@ class GaussianNLLLoss(nn.Module):
         if shown is not None:
             bad &= shown
         if bad.any():
-            return (f'{type(self).__name__}: {int(bad.sum())} target coordinates of '
-                    'visible joints are not finite; repair the labels or hide those '
-                    'joints')
-        return (f'{type(self).__name__}: {int((~mean.isfinite()).sum())} predicted '
-                'coordinates are not finite; lower the learning rate')
+            return (
+                f'{type(self).__name__}: {int(bad.sum())} target coordinates of '
+                'visible joints are not finite; repair the labels or hide those '
+                'joints'
+            )
+        return (
+            f'{type(self).__name__}: {int((~mean.isfinite()).sum())} predicted '
+            'coordinates are not finite; lower the learning rate'
+        )
 
 
 def _kind(found: bool, loss: nn.Module, part: str) -> None:
     if not found:
-        raise ValueError(f'{type(loss).__name__} needs the parameters of a {part}; '
-                         'name that part, or the loss of the part there is')
+        raise ValueError(
+            f'{type(loss).__name__} needs the parameters of a {part}; '
+            'name that part, or the loss of the part there is'
+        )
 
 
 @MODELS.register_module()
@@ -123,8 +141,11 @@ class DiagonalGaussianNLLLoss(GaussianNLLLoss):
 
     def nll(self, params, residual, visible):
         """See :func:`diagonal_nll`."""
-        _kind(params.log_var is not None and params.mixing is None, self,
-              'DiagonalCovariance')
+        _kind(
+            params.log_var is not None and params.mixing is None,
+            self,
+            'DiagonalCovariance',
+        )
         return diagonal_nll(residual, params.log_var, visible)
 
 
@@ -157,12 +178,19 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
     ``loss_weight=5e-4, reduction='sum'`` and targets that are not root-aligned.
     """
 
-    def __init__(self, mode: str = 'exact', num_samples: int = 25,
-                 sample_weight: float = 1.0, **kwargs):
+    def __init__(
+        self,
+        mode: str = 'exact',
+        num_samples: int = 25,
+        sample_weight: float = 1.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if mode not in ('exact', 'released') or num_samples < 1:
-            raise ValueError(f"CorrelatedGaussianNLLLoss: mode={mode!r} is 'exact' or "
-                             f"'released', num_samples={num_samples} at least 1")
+            raise ValueError(
+                f"CorrelatedGaussianNLLLoss: mode={mode!r} is 'exact' or "
+                f"'released', num_samples={num_samples} at least 1"
+            )
         self.mode, self.num_samples = mode, num_samples
         self.sample_weight = sample_weight
 
@@ -175,8 +203,9 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
             return diagonal_nll(residual, params.log_var, visible)
         return correlated_nll(residual, params.log_var, params.mixing, visible)
 
-    def released(self, params: CovarianceParams, residual: Tensor,
-                 visible: Optional[Tensor]) -> Tensor:
+    def released(
+        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+    ) -> Tensor:
         """The two terms of the released code, (...)."""
         if params.mixing is not None and params.mixing.lower_upper.requires_grad:
             raise ValueError(
@@ -187,8 +216,15 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         variance = params.log_var.exp()
         squares = residual.square()
         nll = 0.5 * (params.log_var + squares / (variance + RELEASED_EPSILON))
-        noise = torch.randn(self.num_samples, *residual.shape, dtype=residual.dtype,
-                            device=residual.device) * variance.sqrt()
+        noise = (
+            torch.randn(
+                self.num_samples,
+                *residual.shape,
+                dtype=residual.dtype,
+                device=residual.device,
+            )
+            * variance.sqrt()
+        )
         if params.mixing is not None:
             mixing = torch.linalg.inv(compose(params.mixing)[0])  # frozen
             noise = (mixing @ noise[..., None])[..., 0]

@@ -1,4 +1,5 @@
 """HaMeR's losses on the regressed hand: joints in space and image, pose, shape."""
+
 from typing import Optional
 
 import torch
@@ -32,8 +33,9 @@ def per_hand(values: Tensor, mask: Optional[Tensor], reduction: str) -> Tensor:
     if reduction == 'mean':
         return values[0, 0].numel() * masked_mean(values, mask)
     mask = mask.to(values.dtype)
-    return (values * mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim()))
-            ).sum()
+    return (
+        values * mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim()))
+    ).sum()
 
 
 @MODELS.register_module()
@@ -53,15 +55,27 @@ class HaMeRLoss(nn.Module):
         reduction: 'mean' or 'sum'.
     """
 
-    def __init__(self, lambda_3d=0.05, lambda_2d=0.01, lambda_orient=1e-3,
-                 lambda_pose=1e-3, lambda_betas=5e-4, reduction: str = 'mean'):
+    def __init__(
+        self,
+        lambda_3d=0.05,
+        lambda_2d=0.01,
+        lambda_orient=1e-3,
+        lambda_pose=1e-3,
+        lambda_betas=5e-4,
+        reduction: str = 'mean',
+    ):
         super().__init__()
         if reduction not in REDUCTIONS:
             raise ValueError(
-                f'HaMeRLoss: reduction={reduction!r}, choose one of {REDUCTIONS}')
+                f'HaMeRLoss: reduction={reduction!r}, choose one of {REDUCTIONS}'
+            )
         self.weights = dict(
-            loss_joints=lambda_3d, loss_joints_2d=lambda_2d, loss_orient=lambda_orient,
-            loss_pose=lambda_pose, loss_betas=lambda_betas)
+            loss_joints=lambda_3d,
+            loss_joints_2d=lambda_2d,
+            loss_orient=lambda_orient,
+            loss_pose=lambda_pose,
+            loss_betas=lambda_betas,
+        )
         self.reduction = reduction
 
     def forward(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
@@ -74,22 +88,41 @@ class HaMeRLoss(nn.Module):
         rotations, truth = coarse.rotations, targets.rotations
         known = targets.mano_valid
         terms = dict(
-            loss_joints=(l1_distance, coarse.state.joints, targets.joints,
-                         targets.joints_valid),
-            loss_joints_2d=(l1_distance, coarse.joints_ndc / 2, targets.joints_ndc / 2,
-                            targets.joints_ndc_valid),
-            loss_orient=(squared_distance, rotations[..., :1, :, :],
-                         truth[..., :1, :, :], known),
-            loss_pose=(squared_distance, rotations[..., 1:, :, :],
-                       truth[..., 1:, :, :], known),
+            loss_joints=(
+                l1_distance,
+                coarse.state.joints,
+                targets.joints,
+                targets.joints_valid,
+            ),
+            loss_joints_2d=(
+                l1_distance,
+                coarse.joints_ndc / 2,
+                targets.joints_ndc / 2,
+                targets.joints_ndc_valid,
+            ),
+            loss_orient=(
+                squared_distance,
+                rotations[..., :1, :, :],
+                truth[..., :1, :, :],
+                known,
+            ),
+            loss_pose=(
+                squared_distance,
+                rotations[..., 1:, :, :],
+                truth[..., 1:, :, :],
+                known,
+            ),
             loss_betas=(squared_distance, coarse.betas, targets.betas, known),
         )
         with torch.autocast(rotations.device.type, enabled=False):
-            return {name: self.weights[name] * self._term(*term)
-                    for name, term in terms.items()}
+            return {
+                name: self.weights[name] * self._term(*term)
+                for name, term in terms.items()
+            }
 
-    def _term(self, distance, prediction: Tensor, target: Tensor, mask: Tensor
-              ) -> Tensor:
+    def _term(
+        self, distance, prediction: Tensor, target: Tensor, mask: Tensor
+    ) -> Tensor:
         _same_shape(prediction, target)
         values = distance(prediction, target.to(prediction.dtype))
         return per_hand(values, mask, self.reduction)

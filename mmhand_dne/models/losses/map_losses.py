@@ -1,4 +1,5 @@
 """Losses on the five auxiliary maps (DNE Eq. 9)."""
+
 import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -26,8 +27,9 @@ class AuxMapLoss(nn.Module):
         lambda_5: part segmentation.
     """
 
-    def __init__(self, lambda_1=1.0, lambda_2=1.0, lambda_3=1.0, lambda_4=1.0,
-                 lambda_5=1.0):
+    def __init__(
+        self, lambda_1=1.0, lambda_2=1.0, lambda_3=1.0, lambda_4=1.0, lambda_5=1.0
+    ):
         super().__init__()
         self.weights = (lambda_1, lambda_2, lambda_3, lambda_4, lambda_5)
 
@@ -45,8 +47,13 @@ class AuxMapLoss(nn.Module):
                 'size of the maps'
             )
         seen = targets.foreground & targets.maps_valid.bool()[:, None, None, None]
-        valid = (seen, seen.expand_as(maps.normal), targets.heatmaps_valid,
-                 seen.expand_as(maps.correspondence), targets.parts_valid)
+        valid = (
+            seen,
+            seen.expand_as(maps.normal),
+            targets.heatmaps_valid,
+            seen.expand_as(maps.correspondence),
+            targets.parts_valid,
+        )
         logits = maps.parts.unflatten(1, (2, 17)).transpose(1, 2)  # (B, 17, 2, h, w)
         values = (
             l1_distance(maps.depth, targets.depth) / DEPTH_UNIT,

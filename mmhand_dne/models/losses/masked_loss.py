@@ -1,4 +1,5 @@
 """The one masked reduction, the same for any number of processes."""
+
 from typing import Optional
 
 import torch

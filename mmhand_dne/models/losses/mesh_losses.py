@@ -1,4 +1,5 @@
 """Losses on meshes, their projections, joints and MANO parameters (DNE Eq. 10-11)."""
+
 from typing import Callable, Optional
 
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """MMPose's FPN, finest level only."""
+
 from mmpose.models.necks import FPN
 from mmpose.registry import MODELS
 from torch import nn

@@ -1,4 +1,5 @@
 """Three-view voxel features as a module."""
+
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 

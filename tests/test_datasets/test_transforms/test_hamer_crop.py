@@ -24,11 +24,19 @@ def sample(image, box, left):
         image = np.ascontiguousarray(image[:, ::-1])
         x1, x2 = image.shape[1] - 1 - x2, image.shape[1] - 1 - x1
     points = dict.fromkeys(
-        ('joints_cam', 'mesh_vertices', 'mesh_joints'), np.zeros((2, 21, 3)))
+        ('joints_cam', 'mesh_vertices', 'mesh_joints'), np.zeros((2, 21, 3))
+    )
     return dict(
-        points, mesh_root=np.zeros((2, 3)), img=image, img_path='a.jpg', flip=left,
-        mano_rotations=np.tile(np.eye(3), (2, 16, 1, 1)), mano_valid=np.zeros(2),
-        intrinsics=np.eye(3), bbox=np.array([x1, y1, x2 - x1, y2 - y1]))
+        points,
+        mesh_root=np.zeros((2, 3)),
+        img=image,
+        img_path='a.jpg',
+        flip=left,
+        mano_rotations=np.tile(np.eye(3), (2, 16, 1, 1)),
+        mano_valid=np.zeros(2),
+        intrinsics=np.eye(3),
+        bbox=np.array([x1, y1, x2 - x1, y2 - y1]),
+    )
 
 
 def random_box(rng, width=210, height=160):
@@ -74,7 +82,8 @@ def test_augmented_pixels_are_hamers_to_the_bit(left):
         np.random.seed(seed)
         tx, ty, scale, degrees, _ = crop.draw()
         expected, _ = oracle.crop(
-            image, box, left, shift=(tx, ty), scale=scale, degrees=degrees)
+            image, box, left, shift=(tx, ty), scale=scale, degrees=degrees
+        )
         np.random.seed(seed)
         found = crop.transform(sample(image, box, left))
         np.testing.assert_array_equal(found['img'], expected)
@@ -89,7 +98,8 @@ def test_a_mirrored_photo_of_the_other_side_gives_the_same_crop():
         last = image.shape[1] - 1
         left = HaMeRCrop().transform(sample(image, (x1, y1, x2, y2), True))
         right = HaMeRCrop().transform(
-            sample(image[:, ::-1].copy(), (last - x2, y1, last - x1, y2), False))
+            sample(image[:, ::-1].copy(), (last - x2, y1, last - x1, y2), False)
+        )
         np.testing.assert_array_equal(left['img'], right['img'])
         np.testing.assert_array_equal(left['crop_affine'], right['crop_affine'])
 
@@ -127,14 +137,18 @@ def prepare(info, slot, seed=0, image=None, **options):
     if image is None:
         image = np.zeros((info['height'], info['width'], 3), np.uint8)
     results = SelectHand().transform(
-        dict(info, hand_slot=slot, img=image, ori_shape=image.shape[:2]))
+        dict(info, hand_slot=slot, img=image, ori_shape=image.shape[:2])
+    )
     np.random.seed(seed)
     return HaMeRCrop(**options).transform(results)
 
 
 def hands(infos):
-    return [(info, int(slot)) for info in infos
-            for slot in np.flatnonzero(info['mano_valid'])]
+    return [
+        (info, int(slot))
+        for info in infos
+        for slot in np.flatnonzero(info['mano_valid'])
+    ]
 
 
 @pytest.mark.parametrize('half_pixel', [False, True])
@@ -143,7 +157,8 @@ def test_projected_truth_lands_on_the_pixels(infos, half_pixel, augmentation):
     for seed, (info, slot) in enumerate(hands(infos)):
         results = prepare(info, slot, seed, half_pixel=half_pixel, **augmentation)
         targets = HandTargets.from_samples(
-            [PackHandInputs().transform(results)['data_samples']])
+            [PackHandInputs().transform(results)['data_samples']]
+        )
         points = info['mesh_vertices'][slot] + info['mesh_root'][slot]
         pixels = points @ info['intrinsics'].T
         pixels = pixels[:, :2] / pixels[:, 2:]
@@ -165,8 +180,13 @@ def test_a_photo_mirrored_with_its_hands_gives_the_same_sample(infos, augmentati
         twin['intrinsics'][0, 2] = info['width'] - 1 - info['intrinsics'][0, 2]
         for name in ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root'):
             twin[name] = info[name][::-1] * [-1.0, 1, 1]
-        for name in ('joints_valid', 'joint_in_image', 'mano_betas', 'mano_valid',
-                     'mesh_valid'):
+        for name in (
+            'joints_valid',
+            'joint_in_image',
+            'mano_betas',
+            'mano_valid',
+            'mesh_valid',
+        ):
             twin[name] = info[name][::-1].copy()
         mirror = np.diag([-1.0, 1, 1])
         twin['mano_rotations'] = mirror @ info['mano_rotations'][::-1] @ mirror
@@ -198,7 +218,8 @@ def test_a_painted_joint_is_found_where_its_truth_projects(infos):
         y, x = np.indices(tone.shape)
         centre = np.array([(tone * x).sum(), (tone * y).sum()]) / tone.sum()
         targets = HandTargets.from_samples(
-            [PackHandInputs().transform(results)['data_samples']])
+            [PackHandInputs().transform(results)['data_samples']]
+        )
         found = ((targets.joints_ndc[0, 0, 9].numpy() + 1) * 256 - 1) / 2
         assert np.abs(found - centre).max() < 0.1
         counted += 1
@@ -210,7 +231,8 @@ def test_parameters_of_either_side_regenerate_the_mesh_as_a_right_hand(infos):
     for seed, (info, slot) in enumerate(hands(infos)):
         results = prepare(info, slot, seed, **AUGMENTED)
         targets = HandTargets.from_samples(
-            [PackHandInputs().transform(results)['data_samples']])
+            [PackHandInputs().transform(results)['data_samples']]
+        )
         mesh = hand(targets.rotations[:, :1], targets.betas[:, :1])
         assert (mesh.vertices - targets.vertices[:, :1]).abs().max() < 1e-4
         assert (mesh.joints - targets.joints[:, :1]).abs().max() < 1e-4

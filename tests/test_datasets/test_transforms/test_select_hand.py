@@ -11,7 +11,8 @@ def select(info, slot, image=None):
     if image is None:
         image = np.zeros((info['height'], info['width'], 3), np.uint8)
     return SelectHand().transform(
-        dict(info, hand_slot=slot, img=image, ori_shape=image.shape[:2]))
+        dict(info, hand_slot=slot, img=image, ori_shape=image.shape[:2])
+    )
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def test_a_right_hand_stays_and_its_neighbour_goes(interacting):
         np.testing.assert_array_equal(found[name][0], interacting[name][0])
     assert not found['joints_valid'][1].any() and found['mano_valid'][1] == 0
     np.testing.assert_array_equal(
-        found['mano_rotations'][1], np.tile(np.eye(3), (16, 1, 1)))
+        found['mano_rotations'][1], np.tile(np.eye(3), (16, 1, 1))
+    )
     assert found['hand_presence'].tolist() == [1, 0]
     assert found['hand_presence_valid'].tolist() == [1, 0]
     assert interacting['mano_valid'].all()  # the entry itself is as before
@@ -40,7 +42,8 @@ def test_a_left_hand_is_mirrored_with_its_image_and_camera(interacting):
     np.testing.assert_array_equal(found['img'], image[:, ::-1])
     mirror = np.array([-1.0, 1, 1])
     np.testing.assert_array_equal(
-        found['mesh_vertices'][0], interacting['mesh_vertices'][1] * mirror)
+        found['mesh_vertices'][0], interacting['mesh_vertices'][1] * mirror
+    )
     for name in ('mesh_joints', 'mesh_root'):
         assert np.abs(found[name][0]).max() > 0 and not found[name][1].any()
 
@@ -62,7 +65,8 @@ def test_mmposes_fields_are_of_the_mirrored_image(interacting):
     points = found['keypoints_cam'][0, :21][seen[:21]]
     pixels = points[:, :2] / points[:, 2:] * found['focal'] + found['principal_pt']
     np.testing.assert_allclose(
-        found['keypoints'][0, :21, :2][seen[:21]], pixels, atol=1e-2)
+        found['keypoints'][0, :21, :2][seen[:21]], pixels, atol=1e-2
+    )
     assert found['abs_depth'][0] == interacting['abs_depth'][1]
     assert not found['abs_depth'][1]
 
@@ -95,20 +99,36 @@ def test_packed_samples_keep_the_contract_of_one_hand(interacting, slot):
     sample = PackHandInputs().transform(results)['data_samples']
     assert (sample.flip, sample.hand_side) == (bool(slot), ('right', 'left')[slot])
     labels = sample.gt_instance_labels
-    for name in ('hand_vertices_valid', 'hand_root_valid', 'mano_valid',
-                 'hand_presence', 'hand_presence_valid'):
+    for name in (
+        'hand_vertices_valid',
+        'hand_root_valid',
+        'mano_valid',
+        'hand_presence',
+        'hand_presence_valid',
+    ):
         assert labels[name].tolist() == [[1, 0]]
-    for name in ('hand_vertices', 'hand_joints', 'hand_joints_valid',
-                 'hand_joints_ndc_valid', 'hand_root_cam', 'mano_betas'):
+    for name in (
+        'hand_vertices',
+        'hand_joints',
+        'hand_joints_valid',
+        'hand_joints_ndc_valid',
+        'hand_root_cam',
+        'mano_betas',
+    ):
         assert labels[name][:, 0].any() and not labels[name][:, 1].any()
     assert torch.isfinite(labels.hand_joints_ndc).all()
 
 
-@pytest.mark.parametrize(('changes', 'sentence'), [
-    (dict(hand_slot=None), 'hand_slot is None, expected 0 or 1; wrap'),
-    (dict(hand_slot=1, mano_valid=np.zeros(2), joints_valid=np.zeros((2, 21))),
-     'its left hand has neither a valid joint nor a mesh'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        (dict(hand_slot=None), 'hand_slot is None, expected 0 or 1; wrap'),
+        (
+            dict(hand_slot=1, mano_valid=np.zeros(2), joints_valid=np.zeros((2, 21))),
+            'its left hand has neither a valid joint nor a mesh',
+        ),
+    ],
+)
 def test_a_hand_without_truth_is_an_error(interacting, changes, sentence):
     image = np.zeros((interacting['height'], interacting['width'], 3), np.uint8)
     with pytest.raises(ValueError, match=sentence):

@@ -13,9 +13,12 @@ from mmhand_dne.evaluation.functional.dump_file import DumpFile, RowFiles, merge
 def row(index, **changes):
     rng = np.random.default_rng(index)
     return {
-        'order': np.array([index, 7]), 'pred/mesh': rng.normal(size=(2, 5, 3)),
-        'meta/flip': np.array(index % 2 == 0), 'meta/img_path': f'é\n{index}' * index,
-        **changes}
+        'order': np.array([index, 7]),
+        'pred/mesh': rng.normal(size=(2, 5, 3)),
+        'meta/flip': np.array(index % 2 == 0),
+        'meta/img_path': f'é\n{index}' * index,
+        **changes,
+    }
 
 
 def write(tmp_path, *parts):
@@ -58,12 +61,17 @@ def test_chunks_are_the_arrays(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, np.load(path)['pred/mesh'])
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'pred/mesh': np.zeros((2, 4, 3))},
-     r'image 1: pred/mesh is \[\[2, 4, 3\], .<f8.\], of the first image \[\[2, 5, 3\]'),
-    ({'pred/more': np.zeros(1)}, r'pred/more is .*, of the first image None'),
-    ({'pred/mesh': np.array(['a'])}, 'cannot dump pred/mesh, which is <U1'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (
+            {'pred/mesh': np.zeros((2, 4, 3))},
+            r'image 1: pred/mesh is \[\[2, 4, 3\], .<f8.\], of the first image \[\[2, 5, 3\]',
+        ),
+        ({'pred/more': np.zeros(1)}, r'pred/more is .*, of the first image None'),
+        ({'pred/mesh': np.array(['a'])}, 'cannot dump pred/mesh, which is <U1'),
+    ],
+)
 def test_another_field_is_named(tmp_path, changes, words):
     files = RowFiles(tmp_path)
     files.add(row(0), 'image 0')

@@ -94,7 +94,8 @@ def test_a_perfect_prediction_scores_as_the_scripts_round_it():
     scaled = found['xyz_scale_trans_al_auc3d']  # x / s * s is not always x
     assert 1 - AT_ZERO <= scaled < 1
     assert scaled == pytest.approx(
-        oracle.scores(truth, truth, 'ho3d')['xyz_scale_trans_al_auc3d'], abs=1e-12)
+        oracle.scores(truth, truth, 'ho3d')['xyz_scale_trans_al_auc3d'], abs=1e-12
+    )
 
 
 def test_scores_do_not_depend_on_the_chunks(monkeypatch):
@@ -108,9 +109,19 @@ def test_scores_do_not_depend_on_the_chunks(monkeypatch):
 def test_the_text_has_the_scripts_lines():
     text = scores_text(official_scores(hands(), hands(), 'freihand')).splitlines()
     assert [line.split(': ')[0] for line in text] == [
-        'xyz_mean3d', 'xyz_auc3d', 'xyz_al_mean3d', 'xyz_al_auc3d', 'mesh_mean3d',
-        'mesh_auc3d', 'mesh_al_mean3d', 'mesh_al_auc3d', 'f_score_5', 'f_al_score_5',
-        'f_score_15', 'f_al_score_15']
+        'xyz_mean3d',
+        'xyz_auc3d',
+        'xyz_al_mean3d',
+        'xyz_al_auc3d',
+        'mesh_mean3d',
+        'mesh_auc3d',
+        'mesh_al_mean3d',
+        'mesh_al_auc3d',
+        'f_score_5',
+        'f_al_score_5',
+        'f_score_15',
+        'f_al_score_15',
+    ]
     assert text[0] == 'xyz_mean3d: 0.000000' and text[-1] == 'f_al_score_15: 1.000000'
 
 

@@ -33,21 +33,29 @@ def score(path, *metrics):
 def test_a_dump_scores_as_the_run_did(tmp_path):
     samples = [uncertain_sample(index) for index in (3, 0, 4, 1, 2)]
     path = tmp_path / 'new' / 'predictions.npz'
-    wanted = run(samples, HandMeshMetric(), SparsificationMetric(),
-                 DumpPredictions(str(path)))
+    wanted = run(
+        samples, HandMeshMetric(), SparsificationMetric(), DumpPredictions(str(path))
+    )
     found = score(path, HandMeshMetric(), SparsificationMetric())
     final = {k: v for k, v in wanted.items() if '/' not in k}  # no single stages
     assert found == final and 'AUSE' in found
     assert not list(path.parent.glob('*.parts'))
     assert [s['img_path'] for s in dumped_samples(DumpFile(path))] == [
-        f'{index}.jpg' for index in range(5)]
+        f'{index}.jpg' for index in range(5)
+    ]
 
 
 def test_two_processes_write_the_same_bytes(tmp_path):
     count, paths = 5, [str(tmp_path / f'{name}.npz') for name in ('one', 'two')]
     run([random_sample(index) for index in range(count)], DumpPredictions(paths[0]))
-    run_ranks(evaluate_share, 2, DumpPredictions(paths[1]), random_sample, count,
-              str(tmp_path / 'metrics'))
+    run_ranks(
+        evaluate_share,
+        2,
+        DumpPredictions(paths[1]),
+        random_sample,
+        count,
+        str(tmp_path / 'metrics'),
+    )
     one, two = (np.load(path) for path in paths)
     assert set(one.files) == set(two.files)
     for key in one.files:
@@ -56,8 +64,10 @@ def test_two_processes_write_the_same_bytes(tmp_path):
 
 def test_fields_can_be_chosen_and_truth_left_out(tmp_path):
     path = tmp_path / 'dump.npz'
-    run([random_sample(0)], DumpPredictions(
-        str(path), fields=['coarse_vertices'], with_truth=False))
+    run(
+        [random_sample(0)],
+        DumpPredictions(str(path), fields=['coarse_vertices'], with_truth=False),
+    )
     names = {key for key in np.load(path).files if not key.startswith('meta/')}
     assert names == {'header', 'order', 'pred/coarse_vertices'}
 

@@ -22,7 +22,8 @@ def log_lines(monkeypatch):
     lines = []
     monkeypatch.setattr(
         'mmhand_dne.evaluation.metrics.official_metric.print_log',
-        lambda line, *rest: lines.append(line))
+        lambda line, *rest: lines.append(line),
+    )
     return lines
 
 
@@ -63,7 +64,8 @@ def test_each_data_set_has_its_usual_place():
 def test_alignment_does_not_see_the_place():
     samples = [right_hand_sample(index)[0] for index in range(3)]
     found = [
-        evaluate(samples, HO3DMetric(root=root)) for root in ('predicted', 'given')]
+        evaluate(samples, HO3DMetric(root=root)) for root in ('predicted', 'given')
+    ]
     for name in found[0]:
         same = found[0][name] == pytest.approx(found[1][name], abs=1e-9)
         assert same == ('_al_' in name), name
@@ -87,9 +89,16 @@ def make_sample(index):
 def test_one_and_two_processes_give_the_same_bits(tmp_path):
     count = 5  # odd: the sampler repeats one image
     before = evaluate(
-        [make_sample(i) for i in range(count)], [FreiHANDMetric(), HO3DMetric()])
-    run_ranks(evaluate_share, 2, [FreiHANDMetric(), HO3DMetric()], make_sample, count,
-              str(tmp_path / 'metrics'))
+        [make_sample(i) for i in range(count)], [FreiHANDMetric(), HO3DMetric()]
+    )
+    run_ranks(
+        evaluate_share,
+        2,
+        [FreiHANDMetric(), HO3DMetric()],
+        make_sample,
+        count,
+        str(tmp_path / 'metrics'),
+    )
     for rank in range(2):
         found = torch.load(tmp_path / f'metrics.{rank}', weights_only=True)
         assert found == [before, before]
@@ -112,14 +121,18 @@ def test_a_hand_without_place_is_infinitely_far_before_alignment(log_lines):
 
 def test_numbers_of_another_set_are_called_so(log_lines, monkeypatch):
     evaluate([right_hand_sample(0)[0]], HO3DMetric())
-    assert any('official evaluation has 11,524 (v2) or 20,137 (v3)' in line
-               for line in log_lines)
+    assert any(
+        'official evaluation has 11,524 (v2) or 20,137 (v3)' in line
+        for line in log_lines
+    )
     log_lines.clear()
     monkeypatch.setattr(HO3DMetric, 'counts', dict(v2=1))
     found = evaluate([right_hand_sample(0)[0]], HO3DMetric())
     assert len(log_lines) == 1
-    assert f'PA-MPJPE {10 * found["ho3d/xyz_procrustes_al_mean3d"]:.2f} mm' in (
-        log_lines[0])
+    assert (
+        f'PA-MPJPE {10 * found["ho3d/xyz_procrustes_al_mean3d"]:.2f} mm'
+        in (log_lines[0])
+    )
 
 
 def spoil(sample):
@@ -150,14 +163,17 @@ def no_wrist(sample):
     sample.gt_instance_labels.hand_root_valid[0, 0] = 0
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    (spoil, "image 0: 'hand_vertices' holds NaN"),
-    (cut_joints, r"image 0: 'hand_joints' has shape \(1, 2, 20, 3\), expected"),
-    (cut_mesh, 'image 0: the predicted mesh has 5 vertices, the true one 40'),
-    (no_annotation, 'image 0: gt_instances.keypoints_cam has shape None, expected'),
-    (no_prediction, 'image 0: no prediction'),
-    (no_wrist, "image 0: its annotation has no wrist .* use root='predicted'"),
-])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (spoil, "image 0: 'hand_vertices' holds NaN"),
+        (cut_joints, r"image 0: 'hand_joints' has shape \(1, 2, 20, 3\), expected"),
+        (cut_mesh, 'image 0: the predicted mesh has 5 vertices, the true one 40'),
+        (no_annotation, 'image 0: gt_instances.keypoints_cam has shape None, expected'),
+        (no_prediction, 'image 0: no prediction'),
+        (no_wrist, "image 0: its annotation has no wrist .* use root='predicted'"),
+    ],
+)
 def test_a_bad_sample_is_named(change, words):
     sample = right_hand_sample(0)[0]
     change(sample)

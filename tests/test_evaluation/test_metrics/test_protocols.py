@@ -33,39 +33,65 @@ def make_sample(index, kind='noisy', hand_type=None):
     hand_type = hand_type or HAND_TYPES[index % 4]
     present = np.array([hand_type != 'left', hand_type != 'right'])
     truth = TEMPLATE * rng.uniform(0.8, 1.2, (2, 1, 1)) + rng.normal(
-        0, 0.002, TEMPLATE.shape)
+        0, 0.002, TEMPLATE.shape
+    )
     noise = rng.normal(0, 0.004, truth.shape)
-    pred = dict(noisy=1.1 * truth + noise, zero=0 * truth,
-                mirrored=truth * [-1, 1, 1] + noise,
-                collinear=truth[..., :1] * [1.0, 2, -1])[kind]
+    pred = dict(
+        noisy=1.1 * truth + noise,
+        zero=0 * truth,
+        mirrored=truth * [-1, 1, 1] + noise,
+        collinear=truth[..., :1] * [1.0, 2, -1],
+    )[kind]
     annotated = present[:, None] & (rng.random((2, 21)) > 0.1)
     seen = annotated & (rng.random((2, 21)) > 0.1)
     seen &= seen[:, -1:]  # InterHand order: the wrist is last
     if index % 7 == 3:
         seen[0] = np.arange(21) == 20  # the wrist alone: a box without area
-    sample = PoseDataSample(metainfo=dict(
-        img_id=index, id=index, img_path=f'{index}.jpg', sample_idx=index,
-        input_size=(64, 48), ori_shape=(512, 334), hand_type=hand_type,
-        hand_type_valid=np.array([int(index % 5 != 2)]),
-        image_mean=float(5 if index % 6 == 3 else 90)))
-    sample.gt_instance_labels = InstanceData(**{
-        name: torch.from_numpy(np.asarray(value, np.float64))[None]
-        for name, value in dict(
-            hand_vertices=truth, hand_vertices_valid=present & (rng.random(2) > 0.1),
-            hand_joints=rng.normal(0, 0.05, (2, 21, 3)),
-            hand_joints_valid=annotated[:, oracle.FROM_INTERHAND] & annotated[:, -1:],
-            hand_joints_ndc=np.zeros((2, 21, 2)), hand_joints_ndc_valid=annotated,
-            hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (2, 3)),
-            hand_root_valid=present, hand_presence=present,
-            hand_presence_valid=np.ones(2), crop_intrinsics=np.eye(3)).items()})
+    sample = PoseDataSample(
+        metainfo=dict(
+            img_id=index,
+            id=index,
+            img_path=f'{index}.jpg',
+            sample_idx=index,
+            input_size=(64, 48),
+            ori_shape=(512, 334),
+            hand_type=hand_type,
+            hand_type_valid=np.array([int(index % 5 != 2)]),
+            image_mean=float(5 if index % 6 == 3 else 90),
+        )
+    )
+    sample.gt_instance_labels = InstanceData(
+        **{
+            name: torch.from_numpy(np.asarray(value, np.float64))[None]
+            for name, value in dict(
+                hand_vertices=truth,
+                hand_vertices_valid=present & (rng.random(2) > 0.1),
+                hand_joints=rng.normal(0, 0.05, (2, 21, 3)),
+                hand_joints_valid=annotated[:, oracle.FROM_INTERHAND]
+                & annotated[:, -1:],
+                hand_joints_ndc=np.zeros((2, 21, 2)),
+                hand_joints_ndc_valid=annotated,
+                hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (2, 3)),
+                hand_root_valid=present,
+                hand_presence=present,
+                hand_presence_valid=np.ones(2),
+                crop_intrinsics=np.eye(3),
+            ).items()
+        }
+    )
     pixels = rng.uniform(0, 300, (1, 42, 3))
     sample.gt_instances = InstanceData(
-        keypoints=pixels, keypoints_visible=seen.reshape(1, 42).astype(float),
-        keypoints_cam=rng.normal(0, 50, (1, 42, 3)) + [0, 0, 800])
+        keypoints=pixels,
+        keypoints_visible=seen.reshape(1, 42).astype(float),
+        keypoints_cam=rng.normal(0, 50, (1, 42, 3)) + [0, 0, 800],
+    )
     sample.pred_instances = InstanceData(
-        hand_vertices=pred[None], hand_joints=rng.normal(0, 0.05, (1, 2, 21, 3)),
-        hand_camera=np.ones((1, 2, 2, 2)), hand_presence=rng.random((1, 2)),
-        hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (1, 2, 3)))
+        hand_vertices=pred[None],
+        hand_joints=rng.normal(0, 0.05, (1, 2, 21, 3)),
+        hand_camera=np.ones((1, 2, 2, 2)),
+        hand_presence=rng.random((1, 2)),
+        hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (1, 2, 3)),
+    )
     return sample
 
 
@@ -176,10 +202,13 @@ def spoil(sample):
     sample.pred_instances.hand_vertices[0, 0, 5] = np.nan
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    (drop_annotation, r'image 2: gt_instances.keypoints_cam has shape \(0,\)'),
-    (spoil, "image 2: 'hand_vertices' holds NaN"),
-])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (drop_annotation, r'image 2: gt_instances.keypoints_cam has shape \(0,\)'),
+        (spoil, "image 2: 'hand_vertices' holds NaN"),
+    ],
+)
 def test_a_bad_sample_is_named(change, words):
     sample = make_sample(2)
     change(sample)
@@ -195,21 +224,36 @@ def test_a_mesh_of_another_hand_is_refused():
         evaluate([sample])
 
 
-@pytest.mark.parametrize(('options', 'words'), [
-    (dict(protocols=['wrist', 'wrist'], hand_model=HAND),
-     r"protocols are \['wrist', 'wrist'\]; name each"),
-    (dict(protocols=['mcp'], hand_model=HAND), "unknown protocol 'mcp'; choose from"),
-    (dict(protocols=['wrist']), 'WristProtocol regresses joints .* give hand_model'),
-])
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (
+            dict(protocols=['wrist', 'wrist'], hand_model=HAND),
+            r"protocols are \['wrist', 'wrist'\]; name each",
+        ),
+        (
+            dict(protocols=['mcp'], hand_model=HAND),
+            "unknown protocol 'mcp'; choose from",
+        ),
+        (
+            dict(protocols=['wrist']),
+            'WristProtocol regresses joints .* give hand_model',
+        ),
+    ],
+)
 def test_protocols_that_cannot_be_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         HandMeshMetric(**options)
 
 
-@pytest.mark.parametrize(('path', 'names'), [
-    ('dne_interhand.py', ['HandMeshMetric']),
-    ('_base_/datasets/freihand_mesh.py', ['HandMeshMetric', 'FreiHANDMetric']),
-    ('_base_/datasets/ho3d_mesh.py', ['HandMeshMetric', 'HO3DMetric'])])
+@pytest.mark.parametrize(
+    ('path', 'names'),
+    [
+        ('dne_interhand.py', ['HandMeshMetric']),
+        ('_base_/datasets/freihand_mesh.py', ['HandMeshMetric', 'FreiHANDMetric']),
+        ('_base_/datasets/ho3d_mesh.py', ['HandMeshMetric', 'HO3DMetric']),
+    ],
+)
 def test_configs_score_as_their_benchmarks_do(path, names):
     cfg = Config.fromfile(str(ROOT / 'configs' / path))
     metrics = Evaluator(cfg.test_evaluator).metrics
@@ -220,13 +264,23 @@ def test_configs_score_as_their_benchmarks_do(path, names):
 
 def test_one_option_gives_the_protocols_the_runs_hand():
     hand = dict(type='HandPair', source='some/folder', tips='interhand')
-    cfg = Config(dict(
-        hand_model=hand,
-        val_evaluator=dict(type='HandMeshMetric', hand_model=dict(source='free'),
-                           protocols=['mcp_scaled', dict(
-                               type='WristProtocol', hand_model=dict(source='free'))]),
-        test_evaluator=[dict(type='FreiHANDMetric', hand_model=dict(source='free')),
-                        dict(type='HO3DMetric')]))
+    cfg = Config(
+        dict(
+            hand_model=hand,
+            val_evaluator=dict(
+                type='HandMeshMetric',
+                hand_model=dict(source='free'),
+                protocols=[
+                    'mcp_scaled',
+                    dict(type='WristProtocol', hand_model=dict(source='free')),
+                ],
+            ),
+            test_evaluator=[
+                dict(type='FreiHANDMetric', hand_model=dict(source='free')),
+                dict(type='HO3DMetric'),
+            ],
+        )
+    )
     share_hand_model(cfg)
     assert cfg.val_evaluator.hand_model == hand
     assert cfg.val_evaluator.protocols[1].hand_model == hand
@@ -237,21 +291,41 @@ def test_one_option_gives_the_protocols_the_runs_hand():
 def test_packed_truth_predicted_is_perfect(tmp_path):
     """The fields that a data set packs are those that protocols read."""
     write_interhand(tmp_path, num_frames=6)
-    kinds = dict(ann_file='data', camera_file='camera', joint_file='joint_3d',
-                 mano_file='MANO_NeuralAnnot')
-    files = {key: f'annotations/train/InterHand2.6M_train_{kind}.json'
-             for key, kind in kinds.items()}
+    kinds = dict(
+        ann_file='data',
+        camera_file='camera',
+        joint_file='joint_3d',
+        mano_file='MANO_NeuralAnnot',
+    )
+    files = {
+        key: f'annotations/train/InterHand2.6M_train_{kind}.json'
+        for key, kind in kinds.items()
+    }
     dataset = InterHandMeshDataset(
-        data_root=str(tmp_path), data_prefix=dict(img='images/train'), pipeline=[
-            dict(type='LoadHandImage'), dict(type='MeshCrop', input_size=32),
-            dict(type='PackHandInputs')], **files)
+        data_root=str(tmp_path),
+        data_prefix=dict(img='images/train'),
+        pipeline=[
+            dict(type='LoadHandImage'),
+            dict(type='MeshCrop', input_size=32),
+            dict(type='PackHandInputs'),
+        ],
+        **files,
+    )
     samples = [dataset[index]['data_samples'] for index in range(6)]
     for sample in samples:
         labels = sample.gt_instance_labels
         sample.pred_instances = InstanceData(
-            hand_camera=np.ones((1, 2, 2, 2)), **{
-                name: labels[name].numpy() for name in (
-                    'hand_vertices', 'hand_joints', 'hand_root_cam', 'hand_presence')})
+            hand_camera=np.ones((1, 2, 2, 2)),
+            **{
+                name: labels[name].numpy()
+                for name in (
+                    'hand_vertices',
+                    'hand_joints',
+                    'hand_root_cam',
+                    'hand_presence',
+                )
+            },
+        )
     found = evaluate(samples)
     names = {name for name in found if '/' in name}
     assert len(names) == 14

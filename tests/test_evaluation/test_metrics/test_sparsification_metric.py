@@ -23,11 +23,18 @@ FILES = {
     f'{mode}_{name}'
     for mode, names in dict(
         standard=(
-            'curves.csv', 'curves.png', 'error_uncertainty.csv', 'joints.csv',
-            'error_uncertainty.png', 'reliability.csv', 'reliability.png',
+            'curves.csv',
+            'curves.png',
+            'error_uncertainty.csv',
+            'joints.csv',
+            'error_uncertainty.png',
+            'reliability.csv',
+            'reliability.png',
         ),
         released=(
-            'curves.csv', 'curves.png', 'error_uncertainty.csv',
+            'curves.csv',
+            'curves.png',
+            'error_uncertainty.csv',
             'error_uncertainty.png',
         ),
     ).items()
@@ -112,7 +119,9 @@ def test_released_mode_gives_the_authors_numbers():
         truth.hand_joints_valid = torch.tensor([1.0, 0])[None, :, None].expand(1, 2, 21)
         truth.hand_root_valid = torch.ones(1, 2)
         truth.hand_joints, truth.hand_root_cam = (
-            torch.zeros(1, 2, 21, 3), torch.zeros(1, 2, 3))
+            torch.zeros(1, 2, 21, 3),
+            torch.zeros(1, 2, 3),
+        )
         pred.hand_root[:] = [0.25, 0, 0]  # the frame's wrist counts
         joints = np.zeros((1, 2, 21, 3))
         joints[0, 0, :, 0] = error[:, i] - 0.25

@@ -14,21 +14,43 @@ from tests.fake_samples import fake_samples
 def evaluated_samples(covariance, aligned):
     """Predictions of an untrained one-hand model on two crops."""
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='HandMeshEstimator', hand_model=dict(type='SingleHand'),
-        backbone=dict(
-            type='HaMeRViT', img_size=(64, 48), crop_columns=8, patch_size=8,
-            patch_padding=0, embed_dims=32, depth=1, num_heads=2),
-        mano_head=dict(type='MANODecoderHead', in_channels=32,
-                       decoder=dict(embed_dims=16, depth=1)),
-        uncertainty_head=dict(type='JointUncertaintyHead', in_channels=16,
-                              covariance=covariance, aligned=aligned))).eval()
+    model = MODELS.build(
+        dict(
+            type='HandMeshEstimator',
+            hand_model=dict(type='SingleHand'),
+            backbone=dict(
+                type='HaMeRViT',
+                img_size=(64, 48),
+                crop_columns=8,
+                patch_size=8,
+                patch_padding=0,
+                embed_dims=32,
+                depth=1,
+                num_heads=2,
+            ),
+            mano_head=dict(
+                type='MANODecoderHead',
+                in_channels=32,
+                decoder=dict(embed_dims=16, depth=1),
+            ),
+            uncertainty_head=dict(
+                type='JointUncertaintyHead',
+                in_channels=16,
+                covariance=covariance,
+                aligned=aligned,
+            ),
+        )
+    ).eval()
     absent = torch.tensor([1.0, 0.0]).expand(4, 2)
     masks = dict(
-        hand_vertices_valid=absent, hand_root_valid=absent, mano_valid=absent,
-        hand_presence=absent, hand_presence_valid=absent,
+        hand_vertices_valid=absent,
+        hand_root_valid=absent,
+        mano_valid=absent,
+        hand_presence=absent,
+        hand_presence_valid=absent,
         hand_joints_valid=absent[..., None].expand(4, 2, 21),
-        hand_joints_ndc_valid=absent[..., None].expand(4, 2, 21))
+        hand_joints_ndc_valid=absent[..., None].expand(4, 2, 21),
+    )
     samples = fake_samples(4, 64, **masks)
     with torch.no_grad():
         return model.predict(torch.randn(4, 3, 64, 64), samples)
@@ -42,9 +64,12 @@ def evaluate(samples, mode, **kwargs):
 
 @pytest.mark.parametrize(
     'covariance',
-    [dict(type='DiagonalCovariance'), dict(type='FullCovariance'),
-     dict(type='CorrelatedCovariance'),
-     dict(type='CorrelatedCovariance', linear=False)],
+    [
+        dict(type='DiagonalCovariance'),
+        dict(type='FullCovariance'),
+        dict(type='CorrelatedCovariance'),
+        dict(type='CorrelatedCovariance', linear=False),
+    ],
     ids=['diagonal', 'full', 'correlated', 'without linear'],
 )
 @pytest.mark.parametrize('aligned', [True, False])

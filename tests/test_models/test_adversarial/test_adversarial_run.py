@@ -1,4 +1,5 @@
 """The config with the adversarial prior, small, through a whole run of MMEngine."""
+
 import json
 from pathlib import Path
 
@@ -39,18 +40,26 @@ def small_config(folder) -> Config:
     cfg = read(CONFIG)
     shrink(cfg.model)
     cfg.model.mano_head.decoder.update(
-        embed_dims=64, num_heads=2, head_dims=8, ffn_dims=64)
+        embed_dims=64, num_heads=2, head_dims=8, ffn_dims=64
+    )
     cfg.work_dir, cfg.log_level = str(folder), 'WARNING'
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}'
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
     cfg.train_dataloader = dict(
-        batch_size=2, num_workers=0, dataset=dict(type='FourHands'),
-        sampler=dict(type='KeyedSampler', shuffle=True))
-    cfg.merge_from_dict({
-        'train_cfg.max_epochs': 1, 'default_hooks.logger.interval': 1,
-        'default_hooks.checkpoint.iter_interval': 1,
-        'default_hooks.checkpoint.max_keep_iter_ckpts': 2})
+        batch_size=2,
+        num_workers=0,
+        dataset=dict(type='FourHands'),
+        sampler=dict(type='KeyedSampler', shuffle=True),
+    )
+    cfg.merge_from_dict(
+        {
+            'train_cfg.max_epochs': 1,
+            'default_hooks.logger.interval': 1,
+            'default_hooks.checkpoint.iter_interval': 1,
+            'default_hooks.checkpoint.max_keep_iter_ckpts': 2,
+        }
+    )
     return cfg
 
 
@@ -58,6 +67,7 @@ def small_config(folder) -> Config:
 def folder(tmp_path_factory):
     """Of a run that was finished."""
     from mmengine.registry import init_default_scope
+
     init_default_scope('mmpose')
     folder = tmp_path_factory.mktemp('adversarial') / 'whole'
     Runner.from_cfg(small_config(folder)).train()
@@ -72,15 +82,19 @@ def test_two_iterations_train_the_model_and_its_judge(folder):
     first, last = (saved(folder / name) for name in ('iter_1.pth', 'epoch_1.pth'))
     for part in ('backbone.', 'mano_head.fc_pose.', 'discriminator.D_conv1.'):
         names = [name for name in last['state_dict'] if name.startswith(part)]
-        assert any(not torch.equal(first['state_dict'][name], last['state_dict'][name])
-                   for name in names), part
-    steps = {name: {int(state['step']) for state in wrapper['state'].values()}
-             for name, wrapper in last['optimizer'].items()}
+        assert any(
+            not torch.equal(first['state_dict'][name], last['state_dict'][name])
+            for name in names
+        ), part
+    steps = {
+        name: {int(state['step']) for state in wrapper['state'].values()}
+        for name, wrapper in last['optimizer'].items()
+    }
     assert steps == {'generator': {2}, 'discriminator': {2}}
 
 
 def test_both_losses_and_rates_are_logged(folder):
-    log, = folder.glob('*/vis_data/scalars.json')
+    (log,) = folder.glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in Path(log).read_text().splitlines()]
     assert len(rows) == 2
     for row in rows:

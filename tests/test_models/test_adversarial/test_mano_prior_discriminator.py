@@ -1,4 +1,5 @@
 """The discriminator's parameters, judgements and losses are HaMeR's."""
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +12,16 @@ from mmhand_dne.models.adversarial.mano_prior_discriminator import (
 )
 
 SHAPES = {
-    'D_conv1': (32, 9, 1, 1), 'D_conv2': (32, 32, 1, 1),
+    'D_conv1': (32, 9, 1, 1),
+    'D_conv2': (32, 32, 1, 1),
     **{f'pose_out.{n}': (1, 32) for n in range(15)},
-    'betas_fc1': (10, 10), 'betas_fc2': (5, 10), 'betas_out': (1, 5),
-    'D_alljoints_fc1': (1024, 480), 'D_alljoints_fc2': (1024, 1024),
-    'D_alljoints_out': (1, 1024)}
+    'betas_fc1': (10, 10),
+    'betas_fc2': (5, 10),
+    'betas_out': (1, 5),
+    'D_alljoints_fc1': (1024, 480),
+    'D_alljoints_fc2': (1024, 1024),
+    'D_alljoints_out': (1, 1024),
+}
 
 
 def draw(count, seed=0):
@@ -40,8 +46,10 @@ def test_judgements_equal_the_sums_written_out():
     found = judge(rotations, betas).detach().numpy()
 
     def linear(name, x):
-        return w[f'{name}.weight'].reshape(len(w[f'{name}.bias']), -1) @ x + w[
-            f'{name}.bias']
+        return (
+            w[f'{name}.weight'].reshape(len(w[f'{name}.bias']), -1) @ x
+            + w[f'{name}.bias']
+        )
 
     for hand in range(3):
         joints = []
@@ -64,7 +72,8 @@ def test_losses_are_sums_over_the_number_of_fake_hands():
     fake, real = torch.full((2, 17), 0.25), torch.full((4, 17), 0.5)
     assert generator_loss(fake).item() == pytest.approx(17 * 0.75**2)
     assert discriminator_loss(fake, real).item() == pytest.approx(
-        17 * 0.25**2 + 2 * 17 * 0.5**2)
+        17 * 0.25**2 + 2 * 17 * 0.5**2
+    )
 
 
 def test_the_global_rotation_is_refused():
@@ -77,8 +86,10 @@ def test_real_hands_of_the_batch_are_its_own():
     turns, shapes = RealHands('batch').draw(8, rotations, betas)
     assert turns.shape == (8, 15, 3, 3) and shapes.shape == (8, 10)
     for turn, shape in zip(turns, shapes):
-        assert any(torch.equal(turn, r) and torch.equal(shape, b)
-                   for r, b in zip(rotations, betas))
+        assert any(
+            torch.equal(turn, r) and torch.equal(shape, b)
+            for r, b in zip(rotations, betas)
+        )
     turns, shapes = RealHands('batch').draw(8, rotations[:0], betas[:0])
     assert len(turns) == len(shapes) == 0
 
@@ -87,8 +98,10 @@ def test_real_hands_of_the_free_hand_are_around_its_mean_pose():
     torch.manual_seed(0)
     turns, _ = RealHands('free').draw(2000, *draw(1))
     torch.testing.assert_close(
-        turns @ turns.mT, torch.eye(3).expand_as(turns), atol=1e-5, rtol=0)
+        turns @ turns.mT, torch.eye(3).expand_as(turns), atol=1e-5, rtol=0
+    )
     from mmhand_dne.geometry.rotation import axis_angle_from_matrix
+
     angles = axis_angle_from_matrix(turns).flatten(1)
     mean = torch.from_numpy(np.float32(load_free_hand()['hands_mean']))
     assert (angles.mean(0) - mean).abs().max() < 0.05
@@ -105,17 +118,23 @@ def test_real_hands_of_a_file_leave_out_the_global_rotation(tmp_path, columns):
     turns, shapes = RealHands(str(path)).draw(5, *draw(2))
     assert shapes.eq(1).all()
     expected = torch.tensor(
-        [[1, 0, 0], [0, np.cos(0.1), -np.sin(0.1)], [0, np.sin(0.1), np.cos(0.1)]])
+        [[1, 0, 0], [0, np.cos(0.1), -np.sin(0.1)], [0, np.sin(0.1), np.cos(0.1)]]
+    )
     torch.testing.assert_close(turns[:, 0], expected.float().expand(5, 3, 3))
     torch.testing.assert_close(turns[:, 1:], torch.eye(3).expand(5, 14, 3, 3))
 
 
-@pytest.mark.parametrize(('arrays', 'sentence'), [
-    (None, "there is no file '.*mocap.npz'; give the path"),
-    (dict(betas=np.zeros((3, 10))), "has no array 'hand_pose' but"),
-    (dict(hand_pose=np.zeros((3, 40)), betas=np.zeros((3, 10))),
-     r'hand_pose is \(3, 40\) and betas \(3, 10\), expected \(N, 45 or 48\)'),
-])
+@pytest.mark.parametrize(
+    ('arrays', 'sentence'),
+    [
+        (None, "there is no file '.*mocap.npz'; give the path"),
+        (dict(betas=np.zeros((3, 10))), "has no array 'hand_pose' but"),
+        (
+            dict(hand_pose=np.zeros((3, 40)), betas=np.zeros((3, 10))),
+            r'hand_pose is \(3, 40\) and betas \(3, 10\), expected \(N, 45 or 48\)',
+        ),
+    ],
+)
 def test_a_wrong_file_is_one_sentence(tmp_path, arrays, sentence):
     path = tmp_path / 'mocap.npz'
     if arrays is not None:

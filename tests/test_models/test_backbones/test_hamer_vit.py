@@ -1,12 +1,20 @@
 """HaMeR's transformer: its maths, names, positions and dead rows."""
+
 import pytest
 import torch
 
 from mmhand_dne.models.backbones import HaMeRViT
 from tests.oracles import hamer_reference
 
-SMALL = dict(img_size=(48, 32), crop_columns=8, patch_size=8, patch_padding=1,
-             embed_dims=24, depth=3, num_heads=4)
+SMALL = dict(
+    img_size=(48, 32),
+    crop_columns=8,
+    patch_size=8,
+    patch_padding=1,
+    embed_dims=24,
+    depth=3,
+    num_heads=4,
+)
 
 
 def small(**changes):
@@ -25,8 +33,13 @@ def test_it_computes_the_documented_transformer():
     vit = small().double().eval()
     found = vit(images().double())[0]
     expected = hamer_reference.vit(
-        vit.state_dict(), images().double()[..., 8:-8], patch=8, padding=1, heads=4,
-        depth=3)
+        vit.state_dict(),
+        images().double()[..., 8:-8],
+        patch=8,
+        padding=1,
+        heads=4,
+        depth=3,
+    )
     assert found.shape == (2, 24, 6, 4)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 

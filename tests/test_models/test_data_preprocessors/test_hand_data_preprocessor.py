@@ -9,26 +9,31 @@ from mmpose.structures import PoseDataSample
 from mmhand_dne.models.data_preprocessors import HandDataPreprocessor
 
 ARGUMENTS = dict(
-    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True)
+    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True
+)
 
 
 def batch(sizes):
     generator = torch.Generator().manual_seed(0)
     samples = [
         PoseDataSample(gt_instance_labels=InstanceData(value=torch.rand(1, 3)))
-        for _ in sizes]
+        for _ in sizes
+    ]
     return dict(
         inputs=[
             torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)
-            for size in sizes],
-        data_samples=samples)
+            for size in sizes
+        ],
+        data_samples=samples,
+    )
 
 
 @pytest.mark.parametrize('sizes', [[(16, 16)] * 3, [(16, 16), (12, 20)]])
 def test_images_and_metainfo_equal_mmposes(sizes):
     ours = HandDataPreprocessor(**ARGUMENTS)(batch(sizes), True)
     theirs = MODELS.build(dict(type='PoseDataPreprocessor', **ARGUMENTS))(
-        copy.deepcopy(batch(sizes)), True)
+        copy.deepcopy(batch(sizes)), True
+    )
     torch.testing.assert_close(ours['inputs'], theirs['inputs'], rtol=0, atol=0)
     for mine, other in zip(ours['data_samples'], theirs['data_samples']):
         assert mine.metainfo == other.metainfo
@@ -49,4 +54,5 @@ def test_a_batch_already_stacked_is_taken_as_it_is():
     stacked = {**data, 'inputs': torch.stack(data['inputs'])}
     preprocess = HandDataPreprocessor(**ARGUMENTS)
     torch.testing.assert_close(
-        preprocess(stacked, True)['inputs'], preprocess(data, True)['inputs'])
+        preprocess(stacked, True)['inputs'], preprocess(data, True)['inputs']
+    )

@@ -1,4 +1,5 @@
 """A step with a prior trains the model first, then its judge, each alone."""
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, build_optim_wrapper
@@ -8,26 +9,43 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.fake_samples import one_hand_samples
 
 SIZE = 64
-VIT = dict(type='HaMeRViT', img_size=(64, 48), crop_columns=8, patch_size=16,
-           embed_dims=32, depth=1, num_heads=4, drop_path_rate=0.0)
-DECODER = dict(context_channels=32, embed_dims=24, depth=1, num_heads=2, head_dims=8,
-               ffn_dims=20)
+VIT = dict(
+    type='HaMeRViT',
+    img_size=(64, 48),
+    crop_columns=8,
+    patch_size=16,
+    embed_dims=32,
+    depth=1,
+    num_heads=4,
+    drop_path_rate=0.0,
+)
+DECODER = dict(
+    context_channels=32, embed_dims=24, depth=1, num_heads=2, head_dims=8, ffn_dims=20
+)
 WEIGHT = 5e-4
 
 
 def build(**options):
     torch.manual_seed(0)
-    return MODELS.build(dict(
-        type='AdversarialHandMeshEstimator', backbone=VIT,
-        hand_model=dict(type='SingleHand'),
-        mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
-        data_preprocessor=dict(type='HandDataPreprocessor'), **options)).train()
+    return MODELS.build(
+        dict(
+            type='AdversarialHandMeshEstimator',
+            backbone=VIT,
+            hand_model=dict(type='SingleHand'),
+            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
+            data_preprocessor=dict(type='HandDataPreprocessor'),
+            **options,
+        )
+    ).train()
 
 
 def optimisers(model, **discriminator):
     config = dict(
-        constructor='AdversarialOptimWrapperConstructor', type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.1), discriminator=discriminator)
+        constructor='AdversarialOptimWrapperConstructor',
+        type='OptimWrapper',
+        optimizer=dict(type='SGD', lr=0.1),
+        discriminator=discriminator,
+    )
     return build_optim_wrapper(model, config)
 
 
@@ -39,8 +57,11 @@ def batch(**options):
 
 def moved(model, before):
     """Names of the parameters that are not as before."""
-    return {name for name, value in model.state_dict().items()
-            if not torch.equal(value, before[name])}
+    return {
+        name
+        for name, value in model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
 
 
 def state(model):
@@ -130,16 +151,23 @@ def test_the_judge_may_have_options_of_its_own():
     assert wrappers.get_lr() == {'generator.lr': [0.1], 'discriminator.lr': [0.3]}
     model = build()
     wrappers = optimisers(model)
-    ids = [{id(p) for group in part.param_groups for p in group['params']}
-           for part in wrappers.values()]
+    ids = [
+        {id(p) for group in part.param_groups for p in group['params']}
+        for part in wrappers.values()
+    ]
     assert not ids[0] & ids[1]
     assert ids[0] | ids[1] == {id(p) for p in model.parameters()}
 
 
 def test_a_model_without_a_judge_is_one_sentence():
-    model = MODELS.build(dict(
-        type='HandMeshEstimator', backbone=VIT, hand_model=dict(type='SingleHand'),
-        mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER)))
+    model = MODELS.build(
+        dict(
+            type='HandMeshEstimator',
+            backbone=VIT,
+            hand_model=dict(type='SingleHand'),
+            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
+        )
+    )
     with pytest.raises(ValueError, match='HandMeshEstimator has no discriminator'):
         optimisers(model)
 

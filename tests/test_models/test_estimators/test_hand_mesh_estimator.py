@@ -1,4 +1,5 @@
 """The whole model: gradients, masks, mirrors, predictions."""
+
 import numpy as np
 import pytest
 import torch
@@ -48,16 +49,22 @@ def total(losses):
 def test_every_parameter_gets_a_gradient(config):
     model = build(config).train()
     total(model.loss(images(), fake_samples())).backward()
-    silent = [name for name, p in model.named_parameters()
-              if p.grad is None or not p.grad.abs().sum() > 0]
+    silent = [
+        name
+        for name, p in model.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert silent == []
 
 
 def test_a_batch_without_a_valid_hand_teaches_nothing(config):
     model = build(config).train()
     labels = fake_labels(2, SIZE)
-    none = {name: torch.zeros_like(value) for name, value in labels.items()
-            if name.endswith('valid')}
+    none = {
+        name: torch.zeros_like(value)
+        for name, value in labels.items()
+        if name.endswith('valid')
+    }
     losses = model.loss(images(), fake_samples(**none))
     assert all(value.item() == 0 for value in losses.values())
     total(losses).backward()
@@ -67,12 +74,17 @@ def test_a_batch_without_a_valid_hand_teaches_nothing(config):
 def test_an_absent_hand_adds_nothing(config):
     model = build(config).train()
     labels = fake_labels(2, SIZE)
-    mask = {name: torch.ones_like(value) for name, value in labels.items()
-            if name.endswith('valid')}
+    mask = {
+        name: torch.ones_like(value)
+        for name, value in labels.items()
+        if name.endswith('valid')
+    }
     for value in mask.values():
         value[:, 1] = 0
-    garbage = {name: 7 + torch.zeros_like(labels[name])
-               for name in ('hand_joints', 'hand_joints_ndc', 'mano_betas')}
+    garbage = {
+        name: 7 + torch.zeros_like(labels[name])
+        for name in ('hand_joints', 'hand_joints_ndc', 'mano_betas')
+    }
     for name, value in garbage.items():
         value[:, 0] = labels[name][:, 0]
     torch.manual_seed(0)
@@ -90,8 +102,13 @@ def test_frames_without_mano_learn_from_joints(config):
     losses = model.loss(images(), fake_samples(**no_mesh))
     positive = {name for name, value in losses.items() if value > 0}
     assert positive == {
-        'loss_presence', 'loss_heatmaps', 'coarse.loss_joints',
-        'coarse.loss_joints_2d', 'stage1.loss_joints', 'stage1.loss_joints_2d'}
+        'loss_presence',
+        'loss_heatmaps',
+        'coarse.loss_joints',
+        'coarse.loss_joints_2d',
+        'stage1.loss_joints',
+        'stage1.loss_joints_2d',
+    }
 
 
 def test_flip_test_commutes_with_the_mirror(config):
@@ -104,7 +121,9 @@ def test_flip_test_commutes_with_the_mirror(config):
         np.testing.assert_allclose(seen, upright[0].pred_instances[name], atol=1e-5)
     np.testing.assert_allclose(
         mirrored[0].pred_instances.hand_presence[:, ::-1],
-        upright[0].pred_instances.hand_presence, atol=1e-5)
+        upright[0].pred_instances.hand_presence,
+        atol=1e-5,
+    )
 
 
 def test_mirroring_twice_is_the_identity(config):
@@ -121,8 +140,9 @@ def test_baseline_and_plain_regressor(config):
     baseline = build(config, refine_head=None).eval()
     with torch.no_grad():
         sample = baseline.predict(images(), fake_samples())[0]
-    np.testing.assert_array_equal(sample.pred_instances.hand_vertices,
-                                  sample.pred_instances.coarse_vertices)
+    np.testing.assert_array_equal(
+        sample.pred_instances.hand_vertices, sample.pred_instances.coarse_vertices
+    )
     plain = build(config, refine_head=None, aux_head=None).train()
     assert total(plain.loss(images(), fake_samples())) > 0
 
@@ -146,7 +166,8 @@ def test_mmpose_metric_runs_unchanged_on_predictions(config):
         joints = 1000 * (labels.hand_joints + labels.hand_root_cam[:, :, None])[0]
         sample.gt_instances = InstanceData(
             keypoints_cam=joints[:, to_interhand].reshape(1, 42, 3).numpy(),
-            keypoints_visible=np.ones((1, 42)))
+            keypoints_visible=np.ones((1, 42)),
+        )
         errors.append(sample.to_dict())
     metric.process({}, errors)
     result = metric.evaluate(len(samples))

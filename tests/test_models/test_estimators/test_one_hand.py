@@ -1,4 +1,5 @@
 """HaMeR as an estimator: one slot inside, two outside, with or without error bars."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,26 +11,45 @@ from tests.fake_samples import fake_samples, one_hand_samples
 from tests.gradients import check_everything_learns
 
 SIZE = 64
-VIT = dict(type='HaMeRViT', img_size=(64, 48), crop_columns=8, patch_size=16,
-           embed_dims=32, depth=2, num_heads=4, drop_path_rate=0.0)
-DECODER = dict(context_channels=32, embed_dims=24, depth=2, num_heads=2, head_dims=8,
-               ffn_dims=20)
+VIT = dict(
+    type='HaMeRViT',
+    img_size=(64, 48),
+    crop_columns=8,
+    patch_size=16,
+    embed_dims=32,
+    depth=2,
+    num_heads=4,
+    drop_path_rate=0.0,
+)
+DECODER = dict(
+    context_channels=32, embed_dims=24, depth=2, num_heads=2, head_dims=8, ffn_dims=20
+)
 KINDS = ['Diagonal', 'Full', 'Correlated']
 
 
 def build(uncertainty_head=None, test_cfg=None):
     torch.manual_seed(0)
-    return MODELS.build(dict(
-        type='HandMeshEstimator', backbone=VIT, hand_model=dict(type='SingleHand'),
-        mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
-        uncertainty_head=uncertainty_head, test_cfg=test_cfg))
+    return MODELS.build(
+        dict(
+            type='HandMeshEstimator',
+            backbone=VIT,
+            hand_model=dict(type='SingleHand'),
+            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
+            uncertainty_head=uncertainty_head,
+            test_cfg=test_cfg,
+        )
+    )
 
 
 def head_of(kind, decoder=DECODER, **options):
     return dict(
-        type='JointUncertaintyHead', in_channels=24, decoder=decoder,
+        type='JointUncertaintyHead',
+        in_channels=24,
+        decoder=decoder,
         covariance=dict(type=f'{kind}Covariance'),
-        loss=dict(type=f'{kind}GaussianNLLLoss'), **options)
+        loss=dict(type=f'{kind}GaussianNLLLoss'),
+        **options,
+    )
 
 
 def images(batch=2):
@@ -61,10 +81,18 @@ def test_predictions_have_two_slots_of_which_the_second_is_empty():
     sample = predict(build(head_of('Correlated')))[0]
     fields = sample.pred_instances
     shapes = dict(
-        hand_vertices=(778, 3), hand_joints=(21, 3), hand_camera=(2, 2), hand_root=(3,),
-        hand_root_cam=(3,), hand_presence=(), mano_rotations=(16, 3, 3),
-        mano_betas=(10,), coarse_vertices=(778, 3), hand_joint_covariance=(60, 60),
-        hand_joint_std=(21,))
+        hand_vertices=(778, 3),
+        hand_joints=(21, 3),
+        hand_camera=(2, 2),
+        hand_root=(3,),
+        hand_root_cam=(3,),
+        hand_presence=(),
+        mano_rotations=(16, 3, 3),
+        mano_betas=(10,),
+        coarse_vertices=(778, 3),
+        hand_joint_covariance=(60, 60),
+        hand_joint_std=(21,),
+    )
     for name, shape in shapes.items():
         assert fields[name].shape == (1, 2, *shape), name
         assert fields[name].dtype == np.float32, name
@@ -77,9 +105,12 @@ def test_predictions_have_two_slots_of_which_the_second_is_empty():
 def test_error_bars_are_the_roots_of_the_blocks_traces():
     fields = predict(build(head_of('Full')))[1].pred_instances
     covariance = fields.hand_joint_covariance[0, 0]
-    traces = [np.trace(covariance[3 * j:3 * j + 3, 3 * j:3 * j + 3]) for j in range(20)]
+    traces = [
+        np.trace(covariance[3 * j : 3 * j + 3, 3 * j : 3 * j + 3]) for j in range(20)
+    ]
     np.testing.assert_allclose(
-        fields.hand_joint_std[0, 0], np.sqrt([0, *traces]), rtol=1e-5)
+        fields.hand_joint_std[0, 0], np.sqrt([0, *traces]), rtol=1e-5
+    )
 
 
 def test_released_frame_covers_all_joints():
@@ -98,8 +129,11 @@ def test_the_regressors_token_serves_a_head_without_decoder():
 
 
 def test_a_deterministic_model_has_no_error_bars():
-    head = dict(type='JointUncertaintyHead', in_channels=24,
-                covariance=dict(type='DeterministicCovariance'))
+    head = dict(
+        type='JointUncertaintyHead',
+        in_channels=24,
+        covariance=dict(type='DeterministicCovariance'),
+    )
     for model in (build(), build(head)):
         assert 'hand_joint_covariance' not in predict(model)[0].pred_instances
         assert 'loss_nll' not in model.loss(images(), one_hand_samples(size=SIZE))
@@ -125,7 +159,8 @@ def test_two_hands_and_flip_test_are_refused():
 def test_a_camera_behind_the_hand_is_said_once(monkeypatch):
     said = []
     monkeypatch.setattr(
-        hand_predictions, 'print_log', lambda text, *args, **kw: said.append(text))
+        hand_predictions, 'print_log', lambda text, *args, **kw: said.append(text)
+    )
     hand_predictions.say_once.cache_clear()
     model = build()
     model.mano_head.init_cam[:, 0] = -4

@@ -1,4 +1,5 @@
 """DNE with error bars: both papers in one model."""
+
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +24,11 @@ def read(name):
 
 def build(name='dne_correlated_freehand.py', **changes):
     cfg = deepcopy(read(name).model)
-    cfg.update(backbone={**cfg.backbone, 'init_cfg': None},
-               refine_head={**cfg.refine_head, 'map_size': SIZE // 4}, **changes)
+    cfg.update(
+        backbone={**cfg.backbone, 'init_cfg': None},
+        refine_head={**cfg.refine_head, 'map_size': SIZE // 4},
+        **changes,
+    )
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     # The last layers start at zero and hide what is behind them.
@@ -38,14 +42,16 @@ def images(batch=2):
     return torch.randn(batch, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize('name', [
-    'dne_correlated_freehand.py', 'dne_correlated_interhand.py'])
+@pytest.mark.parametrize(
+    'name', ['dne_correlated_freehand.py', 'dne_correlated_interhand.py']
+)
 def test_everything_learns_and_error_bars_come_out(name):
     model = build(name).train()
     losses = model.loss(images(), fake_samples(size=SIZE))
     assert losses['loss_nll'].isfinite()
     check_everything_learns(
-        model, sum(value for key, value in losses.items() if 'loss' in key))
+        model, sum(value for key, value in losses.items() if 'loss' in key)
+    )
     with torch.no_grad():
         sample = model.eval().predict(images(), fake_samples(size=SIZE))[0]
     fields = sample.pred_instances
@@ -64,15 +70,17 @@ def test_one_map_of_correlations_a_side():
 def test_an_absent_hand_adds_nothing_to_the_likelihood():
     model = build().eval()
     labels = fake_labels(2, SIZE)
-    masks = {name: value.clone() for name, value in labels.items()
-             if name.endswith('valid')}
+    masks = {
+        name: value.clone() for name, value in labels.items() if name.endswith('valid')
+    }
     for value in masks.values():
         value[:, 1] = 0
     wrong = labels['hand_joints'].clone()
     wrong[:, 1] = 7.0
     clean = model.loss(images(), fake_samples(size=SIZE, **masks))['loss_nll']
-    dirty = model.loss(
-        images(), fake_samples(size=SIZE, **masks, hand_joints=wrong))['loss_nll']
+    dirty = model.loss(images(), fake_samples(size=SIZE, **masks, hand_joints=wrong))[
+        'loss_nll'
+    ]
     torch.testing.assert_close(clean, dirty)
     both = model.loss(images(), fake_samples(size=SIZE))['loss_nll']
     assert clean != both
@@ -91,13 +99,16 @@ def test_error_bars_wait_for_the_second_phase():
 
 def test_flip_test_keeps_the_upright_error_bars():
     plain, flipped = (
-        build(test_cfg=dict(flip_test=flip)).eval() for flip in (False, True))
+        build(test_cfg=dict(flip_test=flip)).eval() for flip in (False, True)
+    )
     with torch.no_grad():
         first, second = (
             model.predict(images(), fake_samples(size=SIZE))[0].pred_instances
-            for model in (plain, flipped))
+            for model in (plain, flipped)
+        )
     np.testing.assert_array_equal(
-        first.hand_joint_covariance, second.hand_joint_covariance)
+        first.hand_joint_covariance, second.hand_joint_covariance
+    )
     assert not np.allclose(first.hand_joints, second.hand_joints)
 
 

@@ -1,4 +1,5 @@
 """DNEHead: what it computes, what its switches change, what it refuses."""
+
 import pytest
 import torch
 from mmpose.registry import MODELS
@@ -21,15 +22,26 @@ def make_state(hand, batch=2, dtype=torch.float32, seed=0):
     shake = 0.005 * torch.randn(batch, *hand.template.shape, generator=draw).to(dtype)
     vertices = hand.template.to(dtype) + shake
     camera = torch.tensor([[8.0, 0.1], [8.5, -0.1]], dtype=dtype)
-    return HandState(vertices, hand.regress_joints(vertices),
-                     torch.zeros(batch, 2, 3, dtype=dtype),
-                     camera.expand(batch, 2, 2, 2).clone())
+    return HandState(
+        vertices,
+        hand.regress_joints(vertices),
+        torch.zeros(batch, 2, 3, dtype=dtype),
+        camera.expand(batch, 2, 2, 2).clone(),
+    )
 
 
 def make_head(hand=None, channels=6, seed=0, live=True, **kwargs):
     torch.manual_seed(seed)
-    kwargs = {**dict(num_stages=2, num_samples=3, num_cells=4, xi=1e-4,
-                     estimator=dict(type='NoiseMLP', hidden_channels=8)), **kwargs}
+    kwargs = {
+        **dict(
+            num_stages=2,
+            num_samples=3,
+            num_cells=4,
+            xi=1e-4,
+            estimator=dict(type='NoiseMLP', hidden_channels=8),
+        ),
+        **kwargs,
+    }
     head = DNEHead(channels, hand or TinyHand(), map_size=8, **kwargs)
     if live:  # the last layers start at zero; give the stages something to say
         for name, parameter in head.named_parameters():
@@ -39,8 +51,9 @@ def make_head(hand=None, channels=6, seed=0, live=True, **kwargs):
 
 
 def features(batch=2, channels=6, dtype=torch.float32):
-    return torch.randn(batch, channels, 8, 8, dtype=dtype,
-                       generator=torch.Generator().manual_seed(5))
+    return torch.randn(
+        batch, channels, 8, 8, dtype=dtype, generator=torch.Generator().manual_seed(5)
+    )
 
 
 def test_untrained_stages_change_nothing():
@@ -48,8 +61,9 @@ def test_untrained_stages_change_nothing():
     coarse = make_state(head.hand_model)
     for stage in head(features(), coarse):
         torch.testing.assert_close(stage.state.vertices, coarse.vertices)
-        torch.testing.assert_close(stage.state.camera, coarse.camera,
-                                   rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            stage.state.camera, coarse.camera, rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize('mode', MODES)
@@ -72,15 +86,23 @@ def test_camera_is_the_ridge_of_refined_points_on_refined_vertices():
     design = torch.stack([v, torch.ones_like(v)], -1).double()
     normal = design.mT @ design + 1e-4 * torch.eye(2, dtype=torch.float64)
     expected = torch.linalg.solve(normal, design.mT @ u.double())
-    torch.testing.assert_close(stage.state.camera[1, 0, 1].double(), expected,
-                               rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        stage.state.camera[1, 0, 1].double(), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize('mode', MODES)
 def test_gradcheck(mode):
     hand = TinyHand(8, torch.float64)
-    head = make_head(hand, channels=2, num_stages=2, num_samples=2,
-                     coordinate_inputs=True, embed_channels=2, **MODES[mode]).double()
+    head = make_head(
+        hand,
+        channels=2,
+        num_stages=2,
+        num_samples=2,
+        coordinate_inputs=True,
+        embed_channels=2,
+        **MODES[mode],
+    ).double()
     head.train()
     coarse, keys = make_state(hand, 1, torch.float64), torch.tensor([42])
     image = features(1, 2, torch.float64).requires_grad_()
@@ -99,8 +121,12 @@ def test_gradcheck(mode):
 def test_every_parameter_learns(mode):
     head = make_head(**MODES[mode], coordinate_inputs=True).train()
     coarse = make_state(head.hand_model)
-    loss = sum((s.sample_vertices**2).sum() * 100 + (s.sample_cameras**2).sum()
-               + (s.sample_points_ndc**2).sum() for s in head(features(), coarse))
+    loss = sum(
+        (s.sample_vertices**2).sum() * 100
+        + (s.sample_cameras**2).sum()
+        + (s.sample_points_ndc**2).sum()
+        for s in head(features(), coarse)
+    )
     loss.backward()
     for name, parameter in head.named_parameters():
         if mode == 'no_camera' and name.startswith('stages.1.varphi'):
@@ -124,9 +150,12 @@ def test_most_confident_sample_goes_on():
     # The 3D part needs each sample's own mean: run the stage's own estimate again.
     means = head.stages[0].estimate_3d(
         head.stages[0].read_image(features(), stage.sample_points_ndc),
-        stage.sample_points_ndc, coarse.vertices)
+        stage.sample_points_ndc,
+        coarse.vertices,
+    )
     normal_3d = torch.distributions.Normal(
-        means, mean.gamma * means.abs() + mean.delta_3d)
+        means, mean.gamma * means.abs() + mean.delta_3d
+    )
     density_3d = normal_3d.log_prob(stage.sample_vertices - coarse.vertices[:, None])
     density = density_2d.transpose(0, 1) + density_3d.sum((-1, -2))
     assert torch.equal(chosen, density.argmax(1))
@@ -150,9 +179,15 @@ def test_half_precision_keeps_geometry_in_float32():
     assert state.vertices.dtype == state.camera.dtype == torch.float32
 
 
-@pytest.mark.parametrize('switches', [
-    dict(noise_2d=False, noise_3d=False), dict(noise_2d=False, camera='ridge'),
-    dict(noise_3d=False, camera='keep'), dict(camera='nearest')])
+@pytest.mark.parametrize(
+    'switches',
+    [
+        dict(noise_2d=False, noise_3d=False),
+        dict(noise_2d=False, camera='ridge'),
+        dict(noise_3d=False, camera='keep'),
+        dict(camera='nearest'),
+    ],
+)
 def test_unsupported_switches_are_refused_when_built(switches):
     with pytest.raises(ValueError, match='choose one of full DNE'):
         make_head(**switches)
@@ -176,13 +211,17 @@ def test_baseline_is_without_a_head():
 
 def test_graph_attention_variant_runs_with_gradients():
     hand = TinyHand(30)
-    estimator = dict(type='NoiseGraphAttention', hidden_channels=8, num_clusters=5,
-                     num_heads=2)
+    estimator = dict(
+        type='NoiseGraphAttention', hidden_channels=8, num_clusters=5, num_heads=2
+    )
     head = make_head(hand, estimator=estimator).train()
     stage = head(features(), make_state(hand))[-1]
     (stage.state.vertices.pow(2).sum() * 1e3 + stage.state.camera.sum()).backward()
-    silent = [name for name, p in head.named_parameters()
-              if p.grad is None or not p.grad.abs().sum() > 0]
+    silent = [
+        name
+        for name, p in head.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     # A key's bias shifts all logits of a query alike: softmax does not see it, so
     # only a third of in_proj_bias is alive; the weight as a whole always is.
     assert not silent

@@ -1,4 +1,5 @@
 """JointUncertaintyHead: frames, slots, absent hands, what it refuses."""
+
 import pytest
 import torch
 
@@ -13,8 +14,12 @@ IN = 8
 def make(name='Correlated', slots=2, **options):
     torch.manual_seed(0)
     return JointUncertaintyHead(
-        IN, covariance=dict(type=f'{name}Covariance'),
-        loss=dict(type=f'{name}GaussianNLLLoss'), num_slots=slots, **options)
+        IN,
+        covariance=dict(type=f'{name}Covariance'),
+        loss=dict(type=f'{name}GaussianNLLLoss'),
+        num_slots=slots,
+        **options,
+    )
 
 
 def batch(**labels):
@@ -32,8 +37,10 @@ def test_loss_is_minus_the_log_density_without_its_constant(name, slots):
     params = head(token)
     hands = head.gaussian(params, joints)
     assert hands.mean.shape == (3, 2, 60)
-    expected = -hands.log_prob(targets.joints[..., 1:, :]) - 30 * torch.tensor(
-        2 * torch.pi).log()
+    expected = (
+        -hands.log_prob(targets.joints[..., 1:, :])
+        - 30 * torch.tensor(2 * torch.pi).log()
+    )
     found = head.loss(params, joints, targets)
     torch.testing.assert_close(found['loss_nll'], expected.mean(), rtol=1e-4, atol=1e-3)
 
@@ -55,8 +62,12 @@ def test_unaligned_frame_is_the_released_codes():
     torch.testing.assert_close(hands.mean.unflatten(-1, (21, 3)), joints + 0.1)
     truth = targets.joints + targets.root_cam[..., None, :]
     expected = -hands.log_prob(truth) - 31.5 * torch.tensor(2 * torch.pi).log()
-    torch.testing.assert_close(head.loss(params, joints, targets, root)['loss_nll'],
-                               expected.mean(), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        head.loss(params, joints, targets, root)['loss_nll'],
+        expected.mean(),
+        rtol=1e-4,
+        atol=1e-3,
+    )
     assert head.joint_std(hands).shape == (3, 2, 21)
     with pytest.raises(ValueError, match='needs root'):
         head.gaussian(params, joints)
@@ -83,8 +94,12 @@ def test_hidden_joints_are_integrated_out():
     part = hands.marginal(shown)
     expected = -part.log_prob(targets.joints[..., 1:, :][..., shown, :])
     expected = expected - 28.5 * torch.tensor(2 * torch.pi).log()
-    torch.testing.assert_close(head.loss(params, joints, targets)['loss_nll'],
-                               expected.mean(), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        head.loss(params, joints, targets)['loss_nll'],
+        expected.mean(),
+        rtol=1e-4,
+        atol=1e-3,
+    )
 
 
 def test_two_slots_have_a_w_each():
@@ -112,8 +127,10 @@ def test_what_it_refuses():
 
 
 def test_decoder_of_its_own_reads_the_feature_map():
-    head = make(slots=1, decoder=dict(context_channels=4, depth=1, num_heads=2,
-                                      head_dims=4, ffn_dims=8))
+    head = make(
+        slots=1,
+        decoder=dict(context_channels=4, depth=1, num_heads=2, head_dims=4, ffn_dims=8),
+    )
     image = torch.randn(3, 4, 6, 5, requires_grad=True)
     params = head(None, image)
     assert params.log_var.shape == (3, 1, 60)

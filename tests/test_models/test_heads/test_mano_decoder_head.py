@@ -1,4 +1,5 @@
 """HaMeR's head, and the whole small HaMeR against an independent one."""
+
 from functools import lru_cache
 
 import pytest
@@ -10,8 +11,16 @@ from mmhand_dne.hand_model import HandPair, SingleHand, load_free_hand
 from mmhand_dne.models.heads import MANODecoderHead
 from tests.oracles import hamer_reference
 
-VIT = dict(type='HaMeRViT', img_size=(64, 48), crop_columns=8, patch_size=16,
-           patch_padding=2, embed_dims=32, depth=2, num_heads=4)
+VIT = dict(
+    type='HaMeRViT',
+    img_size=(64, 48),
+    crop_columns=8,
+    patch_size=16,
+    patch_padding=2,
+    embed_dims=32,
+    depth=2,
+    num_heads=4,
+)
 DECODER = dict(embed_dims=24, depth=2, num_heads=3, head_dims=8, ffn_dims=20)
 
 
@@ -19,10 +28,14 @@ DECODER = dict(embed_dims=24, depth=2, num_heads=3, head_dims=8, ffn_dims=20)
 def hamer():
     """Random weights of a size that moves every output."""
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='HandMeshEstimator', backbone=VIT,
-        hand_model=dict(type='SingleHand', tips='smplx', joints='kinematic'),
-        mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER)))
+    model = MODELS.build(
+        dict(
+            type='HandMeshEstimator',
+            backbone=VIT,
+            hand_model=dict(type='SingleHand', tips='smplx', joints='kinematic'),
+            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
+        )
+    )
     for name, value in model.named_parameters():
         torch.nn.init.normal_(value, std=0.02 if 'fc_cam' in name else 0.2)
     return model.eval()
@@ -35,8 +48,17 @@ def images():
 def reference():
     state = {k: v.double() for k, v in hamer().state_dict().items()}
     return hamer_reference.hamer(
-        state, load_free_hand('right'), images().double(), patch=16, padding=2, heads=4,
-        depth=2, crop_columns=8, decoder_heads=3, decoder_depth=2)
+        state,
+        load_free_hand('right'),
+        images().double(),
+        patch=16,
+        padding=2,
+        heads=4,
+        depth=2,
+        crop_columns=8,
+        decoder_heads=3,
+        decoder_depth=2,
+    )
 
 
 def test_outputs_agree_with_an_independent_hamer():
@@ -48,10 +70,12 @@ def test_outputs_agree_with_an_independent_hamer():
     for ours, theirs in ((state.vertices, 'vertices'), (state.joints, 'joints')):
         found = (ours + places)[:, 0].double()
         torch.testing.assert_close(found, expected[theirs], rtol=0, atol=1e-5)
-    torch.testing.assert_close(coarse.joints_ndc[:, 0].double() / 2,
-                               expected['joints_2d'], rtol=0, atol=1e-4)
-    torch.testing.assert_close(coarse.token[:, 0].double(), expected['token'],
-                               rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        coarse.joints_ndc[:, 0].double() / 2, expected['joints_2d'], rtol=0, atol=1e-4
+    )
+    torch.testing.assert_close(
+        coarse.token[:, 0].double(), expected['token'], rtol=1e-4, atol=1e-4
+    )
     # The images differ in what is compared, so that a constant would not pass.
     assert expected['vertices'].std(0).max() > 0.01
     assert expected['joints_2d'].std(0).max() > 0.01
@@ -62,10 +86,19 @@ def test_the_state_projects_where_hamers_camera_does_to_first_order():
         coarse = hamer()(images(), None, mode='tensor').coarse
     orthographic = project(coarse.state.joints, coarse.state.camera)
     assert (orthographic - coarse.joints_ndc).abs().max() < 0.02
-    torch.testing.assert_close(orthographic, project(
-        coarse.state.joints + coarse.state.root[..., None, :],
-        torch.stack([coarse.weak_camera[..., :1].expand(-1, -1, 2),
-                     coarse.weak_camera[..., :1] * coarse.weak_camera[..., 1:]], -1)))
+    torch.testing.assert_close(
+        orthographic,
+        project(
+            coarse.state.joints + coarse.state.root[..., None, :],
+            torch.stack(
+                [
+                    coarse.weak_camera[..., :1].expand(-1, -1, 2),
+                    coarse.weak_camera[..., :1] * coarse.weak_camera[..., 1:],
+                ],
+                -1,
+            ),
+        ),
+    )
 
 
 def test_training_starts_at_the_mean_hand_facing_the_camera():
@@ -76,20 +109,30 @@ def test_training_starts_at_the_mean_hand_facing_the_camera():
     expected[:, :, 0] = torch.diag(torch.tensor([1.0, -1, -1]))
     torch.testing.assert_close(coarse.rotations, expected, rtol=0, atol=0.15)
     torch.testing.assert_close(
-        coarse.weak_camera, torch.tensor([4.0, 0, 0]).expand(2, 1, 3), rtol=0, atol=0.2)
+        coarse.weak_camera, torch.tensor([4.0, 0, 0]).expand(2, 1, 3), rtol=0, atol=0.2
+    )
     assert (coarse.presence_logits.sigmoid() == 1).all()
 
 
 def test_full_size_names_and_shapes():
     with torch.device('meta'):
         head = MANODecoderHead(1280, TinyOneHand())
-    state = {name: tuple(value.shape) for name, value in head.state_dict().items()
-             if not name.startswith('decoder.')}
+    state = {
+        name: tuple(value.shape)
+        for name, value in head.state_dict().items()
+        if not name.startswith('decoder.')
+    }
     assert state == {
-        'init_pose': (1, 96), 'init_betas': (1, 10), 'init_cam': (1, 3),
-        'fc_pose.weight': (96, 1024), 'fc_pose.bias': (96,),
-        'fc_shape.weight': (10, 1024), 'fc_shape.bias': (10,),
-        'fc_cam.weight': (3, 1024), 'fc_cam.bias': (3,)}
+        'init_pose': (1, 96),
+        'init_betas': (1, 10),
+        'init_cam': (1, 3),
+        'fc_pose.weight': (96, 1024),
+        'fc_pose.bias': (96,),
+        'fc_shape.weight': (10, 1024),
+        'fc_shape.bias': (10,),
+        'fc_cam.weight': (3, 1024),
+        'fc_cam.bias': (3,),
+    }
     assert sum(p.numel() for p in head.parameters()) == 39_497_837
 
 
@@ -109,8 +152,10 @@ def test_two_hands_are_refused():
 @pytest.mark.large
 def test_full_size_hamer_predicts(request):
     from mmengine.config import Config
+
     cfg = Config.fromfile(
-        str(request.config.rootpath / 'configs/_base_/models/hamer_vit_h.py'))
+        str(request.config.rootpath / 'configs/_base_/models/hamer_vit_h.py')
+    )
     model = MODELS.build(cfg.model).eval()
     assert sum(p.numel() for p in model.parameters()) == 630_910_720 + 39_497_837
     with torch.no_grad():

@@ -1,4 +1,5 @@
 """The baseline regressor's read-out and its start."""
+
 import torch
 
 from mmhand_dne.geometry.sampling import softmax_readout
@@ -29,9 +30,11 @@ def test_numbers_are_means_of_their_maps():
             group = number // 6 if number < 96 else group
             expected = softmax_readout(
                 maps[:, None, 111 * hand + number, None],
-                attention[:, 19 * hand + group, None])
-            torch.testing.assert_close(found[:, hand, number], expected[:, 0, 0],
-                                       rtol=1e-4, atol=1e-4)
+                attention[:, 19 * hand + group, None],
+            )
+            torch.testing.assert_close(
+                found[:, hand, number], expected[:, 0, 0], rtol=1e-4, atol=1e-4
+            )
 
 
 def test_training_starts_at_the_mean_pose_and_scale():

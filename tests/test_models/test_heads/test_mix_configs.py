@@ -1,4 +1,5 @@
 """Covariances on MMPose's own models: built from configs/mix, trained two steps."""
+
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ def internet():
     cfg.model.backbone.update(depth=18, init_cfg=None)
     for part in (head.keypoint_head_cfg, head.root_head_cfg, head.hand_type_head_cfg):
         part.in_channels = 512
-    head.keypoint_head_cfg.update(out_channels=21 * CELLS, depth_size=CELLS,
-                                  deconv_out_channels=(8, 8, 8))
+    head.keypoint_head_cfg.update(
+        out_channels=21 * CELLS, depth_size=CELLS, deconv_out_channels=(8, 8, 8)
+    )
     codec.update(image_size=[SIZE, SIZE], heatmap_size=[CELLS] * 3, depth_size=CELLS)
     head.decoder.update(codec)
     return cfg, internet_sample
@@ -28,7 +30,8 @@ def internet():
 
 def regression():
     cfg = Config.fromfile(
-        str(MIX / 'regression_correlated_res18_onehand10k-256x256.py'))
+        str(MIX / 'regression_correlated_res18_onehand10k-256x256.py')
+    )
     cfg.model.backbone.init_cfg = None
     return cfg, regression_sample
 
@@ -37,37 +40,51 @@ def internet_sample(draw):
     places = torch.randint(1, CELLS - 1, (42, 3), generator=draw)
     grid = torch.stack(torch.meshgrid(*[torch.arange(CELLS)] * 3, indexing='ij'), -1)
     square = (grid - places[:, None, None, None].flip(-1)).square().sum(-1)
-    fields = PixelData(heatmaps=(255 * torch.exp(-square / 2)).reshape(
-        42 * CELLS, CELLS, CELLS))
+    fields = PixelData(
+        heatmaps=(255 * torch.exp(-square / 2)).reshape(42 * CELLS, CELLS, CELLS)
+    )
     weights = torch.ones(1, 42)
     weights[0, 3] = 0
     return fields, InstanceData(
-        keypoint_weights=weights, root_depth=torch.tensor([30.0]),
-        root_depth_weight=torch.ones(1), type=torch.ones(1, 2),
-        type_weight=torch.ones(1))
+        keypoint_weights=weights,
+        root_depth=torch.tensor([30.0]),
+        root_depth_weight=torch.ones(1),
+        type=torch.ones(1, 2),
+        type_weight=torch.ones(1),
+    )
 
 
 def regression_sample(draw):
     weights = torch.ones(1, 21)
     weights[0, 3] = 0
-    return None, InstanceData(keypoint_labels=torch.rand(1, 21, 2, generator=draw),
-                              keypoint_weights=weights)
+    return None, InstanceData(
+        keypoint_labels=torch.rand(1, 21, 2, generator=draw), keypoint_weights=weights
+    )
 
 
 def make_batch(one, count=2):
     from mmpose.structures import PoseDataSample
+
     draw, samples = torch.Generator().manual_seed(0), []
     for _ in range(count):
-        sample = PoseDataSample(metainfo=dict(
-            input_size=(SIZE, SIZE), input_center=np.array([16.0, 16.0]),
-            input_scale=np.array([32.0, 32.0]), flip_indices=list(range(42))))
+        sample = PoseDataSample(
+            metainfo=dict(
+                input_size=(SIZE, SIZE),
+                input_center=np.array([16.0, 16.0]),
+                input_scale=np.array([32.0, 32.0]),
+                flip_indices=list(range(42)),
+            )
+        )
         fields, sample.gt_instance_labels = one(draw)
         if fields is not None:
             sample.gt_fields = fields
             sample.gt_instance_labels.type = sample.gt_instance_labels.type[0][None]
         sample.gt_instances = InstanceData(
-            bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1),
-            bbox_centers=np.array([[16.0, 16.0]]), bbox_scales=np.array([[32.0, 32.0]]))
+            bboxes=np.zeros((1, 4)),
+            bbox_scores=np.ones(1),
+            bbox_centers=np.array([[16.0, 16.0]]),
+            bbox_scales=np.array([[32.0, 32.0]]),
+        )
         samples.append(sample)
     return torch.rand(count, 3, SIZE, SIZE, generator=draw), samples
 
@@ -75,6 +92,7 @@ def make_batch(one, count=2):
 @pytest.mark.parametrize('make', [internet, regression])
 def test_two_steps_train_the_covariance_too(make):
     from mmpose.registry import MODELS
+
     cfg, one = make()
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).train()
@@ -90,8 +108,9 @@ def test_two_steps_train_the_covariance_too(make):
         optimiser.step()
         values.append(losses['loss_nll'].item())
     assert values[1] < values[0]
-    moved = {name for name, p in model.named_parameters()
-             if not torch.equal(p, before[name])}
+    moved = {
+        name for name, p in model.named_parameters() if not torch.equal(p, before[name])
+    }
     assert {name for name in before if 'gaussian' in name} <= moved
     assert len([name for name in before if 'gaussian' in name]) == 3
 
@@ -99,6 +118,7 @@ def test_two_steps_train_the_covariance_too(make):
 @pytest.mark.parametrize('make, joints, dims', [(internet, 42, 3), (regression, 21, 2)])
 def test_predictions_carry_standard_deviations(make, joints, dims):
     from mmpose.registry import MODELS
+
     cfg, one = make()
     cfg.model.test_cfg = {}
     model = MODELS.build(cfg.model).eval()

@@ -1,4 +1,5 @@
 """The covariance parts: densities, gradients, counts, what they refuse."""
+
 import pytest
 import torch
 from mmpose.registry import MODELS
@@ -7,26 +8,30 @@ from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
 from tests.oracles.gaussians import covariance_of, nll_of
 
 KINDS = {
-    'DiagonalCovariance': {}, 'FullCovariance': {}, 'CorrelatedCovariance': {},
+    'DiagonalCovariance': {},
+    'FullCovariance': {},
+    'CorrelatedCovariance': {},
     'CorrelatedCovariance, two slots': dict(num_slots=2),
-    'CorrelatedCovariance, no linear': dict(linear=False)}
+    'CorrelatedCovariance, no linear': dict(linear=False),
+}
 IN, D = 16, 12
 
 
 def make(kind, dtype=torch.float32, seed=0, dim=D, channels=IN, **options):
     torch.manual_seed(seed)
     options = {'unit': 0.02, **KINDS.get(kind, {}), **options}
-    part = MODELS.build(dict(
-        type=kind.split(',')[0], in_channels=channels, dim=dim,
-        **options)).to(dtype)
+    part = MODELS.build(
+        dict(type=kind.split(',')[0], in_channels=channels, dim=dim, **options)
+    ).to(dtype)
     with torch.no_grad():  # away from the start, W in the middle of a step
         for parameter in part.parameters():
             if parameter.dim() == 2:
                 parameter += torch.randn_like(parameter) / 20
         if hasattr(part, 'lower_upper'):
             shape = part.lower_upper.shape
-            part.set_mixing(torch.eye(dim, dtype=dtype)
-                            + 0.5 * torch.randn(shape, dtype=dtype))
+            part.set_mixing(
+                torch.eye(dim, dtype=dtype) + 0.5 * torch.randn(shape, dtype=dtype)
+            )
             part.lower_upper += torch.randn_like(part.lower_upper) / 20
     return part
 
@@ -43,8 +48,9 @@ def batch(part, dtype=torch.float32, rows=6, seed=1):
 
 
 @pytest.mark.parametrize('hidden', [False, True])
-@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5),
-                                              (torch.float64, 1e-10)])
+@pytest.mark.parametrize(
+    'dtype, tolerance', [(torch.float32, 1e-5), (torch.float64, 1e-10)]
+)
 @pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize('kind', KINDS)
 def test_nll_is_the_multivariate_normals(kind, training, dtype, tolerance, hidden):
@@ -55,21 +61,23 @@ def test_nll_is_the_multivariate_normals(kind, training, dtype, tolerance, hidde
     found = part.nll(params, residual, visible)
     expected = nll_of(residual, covariance_of(kind.split(',')[0], params), visible)
     # Log-determinant and distance may cancel: then relative to one nat a coordinate.
-    torch.testing.assert_close(found.double(), expected, rtol=tolerance,
-                               atol=tolerance * D)
+    torch.testing.assert_close(
+        found.double(), expected, rtol=tolerance, atol=tolerance * D
+    )
 
 
 def test_nll_of_a_whole_hand_in_float32():
     part = make('CorrelatedCovariance', dim=60)
     left, _, right = torch.linalg.svd(torch.randn(60, 60))
-    part.set_mixing(left * 10**torch.linspace(-0.5, 0.5, 60) @ right)
+    part.set_mixing(left * 10 ** torch.linspace(-0.5, 0.5, 60) @ right)
     token, residual, visible = batch(part)
     params = part(token)
     for shown in (None, visible):
         covariance = covariance_of('CorrelatedCovariance', params)
         expected = nll_of(residual, covariance, shown)
-        torch.testing.assert_close(part.nll(params, residual, shown).double(), expected,
-                                   rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(
+            part.nll(params, residual, shown).double(), expected, rtol=1e-5, atol=1e-4
+        )
 
 
 def test_hidden_joints_do_not_need_a_w_of_low_condition():
@@ -83,8 +91,11 @@ def test_hidden_joints_do_not_need_a_w_of_low_condition():
     found = part.nll(params, torch.zeros(1, D), visible)
     covariance = covariance_of('CorrelatedCovariance', params)
     torch.testing.assert_close(
-        found.double(), nll_of(torch.zeros(1, D), covariance, visible),
-        rtol=1e-4, atol=1e-3)
+        found.double(),
+        nll_of(torch.zeros(1, D), covariance, visible),
+        rtol=1e-4,
+        atol=1e-3,
+    )
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -93,13 +104,15 @@ def test_gaussian_is_the_same_density(kind):
     token, residual, visible = batch(part, torch.float64)
     params = part(token)
     hand = part.gaussian(params, torch.zeros_like(residual))
-    torch.testing.assert_close(hand.covariance(),
-                               covariance_of(kind.split(',')[0], params))
+    torch.testing.assert_close(
+        hand.covariance(), covariance_of(kind.split(',')[0], params)
+    )
     half_log_2pi = 0.9189385332046727
     shown = visible.sum(-1)
     torch.testing.assert_close(
         -hand.log_prob(residual, visible[..., ::3]) - half_log_2pi * shown.double(),
-        part.nll(params, residual, visible))
+        part.nll(params, residual, visible),
+    )
 
 
 @pytest.mark.parametrize('hidden', [False, True])
@@ -152,13 +165,15 @@ def test_identity_mixing_is_the_diagonal():
         for shown in (None, visible):
             torch.testing.assert_close(
                 correlated.nll(correlated(token), residual, shown),
-                diagonal.nll(diagonal(token), residual, shown))
+                diagonal.nll(diagonal(token), residual, shown),
+            )
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_raw_zeros_are_one_unit(kind):
-    part = MODELS.build(dict(type=kind.split(',')[0], in_channels=IN, dim=D, unit=0.02,
-                             **KINDS[kind]))
+    part = MODELS.build(
+        dict(type=kind.split(',')[0], in_channels=IN, dim=D, unit=0.02, **KINDS[kind])
+    )
     token = torch.zeros((3, part.num_slots, IN) if part.num_slots > 1 else (3, IN))
     hand = part.gaussian(part(token), torch.zeros(*token.shape[:-1], D))
     torch.testing.assert_close(hand.std(), torch.full_like(hand.mean, 0.02))
@@ -168,8 +183,9 @@ def test_raw_zeros_are_one_unit(kind):
 def test_every_parameter_learns_and_moves(kind):
     # From the start as it is built; one Adam step without weight decay.
     torch.manual_seed(0)
-    part = MODELS.build(dict(type=kind.split(',')[0], in_channels=IN, dim=D,
-                             **KINDS[kind]))
+    part = MODELS.build(
+        dict(type=kind.split(',')[0], in_channels=IN, dim=D, **KINDS[kind])
+    )
     token, residual, _ = batch(part)
     before = {name: p.detach().clone() for name, p in part.named_parameters()}
     optimiser = torch.optim.Adam(part.parameters(), weight_decay=0)
@@ -181,12 +197,19 @@ def test_every_parameter_learns_and_moves(kind):
 
 
 # The table of the paper's Table 1 minus the mean's weights; full as Cholesky factor.
-@pytest.mark.parametrize('kind, options, dim, weights', [
-    ('DeterministicCovariance', {}, 63, 0),
-    ('DiagonalCovariance', {}, 63, 64_512), ('DiagonalCovariance', {}, 60, 61_440),
-    ('FullCovariance', {}, 63, 1024 * 2016), ('FullCovariance', {}, 60, 1024 * 1830),
-    ('CorrelatedCovariance', {}, 63, 68_481), ('CorrelatedCovariance', {}, 60, 65_040),
-    ('CorrelatedCovariance', dict(linear=False), 63, 64_512)])
+@pytest.mark.parametrize(
+    'kind, options, dim, weights',
+    [
+        ('DeterministicCovariance', {}, 63, 0),
+        ('DiagonalCovariance', {}, 63, 64_512),
+        ('DiagonalCovariance', {}, 60, 61_440),
+        ('FullCovariance', {}, 63, 1024 * 2016),
+        ('FullCovariance', {}, 60, 1024 * 1830),
+        ('CorrelatedCovariance', {}, 63, 68_481),
+        ('CorrelatedCovariance', {}, 60, 65_040),
+        ('CorrelatedCovariance', dict(linear=False), 63, 64_512),
+    ],
+)
 def test_weights_added(kind, options, dim, weights):
     with torch.device('meta'):
         part = MODELS.build(dict(type=kind, in_channels=1024, dim=dim, **options))
@@ -197,8 +220,11 @@ def test_weights_added(kind, options, dim, weights):
 def test_only_rows_with_a_hidden_joint_pay_a_cholesky(monkeypatch):
     seen = []
     original = torch.linalg.cholesky_ex
-    monkeypatch.setattr(torch.linalg, 'cholesky_ex',
-                        lambda block: seen.append(len(block)) or original(block))
+    monkeypatch.setattr(
+        torch.linalg,
+        'cholesky_ex',
+        lambda block: seen.append(len(block)) or original(block),
+    )
     part = make('CorrelatedCovariance')
     token, residual, visible = batch(part)
     visible[:] = True
@@ -214,7 +240,8 @@ def test_extreme_log_variances_are_not_clamped():
     part = make('DiagonalCovariance')
     for log_var in (-75.0, 75.0):
         params = part(torch.zeros(1, IN))._replace(
-            log_var=torch.full((1, D), log_var, requires_grad=True))
+            log_var=torch.full((1, D), log_var, requires_grad=True)
+        )
         residual = torch.full((1, D), 0.5 * torch.tensor(log_var / 2).exp().item())
         nll = part.nll(params, residual)
         assert nll.item() == pytest.approx(D * (0.125 + log_var / 2), rel=1e-5)
@@ -243,10 +270,16 @@ def test_deterministic_is_a_point():
         part.nll(params, torch.zeros(2, D))
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(dim=61), 'no multiple of dims=3'), (dict(dims=4), 'is 2 or 3'),
-    (dict(unit=0.0), 'must be positive'), (dict(num_slots=0), 'must be positive'),
-    (dict(initial_mixing='zero'), "'identity' or 'released'")])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(dim=61), 'no multiple of dims=3'),
+        (dict(dims=4), 'is 2 or 3'),
+        (dict(unit=0.0), 'must be positive'),
+        (dict(num_slots=0), 'must be positive'),
+        (dict(initial_mixing='zero'), "'identity' or 'released'"),
+    ],
+)
 def test_bad_options_are_refused_when_built(options, message):
     with pytest.raises(ValueError, match=message):
         CorrelatedCovariance(**{'in_channels': IN, 'dim': D, **options})

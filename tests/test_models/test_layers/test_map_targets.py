@@ -60,8 +60,10 @@ def project(points):
 @pytest.fixture(scope='module')
 def crossing(pair):
     """Two images of two hands, one of which hides a part of the other."""
-    turns = [[[-1.2, -1.4, 1.0], [-1.2, 1.0, -1.0]],
-             [[-1.2, 0.3, 2.0], [1.6, 0.1, 0.4]]]
+    turns = [
+        [[-1.2, -1.4, 1.0], [-1.2, 1.0, -1.0]],
+        [[-1.2, 0.3, 2.0], [1.6, 0.1, 0.4]],
+    ]
     roots = [[[0.0, 0.05, 0.6], [0.01, 0.04, 0.7]], [[0.02, 0, 0.7], [-0.05, 0, 0.6]]]
     return make_targets(pair, turns, roots)
 

@@ -1,4 +1,5 @@
 """W by its inverse: exact, saved, refused when ill-conditioned."""
+
 import copy
 
 import pytest
@@ -19,8 +20,9 @@ D = 9
 
 
 def random_mixing(seed=0, shape=(D, D), dtype=torch.float64):
-    return torch.randn(shape, dtype=dtype,
-                       generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def part_with(mixing, **options):
@@ -36,10 +38,16 @@ def spoil(part):
         part.lower_upper[1, 0] = 1e7
 
 
-@pytest.mark.parametrize('mixing', [
-    random_mixing(), random_mixing(1).T * 1e-3,
-    torch.eye(D).double().flip(0),  # no product of L and U
-    -torch.eye(D).double(), random_mixing(2, (2, D, D))])
+@pytest.mark.parametrize(
+    'mixing',
+    [
+        random_mixing(),
+        random_mixing(1).T * 1e-3,
+        torch.eye(D).double().flip(0),  # no product of L and U
+        -torch.eye(D).double(),
+        random_mixing(2, (2, D, D)),
+    ],
+)
 def test_any_invertible_w_is_represented_exactly(mixing):
     factors = from_mixing(mixing)
     unmixing, log_det = compose(factors)
@@ -61,7 +69,8 @@ def test_a_step_away_from_w_is_the_product_of_its_words():
         torch.testing.assert_close(log_det, torch.linalg.slogdet(unmixing)[1])
         assert torch.autograd.gradcheck(
             lambda x, base=base, log=base_log_det: compose(MixingFactors(x, base, log)),
-            step.requires_grad_())
+            step.requires_grad_(),
+        )
 
 
 def test_one_w_for_all_slots():
@@ -78,7 +87,7 @@ def test_columns_are_normalised_and_sigma_absorbs_the_scale():
     torch.testing.assert_close(unit.norm(dim=0), torch.ones(D).double())
     sigma = torch.rand(D).double() + 0.1
     covariance = mixing @ torch.diag(sigma**2) @ mixing.T
-    absorbed = torch.diag((sigma * log_scale.exp())**2)
+    absorbed = torch.diag((sigma * log_scale.exp()) ** 2)
     torch.testing.assert_close(unit @ absorbed @ unit.T, covariance)
 
 
@@ -87,8 +96,14 @@ def test_checkpoint_holds_the_step_its_base_and_w_with_unit_columns():
     with torch.no_grad():
         part.lower_upper += 0.1 * random_mixing(1, dtype=torch.float32)
     state = part.state_dict()
-    assert set(state) == {'fc_log_var.weight', 'fc_log_var.bias', 'lower_upper',
-                          'base', 'base_log_det', 'unit_mixing'}
+    assert set(state) == {
+        'fc_log_var.weight',
+        'fc_log_var.bias',
+        'lower_upper',
+        'base',
+        'base_log_det',
+        'unit_mixing',
+    }
     torch.testing.assert_close(state['unit_mixing'], unit_columns(part.mixing())[0])
     again = CorrelatedCovariance(4, D)
     again.load_state_dict(state)
@@ -118,8 +133,11 @@ def test_ill_conditioned_w_is_refused_everywhere():
     bad = CorrelatedCovariance(4, D)
     spoil(bad)
     step = bad.lower_upper.detach().clone()
-    for report in (bad.unit_mixing, bad.state_dict,
-                   lambda: bad.gaussian(bad(torch.zeros(1, 4)), torch.zeros(1, D))):
+    for report in (
+        bad.unit_mixing,
+        bad.state_dict,
+        lambda: bad.gaussian(bad(torch.zeros(1, 4)), torch.zeros(1, D)),
+    ):
         with pytest.raises(ValueError, match='condition number .* above 1e[+]06'):
             report()
     state = healthy.state_dict()

@@ -1,4 +1,5 @@
 """Draws against Eq. 2."""
+
 import torch
 from scipy import stats
 
@@ -21,8 +22,11 @@ def test_statistics_follow_equation_2():
 def test_density_equals_torch():
     mean = torch.randn(2, 3, 2, 7, 2, dtype=torch.float64)
     draw = draw_noise(mean, 0.2, 0.05, torch.randn_like(mean))
-    expected = torch.distributions.Normal(mean, 0.2 * mean.abs() + 0.05).log_prob(
-        draw.value).sum((-1, -2))
+    expected = (
+        torch.distributions.Normal(mean, 0.2 * mean.abs() + 0.05)
+        .log_prob(draw.value)
+        .sum((-1, -2))
+    )
     torch.testing.assert_close(draw.log_density, expected)
 
 

@@ -1,4 +1,5 @@
 """Steps of W relative to itself, whatever an optimiser or a run does in between."""
+
 import copy
 
 import pytest
@@ -24,8 +25,10 @@ def make(slots=1, seed=0, **options):
 def batch(slots=1, rows=8, seed=1):
     draw = torch.Generator().manual_seed(seed)
     lead = (rows,) if slots == 1 else (rows, slots)
-    return (torch.randn(*lead, IN, generator=draw),
-            torch.randn(*lead, D, generator=draw))
+    return (
+        torch.randn(*lead, IN, generator=draw),
+        torch.randn(*lead, D, generator=draw),
+    )
 
 
 def loss_of(part, data):
@@ -43,7 +46,8 @@ def train(part, optimiser, steps, first=0):
 def same_bits(one, other):
     one, other = one.state_dict(), other.state_dict()
     return one.keys() == other.keys() and all(
-        torch.equal(value, other[name]) for name, value in one.items())
+        torch.equal(value, other[name]) for name, value in one.items()
+    )
 
 
 @pytest.mark.parametrize('slots', [1, 2])
@@ -83,10 +87,11 @@ def test_accumulated_gradients_make_the_step_of_the_whole_batch():
     data = [batch(seed=seed) for seed in range(4)]
     for part, count in zip(parts, (2, 1)):
         wrapper = OptimWrapper(
-            torch.optim.SGD(part.parameters(), lr=0.1), accumulative_counts=count)
+            torch.optim.SGD(part.parameters(), lr=0.1), accumulative_counts=count
+        )
         wrapper.initialize_count_status(part, 0, 4)
         for first in range(0, 4, 2):
-            pieces = data[first:first + 2]
+            pieces = data[first : first + 2]
             if count == 1:
                 pieces = [[torch.cat(values) for values in zip(*pieces)]]
             for piece in pieces:
@@ -140,8 +145,9 @@ def distributed(folder):
     model = DistributedDataParallel(part, broadcast_buffers=False)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for step in range(10):
-        token, residual = (value.chunk(2)[ranks.get_rank()]
-                           for value in batch(seed=step))
+        token, residual = (
+            value.chunk(2)[ranks.get_rank()] for value in batch(seed=step)
+        )
         optimiser.zero_grad()
         part.nll(model(token), residual).mean().backward()
         optimiser.step()
@@ -223,4 +229,5 @@ def test_an_averaged_model_has_the_newest_w():
     newest, found = part.mixing(), average.module.mixing()
     assert (found - newest).norm() < 0.1 * (newest - start).norm()
     torch.testing.assert_close(
-        average.module.base_log_det, torch.linalg.slogdet(average.module.base)[1])
+        average.module.base_log_det, torch.linalg.slogdet(average.module.base)[1]
+    )

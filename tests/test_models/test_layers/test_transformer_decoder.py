@@ -1,4 +1,5 @@
 """The decoder of one token: its maths, names and dead rows."""
+
 from fnmatch import fnmatch
 
 import torch
@@ -26,9 +27,11 @@ def context():
 def test_it_computes_the_documented_decoder():
     decoder = small().double()
     expected = hamer_reference.decoder(
-        decoder.state_dict(), context().double(), heads=3, depth=2)
+        decoder.state_dict(), context().double(), heads=3, depth=2
+    )
     torch.testing.assert_close(
-        decoder(context().double()), expected, rtol=1e-10, atol=1e-10)
+        decoder(context().double()), expected, rtol=1e-10, atol=1e-10
+    )
 
 
 def test_defaults_are_hamers():
@@ -50,8 +53,9 @@ def test_defaults_are_hamers():
     assert shapes['layers.5.ffn.fc1.weight'] == (1024, 1024)
     assert shapes['layers.5.ffn.fc2.bias'] == (1024,)
     dead = decoder.dead_parameters()
-    count = sum(decoder.get_parameter(name)[rows].numel()
-                for name, rows in dead.items())
+    count = sum(
+        decoder.get_parameter(name)[rows].numel() for name, rows in dead.items()
+    )
     assert count == 6_292_480
 
 

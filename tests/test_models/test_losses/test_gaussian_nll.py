@@ -1,4 +1,5 @@
 """The Gaussian losses: reduction, hidden joints, modes, precision, bad input."""
+
 import pytest
 import torch
 from mmpose.registry import MODELS
@@ -12,8 +13,16 @@ K, IN = 5, 8
 
 def make(name, dims=3, seed=0, **options):
     torch.manual_seed(seed)
-    part = MODELS.build(dict(type=f'{name}Covariance', in_channels=IN, dim=K * dims,
-                             dims=dims, unit=0.1, **options))
+    part = MODELS.build(
+        dict(
+            type=f'{name}Covariance',
+            in_channels=IN,
+            dim=K * dims,
+            dims=dims,
+            unit=0.1,
+            **options,
+        )
+    )
     if hasattr(part, 'lower_upper'):
         torch.nn.init.normal_(part.lower_upper, std=0.2)
     return part
@@ -46,7 +55,8 @@ def test_mean_over_rows_with_truth_of_the_sum_over_visible_coordinates(name, dim
     assert found.item() == pytest.approx(values.mean().item(), rel=1e-5)
     summed = loss_of(name, dims=dims, reduction='sum', loss_weight=5.0)
     assert summed(params, mean, target, visible).item() == pytest.approx(
-        5 * values.sum().item(), rel=1e-5)
+        5 * values.sum().item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -115,8 +125,9 @@ def test_aligned_data_stay_finite_for_2000_steps(name):
     draw = torch.Generator().manual_seed(0)
     scale = torch.linspace(0.002, 0.05, K * 3).reshape(K, 3)
     loss, mean = loss_of(name), torch.zeros(K, 3, requires_grad=True)
-    optimiser = torch.optim.Adam([dict(params=[mean], lr=1e-4),
-                                  dict(params=part.parameters())], lr=5e-3)
+    optimiser = torch.optim.Adam(
+        [dict(params=[mean], lr=1e-4), dict(params=part.parameters())], lr=5e-3
+    )
     first = None
     for _ in range(2000):
         token = torch.randn(16, IN, generator=draw)
@@ -137,8 +148,9 @@ def released_terms(part, token, mean, target, visible):
     params, residual = part(token), (target - mean).flatten(1).double()
     log_var, shown = params.log_var.double(), visible.repeat_interleave(3, -1)
     nll = 0.5 * (log_var + residual**2 / (log_var.exp() + 1e-6))
-    mixing = torch.eye(K * 3).double() if params.mixing is None else mixing_of(
-        params.mixing)
+    mixing = (
+        torch.eye(K * 3).double() if params.mixing is None else mixing_of(params.mixing)
+    )
     spread = (mixing**2 * log_var.exp()[:, None]).sum(-1)
     return (shown * nll).sum(), (shown * (residual**2 + spread)).sum()
 
@@ -153,10 +165,12 @@ def test_released_mode_is_that_codes_two_terms(options):
     loss = loss_of('Correlated', mode='released', reduction='sum', num_samples=50_000)
     value = loss(part(token), mean, target, visible)
     assert value.item() == pytest.approx((nll + squares).item(), rel=2e-3)
-    only_nll = loss_of('Correlated', mode='released', reduction='sum',
-                       sample_weight=0.0)
+    only_nll = loss_of(
+        'Correlated', mode='released', reduction='sum', sample_weight=0.0
+    )
     assert only_nll(part(token), mean, target, visible).item() == pytest.approx(
-        nll.item(), rel=1e-5)
+        nll.item(), rel=1e-5
+    )
 
 
 def test_released_mode_refuses_a_trainable_w():
@@ -165,10 +179,15 @@ def test_released_mode_refuses_a_trainable_w():
         loss_of('Correlated', mode='released')(part(token), mean, target)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(dims=4), 'dims=4 is 2 or 3'), (dict(reduction='none'), "'mean' or 'sum'"),
-    (dict(mode='sampled'), "is 'exact' or 'released'"),
-    (dict(num_samples=0), 'at least 1')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(dims=4), 'dims=4 is 2 or 3'),
+        (dict(reduction='none'), "'mean' or 'sum'"),
+        (dict(mode='sampled'), "is 'exact' or 'released'"),
+        (dict(num_samples=0), 'at least 1'),
+    ],
+)
 def test_bad_options_are_refused_when_built(options, message):
     with pytest.raises(ValueError, match=message):
         loss_of('Correlated', **options)
@@ -191,9 +210,16 @@ def test_bad_input_is_refused():
         loss(params, mean[:, :4], target[:, :4])
 
 
-@pytest.mark.parametrize('part, loss', [
-    ('Full', 'Diagonal'), ('Diagonal', 'Full'), ('Correlated', 'Diagonal'),
-    ('Correlated', 'Full'), ('Full', 'Correlated')])
+@pytest.mark.parametrize(
+    'part, loss',
+    [
+        ('Full', 'Diagonal'),
+        ('Diagonal', 'Full'),
+        ('Correlated', 'Diagonal'),
+        ('Correlated', 'Full'),
+        ('Full', 'Correlated'),
+    ],
+)
 def test_loss_of_another_covariance_is_refused(part, loss):
     token, mean, target, _ = batch()
     with pytest.raises(ValueError, match=f'{loss}GaussianNLLLoss needs the parameters'):

@@ -1,4 +1,5 @@
 """HaMeR's losses from their definitions."""
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +18,15 @@ def prediction(batch=3):
         return 0.3 * torch.randn(batch, 1, *shape, generator=draw)
 
     state = HandState(noise(778, 3), noise(21, 3), noise(3), noise(2, 2))
-    return CoarseHands(state, noise(16, 6), noise(16, 3, 3), noise(10), noise(),
-                       noise(4), joints_ndc=noise(21, 2))
+    return CoarseHands(
+        state,
+        noise(16, 6),
+        noise(16, 3, 3),
+        noise(10),
+        noise(),
+        noise(4),
+        joints_ndc=noise(21, 2),
+    )
 
 
 def truth(batch=3, **overrides):
@@ -28,28 +36,47 @@ def truth(batch=3, **overrides):
 
 def official(coarse, targets):
     """Sums over everything, as the released training code writes them."""
-    ours = {name: value.numpy() for name, value in dict(
-        joints=coarse.state.joints, ndc=coarse.joints_ndc, rotations=coarse.rotations,
-        betas=coarse.betas).items()}
+    ours = {
+        name: value.numpy()
+        for name, value in dict(
+            joints=coarse.state.joints,
+            ndc=coarse.joints_ndc,
+            rotations=coarse.rotations,
+            betas=coarse.betas,
+        ).items()
+    }
     known = targets.mano_valid.numpy()
-    squares = known[..., None, None, None] * (
-        ours['rotations'] - targets.rotations.numpy()) ** 2
+    squares = (
+        known[..., None, None, None]
+        * (ours['rotations'] - targets.rotations.numpy()) ** 2
+    )
     return dict(
-        loss_joints=0.05 * (targets.joints_valid.numpy()[..., None] * np.abs(
-            ours['joints'] - targets.joints.numpy())).sum(),
-        loss_joints_2d=0.01 * (targets.joints_ndc_valid.numpy()[..., None] * np.abs(
-            ours['ndc'] - targets.joints_ndc.numpy()) / 2).sum(),
+        loss_joints=0.05
+        * (
+            targets.joints_valid.numpy()[..., None]
+            * np.abs(ours['joints'] - targets.joints.numpy())
+        ).sum(),
+        loss_joints_2d=0.01
+        * (
+            targets.joints_ndc_valid.numpy()[..., None]
+            * np.abs(ours['ndc'] - targets.joints_ndc.numpy())
+            / 2
+        ).sum(),
         loss_orient=0.001 * squares[:, :, 0].sum(),
         loss_pose=0.001 * squares[:, :, 1:].sum(),
-        loss_betas=0.0005 * (known[..., None] * (
-            ours['betas'] - targets.betas.numpy()) ** 2).sum())
+        loss_betas=0.0005
+        * (known[..., None] * (ours['betas'] - targets.betas.numpy()) ** 2).sum(),
+    )
 
 
 def some_hidden():
     valid = torch.ones(3, 2, 21)
     valid[1, 0, 4:9] = 0
-    return dict(hand_joints_valid=valid, hand_joints_ndc_valid=valid.flip(-1),
-                mano_valid=torch.tensor([[1.0, 0], [0, 0], [1, 0]]))
+    return dict(
+        hand_joints_valid=valid,
+        hand_joints_ndc_valid=valid.flip(-1),
+        mano_valid=torch.tensor([[1.0, 0], [0, 0], [1, 0]]),
+    )
 
 
 def test_sum_is_the_released_loss():
@@ -77,8 +104,12 @@ def test_mean_ignores_hands_without_truth():
 @pytest.mark.parametrize('reduction', ['mean', 'sum'])
 def test_without_truth_it_is_zero_with_a_graph(reduction):
     nothing = {name: torch.zeros(3, 2) for name in ('mano_valid', 'hand_root_valid')}
-    nothing.update({name: torch.zeros(3, 2, 21)
-                    for name in ('hand_joints_valid', 'hand_joints_ndc_valid')})
+    nothing.update(
+        {
+            name: torch.zeros(3, 2, 21)
+            for name in ('hand_joints_valid', 'hand_joints_ndc_valid')
+        }
+    )
     coarse = prediction()
     coarse.betas.requires_grad_()
     losses = HaMeRLoss(reduction=reduction)(coarse, truth(**nothing))

@@ -1,4 +1,5 @@
 """The one reduction: means over valid elements, also over processes."""
+
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -27,7 +28,8 @@ def test_shapes_must_agree():
 
 def _rank_gradient(rank, world, port, result):
     torch.distributed.init_process_group(
-        'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world)
+        'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world
+    )
     weight = torch.tensor(2.0, requires_grad=True)
     values = weight * torch.arange(10.0).view(5, 2)[rank::2]
     mask = torch.tensor([1, 1, 0, 0, 1])[rank::2]  # ranks see 2 and 1 valid rows
