@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Packaging. It lists what MMPose needs at run time, but neither mmpose nor mmcv.
 
 mmpose: its metadata asks for chumpy, which does not build on Python 3.11 and which

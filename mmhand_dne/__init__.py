@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Dual Noise Estimation for hand meshes, a plug-in of MMPose.
 
 Importing it registers every class in MMPose's registries; a config needs only

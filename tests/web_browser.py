@@ -1,7 +1,7 @@
 """A headless Chromium, driven over chromedriver's HTTP interface (W3C WebDriver).
 
 The interface is JSON over HTTP, so that no package is needed beside the two programs of
-Debian (`apt-get install chromium chromium-driver`).
+Debian (``apt-get install chromium chromium-driver``).
 """
 
 import base64
@@ -109,7 +109,7 @@ class Browser:
             places.append(self.run(SHOW, selector))
 
     def press(self, key: str) -> None:
-        """Press a key of `KEYS` where the focus is."""
+        """Press a key of ``KEYS`` where the focus is."""
         keys = [dict(type=kind, value=KEYS[key]) for kind in ('keyDown', 'keyUp')]
         self._post('/actions', dict(actions=[dict(type='key', id='k', actions=keys)]))
 

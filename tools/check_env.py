@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Say what the plug-in needs, what is there, and the command that repairs the rest.
 
 Runs with nothing installed. Exit status 1 if the plug-in cannot run.
@@ -14,8 +13,9 @@ import importlib.util
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 # Beside this folder in a checkout, above it in a wheel (mmhand_dne/.mim/tools).
@@ -66,7 +66,7 @@ def load_from_compat(name: str):
     return module
 
 
-def import_error(module: str) -> Optional[str]:
+def import_error(module: str) -> str | None:
     """First line of why a module does not import, None if it does."""
     try:
         with warnings.catch_warnings():
@@ -115,7 +115,7 @@ def check_opencv() -> Row:
     return _row('opencv-python', error, 'pip install "opencv-python>=4.5,<4.12"')
 
 
-def _row(name: str, error: Optional[str], repair: str) -> Row:
+def _row(name: str, error: str | None, repair: str) -> Row:
     if error is None:
         return Row('ok', name, '')
     absent = error.startswith('ModuleNotFoundError')
@@ -179,7 +179,7 @@ def check_mano(folder: Path) -> Iterator[Row]:
             yield Row('ok', name, str(folder))
 
 
-def collect(mano: Optional[Path]) -> Iterator[Row]:
+def collect(mano: Path | None) -> Iterator[Row]:
     """Every row of the report, in the order of repair."""
     yield check_opencv()  # first: mmengine and mmcv import it
     yield from check_required(load_from_compat('versions'))

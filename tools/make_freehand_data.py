@@ -15,9 +15,9 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Callable
 
 import cv2
 import torch

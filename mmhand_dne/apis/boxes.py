@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,12 @@ class HandBox(NamedTuple):
     """
 
     corners: np.ndarray
-    side: Optional[str] = None
+    side: str | None = None
     turn: float = 0.0
     kind: str = 'given'
 
 
-def whole_image(size: tuple[int, int], side: Optional[str] = None) -> HandBox:
+def whole_image(size: tuple[int, int], side: str | None = None) -> HandBox:
     """The box of a whole picture of (W, H) pixels, whose centres are at integers."""
     width, height = size
     corners = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
@@ -75,9 +75,9 @@ class GivenBoxes:
 
     def __init__(
         self,
-        bboxes: Union[str, Path, Sequence, Mapping, np.ndarray],
+        bboxes: str | Path | Sequence | Mapping | np.ndarray,
         count: int,
-        side: Optional[str] = None,
+        side: str | None = None,
     ):
         self.origin, self.side = 'bboxes', check_side(side)
         if isinstance(bboxes, (str, Path)):
@@ -99,7 +99,7 @@ class GivenBoxes:
             )
         self.table = {str(i): value for i, value in enumerate(bboxes)}
 
-    def of(self, index: int, source: str) -> Optional[list[HandBox]]:
+    def of(self, index: int, source: str) -> list[HandBox] | None:
         """The boxes of a picture; None where nothing was said about it."""
         for key in (str(index), source, os.path.basename(source)):
             if key in self.table:
@@ -134,7 +134,7 @@ class GivenBoxes:
         return HandBox(corners, side, turn)
 
 
-def check_side(side: Optional[str], place: str = 'side') -> Optional[str]:
+def check_side(side: str | None, place: str = 'side') -> str | None:
     """Refuse what is no side."""
     if side not in (None, BOTH, *SIDES):
         raise ValueError(
@@ -143,7 +143,7 @@ def check_side(side: Optional[str], place: str = 'side') -> Optional[str]:
     return side
 
 
-def _read(path: Union[str, Path]):
+def _read(path: str | Path):
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:

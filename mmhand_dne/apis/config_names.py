@@ -1,8 +1,8 @@
 """From what a user calls a model to its config."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, Optional, Union
 
 from mmengine.config import Config
 
@@ -40,7 +40,7 @@ def find_config(name: str) -> str:
 
 
 def config_of(
-    model: Union[str, Path, Mapping, None], options: Optional[Mapping] = None
+    model: str | Path | Mapping | None, options: Mapping | None = None
 ) -> Config:
     """A config as a whole run would read it, its hand shared by all parts.
 

@@ -4,7 +4,8 @@ The crop is made by the transforms of the config's test pipeline, on a sample wh
 truth is unknown: there is one code path for tests and for inference.
 """
 
-from typing import Any, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.dataset import Compose

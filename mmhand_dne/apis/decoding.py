@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ class Header(NamedTuple):
     orientation: int
 
 
-def read_image(path: Union[str, Path]) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """Decode an image file.
 
     The orientation that EXIF asks for is applied; transparent pixels become white;
@@ -54,7 +54,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     return image
 
 
-def decode(content: bytes) -> Optional[np.ndarray]:
+def decode(content: bytes) -> np.ndarray | None:
     """(H, W, 3) uint8 BGR from a file's bytes, None if they are no image."""
     header = read_header(content)
     if header is None or not (header.transparent or header.mode in NOT_RGB):
@@ -67,7 +67,7 @@ def decode(content: bytes) -> Optional[np.ndarray]:
     return _decode_with_pillow(content) if header else None
 
 
-def read_header(content: bytes) -> Optional[Header]:
+def read_header(content: bytes) -> Header | None:
     """Mode and orientation without decoding; None for what Pillow does not know."""
     try:
         with Image.open(io.BytesIO(content)) as picture:
@@ -84,7 +84,7 @@ def read_header(content: bytes) -> Optional[Header]:
         return None
 
 
-def _decode_with_pillow(content: bytes) -> Optional[np.ndarray]:
+def _decode_with_pillow(content: bytes) -> np.ndarray | None:
     try:
         with Image.open(io.BytesIO(content)) as picture:
             orientation = picture.getexif().get(ORIENTATION, 1)

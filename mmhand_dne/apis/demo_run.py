@@ -1,8 +1,8 @@
 """A whole input to files, pictures and a report, in steps that can be resumed."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ class DemoRun:
         where: dict,
         batch_size: int = 1,
         presence_thr: float = 0.5,
-        smoothing: Optional[str] = None,
+        smoothing: str | None = None,
         show: bool = False,
         report: bool = False,
     ):

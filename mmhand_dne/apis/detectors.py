@@ -1,7 +1,7 @@
 """Finding hands: MMDetection's models or MediaPipe, where they are installed."""
 
 import inspect
-from typing import Callable, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,11 +14,11 @@ Detector = Callable[[np.ndarray, float, float], list[HandBox]]
 
 
 def build_detector(
-    det_model: Union[None, str, dict],
-    det_weights: Optional[str] = None,
-    det_cat_ids: Union[None, int, Sequence[int]] = None,
-    device: Optional[str] = None,
-) -> Optional[Detector]:
+    det_model: None | str | dict,
+    det_weights: str | None = None,
+    det_cat_ids: None | int | Sequence[int] = None,
+    device: str | None = None,
+) -> Detector | None:
     """What finds tight boxes in a picture; None: the whole picture is the box.
 
     It is called with a picture (H, W, 3) BGR, the lowest score of a box (MediaPipe: of

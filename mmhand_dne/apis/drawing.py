@@ -1,6 +1,6 @@
 """Pictures of results, for a window or a file."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np

@@ -4,7 +4,6 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Union
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 PARTIAL = '.partial'
 
 
-def write_whole(path: Union[str, Path], content: bytes) -> Path:
+def write_whole(path: str | Path, content: bytes) -> Path:
     """Write a file under another name, then give it its own.
 
     Creates the folder if needed; what goes wrong leaves nothing behind.
@@ -38,7 +37,7 @@ def write_whole(path: Union[str, Path], content: bytes) -> Path:
     return path
 
 
-def check_folder(folder: Union[str, Path]) -> Path:
+def check_folder(folder: str | Path) -> Path:
     """Make a folder and see that files can be written there, before any work.
 
     Raises:
@@ -57,9 +56,7 @@ def check_folder(folder: Union[str, Path]) -> Path:
     return folder
 
 
-def write_picture(
-    path: Union[str, Path], picture: np.ndarray, quality: int = 92
-) -> Path:
+def write_picture(path: str | Path, picture: np.ndarray, quality: int = 92) -> Path:
     """Write (H, W, 3) uint8 RGB as .jpg or .png."""
     bgr = np.ascontiguousarray(picture[..., ::-1])
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]

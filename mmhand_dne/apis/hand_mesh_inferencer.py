@@ -1,8 +1,8 @@
 """Hand meshes of pictures, in the shape of MMPose's inferencers."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -63,16 +63,16 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def __init__(
         self,
         model=None,
-        weights: Optional[str] = None,
-        device: Optional[str] = None,
-        scope: Optional[str] = 'mmpose',
+        weights: str | None = None,
+        device: str | None = None,
+        scope: str | None = 'mmpose',
         show_progress: bool = False,
-        det_model: Union[None, str, dict] = None,
-        det_weights: Optional[str] = None,
-        det_cat_ids: Union[None, int, Sequence[int]] = None,
-        flip_test: Optional[bool] = None,
+        det_model: None | str | dict = None,
+        det_weights: str | None = None,
+        det_cat_ids: None | int | Sequence[int] = None,
+        flip_test: bool | None = None,
         output_maps: bool = False,
-        cfg_options: Optional[dict] = None,
+        cfg_options: dict | None = None,
     ):
         cfg = config_of(model, cfg_options)
         test_cfg = dict(cfg.model.get('test_cfg') or {})
@@ -115,7 +115,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         inputs: GIVEN,
         return_datasamples: bool = False,
         batch_size: int = 1,
-        out_dir: Optional[str] = None,
+        out_dir: str | None = None,
         **kwargs,
     ) -> Iterator[dict]:
         """Yield ``dict(predictions, visualization)`` for each picture, in order.
@@ -191,7 +191,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         inputs: Iterable[Frame],
         count: int = 0,
         bboxes=None,
-        side: Optional[str] = None,
+        side: str | None = None,
         intrinsics=None,
         bbox_thr: float = 0.3,
         nms_thr: float = 0.3,
@@ -223,8 +223,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def _boxes(
         self,
         job: Job,
-        given: Optional[GivenBoxes],
-        side: Optional[str],
+        given: GivenBoxes | None,
+        side: str | None,
         bbox_thr: float,
         nms_thr: float,
     ) -> list[HandBox]:
@@ -260,7 +260,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         wait_time: float = 0,
         vis_out_dir: str = '',
         kinds: Sequence[str] = ('overlay',),
-        saver: Optional[PictureSaver] = None,
+        saver: PictureSaver | None = None,
     ) -> list[np.ndarray]:
         """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
         if not (return_vis or show or saver):
@@ -281,7 +281,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         self,
         preds: list[ImageResult],
         visualization: list,
-        samples: Optional[list] = None,
+        samples: list | None = None,
         pred_out_dir: str = '',
         formats: Sequence[str] = ('json',),
         name: str = '',
@@ -298,7 +298,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         )
 
 
-def check_files(weights: Optional[str], device: Optional[str]) -> str:
+def check_files(weights: str | None, device: str | None) -> str:
     """Refuse a checkpoint or a device that is not there, before anything is built."""
     if weights is None:
         raise ValueError(

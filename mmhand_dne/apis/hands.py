@@ -1,6 +1,6 @@
 """From predictions on crops to hands in the picture's frame."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch

@@ -4,8 +4,9 @@ import glob
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Sequence, Union
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +43,7 @@ VIDEO_ENDINGS = (
     '.mts',
 )
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
-GIVEN = Union[str, Path, np.ndarray, Sequence]
+GIVEN = str | Path | np.ndarray | Sequence
 
 
 class Frame(NamedTuple):
@@ -59,7 +60,7 @@ class Frame(NamedTuple):
     index: int
     source: str
     name: str
-    image: Optional[np.ndarray]
+    image: np.ndarray | None
     problem: str = ''
 
 
@@ -72,7 +73,7 @@ class Pictures:
 
     fps, is_video, is_live = None, False, False
 
-    def __init__(self, items: Sequence[Union[str, Path, np.ndarray]]):
+    def __init__(self, items: Sequence[str | Path | np.ndarray]):
         self.items = list(items)
         self.sources = [
             f'array {i}' if isinstance(item, np.ndarray) else str(item)
@@ -113,7 +114,7 @@ class Frames:
 
     is_video = True
 
-    def __init__(self, video: Union[Video, Webcam], source: str):
+    def __init__(self, video: Video | Webcam, source: str):
         self.video, self.source = video, source
         self.is_live = isinstance(video, Webcam)
         self.fps = video.fps
@@ -141,7 +142,7 @@ class Frames:
         return self.source
 
 
-def open_input(inputs: GIVEN) -> Union[Pictures, Frames]:
+def open_input(inputs: GIVEN) -> Pictures | Frames:
     """What a user means by an input.
 
     Args:
@@ -169,7 +170,7 @@ def open_input(inputs: GIVEN) -> Union[Pictures, Frames]:
     return Pictures(items)
 
 
-def _open_path(path: str) -> Union[Pictures, Frames]:
+def _open_path(path: str) -> Pictures | Frames:
     webcam = WEBCAM.fullmatch(path)
     if webcam:
         return Frames(Webcam(int(webcam.group(1) or 0)), path.lower())

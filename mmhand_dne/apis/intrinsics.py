@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -24,8 +23,8 @@ def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
 
 
 def read_intrinsics(
-    given: Union[None, str, Path, list, np.ndarray],
-) -> Optional[np.ndarray]:
+    given: None | str | Path | list | np.ndarray,
+) -> np.ndarray | None:
     """A camera matrix from what a user gives; None stays None.
 
     Args:

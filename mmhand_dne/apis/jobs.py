@@ -1,8 +1,8 @@
 """Pictures on their way through the model, in batches that cross pictures."""
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Callable, Iterable, Iterator
 
 from .crops import Crop
 from .inputs import Frame

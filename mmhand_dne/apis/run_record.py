@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from .files import check_folder, write_whole
 
@@ -30,7 +30,7 @@ class RunRecord:
 
     def __init__(
         self,
-        folder: Union[str, Path],
+        folder: str | Path,
         settings: dict[str, Any],
         overwrite: bool = False,
     ):

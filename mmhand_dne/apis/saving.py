@@ -1,7 +1,6 @@
 """Pictures of an input's results, into a folder or a video."""
 
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 
@@ -23,9 +22,9 @@ class PictureSaver:
     Use it in a ``with`` statement; a video appears when that ends without an error.
     """
 
-    def __init__(self, folder: Union[str, Path], source: Union[Pictures, Frames]):
+    def __init__(self, folder: str | Path, source: Pictures | Frames):
         self.folder, self.source = check_folder(folder), source
-        self.writer: Optional[VideoWriter] = None
+        self.writer: VideoWriter | None = None
         self.last, self.missed = None, 0
         if source.is_video:
             self.path = self.folder / f'{source.stem}_overlay.mp4'
@@ -48,7 +47,7 @@ class PictureSaver:
         self._add_to_video(frame, next(iter(pictures.values()), None))
         return []
 
-    def _add_to_video(self, frame: Frame, picture: Optional[np.ndarray]) -> None:
+    def _add_to_video(self, frame: Frame, picture: np.ndarray | None) -> None:
         from .drawing import fitted, video_size
 
         if picture is None:

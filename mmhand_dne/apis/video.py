@@ -1,8 +1,8 @@
 """Videos: reading every frame by its number, writing as many at the same rate."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional, Union
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ class Video:
         ValueError: the file is empty or no video that OpenCV can open.
     """
 
-    def __init__(self, path: Union[str, Path]):
+    def __init__(self, path: str | Path):
         self.path = str(path)
         if os.path.getsize(self.path) == 0:
             raise ValueError(f'{path}: the file is empty (0 bytes)')
@@ -44,7 +44,7 @@ class Video:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[tuple[int, Optional[np.ndarray]]]:
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray | None]]:
         capture, number, steady = self._open(), 0, True
         try:
             while True:
@@ -84,7 +84,7 @@ class Webcam:
     def __len__(self) -> int:
         return 0
 
-    def __iter__(self) -> Iterator[tuple[int, Optional[np.ndarray]]]:
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray | None]]:
         number = 0
         try:
             while True:
@@ -107,7 +107,7 @@ class VideoWriter:
     Use it in a ``with`` statement; an exception inside leaves no file behind.
     """
 
-    def __init__(self, path: Union[str, Path], fps: float):
+    def __init__(self, path: str | Path, fps: float):
         self.path, self.fps = Path(path), fps
         self.partial = self.path.with_name(
             f'.{self.path.stem}.partial{self.path.suffix}'

@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """What upstream trouble costs us, in one place. ``install()`` runs first of all."""
 
 import importlib

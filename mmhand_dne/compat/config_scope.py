@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Make ``_base_ = 'mmhand_dne::dne/NAME.py'`` resolve after ``import mmhand_dne``.
 
 Symptoms: MMEngine resolves ``package::folder/name`` only for the packages of its own

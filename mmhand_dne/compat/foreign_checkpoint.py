@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Checkpoints of other programs, read as tensors and inert records.
 
 Symptom: PyTorch Lightning stores a run's settings (omegaconf) beside the weights, so
@@ -10,7 +9,7 @@ is needed. Can go when nobody converts such files any more.
 
 import pickletools
 import zipfile
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import torch
 
@@ -40,7 +39,7 @@ def plain_dict(*_: Any) -> dict:
     return {}
 
 
-def stand_in(name: str) -> Optional[object]:
+def stand_in(name: str) -> object | None:
     """What a qualified name in the file is bound to; None if it has to be refused."""
     if name in PLAIN:
         return PLAIN[name]
@@ -84,7 +83,7 @@ def load_foreign(path: str) -> Any:
         ) from error
 
 
-def _names_in(path: str) -> List[str]:
+def _names_in(path: str) -> list[str]:
     """Every name that the file's pickle mentions, without unpickling it."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -134,7 +133,7 @@ def _known_names() -> set:
     return {*reader._get_allowed_globals(), *allowed_types()}
 
 
-def _reader(extra: Dict[str, object]):
+def _reader(extra: dict[str, object]):
     """Context in which weights-only loading also binds these names."""
     if hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):  # torch 2.6
         return torch.serialization.safe_globals(

@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Weights-only loading of MMEngine's checkpoints with torch 2.1 to 2.5.
 
 Symptom: there ``weights_only=True`` cannot build any class that torch does not know
@@ -11,9 +10,10 @@ Can go when torch 2.6 is the oldest that we support.
 import _compat_pickle
 import collections
 import pickle
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import BinaryIO, Dict, Iterator, Optional
+from typing import BinaryIO
 
 import torch
 
@@ -31,7 +31,7 @@ CONTAINERS = {
 class ListedUnpickler(pickle.Unpickler):
     """Unpickler whose only reachable names are the listed ones."""
 
-    extra: Dict[str, object] = {}  # qualified name -> what else it stands for
+    extra: dict[str, object] = {}  # qualified name -> what else it stands for
 
     def __init__(self, file: BinaryIO, **kwargs) -> None:
         super().__init__(file, **kwargs)
@@ -57,7 +57,7 @@ class ListedUnpickler(pickle.Unpickler):
         return self.listed[full_name]
 
 
-def listed_pickle(names: Optional[Dict[str, object]] = None) -> SimpleNamespace:
+def listed_pickle(names: dict[str, object] | None = None) -> SimpleNamespace:
     """A stand-in for torch's reader that knows these names besides the listed ones."""
     reader = type('NamedUnpickler', (ListedUnpickler,), dict(extra=names or {}))
     return SimpleNamespace(
@@ -70,7 +70,7 @@ def listed_pickle(names: Optional[Dict[str, object]] = None) -> SimpleNamespace:
 
 @contextmanager
 def weights_only_before_2_6(
-    names: Optional[Dict[str, object]] = None,
+    names: dict[str, object] | None = None,
 ) -> Iterator[None]:
     """While open, every ``torch.load`` is weights-only and knows the listed types.
 

@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Stand-ins for packages that MMPose imports but this plug-in does not need.
 
 Symptom: MMPose 1.3.2 imports torchvision (``visualization/simcc_vis.py``), mmdet
@@ -15,10 +14,11 @@ its own branch. A package that is installed is never replaced, also if it is bro
 """
 
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import NamedTuple
 
 
 class OptionalPackage(NamedTuple):
@@ -26,7 +26,7 @@ class OptionalPackage(NamedTuple):
 
     probe: str  # module whose presence says that the real package is there
     remedy: str  # command that installs it
-    members: Dict[str, Tuple[str, ...]]  # module name -> names imported from it
+    members: dict[str, tuple[str, ...]]  # module name -> names imported from it
 
 
 OPTIONAL_PACKAGES = {
@@ -101,7 +101,7 @@ def is_present(package: OptionalPackage) -> bool:
         return False
 
 
-def make_modules(package: OptionalPackage) -> Dict[str, ModuleType]:
+def make_modules(package: OptionalPackage) -> dict[str, ModuleType]:
     """The stand-in modules of one absent package, parents first."""
     modules = {}
     for name, members in package.members.items():
@@ -118,7 +118,7 @@ def make_modules(package: OptionalPackage) -> Dict[str, ModuleType]:
 
 
 @contextmanager
-def stand_ins() -> Iterator[Tuple[str, ...]]:
+def stand_ins() -> Iterator[tuple[str, ...]]:
     """While open, absent optional packages can be imported as stand-ins.
 
     Yields: the names of the packages that are absent.

@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Checkpoints load as data, never as code, whatever version of torch reads them.
 
 Symptom: mmengine 0.10.7 calls ``torch.load`` without ``weights_only``. From torch 2.6
@@ -13,9 +12,9 @@ import codecs
 import os
 import pickle
 import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Callable, Dict, Iterator
 
 import numpy as np
 import torch
@@ -55,7 +54,7 @@ def no_bytes() -> bytes:
     return b''
 
 
-def allowed_types() -> Dict[str, object]:
+def allowed_types() -> dict[str, object]:
     """Qualified name in the file -> what stands for it, beyond torch's own list."""
     reconstruct, scalar = _numpy_pickle_helpers()
     allowed = {

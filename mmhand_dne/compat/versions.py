@@ -1,4 +1,3 @@
-# Copyright (c) mmhand_dne contributors. Licensed under Apache-2.0.
 """Supported versions, each with the one pip line that repairs it.
 
 Only the standard library is imported here, so that ``tools/check_env.py`` can load
@@ -8,7 +7,7 @@ this file by its path on a machine where nothing is installed.
 import re
 import sys
 from importlib import metadata
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 PYTHON_MIN, PYTHON_MAX = (3, 10), (3, 11)  # xtcocotools has no wheels beyond
 
@@ -16,10 +15,10 @@ PYTHON_MIN, PYTHON_MAX = (3, 10), (3, 11)  # xtcocotools has no wheels beyond
 class Requirement(NamedTuple):
     """One package that importing the plug-in needs."""
 
-    distributions: Tuple[str, ...]  # pip names, any of them will do
+    distributions: tuple[str, ...]  # pip names, any of them will do
     module: str
-    minimum: Tuple[int, ...]
-    below: Optional[Tuple[int, ...]]
+    minimum: tuple[int, ...]
+    below: tuple[int, ...] | None
     install: str  # command that repairs it
     why: str
 
@@ -71,13 +70,13 @@ REQUIREMENTS = (
 )
 
 
-def parse_version(text: str) -> Tuple[int, ...]:
+def parse_version(text: str) -> tuple[int, ...]:
     """Leading numbers of a version: ``'2.13.0+cpu'`` gives (2, 13, 0)."""
     numbers = re.match(r'\d+(\.\d+)*', text)
     return tuple(int(n) for n in numbers.group().split('.')) if numbers else ()
 
 
-def installed_version(requirement: Requirement) -> Optional[str]:
+def installed_version(requirement: Requirement) -> str | None:
     """Version of the first installed distribution, None if there is none."""
     for name in requirement.distributions:
         try:
@@ -87,7 +86,7 @@ def installed_version(requirement: Requirement) -> Optional[str]:
     return None
 
 
-def problem_with(requirement: Requirement) -> Optional[str]:
+def problem_with(requirement: Requirement) -> str | None:
     """One sentence if the package is absent or outside its window, else None."""
     found, name = installed_version(requirement), requirement.distributions[0]
     if found is None:
@@ -103,7 +102,7 @@ def problem_with(requirement: Requirement) -> Optional[str]:
     return None
 
 
-def python_problem(version: Tuple[int, ...] = tuple(sys.version_info)) -> Optional[str]:
+def python_problem(version: tuple[int, ...] = tuple(sys.version_info)) -> str | None:
     """One sentence if this Python is too old or untested, else None."""
     if PYTHON_MIN <= version[:2] <= PYTHON_MAX:
         return None

@@ -2,7 +2,6 @@
 
 import random
 from contextlib import contextmanager
-from typing import Optional
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ class DrawKey(int):
     epoch: int
     origin: int
 
-    def __new__(cls, index: int, seed: int, epoch: int, origin: Optional[int] = None):
+    def __new__(cls, index: int, seed: int, epoch: int, origin: int | None = None):
         key = super().__new__(cls, index)
         key.seed, key.epoch = int(seed), int(epoch)
         key.origin = int(index if origin is None else origin)

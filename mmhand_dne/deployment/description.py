@@ -1,6 +1,7 @@
 """What an exported file says about itself: inputs, outputs, crops, joints, licence."""
 
-from typing import Any, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -89,7 +90,7 @@ def describe(
     )
 
 
-def focal_ndc(model: nn.Module) -> Optional[float]:
+def focal_ndc(model: nn.Module) -> float | None:
     """Focal length of HaMeR's conventional crop camera, NDC; None of other models."""
     head = model.mano_head
     return 2 * head.focal / head.image_size if hasattr(head, 'focal') else None

@@ -1,7 +1,8 @@
 """Comparing an exported file, run by ONNX Runtime, with the PyTorch model."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -108,7 +109,7 @@ def open_session(path: Path, threads: int = 0):
 def check_onnx(
     network: HandNetwork,
     path: Path,
-    batch: Optional[int],
+    batch: int | None,
     size: int,
     sizes: Sequence[int] = (1, 3),
 ) -> dict[str, Difference]:

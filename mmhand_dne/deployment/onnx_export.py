@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -18,7 +18,7 @@ ONE_FILE = 1.8e9  # bytes of weights; protobuf holds 2 GiB, beyond it they go be
 
 
 def export_onnx(
-    network: HandNetwork, path: Path, batch: Optional[int], about: dict[str, Any]
+    network: HandNetwork, path: Path, batch: int | None, about: dict[str, Any]
 ) -> None:
     """Write a network, and what it is, to a file.
 

@@ -4,8 +4,8 @@ Each computes the numbers of the part that it stands for, with that part's weigh
 exists only while a model is exported: training keeps the faster or differentiable one.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -170,7 +170,7 @@ class UnrolledFull(Covariance):
     def __init__(self, part: FullCovariance):
         super().__init__(part.in_channels, part.dim, part.dims)
         self.part = part
-        # Entry (row, column) of L is entry `index` of what the readouts give; what
+        # Entry (row, column) of L is entry ``index`` of what the readouts give; what
         # they give nothing for, above the diagonal, is a zero appended to it.
         index = torch.full((part.dim**2,), len(part.places))
         index[part.places.cpu()] = torch.arange(len(part.places))

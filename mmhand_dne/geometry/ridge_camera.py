@@ -39,7 +39,7 @@ def ridge_camera(
     denominator = c_vv + ridge + k * a * a
     observable = denominator > MIN_SPREAD
     # The unobservable branch is kept out of the division: 0/0 has a NaN gradient
-    # even where `where` discards the value.
+    # even where ``where`` discards the value.
     safe = torch.where(observable, denominator, torch.ones_like(denominator))
     scale = torch.where(observable, (c_vu + k * a * b) / safe, incoming[..., 0])
     shift = (count * b - count * a * scale) / (count + ridge)

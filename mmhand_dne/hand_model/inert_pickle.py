@@ -139,7 +139,7 @@ def read_inert(
         kind: whose files these are, for errors.
         arrays_only: know numpy's names alone, not those of MANO's scipy and chumpy.
     Raises: ValueError when the file asks for a name that is not in KNOWN_NAMES or, with
-        `arrays_only`, in ARRAY_NAMES (nothing has been executed then), or is not a
+        ``arrays_only``, in ARRAY_NAMES (nothing has been executed then), or is not a
         pickle.
     """
     try:

@@ -1,4 +1,4 @@
-"""MANO as modules: one hand (`MANOLayer`) and both slots of a sample (`HandPair`)."""
+"""MANO as modules: one hand, ``MANOLayer``, and a sample's two, ``HandPair``."""
 
 import contextlib
 import io
@@ -138,7 +138,7 @@ class MANOLayer(nn.Module):
 
         Args:
             axis_angle: (..., 48) radians, the global rotation first.
-            mean: True when the pose is relative to the mean (`flat_hand_mean=False`:
+            mean: True when the pose is relative to the mean (``flat_hand_mean=False``:
                 InterHand2.6M, FreiHAND), False when it is absolute already (HO3D).
         Returns: (..., 16, 3, 3).
         """

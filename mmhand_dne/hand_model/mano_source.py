@@ -1,4 +1,4 @@
-"""From the `source` of a config to the arrays of one hand."""
+"""From the ``source`` of a config to the arrays of one hand."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Joint names and orders of one hand, and fingertip vertices of the MANO mesh.
 
-`<finger>1` is the knuckle (the CMC joint of the thumb), 2 and 3 the next joints, 4 the
-tip. Index tables are never typed by hand: ``joints[..., reorder(src, dst), :]``.
+``<finger>1`` is the knuckle (the CMC joint of the thumb), 2 and 3 the next joints, 4
+the tip. Index tables are never typed by hand: ``joints[..., reorder(src, dst), :]``.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def reorder(src: Sequence[str], dst: Sequence[str]) -> list[int]:
 
     Args:
         src: joint names in the order that the data has.
-        dst: joint names in the order wanted, all of them in `src`.
+        dst: joint names in the order wanted, all of them in ``src``.
     Raises: ValueError when a wanted joint is absent.
     """
     missing = [name for name in dst if name not in src]

@@ -6,7 +6,7 @@ order, V vertices. What is not known is zero (rotations: identity) and masked.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Field(NamedTuple):
     target: str
     shape: str
     unit: str
-    mask: Optional[str] = None
+    mask: str | None = None
 
 
 HAND_LABELS: dict[str, Field] = {

@@ -5,7 +5,6 @@ orientation tag). Pixels: of the whole image, pixel centres at integers.
 """
 
 from dataclasses import dataclass, fields
-from typing import Optional
 
 import numpy as np
 
@@ -86,11 +85,11 @@ class HandResult:
     box: np.ndarray
     crop_camera: np.ndarray
     crop_affine: np.ndarray
-    coarse_vertices: Optional[np.ndarray] = None
-    coarse_vertices_2d: Optional[np.ndarray] = None
-    joint_covariance: Optional[np.ndarray] = None
-    joint_covariance_full: Optional[np.ndarray] = None
-    joint_std: Optional[np.ndarray] = None
+    coarse_vertices: np.ndarray | None = None
+    coarse_vertices_2d: np.ndarray | None = None
+    joint_covariance: np.ndarray | None = None
+    joint_covariance_full: np.ndarray | None = None
+    joint_std: np.ndarray | None = None
 
     def __post_init__(self):
         if self.side not in SIDES:
@@ -137,7 +136,7 @@ class ImageResult:
     size: tuple[int, int]
     hands: tuple[HandResult, ...]
     problem: str = ''
-    maps: Optional[dict] = None
+    maps: dict | None = None
     track_ids: tuple[int, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """What the modules hand to each other: meshes with cameras, and auxiliary maps."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -62,9 +62,9 @@ class CoarseHands(NamedTuple):
     betas: Tensor
     presence_logits: Tensor
     pooled: Tensor
-    weak_camera: Optional[Tensor] = None
-    joints_ndc: Optional[Tensor] = None
-    token: Optional[Tensor] = None
+    weak_camera: Tensor | None = None
+    joints_ndc: Tensor | None = None
+    token: Tensor | None = None
 
 
 class RefinedHands(NamedTuple):
@@ -90,4 +90,4 @@ class RefinedHands(NamedTuple):
     sample_vertices: Tensor
     sample_cameras: Tensor
     sample_points_ndc: Tensor
-    regressed_ndc: Optional[Tensor]
+    regressed_ndc: Tensor | None

@@ -1,7 +1,8 @@
 """A Gaussian over the coordinates of several joints, as people read it."""
 
 import math
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -73,7 +74,7 @@ class JointGaussian(NamedTuple):
         """(..., K) square root of the trace of each joint's block: its RMS error."""
         return self.variance().unflatten(-1, (-1, self.dims)).sum(-1).sqrt()
 
-    def log_prob(self, value: Tensor, visible: Optional[Tensor] = None) -> Tensor:
+    def log_prob(self, value: Tensor, visible: Tensor | None = None) -> Tensor:
         """Log-density in nats, all constants included.
 
         Args:
@@ -105,7 +106,7 @@ class JointGaussian(NamedTuple):
         terms = white.square().sum((-1, -2)) + LOG_2PI * shown.double().sum(-1)
         return (-0.5 * terms - log_det).to(self.mean.dtype)
 
-    def sample(self, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """(count, ..., d) draws, differentiable in mean and root."""
         noise = torch.randn(
             count,

@@ -10,11 +10,12 @@ FRAMES = ('original', 'crop')
 def image_to_crop(sample: PoseDataSample) -> np.ndarray:
     """The affine map (3, 3) from original pixels to crop pixels.
 
-    A sample that was mirrored (`flip`) was so before it was cropped, and its
-    `crop_affine` starts at the mirrored image.
+    A sample that was mirrored (``flip``) was so before it was cropped, and its
+    ``crop_affine`` starts at the mirrored image.
 
     Args:
-        sample: with `crop_affine` (2, 3), and with `flip` and `ori_shape` if mirrored.
+        sample: with ``crop_affine`` (2, 3), and with ``flip`` and ``ori_shape`` if
+            mirrored.
     Raises:
         ValueError: if one of them is missing.
     """
@@ -33,12 +34,12 @@ def image_to_crop(sample: PoseDataSample) -> np.ndarray:
 
 
 def crop_of(image: np.ndarray, sample: PoseDataSample, frame: str) -> np.ndarray:
-    """The input crop, cut from the original image where `frame` says so.
+    """The input crop, cut from the original image where ``frame`` says so.
 
     Args:
         image: (h, w, 3) uint8 RGB.
-        sample: with `input_size` (W, H) and what `image_to_crop` needs.
-        frame: `original` or `crop`.
+        sample: with ``input_size`` (W, H) and what ``image_to_crop`` needs.
+        frame: ``original`` or ``crop``.
     """
     if frame not in FRAMES:
         raise ValueError(f'unknown frame {frame!r}; choose from {sorted(FRAMES)}')

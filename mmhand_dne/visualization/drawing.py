@@ -3,7 +3,7 @@
 Every function draws on a copy. Points carry their pixel centres at integers.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def finger_color(joint: int) -> Sequence[int]:
 
 
 def bones() -> list[tuple[int, int]]:
-    """(parent, child) of each bone of one hand, in the order of `OPENPOSE_JOINTS`."""
+    """(parent, child) of each bone of one hand, in the order of ``OPENPOSE_JOINTS``."""
     chains = [['wrist'] + [f'{finger}{k}' for k in (1, 2, 3, 4)] for finger in FINGERS]
     index = OPENPOSE_JOINTS.index
     return [(index(a), index(b)) for chain in chains for a, b in zip(chain, chain[1:])]

@@ -106,7 +106,7 @@ def _middle(points: list, index: dict, a: int, b: int) -> int:
 
 
 def _smooth(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Means of each vertex with its neighbours, `SMOOTHING_STEPS` times."""
+    """Means of each vertex with its neighbours, ``SMOOTHING_STEPS`` times."""
     faces = np.asarray(faces)
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.sort(edges, axis=1), axis=0)

@@ -1,7 +1,5 @@
 """MMEngine visualizer of hand meshes and auxiliary maps."""
 
-from typing import Optional
-
 import mmcv
 import numpy as np
 import torch
@@ -25,14 +23,15 @@ class HandMeshVisualizer(PoseLocalVisualizer):
     First row: the input crop, coarse mesh, refined mesh by the coarse camera and by the
     corrected one, truth, the refined mesh from the side. Second row: auxiliary maps and
     predicted joints. What the data sample lacks is left out. The right hand is blue,
-    the left orange. `add_datasample(..., panel=False)` draws MMPose's own skeletons.
+    the left orange. ``add_datasample(..., panel=False)`` draws MMPose's own skeletons.
 
     Args:
-        hand_model: config of the `HandPair` whose faces the meshes have. Who has the
-            model at hand calls `set_faces` instead, as `HandVisualizationHook` does.
+        hand_model: config of the ``HandPair`` whose faces the meshes have. Who has the
+            model at hand calls ``set_faces`` instead, as ``HandVisualizationHook``
+            does.
         tile: side of one picture of the panel, pixels.
         presence_thr: probability above which a predicted hand is drawn.
-        other arguments: see `PoseLocalVisualizer`.
+        other arguments: see ``PoseLocalVisualizer``.
 
     Example:
         >>> visualizer = HandMeshVisualizer()
@@ -44,7 +43,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         self,
         name: str = 'visualizer',
         *args,
-        hand_model: Optional[dict] = None,
+        hand_model: dict | None = None,
         tile: int = 320,
         presence_thr: float = 0.5,
         **kwargs,
@@ -53,7 +52,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         self.hand_model = hand_model or dict(type='HandPair', source='free')
         self.tile = tile
         self.presence_thr = presence_thr
-        self._faces: Optional[Tensor] = None
+        self._faces: Tensor | None = None
 
     @property
     def faces(self) -> Tensor:
@@ -76,7 +75,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         draw_pred: bool = True,
         show: bool = False,
         wait_time: float = 0,
-        out_file: Optional[str] = None,
+        out_file: str | None = None,
         step: int = 0,
         frame: str = 'original',
         panel: bool = True,
@@ -87,21 +86,23 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         Args:
             name: of the picture in the back ends.
             image: (h, w, 3) uint8 RGB.
-            data_sample: of this image, with `input_size`, and with `crop_affine` where
-                the image is the original one.
+            data_sample: of this image, with ``input_size``, and with ``crop_affine``
+                where                 the image is the original one.
             draw_gt: draw the truth where the sample has it.
             draw_pred: draw the predictions where the sample has them.
             show: open a window; nothing is then stored.
             wait_time: seconds the window stays; 0 waits for a key.
             out_file: file to write instead of the back ends.
             step: of the back ends.
-            frame: whether `image` is the `original` (MMPose's meaning) or the `crop`.
+            frame: whether ``image`` is the ``original`` (MMPose's meaning) or the
+                ``crop``.
             panel: False draws MMPose's skeletons on the original image instead.
-            skeleton_options: of `PoseLocalVisualizer.add_datasample`; a panel has none
+            skeleton_options: of ``PoseLocalVisualizer.add_datasample``; a panel has
+                none
                 of them.
         Returns: (h, w, 3) uint8 RGB.
         Raises:
-            ValueError: if `frame` is unknown or the crop cannot be found.
+            ValueError: if ``frame`` is unknown or the crop cannot be found.
         """
         if not panel:
             return super().add_datasample(
@@ -148,7 +149,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         )
 
 
-def truth_of(data_sample: PoseDataSample) -> Optional[HandTargets]:
+def truth_of(data_sample: PoseDataSample) -> HandTargets | None:
     """The ground truth of one image, or None where the sample has none."""
     labels = data_sample.get('gt_instance_labels')
     if labels is None or 'hand_vertices' not in labels:

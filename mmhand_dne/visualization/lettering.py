@@ -3,9 +3,10 @@
 The font is the DejaVu Sans that comes with matplotlib.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np

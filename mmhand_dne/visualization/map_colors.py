@@ -53,7 +53,7 @@ def part_colors(labels: np.ndarray) -> np.ndarray:
     """Categorical colours of the parts; the left hand is darker.
 
     Args:
-        labels: (2, h, w) as of `part_labels`.
+        labels: (2, h, w) as of ``part_labels``.
     """
     right, left = labels
     is_left = (right == NUM_PARTS) & (left != NUM_PARTS)

@@ -4,8 +4,6 @@ The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refine
 with and without the camera correction).
 """
 
-from typing import Optional
-
 import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
@@ -35,8 +33,8 @@ BLANK = 236  # grey level behind the side view
 
 def draw_panel(
     scene: Scene,
-    instances: Optional[InstanceData],
-    fields: Optional[PixelData],
+    instances: InstanceData | None,
+    fields: PixelData | None,
     presence_thr: float,
     title: str = 'input',
 ) -> np.ndarray:
@@ -64,8 +62,8 @@ def draw_panel(
     return grid([meshes, extras])
 
 
-def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.ndarray]:
-    """Labelled pictures (h, w) = `size` of the auxiliary maps that are there."""
+def map_tiles(fields: PixelData | None, size: tuple[int, int]) -> list[np.ndarray]:
+    """Labelled pictures (h, w) = ``size`` of the auxiliary maps that are there."""
     if fields is None:
         return []
     return [labelled(picture, title) for title, picture in map_pictures(fields, size)]
@@ -74,7 +72,7 @@ def map_tiles(fields: Optional[PixelData], size: tuple[int, int]) -> list[np.nda
 def map_pictures(
     fields: PixelData | dict, size: tuple[int, int]
 ) -> list[tuple[str, np.ndarray]]:
-    """Title and picture (h, w) = `size` of each auxiliary map that is there."""
+    """Title and picture (h, w) = ``size`` of each auxiliary map that is there."""
     maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
     tiles = []
     if 'heatmaps' in maps:
@@ -161,14 +159,14 @@ def _plain(scene: Scene) -> np.ndarray:
     return resize(scene.crop, scene.picture_size)
 
 
-def _presence(instances: Optional[InstanceData]) -> Tensor:
+def _presence(instances: InstanceData | None) -> Tensor:
     """Probability (2,) of each hand; 1 where the model predicts none."""
     if instances is None or 'hand_presence' not in instances:
         return torch.ones(2)
     return first(instances, 'hand_presence')
 
 
-def _presence_line(presence: Tensor, truth: Optional[HandTargets]) -> str:
+def _presence_line(presence: Tensor, truth: HandTargets | None) -> str:
     """Which hands are there, by the model and in truth."""
     line = ', '.join(f'{side} {p:.2f}' for side, p in zip(HANDS, presence.tolist()))
     if truth is None:

@@ -1,11 +1,12 @@
 """Shaded meshes over an image, in software and without a display.
 
-A `Surface` is a mesh with its pixels and depths; it is made from a perspective or from
-a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
+A ``Surface`` is a mesh with its pixels and depths; it is made from a perspective or
+from a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
 hands hide each other as they do in the scene.
 """
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -72,8 +73,8 @@ def orthographic_surface(
 ) -> Surface:
     """A mesh seen by a scaled-orthographic camera of the crop (DNE Eq. 5).
 
-    The camera itself orders nothing in depth between two hands: `root_depth`, for
-    instance of `metric_translation`, does.
+    The camera itself orders nothing in depth between two hands: ``root_depth``, for
+    instance of ``metric_translation``, does.
 
     Args:
         vertices: (V, 3) metres, relative to the root.
@@ -138,7 +139,7 @@ def render_overlay(
 
     Args:
         image: (h, w, 3) uint8 RGB, the frame in which the surfaces' points are pixels.
-        surfaces: as in `render_mesh`; none gives the (resized) image.
+        surfaces: as in ``render_mesh``; none gives the (resized) image.
         alpha: opacity of the surfaces, 0 to 1.
         scale: output pixels per pixel of the image.
         supersample: samples along each side of an output pixel.
@@ -168,7 +169,7 @@ def check_image(image: np.ndarray) -> None:
 
 
 def resize(image: np.ndarray, size: tuple[int, int], smooth: bool = True) -> np.ndarray:
-    """Scale a picture to (h, w); nearest cells where not `smooth`."""
+    """Scale a picture to (h, w); nearest cells where not ``smooth``."""
     if image.shape[:2] == tuple(size):
         return image.copy()
     mode = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
@@ -251,7 +252,7 @@ def side_surfaces(
         colors: each RGB, 0 to 255.
         size: side of the picture, pixels.
         margin: empty share of the picture at each edge.
-        turn: another view, for instance `FROM_ABOVE`.
+        turn: another view, for instance ``FROM_ABOVE``.
     """
     turn = torch.tensor(turn)
     turned = [torch.as_tensor(v).float().cpu() @ turn.T for v in vertices]

@@ -1,6 +1,7 @@
 """The meshes of one image and the cameras that show them."""
 
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,8 +37,8 @@ class Scene(NamedTuple):
     crop: np.ndarray  # (h, w, 3) uint8 RGB
     faces: Tensor  # (2, F, 3) int64
     tile: int  # longer side of a picture of the panel, pixels
-    truth: Optional[HandTargets]  # of this image alone, or None
-    intrinsics: Optional[Tensor]  # (3, 3) of the crop, pixels, or None
+    truth: HandTargets | None  # of this image alone, or None
+    intrinsics: Tensor | None  # (3, 3) of the crop, pixels, or None
 
     @property
     def scale(self) -> float:
@@ -56,9 +57,7 @@ class Scene(NamedTuple):
         return round(self.scale * height), round(self.scale * width)
 
 
-def prediction_views(
-    instances: Optional[InstanceData], present: Tensor
-) -> list[MeshView]:
+def prediction_views(instances: InstanceData | None, present: Tensor) -> list[MeshView]:
     """The meshes that a prediction holds, coarse first.
 
     A model without refinement stages has one view; one with them has three.
@@ -95,7 +94,7 @@ def view_surfaces(view: MeshView, scene: Scene) -> list[Surface]:
 def truth_surfaces(
     truth: HandTargets,
     faces: Tensor,
-    intrinsics: Optional[Tensor] = None,
+    intrinsics: Tensor | None = None,
     colors: Sequence[Sequence[int]] = HAND_COLORS,
 ) -> list[Surface]:
     """The true meshes of one image as surfaces, seen by the true camera.
@@ -117,11 +116,11 @@ def truth_surfaces(
 
 
 def root_depths(
-    camera: Tensor, intrinsics: Optional[Tensor], size: tuple[int, int]
+    camera: Tensor, intrinsics: Tensor | None, size: tuple[int, int]
 ) -> Tensor:
     """Metres from the camera to each wrist (2,), to order the hands.
 
-    Without intrinsics, or for a camera of negative scale, it is `UNKNOWN_DEPTH`.
+    Without intrinsics, or for a camera of negative scale, it is ``UNKNOWN_DEPTH``.
     """
     if intrinsics is None:
         return torch.full((2,), UNKNOWN_DEPTH)
@@ -132,8 +131,8 @@ def root_depths(
 def side_roots(view: MeshView, scene: Scene) -> tuple[Tensor, str]:
     """Where the side view puts the wrists (2, 3), metres, and what it says about it.
 
-    Wrists farther apart in depth than `WIDEST_GAP` are drawn that far apart: the depth
-    of a scale that is wrong by a tenth is off by a hand's length.
+    Wrists farther apart in depth than ``WIDEST_GAP`` are drawn that far apart: the
+    depth of a scale that is wrong by a tenth is off by a hand's length.
     """
     roots = torch.full((2, 3), torch.nan)
     if scene.intrinsics is not None:

@@ -1,6 +1,6 @@
 """Where hands stand to each other in views that are not the camera's."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .mesh_views import WIDEST_GAP
 def place_wrists(hands: Sequence[HandResult]) -> tuple[np.ndarray, str]:
     """Positions of the wrists relative to the first, and what has to be said of them.
 
-    Wrists farther apart in depth than `WIDEST_GAP` are put that far apart: the depth
+    Wrists farther apart in depth than ``WIDEST_GAP`` are put that far apart: the depth
     of a scale that is wrong by a tenth is off by a hand's length.
 
     Args:

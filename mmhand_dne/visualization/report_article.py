@@ -1,12 +1,12 @@
 """One image of a report page as HTML: pictures, 3D view, numbers, downloads.
 
-Names of files and problems are text from outside: everything goes through `escape`.
+Names of files and problems are text from outside: everything goes through ``escape``.
 """
 
 import mimetypes
+from collections.abc import Mapping
 from html import escape
 from pathlib import PurePath
-from typing import Mapping, Optional
 
 import numpy as np
 
@@ -29,7 +29,7 @@ CAPTIONS = dict(
 def article(
     number: int,
     result: ImageResult,
-    image: Optional[np.ndarray],
+    image: np.ndarray | None,
     pictures: Mapping[str, np.ndarray],
     scene: dict,
     files: Mapping[str, bytes],
@@ -40,8 +40,8 @@ def article(
         number: of the image on the page, from 0.
         result: of the image.
         image: (h, w, 3) uint8 RGB, or None where it could not be read.
-        pictures: kind -> (h, w, 3) uint8 RGB, as of `draw_result`.
-        scene: as of `SceneStore.scene`.
+        pictures: kind -> (h, w, 3) uint8 RGB, as of ``draw_result``.
+        scene: as of ``SceneStore.scene``.
         files: name -> bytes of what is offered for download.
     """
     parts = [

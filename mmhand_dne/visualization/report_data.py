@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import mimetypes
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -35,12 +34,12 @@ class SceneStore:
     def scene(self, result: ImageResult) -> dict:
         """One image's hands for the page's script.
 
-        Returns: `span` (end of the legend in mm, None without error bars), `remark`
-            on the distances, and `hands`. A hand has `name`, `side`, `color`, `faces`
-            (a key of `self.faces`), `label` (3,) metres, `vertices` (V, 3) float32
-            metres, in camera axes from the first wrist, `deviation` (V,) float32 mm or
-            None, and of its ellipsoids `centers` (K, 3) and `axes` (K, 3, 3) float32
-            metres, and `stds` (K,) float32 mm.
+        Returns: ``span`` (end of the legend in mm, None without error bars), ``remark``
+            on the distances, and ``hands``. A hand has ``name``, ``side``, ``color``,
+            ``faces`` (a key of ``self.faces``), ``label`` (3,) metres, ``vertices`` (V,
+            3) float32 metres, in camera axes from the first wrist, ``deviation`` (V,)
+            float32 mm or None, and of its ellipsoids ``centers`` (K, 3) and ``axes``
+            (K, 3, 3) float32 metres, and ``stds`` (K,) float32 mm.
         """
         hands = result.hands
         known = [hand.joint_std for hand in hands if hand.joint_std is not None]
@@ -91,8 +90,8 @@ def script_json(value) -> str:
     return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
 
 
-def picture_uri(picture: np.ndarray, longest: Optional[int] = None) -> str:
-    """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to `longest` pixels if larger."""
+def picture_uri(picture: np.ndarray, longest: int | None = None) -> str:
+    """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to ``longest`` pixels if larger."""
     scale = 1.0 if longest is None else longest / max(picture.shape[:2])
     if scale < 1:
         height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
@@ -118,7 +117,7 @@ def _beyond(hand: HandResult) -> np.ndarray:
     return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 
-def _deviation(hand: HandResult) -> Optional[str]:
+def _deviation(hand: HandResult) -> str | None:
     if hand.joint_std is None:
         return None
     return pack(

@@ -1,7 +1,7 @@
 """The 3D viewer that a report page carries: plotly.js, of the package plotly.
 
 [decided] Of the packages that ship such a library it is the one that says so in its
-documentation (`plotly.offline.get_plotlyjs`), has the licence's text in its wheel, is
+documentation (``plotly.offline.get_plotlyjs``), has the licence's text in its wheel, is
 released monthly, and draws meshes with values at their vertices beside a colour bar.
 It is 4.8 MB, which a page holds once, compressed to 2 MB.
 """

@@ -2,11 +2,11 @@
 
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Callable, Iterable, Mapping, Optional
 
 import numpy as np
 
@@ -37,8 +37,8 @@ has that scale.</li>
 
 def write_report(
     path: str | Path,
-    entries: Iterable[tuple[ImageResult, Optional[np.ndarray]]],
-    files: Optional[Callable[[ImageResult], Mapping[str, bytes]]] = None,
+    entries: Iterable[tuple[ImageResult, np.ndarray | None]],
+    files: Callable[[ImageResult], Mapping[str, bytes]] | None = None,
     heading: str = 'Hands',
 ) -> None:
     """Write a page that needs nothing but itself.
@@ -83,7 +83,7 @@ def write_report(
     _write_whole(Path(path), page)
 
 
-def _pictures(result: ImageResult, image: Optional[np.ndarray]) -> dict:
+def _pictures(result: ImageResult, image: np.ndarray | None) -> dict:
     """What is drawn beside the photograph; nothing without hands."""
     if image is None or not result.hands:
         return {}

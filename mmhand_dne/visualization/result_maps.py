@@ -10,7 +10,7 @@ COLUMNS = 3
 def draw_maps(job):
     """The crop's maps, each a square of a third of the picture's width; None if absent.
 
-    The result's `maps` are name -> (C, h, w), named as `map_pictures` knows them.
+    The result's ``maps`` are name -> (C, h, w), named as ``map_pictures`` knows them.
     """
     if not job.result.maps:
         return None

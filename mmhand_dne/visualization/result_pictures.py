@@ -4,7 +4,8 @@ All are drawn by the software renderer at a bounded size. The right hand is blue
 marked R, the left one orange and marked L; deviations are in viridis, in millimetres.
 """
 
-from typing import Callable, NamedTuple, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Job(NamedTuple):
         return (self.size - GAP) // 2
 
     def groups(self, tile: int) -> list[Group]:
-        """Close-ups of `tile` pixels a side."""
+        """Close-ups of ``tile`` pixels a side."""
         return hand_groups(self.result, tile)
 
 
@@ -71,11 +72,11 @@ def draw_result(
 ) -> dict[str, np.ndarray]:
     """Draw one image's hands.
 
-    Kinds: `overlay` the meshes over the whole image, with close-ups of small hands;
-    `side` the hands seen from the camera's right; `uncertainty` standard deviations as
-    colours of the mesh and as ellipsoids at the joints that hold the true joint with
-    probability one half; `coarse_refined` the mesh before and after refinement; `maps`
-    the auxiliary maps.
+    Kinds: ``overlay`` the meshes over the whole image, with close-ups of small hands;
+    ``side`` the hands seen from the camera's right; ``uncertainty`` standard deviations
+    as colours of the mesh and as ellipsoids at the joints that hold the true joint with
+    probability one half; ``coarse_refined`` the mesh before and after refinement;
+    ``maps`` the auxiliary maps.
 
     Args:
         image: (h, w, 3) uint8 RGB, the one that the result is of.
@@ -84,8 +85,8 @@ def draw_result(
         size: longer side of the whole image in the overlay, pixels; the other pictures
             follow it, and letters are sized for a reduction to 256 pixels.
     Returns: kind -> (h, w, 3) uint8 RGB. What the result has nothing for is left out:
-        every kind but the overlay without hands, `uncertainty` without error bars,
-        `coarse_refined` without stages, `maps` unless asked of the inferencer. An
+        every kind but the overlay without hands, ``uncertainty`` without error bars,
+        ``coarse_refined`` without stages, ``maps`` unless asked of the inferencer. An
         overlay without hands is the image with a note.
     Raises:
         ValueError: if a kind is unknown, or the image is not RGB of the result's size.

@@ -28,7 +28,7 @@ def draw_side(job):
 
 
 def _view(job, group: Group, wrists: np.ndarray, turn) -> np.ndarray:
-    """One square picture of a group whose wrists are where `placement` puts them."""
+    """One square picture of a group whose wrists are where ``placement`` puts them."""
     size, floor = job.half, round(FLOOR * job.half)
     surfaces = side_surfaces(
         [
@@ -68,7 +68,7 @@ def _pixels_per_metre(surface: Surface) -> float:
 
 
 def _scale_bar(foot: np.ndarray, pixels_per_metre: float, height: int) -> np.ndarray:
-    """A bar of `BAR` metres in the strip (h, w, 3) below a picture."""
+    """A bar of ``BAR`` metres in the strip (h, w, 3) below a picture."""
     rows, columns = foot.shape[:2]
     thick = max(2, height // 5)
     left = max(3, height // 3)

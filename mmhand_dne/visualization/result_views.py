@@ -1,10 +1,11 @@
 """Where the pictures of a result look, and its hands as surfaces there.
 
-A `Window` is the whole photograph or a square of it, drawn at a bounded size, so that
+A ``Window`` is the whole photograph or a square of it, drawn at a bounded size, so that
 one of 48 megapixels costs hardly more than a small one.
 """
 
-from typing import Callable, NamedTuple, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -43,7 +44,7 @@ class Group(NamedTuple):
 
 
 def whole_window(size: tuple[int, int], longest: int) -> Window:
-    """The whole photograph (w, h), its longer side `longest` pixels."""
+    """The whole photograph (w, h), its longer side ``longest`` pixels."""
     scale = longest / max(size)
     height, width = (max(1, round(scale * side)) for side in size[::-1])
     return Window(-0.5, -0.5, scale, (height, width))
@@ -69,7 +70,7 @@ def hand_groups(
     tile: int,
     more: Callable[[HandResult], np.ndarray] = lambda hand: hand.vertices_2d,
 ) -> list[Group]:
-    """Close-ups of `tile` pixels a side; hands whose outlines overlap share one.
+    """Close-ups of ``tile`` pixels a side; hands whose outlines overlap share one.
 
     Args:
         result: of the photograph.
@@ -123,7 +124,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
 def hand_surface(
     hand: HandResult,
     window: Window,
-    color: Optional[Sequence] = None,
+    color: Sequence | None = None,
     coarse: bool = False,
 ) -> Surface:
     """A hand's mesh in the window.
@@ -177,9 +178,9 @@ def paint(
 
     Args:
         picture: (h, w, 3) uint8 RGB, in whose pixels the surfaces' points are.
-        surfaces: as in `render_mesh`; points that are not finite are not drawn.
+        surfaces: as in ``render_mesh``; points that are not finite are not drawn.
         alpha: opacity, 0 to 1.
-        ambient: as in `render_mesh`.
+        ambient: as in ``render_mesh``.
     """
     points = torch.cat([surface.points for surface in surfaces])[:, :2]
     points = points[points.isfinite().all(dim=-1)].numpy()

@@ -1,6 +1,6 @@
 """One sample's ground truth over its crop or its original image."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def draw_truth(
         image: (h, w, 3) uint8 RGB, the crop or the original image.
         sample: its packed ground truth.
         faces: (2, F, 3) int64 of the hand model.
-        original: whether `image` is the original image.
+        original: whether ``image`` is the original image.
         tile: longer side of a picture, pixels; a larger image keeps its size.
     Returns: (H, W, 3) uint8 RGB.
     """
@@ -70,7 +70,7 @@ def _joints_picture(
     scale: float,
     colors: Sequence[Sequence[int]],
 ) -> np.ndarray:
-    """Boxes and skeletons over the enlarged image; `frame` leads crop -> image."""
+    """Boxes and skeletons over the enlarged image; ``frame`` leads crop -> image."""
     height, width = (round(scale * side) for side in image.shape[:2])
     picture = resize(image, (height, width))
     for corners, color in _outlines(sample, frame):
@@ -103,7 +103,7 @@ def _outlines(sample: PoseDataSample, frame: np.ndarray) -> list:
     return outlines
 
 
-def _first_box(sample: PoseDataSample) -> Optional[np.ndarray]:
+def _first_box(sample: PoseDataSample) -> np.ndarray | None:
     """The annotated box x0 y0 x1 y1 in original pixels, or None."""
     instances = sample.get('gt_instances')
     if instances is None or 'bboxes' not in instances:
@@ -154,5 +154,5 @@ def _move(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def _zoom(points: np.ndarray, scale: float) -> np.ndarray:
-    """Points in a picture enlarged by `scale`, pixel centres at integers."""
+    """Points in a picture enlarged by ``scale``, pixel centres at integers."""
     return (points + 0.5) * scale - 0.5

@@ -4,7 +4,7 @@ The colours are matplotlib's viridis: of even steps and told apart with and with
 red-green blindness; bright is uncertain.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -55,7 +55,7 @@ def color_scale(steps: int = 11) -> list[list]:
 
 
 def legend(width: int, span: float, title: str = 'standard deviation') -> np.ndarray:
-    """A horizontal colour bar from 0 to `span` millimetres, (h, width, 3) uint8 RGB."""
+    """Horizontal colour bar from 0 to ``span`` millimetres, (h, width, 3) uint8."""
     height = letter_height(width)
     pad = max(3, height // 3)
     strip_top = pad + round(1.3 * height)
@@ -77,6 +77,6 @@ def legend(width: int, span: float, title: str = 'standard deviation') -> np.nda
 
 
 def _ticks(largest: float) -> np.ndarray:
-    """Round numbers from zero to the first that is not below `largest`."""
+    """Round numbers from zero to the first that is not below ``largest``."""
     ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, largest)
     return ticks[ticks >= 0]

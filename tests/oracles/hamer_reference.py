@@ -143,7 +143,7 @@ def rotations_from_pose(pose):
 
 
 def hand(arrays, rotations, betas):
-    """MANO frame: vertices (B, V, 3), joints (B, 21, 3) of the kinematic chain + tips."""
+    """MANO frame: vertices (B, V, 3), joints (B, 21, 3), kinematic chain and tips."""
 
     def array(name):
         return torch.from_numpy(np.asarray(arrays[name], np.float64))

@@ -29,7 +29,7 @@ class _Python2Pickler(pickle._Pickler):
 
 @contextlib.contextmanager
 def chumpy_installed():
-    """`chumpy.ch.Ch` and `chumpy.reordering.Select`, as much as pickling needs."""
+    """``chumpy.ch.Ch`` and ``chumpy.reordering.Select``, as much as pickling needs."""
     chumpy, ch, reordering = (
         types.ModuleType(name) for name in ('chumpy', 'chumpy.ch', 'chumpy.reordering')
     )
@@ -71,7 +71,7 @@ def write_official(path, arrays, select=False):
     """The official layout: float64, uint32, column-major, csc matrix, chumpy object.
 
     Args:
-        select: the shape directions are a `Select` of a larger object, not a `Ch`.
+        select: the shape directions are a ``Select`` of a larger object, not a ``Ch``.
     """
     with chumpy_installed() as chumpy:
         shapes = chumpy.ch.Ch()

@@ -134,6 +134,6 @@ def test_placeholder_can_be_annotated_and_copied():
     import typing
 
     thing = make_placeholder('package.Thing', 'pip install package')
-    assert typing.Optional[thing] is not None
+    assert typing.Optional[thing] is not None  # noqa: UP045, what MMPose writes
     assert copy.deepcopy(thing) is thing
     assert thing.__name__ == 'Thing' and thing.__module__ == 'package'

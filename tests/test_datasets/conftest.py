@@ -29,7 +29,7 @@ def odd_root(tmp_path_factory):
 
 
 def build_dataset(root, pipeline=(), **changes):
-    """A data set of a written set; `changes` are arguments of the class."""
+    """A data set of a written set; ``changes`` are arguments of the class."""
     with DefaultScope.overwrite_default_scope('mmpose'):
         return InterHandMeshDataset(
             **dataset_config(root, pipeline=list(pipeline), **changes)

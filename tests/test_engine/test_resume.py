@@ -43,7 +43,7 @@ def train_killed_and_resumed(folder, options, kills, **how):
 @pytest.mark.parametrize(
     ('more', 'kills'),
     [
-        # After 9 the last checkpoint is that of 8, inside epoch 2; after 14 the epoch's.
+        # After 9 the last checkpoint is that of 8, in epoch 2; after 14 the epoch's.
         ({}, [9, 14]),
         # The checkpoint of 6 holds a finished epoch whose end was not processed.
         (dict(default_hooks__checkpoint__iter_interval=6), [6]),

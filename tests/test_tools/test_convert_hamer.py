@@ -81,9 +81,13 @@ def test_tensors_go_where_they_belong(tmp_path):
         'backbone.last_norm.weight': 'backbone.ln1.weight',
         'mano_head.init_hand_pose': 'mano_head.init_pose',
         'mano_head.decshape.weight': 'mano_head.fc_shape.weight',
-        'mano_head.transformer.transformer.layers.1.1.fn.to_kv.weight': 'mano_head.decoder.layers.1.cross_attn.kv.weight',
+        'mano_head.transformer.transformer.layers.1.1.fn.to_kv.weight': (
+            'mano_head.decoder.layers.1.cross_attn.kv.weight'
+        ),
         f'{NORM}.bias': 'uncertainty_head.decoder.layers.1.norm_ffn.bias',
-        'uncertainty_head.dec3dkeypoint.weight': 'uncertainty_head.covariance.fc_log_var.weight',
+        'uncertainty_head.dec3dkeypoint.weight': (
+            'uncertainty_head.covariance.fc_log_var.weight'
+        ),
     }.items():
         torch.testing.assert_close(found[ours], state[name], rtol=0, atol=0)
 

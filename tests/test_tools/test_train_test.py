@@ -154,18 +154,18 @@ def test_a_damaged_last_checkpoint_is_passed_over_aloud(tool, tmp_path):
         ),
         (
             [CONFIG, '--cfg-options', 'model.widht=3'],
-            "ToyRegressor.__init__() got an unexpected keyword argument 'widht'; correct or "
-            'remove that key in the config',
+            "ToyRegressor.__init__() got an unexpected keyword argument 'widht'; "
+            'correct or remove that key in the config',
         ),
         (
             [CONFIG, '--cfg-options', 'optim_wraper.optimizer.lr=1'],
-            "--cfg-options optim_wraper.optimizer.lr: the config has no key 'optim_wraper'; "
-            'did you mean optim_wrapper?',
+            '--cfg-options optim_wraper.optimizer.lr: the config has no key '
+            "'optim_wraper'; did you mean optim_wrapper?",
         ),
         (
             [CONFIG, '--auto-scale-lr'],
-            '--auto-scale-lr needs auto_scale_lr=dict('
-            'base_batch_size=...) in the config, the batch size its learning rate is for',
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the '
+            'config, the batch size its learning rate is for',
         ),
     ],
 )

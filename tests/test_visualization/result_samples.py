@@ -37,7 +37,7 @@ def covariances(scale=1.0):
 
 
 def make_hand(slot, uncertain=True, refined=True, metric=True, shift=0.0):
-    """The hand of a slot (0 right, 1 left); `shift` pixels to the right."""
+    """The hand of a slot (0 right, 1 left); ``shift`` pixels to the right."""
     vertices, joints = (x[slot].double().numpy() for x in posed_hands())
     wrist = WRISTS[slot]
     scale = FOCAL / wrist[2]

@@ -123,7 +123,7 @@ def train(args, seed: int, model: str, folder: Path, epochs: int, *options) -> P
 
 
 def run_model(args, seed: int, model: str, base: Path) -> dict[str, float]:
-    """Continue from the base as `model` and score it; the metrics."""
+    """Continue from the base as ``model`` and score it; the metrics."""
     folder = args.work_dir / f'seed{seed}' / model
     checkpoint = train(
         args,

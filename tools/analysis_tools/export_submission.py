@@ -52,7 +52,7 @@ def parse_args(args=None):
     parser.add_argument(
         '--root',
         choices=ROOTS,
-        help="where a hand's wrist goes; default given for ho3d, predicted for freihand",
+        help='where the wrist goes; default given for ho3d, predicted for freihand',
     )
     parser.add_argument(
         '--frames', type=Path, help="HO-3D's evaluation.txt: check the rows against it"

@@ -13,7 +13,6 @@ checked at all. A run that was killed leaves no half index; the next one starts 
 
 import sys
 from pathlib import Path
-from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -60,7 +59,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def prepare_part(args, report: Report, part: Part, pair: Optional[HandPair]) -> bool:
+def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> bool:
     """Check one part and, without problems, write its index; whether it did."""
     before, name = len(report.problems), part.name
     print(f'reading {part.files.data}', flush=True)

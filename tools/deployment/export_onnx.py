@@ -3,7 +3,7 @@
 The file holds normalisation, network, hand model and error bars: uint8 RGB crops in,
 meshes out, all described in its metadata. It is compared with PyTorch before it gets
 its name; where the two differ there is no file, one sentence and exit status 1.
-`run_onnx.py` beside this tool runs it with NumPy and ONNX Runtime alone.
+``run_onnx.py`` beside this tool runs it with NumPy and ONNX Runtime alone.
 """
 
 import argparse

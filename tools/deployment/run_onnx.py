@@ -38,8 +38,8 @@ class Hand:
     faces: np.ndarray  # (F, 3) wound outward
     rotations: np.ndarray  # (16, 3, 3) absolute, of the regressed hand, MANO order
     betas: np.ndarray  # (10,) its shape
-    translation: np.ndarray  # (3,) the wrist, metres from the camera `intrinsics`
-    intrinsics: np.ndarray  # (3, 3) pixels; a convention where `metric` is False
+    translation: np.ndarray  # (3,) the wrist, metres from the camera ``intrinsics``
+    intrinsics: np.ndarray  # (3, 3) pixels; a convention where ``metric`` is False
     metric: bool  # whether the intrinsics were given
     joints_2d: np.ndarray  # (21, 2) pixels of the image
     vertices_2d: np.ndarray  # (V, 2) likewise

@@ -16,7 +16,7 @@ def texture_coordinates(vertices, faces, dense, source):
     the atlas, so that it stays on its own side of a seam.
 
     Args:
-        dense: (N, 3) the dense flat hand whose faces `source` has.
+        dense: (N, 3) the dense flat hand whose faces ``source`` has.
     Returns: coordinates (T, 2) and faces (F, 3) into them.
     """
     neighbours = _atlas_neighbours(source.uv_faces)

@@ -57,7 +57,7 @@ def sample_poses(axes, count, seed, thumb):
 
     One closing of all fingers with variation of each, the last joint coupled to the
     middle one, abduction that shrinks with flexion, opposition of the thumb around its
-    relaxed pose `thumb` (3, 3). Plausible, not measured.
+    relaxed pose ``thumb`` (3, 3). Plausible, not measured.
     """
     rng = np.random.default_rng(seed)
     closing, spread = rng.beta(1.3, 1.7, count), rng.normal(0, 1, count)
@@ -144,7 +144,7 @@ def pose_corrections(reader, weights, flat, bone_weights, poses):
 
     Args:
         reader: (V, N) material points of the coarse vertices on the dense hand.
-        weights: (V, 16); bone_weights: (N, 21); flat: the mean hand's `FlatHands`.
+        weights: (V, 16); bone_weights: (N, 21); flat: the mean hand's ``FlatHands``.
     """
     count = len(poses)
     rotations = np.tile(np.eye(3), (count, 16, 1, 1))

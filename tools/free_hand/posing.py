@@ -24,7 +24,7 @@ class FlatHands:
     """S source hands with the wrist at the origin, and what flattens them."""
 
     points: np.ndarray  # (S, N, 3) palm-aligned, fingers as in the source
-    heads: np.ndarray  # (S, 21, 3) bone heads of `points`
+    heads: np.ndarray  # (S, 21, 3) bone heads of ``points``
     rotations: np.ndarray  # (S, 21, 3, 3) of each bone to the flat pose
     places: np.ndarray  # (S, 21, 3) bone heads in the flat pose
 
@@ -40,7 +40,7 @@ def flatten(vertices, heads, weights, tips, scale):
     Args:
         vertices: (S, N, 3); heads: (S, 21, 3); weights: (N, 21).
         tips: fingertip vertex of each finger; scale: one factor for all.
-    Returns: the flat vertices (S, N, 3) in the final frame, and the `FlatHands`.
+    Returns: the flat vertices (S, N, 3) in the final frame, and the ``FlatHands``.
     """
     turn = _palm_rotation(heads)
     wrist = heads[:, WRIST_BONE : WRIST_BONE + 1]

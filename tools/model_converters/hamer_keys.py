@@ -13,7 +13,7 @@ every patch.
 import math
 import re
 from collections import Counter, defaultdict
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -43,7 +43,7 @@ class Rule(NamedTuple):
 
     source: str  # official name, with {i}, {j} or {n}
     shape: tuple  # sizes: numbers, letters, or letters times a number
-    target: Optional[str]  # our name; None where the tensor is left out
+    target: str | None  # our name; None where the tensor is left out
 
 
 class Accounting(NamedTuple):
@@ -108,7 +108,7 @@ def account(state: dict[str, Tensor], variant: str) -> tuple[dict, dict, Account
     return expected, sizes, Accounting(missing, extra, misshapen)
 
 
-def target_name(source: str, rule: Rule) -> Optional[str]:
+def target_name(source: str, rule: Rule) -> str | None:
     """Our name of an official tensor."""
     if rule.target is None:
         return None
@@ -116,7 +116,7 @@ def target_name(source: str, rule: Rule) -> Optional[str]:
     return rule.target.format(**numbers)
 
 
-def _linear(source: str, target: Optional[str], rows, columns) -> list[Rule]:
+def _linear(source: str, target: str | None, rows, columns) -> list[Rule]:
     return [
         Rule(f'{source}.{part}', shape, target and f'{target}.{part}')
         for part, shape in zip(WEIGHT_AND_BIAS, ((rows, columns), (rows,)))

@@ -6,8 +6,8 @@ scene as viewers want it: x right, y up, z backward (the camera looks along -z),
 (x, -y, -z), with each hand where its ``translation`` puts it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Union
 
 from mmhand_dne.structures.hand_result import ImageResult
 
@@ -48,7 +48,7 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
 
 def write(
     result: ImageResult,
-    folder: Union[str, Path],
+    folder: str | Path,
     formats: Sequence[str] = ('json',),
     name: str = '',
 ) -> list[Path]:

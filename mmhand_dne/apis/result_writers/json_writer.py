@@ -17,7 +17,7 @@ version.
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def as_plain(result: ImageResult) -> dict[str, Any]:
     )
 
 
-def read_json(path: Union[str, Path]) -> ImageResult:
+def read_json(path: str | Path) -> ImageResult:
     """The typed result that a JSON file was written from, maps aside.
 
     Raises:

@@ -1,7 +1,8 @@
 """All frames of one hand as arrays, smoothed, and back as typed results."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -115,7 +116,7 @@ def smooth_track(track: HandTrack, smoother: Callable, hand_model) -> list[HandR
     )
 
 
-def joint_noise(hands: list[HandResult]) -> Optional[np.ndarray]:
+def joint_noise(hands: list[HandResult]) -> np.ndarray | None:
     """(T, 60, 60) m^2, the model's error bars; None where a frame has none."""
     if any(hand.joint_covariance_full is None for hand in hands):
         return None

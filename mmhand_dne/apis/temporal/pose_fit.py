@@ -1,6 +1,6 @@
 """The pose whose joints are at given places."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 

@@ -1,7 +1,6 @@
 """One way to smooth every series of a track: Kalman and RTS, or One-Euro."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class KalmanSeries:
         measured: np.ndarray,
         seen: np.ndarray,
         kind: str,
-        noise: Optional[np.ndarray] = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """Smooth (T, k) with noise (T, k, k); without it, equal and constant."""
         frames = len(measured)
@@ -112,7 +111,7 @@ class OneEuroSeries:
         measured: np.ndarray,
         seen: np.ndarray,
         kind: str,
-        noise: Optional[np.ndarray] = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """Filter (T, ...) of a kind in ONE_EURO; it has no use for noise."""
         return one_euro_filter(measured, seen, self.fps, ONE_EURO[kind])

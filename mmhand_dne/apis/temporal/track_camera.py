@@ -5,8 +5,9 @@ camera axes: b is the wrist's pixel, M pixels a metre. Smoothed are b and the lo
 of M's scale; depth is inversely proportional to that scale.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 

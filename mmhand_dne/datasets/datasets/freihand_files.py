@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong toget
 SCHEMA, VERSION = 'freihand', 1
 
 
-def find(root, name: str) -> Optional[Path]:
+def find(root, name: str) -> Path | None:
     """A file or folder in ``root`` or in an unpacked folder below it, else None."""
     root = Path(root)
     unpacked = [*sorted(root.glob(FOLDERS)), *sorted(root.glob(f'{FOLDERS}/{FOLDERS}'))]

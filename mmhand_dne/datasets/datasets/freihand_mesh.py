@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from mmpose.registry import DATASETS
@@ -66,7 +65,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         mesh: str = 'verts',
         box: str = 'joints',
         hand_model: dict = FREE_HAND,
-        index: Optional[str] = BESIDE,
+        index: str | None = BESIDE,
         **kwargs,
     ):
         for name, value, choices in (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,10 +30,10 @@ class HO3DFrame(NamedTuple):
     joints: np.ndarray  # (21, 3) HO3D order; evaluation: zeros but for the wrist
     joints_valid: np.ndarray  # (21,) bool
     intrinsics: np.ndarray  # (3, 3) pixels, for points in camera axes
-    pose: Optional[np.ndarray]  # (48,) radians, absolute
-    betas: Optional[np.ndarray]  # (10,)
-    translation: Optional[np.ndarray]  # (3,)
-    bbox: Optional[np.ndarray]  # (4,) x, y, w, h
+    pose: np.ndarray | None  # (48,) radians, absolute
+    betas: np.ndarray | None  # (10,)
+    translation: np.ndarray | None  # (3,)
+    bbox: np.ndarray | None  # (4,) x, y, w, h
 
 
 def read_frame_list(path) -> list[tuple[str, str]]:
@@ -144,7 +144,7 @@ def frame_of(columns: Mapping[str, np.ndarray], row: int) -> HO3DFrame:
     return HO3DFrame(**value)
 
 
-def _value(table: Mapping, path: Path, key: str, size: Optional[int]) -> np.ndarray:
+def _value(table: Mapping, path: Path, key: str, size: int | None) -> np.ndarray:
     """A numeric entry; flat where a size is given: some hold columns."""
     if key not in table:
         raise ValueError(f'{path}: no entry {key!r}; {REMEDY}')

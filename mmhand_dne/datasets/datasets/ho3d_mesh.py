@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
@@ -63,11 +62,11 @@ class HO3DMeshDataset(RightHandMeshDataset):
         self,
         ann_file: str,
         data_root: str = '',
-        data_prefix: Optional[dict] = None,
-        xyz_file: Optional[str] = None,
-        verts_file: Optional[str] = None,
+        data_prefix: dict | None = None,
+        xyz_file: str | None = None,
+        verts_file: str | None = None,
         hand_model: dict = FREE_HAND,
-        index: Optional[str] = BESIDE,
+        index: str | None = BESIDE,
         **kwargs,
     ):
         self.xyz_file, self.verts_file, self.index = xyz_file, verts_file, index

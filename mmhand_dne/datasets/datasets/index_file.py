@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Table:
     """
 
     def __init__(
-        self, columns: Mapping[str, Union[np.ndarray, Texts]], meta: Mapping[str, Any]
+        self, columns: Mapping[str, np.ndarray | Texts], meta: Mapping[str, Any]
     ):
         self.columns = {
             name: value
@@ -69,7 +69,7 @@ class Table:
         """One string of a column of strings."""
         return self._texts[name][int(row)]
 
-    def all_columns(self) -> dict[str, Union[np.ndarray, Texts]]:
+    def all_columns(self) -> dict[str, np.ndarray | Texts]:
         """Numbers and strings, as :func:`write_index` takes them."""
         return {**self.columns, **self._texts}
 
@@ -122,7 +122,7 @@ def write_index(
     path,
     schema: str,
     version: int,
-    columns: Mapping[str, Union[np.ndarray, Texts]],
+    columns: Mapping[str, np.ndarray | Texts],
     meta: Mapping[str, Any],
     sources: Sequence,
 ) -> None:

@@ -4,7 +4,6 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -69,12 +68,12 @@ class IndexedDataset(BaseDataset):
         return info
 
     @force_full_init
-    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
         """Keep some entries: the first n, the last n of -n, or those listed."""
         self.rows = _part(self.rows, indices)
 
     @force_full_init
-    def get_subset(self, indices: Union[Sequence[int], int]) -> 'IndexedDataset':
+    def get_subset(self, indices: Sequence[int] | int) -> 'IndexedDataset':
         """A data set of some entries (see :meth:`get_subset_`) on the same columns."""
         part = self._copy_without_annotation()
         part.table, part.rows = self.table, _part(self.rows, indices)
@@ -104,8 +103,8 @@ class IndexedDataset(BaseDataset):
 
 
 def find_index(
-    index: Optional[str], default, schema: str, version: int, files: Iterable
-) -> Optional[IndexFile]:
+    index: str | None, default, schema: str, version: int, files: Iterable
+) -> IndexFile | None:
     """The index that a data set is to use; None to read its annotation files.
 
     Args:
@@ -146,7 +145,7 @@ def find_index(
     return found
 
 
-def _part(rows: np.ndarray, indices: Union[Sequence[int], int]) -> np.ndarray:
+def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:
     """The first n rows, the last n of -n, or those listed."""
     if isinstance(indices, (int, np.integer)):
         return rows[:indices] if indices >= 0 else rows[indices:]

@@ -22,8 +22,8 @@ class Entries(NamedTuple):
     """The annotations of a file in its order, joined to their images by number."""
 
     columns: dict  # by row, see :func:`read_entries`
-    cameras: list  # (capture, camera) strings, by the number in column `camera`
-    moments: list  # (capture, frame) strings, by the number in column `moment`
+    cameras: list  # (capture, camera) strings, by the number in column ``camera``
+    moments: list  # (capture, frame) strings, by the number in column ``moment``
     images: int  # in the file
 
 

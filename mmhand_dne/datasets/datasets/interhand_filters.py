@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ SUBSETS = ('H', 'M', 'H+M')
 BATCH = 256  # moments whose meshes are made at once
 
 
-def subset_mask(table: Table, subset: str, human_ids: Optional[Path]) -> np.ndarray:
+def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray:
     """(N,) bool: entries that people annotated ('H'), or the others ('M').
 
     Release v1.0 has merged the two; InterWild's ``aid_human_annot_{split}.txt`` lists
@@ -53,7 +53,7 @@ def subset_mask(table: Table, subset: str, human_ids: Optional[Path]) -> np.ndar
     return human if subset == 'H' else ~human
 
 
-def bright_mask(table: Table, least: Optional[float], data_file) -> np.ndarray:
+def bright_mask(table: Table, least: float | None, data_file) -> np.ndarray:
     """(N,) bool: images whose mean grey value, of 255, is at least ``least``.
 
     Raises:
@@ -72,7 +72,7 @@ def bright_mask(table: Table, least: Optional[float], data_file) -> np.ndarray:
         return table.columns['mean_grey'] >= least
 
 
-def fit_mask(table: Table, pair: HandPair, most: Optional[float]) -> np.ndarray:
+def fit_mask(table: Table, pair: HandPair, most: float | None) -> np.ndarray:
     """(N,) bool: entries none of whose hands' fits is off by more than ``most`` mm.
 
     The whole image is left out: which of mesh and joints is wrong cannot be told

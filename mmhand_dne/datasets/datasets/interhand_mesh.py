@@ -1,7 +1,6 @@
 """InterHand2.6M with MANO: crops of one or two hands with all their truth."""
 
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
@@ -87,17 +86,17 @@ class InterHandMeshDataset(HandMeshDataset):
         ann_file: str,
         camera_file: str,
         joint_file: str,
-        mano_file: Optional[str] = None,
+        mano_file: str | None = None,
         data_root: str = '',
         data_prefix: dict = IMAGES,
         hand_model: dict = FREE_HAND,
         subset_step: int = 1,
         subset: str = 'H+M',
-        human_ids: Optional[str] = None,
-        max_fit_error: Optional[float] = None,
-        min_grey: Optional[float] = None,
-        rootnet_file: Optional[str] = None,
-        index: Optional[str] = BESIDE,
+        human_ids: str | None = None,
+        max_fit_error: float | None = None,
+        min_grey: float | None = None,
+        rootnet_file: str | None = None,
+        index: str | None = BESIDE,
         **kwargs,
     ):
         if subset_step < 1:

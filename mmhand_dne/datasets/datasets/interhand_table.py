@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class InterHandFiles(NamedTuple):
     data: Path  # ``*_data.json``
     camera: Path  # ``*_camera.json``
     joints: Path  # ``*_joint_3d.json``
-    mano: Optional[Path]  # ``*_MANO_NeuralAnnot.json``; None: no MANO
+    mano: Path | None  # ``*_MANO_NeuralAnnot.json``; None: no MANO
 
     def present(self) -> list[Path]:
         """Those that are read."""

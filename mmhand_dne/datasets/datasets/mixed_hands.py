@@ -1,7 +1,6 @@
 """Data sets mixed in given shares, whatever their sizes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 import numpy as np
 from mmengine.logging import print_log
@@ -45,8 +44,8 @@ class MixedHandDataset(CombinedDataset):
     def __init__(
         self,
         datasets: Sequence[Mapping],
-        shares: Optional[Sequence[float]] = None,
-        epoch_length: Optional[int] = None,
+        shares: Sequence[float] | None = None,
+        epoch_length: int | None = None,
         metainfo: Mapping = HandMeshDataset.METAINFO,
         **kwargs,
     ):
@@ -109,7 +108,7 @@ class MixedHandDataset(CombinedDataset):
         return self.datasets[part][entry]
 
 
-def _check_shares(shares: Sequence[float], count: int, length: Optional[int]) -> None:
+def _check_shares(shares: Sequence[float], count: int, length: int | None) -> None:
     numbers = np.asarray(shares, dtype=np.float64)
     if numbers.shape != (count,) or not (
         np.isfinite(numbers).all() and (numbers >= 0).all() and numbers.any()

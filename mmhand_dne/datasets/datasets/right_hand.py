@@ -1,7 +1,7 @@
 """What data sets of one right hand an image have in common."""
 
 from abc import abstractmethod
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,9 @@ class RightHand(NamedTuple):
 
     joints: np.ndarray  # (21, 3) metres, OpenPose order, zeros where invalid
     joints_valid: np.ndarray  # (21,) bool
-    vertices: Optional[np.ndarray] = None  # (V, 3) metres
-    rotations: Optional[np.ndarray] = None  # (16, 3, 3) absolute
-    betas: Optional[np.ndarray] = None  # (10,)
+    vertices: np.ndarray | None = None  # (V, 3) metres
+    rotations: np.ndarray | None = None  # (16, 3, 3) absolute
+    betas: np.ndarray | None = None  # (10,)
 
 
 class RightHandMeshDataset(HandMeshDataset):
@@ -38,7 +38,7 @@ class RightHandMeshDataset(HandMeshDataset):
         hand: RightHand,
         intrinsics: np.ndarray,
         size: tuple,
-        box: Optional[np.ndarray] = None,
+        box: np.ndarray | None = None,
     ) -> dict:
         """The fields that transforms and MMPose's metrics read.
 

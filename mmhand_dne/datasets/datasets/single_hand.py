@@ -1,7 +1,6 @@
 """One sample a hand, from a data set of two-hand images."""
 
 from collections.abc import Mapping
-from typing import Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -53,7 +52,7 @@ class SingleHandDataset:
 
     def __init__(
         self,
-        dataset: Union[Mapping, BaseDataset],
+        dataset: Mapping | BaseDataset,
         min_joints: int = 5,
         lazy_init: bool = False,
     ):

@@ -3,7 +3,6 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Optional
 
 from mmhand_dne.hand_model import SingleHand
 
@@ -68,9 +67,7 @@ def start_report(title: str, root: Path) -> Report:
     return report
 
 
-def hand_of(
-    args: argparse.Namespace, report: Report, **choices
-) -> Optional[SingleHand]:
+def hand_of(args: argparse.Namespace, report: Report, **choices) -> SingleHand | None:
     """The right hand of ``--hand-model``; None, and said so, without one."""
     if args.hand_model is None:
         report.add('MANO, meshes and joints', SKIPPED, 'needs --hand-model FOLDER')

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ BATCH = 256
 class FoundFrame(NamedTuple):
     """What a worker says about a listed frame."""
 
-    frame: Optional[HO3DFrame]
+    frame: HO3DFrame | None
     suffix: int  # of the image, in IMAGE_SUFFIXES
     size: int  # of the pickle, bytes
     mtime_ns: int

@@ -21,7 +21,7 @@ MIRRORED = torch.tensor([1.0, -1.0, -1.0])  # of an axis-angle vector
 
 
 def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> None:
-    """Moved vertices against moved parameters, and a mirrored right hand against left."""
+    """Moved vertices against moved parameters, a mirrored right hand against left."""
     rows = sample_rows(table)
     moments = table.columns['moment'][rows]
     rows = rows[table.columns['moment_mano_valid'][moments].any(1)]

@@ -1,7 +1,7 @@
 """A hand that moves smoothly before one camera: frames with their truth."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -153,7 +153,7 @@ def _pass_in_front(
 
 def _crossing(
     recipe: Recipe, box: np.ndarray, clip: int, number: int, share: float
-) -> Optional[np.ndarray]:
+) -> np.ndarray | None:
     """Where thing ``number`` is after this share of its way, pixels; None: gone."""
     if not 0 <= share <= 1:
         return None

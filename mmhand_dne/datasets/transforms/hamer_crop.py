@@ -1,7 +1,5 @@
 """HaMeR's crop, its training augmentation and its filter against aliasing."""
 
-from typing import Optional
-
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -54,7 +52,7 @@ class HaMeRCrop(BaseTransform):
         self,
         input_size: int = 256,
         padding: float = 2.0,
-        aspect: Optional[tuple] = (192, 256),
+        aspect: tuple | None = (192, 256),
         blur: bool = False,
         half_pixel: bool = False,
         shift: float = 0.0,

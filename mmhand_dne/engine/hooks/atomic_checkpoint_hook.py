@@ -1,7 +1,6 @@
 """Checkpoints that are whole, also inside an epoch and after a kill."""
 
 import os.path as osp
-from typing import Optional
 
 import torch
 from mmengine.dist import is_main_process
@@ -36,7 +35,7 @@ class AtomicCheckpointHook(CheckpointHook):
         *args,
         iter_interval: int = 0,
         max_keep_iter_ckpts: int = 1,
-        backend_args: Optional[dict] = None,
+        backend_args: dict | None = None,
         **kwargs,
     ) -> None:
         backend_args = backend_args or dict(backend='atomic_local')
@@ -163,7 +162,7 @@ class _LaterRemoval:
         self.paths.append(path)
 
 
-def _check_finite(runner: Runner, last: Optional[str]) -> None:
+def _check_finite(runner: Runner, last: str | None) -> None:
     """Raise rather than overwrite a good checkpoint with a broken model."""
     for name, parameter in runner.model.named_parameters():
         if not torch.isfinite(parameter).all():

@@ -1,7 +1,7 @@
 """A checkpoint has to be of the model it is loaded into."""
 
 import re
-from typing import Sequence
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper

@@ -1,7 +1,8 @@
 """Losses: averaged over processes for the log, and a stop when one is not finite."""
 
 import math
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_world_size
@@ -35,7 +36,7 @@ class FiniteLossHook(Hook):
 
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
-        self._runner: Optional[Runner] = None
+        self._runner: Runner | None = None
         self._handle: Any = None
 
     def before_train(self, runner: Runner) -> None:
@@ -54,7 +55,7 @@ class FiniteLossHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch=None,
-        outputs: Optional[dict] = None,
+        outputs: dict | None = None,
     ) -> None:
         """Replace this process's losses by the means over processes."""
         for name in outputs or ():
@@ -77,7 +78,7 @@ class FiniteLossHook(Hook):
             )
         self._means = {**means, 'loss': sum(terms.values())}
 
-    def _message(self, terms: dict[str, float], samples: Optional[Sequence]) -> str:
+    def _message(self, terms: dict[str, float], samples: Sequence | None) -> str:
         """One sentence on all processes' losses."""
         broken = {
             name: value for name, value in terms.items() if not math.isfinite(value)
@@ -108,7 +109,7 @@ def _scalar(value) -> Tensor:
     return sum(item.detach().float().mean() for item in items)
 
 
-def _describe(samples: Optional[Sequence]) -> str:
+def _describe(samples: Sequence | None) -> str:
     """The images of a batch in a few words."""
     samples = samples or ()
     names = [_image_name(sample) for sample in samples]
@@ -119,7 +120,7 @@ def _describe(samples: Optional[Sequence]) -> str:
     return f'images {", ".join(names[:SHOWN_IMAGES])}{more}'
 
 
-def _image_name(sample) -> Optional[str]:
+def _image_name(sample) -> str | None:
     for key in ('img_path', 'img_id', 'id', 'sample_idx'):
         value = sample.get(key)
         if value is not None:

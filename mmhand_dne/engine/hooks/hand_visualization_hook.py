@@ -1,7 +1,7 @@
 """Pictures of predictions while a model is tested or validated."""
 
 import os.path as osp
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.dist import is_main_process
@@ -19,33 +19,34 @@ CHANNEL_ORDERS = ('bgr', 'rgb')
 
 @HOOKS.register_module()
 class HandVisualizationHook(Hook):
-    """Draws the panels of `HandMeshVisualizer` from the batch's own crops.
+    """Draws the panels of ``HandMeshVisualizer`` from the batch's own crops.
 
-    In a test it draws every `interval`-th image of the main process and asks the model
-    for its auxiliary maps; in a validation it draws the first image of every
-    `interval`-th batch, without maps. With `out_dir` the pictures are files named
-    after the sample (`326750_image69148.png`), otherwise they go to the visual back
+    In a test it draws every ``interval``-th image of the main process and asks the
+    model for its auxiliary maps; in a validation it draws the first image of every
+    ``interval``-th batch, without maps. With ``out_dir`` the pictures are files named
+    after the sample (``326750_image69148.png``), otherwise they go to the visual back
     ends.
 
     Args:
-        enable: draw at all; `--show` and `--show-dir` of the test tool set it.
+        enable: draw at all; ``--show`` and ``--show-dir`` of the test tool set it.
         interval: images (test) or batches (validation) from one picture to the next.
         max_images: pictures a test draws; None for no limit.
         show: open a window for each picture instead of storing it.
         wait_time: seconds a window stays.
         out_dir: folder of a test's pictures; a relative one is below the run's folder,
-            `work_dir/timestamp`, as in MMPose.
-        channel_order: `bgr` or `rgb`, of the batch's images; `LoadImage` gives bgr.
+            ``work_dir/timestamp``, as in MMPose.
+        channel_order: ``bgr`` or ``rgb``, of the batch's images; ``LoadImage`` gives
+            bgr.
     """
 
     def __init__(
         self,
         enable: bool = False,
         interval: int = 50,
-        max_images: Optional[int] = 100,
+        max_images: int | None = 100,
         show: bool = False,
         wait_time: float = 0.0,
-        out_dir: Optional[str] = None,
+        out_dir: str | None = None,
         channel_order: str = 'bgr',
     ) -> None:
         if channel_order not in CHANNEL_ORDERS:
@@ -64,8 +65,8 @@ class HandVisualizationHook(Hook):
         self.channel_order = channel_order
         self._seen = 0
         self._drawn = 0
-        self._output_maps: Optional[bool] = None  # the model's own, during a test
-        self._folder: Optional[str] = None
+        self._output_maps: bool | None = None  # the model's own, during a test
+        self._folder: str | None = None
 
     def before_test(self, runner: Runner) -> None:
         """Make the folder and let the model return its maps."""
@@ -115,7 +116,7 @@ class HandVisualizationHook(Hook):
         data_batch: dict,
         outputs: Sequence[PoseDataSample],
     ) -> None:
-        """Draw the first image of every `interval`-th batch."""
+        """Draw the first image of every ``interval``-th batch."""
         if self.enable and is_main_process() and batch_idx % self.interval == 0:
             name = f'val_img/{batch_idx}'
             image, sample = data_batch['inputs'][0], outputs[0]
@@ -128,7 +129,7 @@ class HandVisualizationHook(Hook):
         sample: PoseDataSample,
         name: str,
         step: int,
-        out_file: Optional[str],
+        out_file: str | None,
     ) -> None:
         visualizer = _visualizer()
         visualizer.set_faces(_model(runner).hand_model.faces)

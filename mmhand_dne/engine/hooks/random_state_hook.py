@@ -1,7 +1,5 @@
 """The random generators of every process, in the checkpoint."""
 
-from typing import Optional
-
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -15,21 +13,22 @@ from .atomic_checkpoint_hook import AtomicCheckpointHook
 class RandomStateHook(Hook):
     """Keeps each process's generators and the train loop's position.
 
-    With it and `ResumableEpochTrainLoop` a run that was killed and resumed ends with
+    With it and ``ResumableEpochTrainLoop`` a run that was killed and resumed ends with
     the weights of the uninterrupted run. A validation does not move the generators, so
     that it makes no difference whether it ran before the kill or after.
 
     MMEngine writes a checkpoint in the main process alone, where nothing can be
-    collected from the others; several processes therefore need `AtomicCheckpointHook`,
-    which calls ``prepare_checkpoint`` of all hooks in all processes first.
+    collected from the others; several processes therefore need
+    ``AtomicCheckpointHook``, which calls ``prepare_checkpoint`` of all hooks in all
+    processes first.
     """
 
     priority = 'LOWEST'  # the last to act before an epoch's first batch
 
     def __init__(self) -> None:
-        self._collected: Optional[list] = None
-        self._resumed: Optional[list] = None
-        self._before_val: Optional[dict] = None
+        self._collected: list | None = None
+        self._resumed: list | None = None
+        self._before_val: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Refuse a checkpoint hook that never asks the other processes."""

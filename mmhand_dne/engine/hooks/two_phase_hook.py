@@ -40,7 +40,7 @@ class TwoPhaseHook(Hook):
                 )
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Set the phase; validation puts the model back to training mode, hence here."""
+        """Set the phase, here since validation puts the model back to training mode."""
         model = self._model(runner)
         model.refines_in_training = runner.epoch >= self.begin
         if not model.refines_in_training:

@@ -1,7 +1,5 @@
 """Two optimisers: the discriminator's, and that of everything else."""
 
-from typing import Optional
-
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -20,7 +18,7 @@ class AdversarialOptimWrapperConstructor:
         paramwise_cfg: of the generator, as in MMEngine.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None):
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
         self.config = dict(optim_wrapper_cfg)
         self.changes = dict(self.config.pop(JUDGE, None) or {})
         self.paramwise_cfg = paramwise_cfg

@@ -1,7 +1,7 @@
 """Mixed precision where MMEngine's own wrapper asks for a GPU."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper

@@ -6,7 +6,6 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import Optional, Union
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -23,7 +22,7 @@ class AtomicLocalBackend(LocalBackend):
     renamed, so that a kill or a power cut leaves the old file or the new one.
     """
 
-    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; creates the folder if needed."""
         folder = osp.dirname(osp.abspath(filepath))
         os.makedirs(folder, exist_ok=True)
@@ -35,9 +34,7 @@ class AtomicLocalBackend(LocalBackend):
         os.replace(partial, filepath)
         _sync_folder(folder)
 
-    def put_text(
-        self, obj: str, filepath: Union[str, Path], encoding: str = 'utf-8'
-    ) -> None:
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text; creates the folder if needed."""
         self.put(obj.encode(encoding), filepath)
 
@@ -63,7 +60,7 @@ def remove_partial_files(folder: str) -> list[str]:
     return names
 
 
-def what_is_wrong(path: str) -> Optional[str]:
+def what_is_wrong(path: str) -> str | None:
     """Why a checkpoint file cannot be used, in a few words; None if it can.
 
     Checks that it is a file, that every byte is as it was written (checksums of the
@@ -105,7 +102,7 @@ def check_checkpoint(path: str) -> None:
         raise error(f'cannot load the checkpoint {path}: {problem}; {remedy}')
 
 
-def find_resumable(work_dir: str) -> tuple[Optional[str], Optional[str]]:
+def find_resumable(work_dir: str) -> tuple[str | None, str | None]:
     """The checkpoint to continue from in a folder.
 
     Returns: its path, None if the folder has none; and a sentence that has to be

@@ -5,8 +5,8 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator, Optional
 
 import mmpose.registry
 from mmengine.registry import Registry
@@ -57,7 +57,7 @@ def plain_errors(building: bool = False) -> Iterator[None]:
         sys.exit(2)
 
 
-def explain(error: Exception, building: bool = False) -> Optional[str]:
+def explain(error: Exception, building: bool = False) -> str | None:
     """The sentence for a mistake of the user; None if it is something else."""
     text = (
         str(error.args[0])

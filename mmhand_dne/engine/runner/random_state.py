@@ -4,8 +4,8 @@ Plain because a checkpoint has to load under ``weights_only=True``.
 """
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import numpy as np
 import torch

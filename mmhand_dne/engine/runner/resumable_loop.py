@@ -1,7 +1,7 @@
 """Training by epochs that continues inside an epoch as if never stopped."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator, Optional
 
 import torch
 from mmengine.dist import get_world_size
@@ -18,11 +18,11 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
     A checkpoint written inside an epoch continues with the next batch of that epoch;
     one written between an epoch and its validation continues with the validation.
-    `RandomStateHook` carries the random generators and this loop's :meth:`state_dict`
+    ``RandomStateHook`` carries the random generators and this loop's :meth:`state_dict`
     in the checkpoint.
 
     Skipping needs a sampler with an attribute ``start`` (samples of this process to
-    leave out) and draws keyed by epoch and index: `KeyedSampler`.
+    leave out) and draws keyed by epoch and index: ``KeyedSampler``.
 
     Arguments: see ``EpochBasedTrainLoop``.
     """
@@ -31,7 +31,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
         super().__init__(*args, **kwargs)
         self._epoch_start = 0  # iteration at which the current epoch began
         self._validated_epoch = 0
-        self._saved: Optional[dict] = None
+        self._saved: dict | None = None
 
     def state_dict(self) -> dict:
         """What a checkpoint needs besides MMEngine's epoch and iteration."""

@@ -5,7 +5,8 @@ import difflib
 import inspect
 import os
 import os.path as osp
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -31,7 +32,7 @@ OTHER_KEYS = {
 }
 
 
-def read_config(path: str, options: Optional[Mapping[str, Any]] = None) -> Config:
+def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and override some of its keys.
 
     Raises: FileNotFoundError without the file; ValueError for an option whose first
@@ -181,7 +182,7 @@ def apply_auto_scale_lr(cfg: Config) -> None:
     cfg.auto_scale_lr.enable = True
 
 
-def choose_start(cfg: Config, resume: Optional[str]) -> None:
+def choose_start(cfg: Config, resume: str | None) -> None:
     """Set ``cfg.resume`` and ``cfg.load_from`` to a checkpoint that can be loaded.
 
     The main process decides for all. With 'auto' and no checkpoint in the work folder

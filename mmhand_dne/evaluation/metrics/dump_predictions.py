@@ -60,7 +60,7 @@ class DumpPredictions(BaseMetric):
         collect_device, collect_dir: as in ``BaseMetric``; not used.
 
     Raises:
-        ValueError: `out_file` has another ending.
+        ValueError: ``out_file`` has another ending.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class DumpPredictions(BaseMetric):
             self.rows.add(row, f'image {image}')
 
     def evaluate(self, size: int) -> dict:
-        """Sort all processes' rows into the file; `size` is not used.
+        """Sort all processes' rows into the file; ``size`` is not used.
 
         Raises:
             ValueError: no rank processed an image, or the parts do not fit together.

@@ -83,7 +83,7 @@ class OfficialScoreMetric(BaseMetric):
             self.results.append(self._image_result(sample))
 
     def evaluate(self, size: int) -> dict:
-        """Scores of the whole set, on every rank; `size` as in ``HandMeshMetric``.
+        """Scores of the whole set, on every rank; ``size`` as in ``HandMeshMetric``.
 
         Raises:
             ValueError: no rank processed an image, or some images lack their truth.

@@ -55,9 +55,10 @@ class SparsificationMetric(BaseMetric):
     metres times ten; all 21 joints count for the areas, joints 1 to 20 for Pearson.
     Keys begin with ``released/`` unless a prefix is given.
 
-    Files go to `out_dir`: curves (model, oracle, random) as CSV and PNG, the histogram
-    of error against uncertainty, and in ``standard`` the scores of each joint and the
-    reliability curve. ``tools/analysis_tools/plot_sparsification.py`` overlays runs.
+    Files go to ``out_dir``: curves (model, oracle, random) as CSV and PNG, the
+    histogram of error against uncertainty, and in ``standard`` the scores of each joint
+    and the reliability curve. ``tools/analysis_tools/plot_sparsification.py`` overlays
+    runs.
 
     An image keeps two float32 a joint (error, variance), in ``standard`` also its
     marginal NLL, one byte for its level, and three numbers a hand. Images are sorted by
@@ -67,7 +68,7 @@ class SparsificationMetric(BaseMetric):
     Args:
         mode: ``standard`` or ``released``.
         out_dir: folder of the files; a relative one is below the run's folder,
-            `work_dir/timestamp`. None is ``sparsification``, or no files where no run
+            ``work_dir/timestamp``. None is ``sparsification``, or no files where no run
             has a folder.
         per_joint: report ``<joint>/AUSE`` and so on besides the file (``standard``).
         collect_device, prefix, collect_dir: as in ``BaseMetric``.
@@ -119,7 +120,7 @@ class SparsificationMetric(BaseMetric):
             self.results.append(dict(order=image_identity(sample, image), **record))
 
     def evaluate(self, size: int) -> dict:
-        """Metrics of the whole set, on every rank; `size` as in ``HandMeshMetric``.
+        """Metrics of the whole set, on every rank; ``size`` as in ``HandMeshMetric``.
 
         Raises:
             ValueError: no rank processed an image, or none has a valid joint.
@@ -147,7 +148,7 @@ class SparsificationMetric(BaseMetric):
         return metrics
 
     def _folder(self) -> str | None:
-        """Where files go; None without a run and an absolute `out_dir`."""
+        """Where files go; None without a run and an absolute ``out_dir``."""
         out_dir = DEFAULT_FOLDER if self.out_dir is None else self.out_dir
         if osp.isabs(out_dir):
             return out_dir

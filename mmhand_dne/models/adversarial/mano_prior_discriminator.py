@@ -1,7 +1,5 @@
 """HaMeR's discriminator of hand poses and shapes, and its two least-squares losses."""
 
-from typing import Optional
-
 import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -22,7 +20,7 @@ class MANOPriorDiscriminator(BaseModule):
         torch.Size([4, 17])
     """
 
-    def __init__(self, init_cfg: Optional[dict] = None):
+    def __init__(self, init_cfg: dict | None = None):
         super().__init__(init_cfg)
         self.D_conv1 = nn.Conv2d(9, 32, 1)
         self.D_conv2 = nn.Conv2d(32, 32, 1)

@@ -1,7 +1,5 @@
 """HaMeR's vision transformer, as a backbone."""
 
-from typing import Optional
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -51,7 +49,7 @@ class HaMeRViT(BaseModule):
         mlp_ratio: float = 4.0,
         drop_path_rate: float = 0.55,
         with_cp: bool = False,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
         if embed_dims % num_heads or depth < 1:

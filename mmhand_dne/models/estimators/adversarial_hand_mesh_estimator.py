@@ -1,7 +1,5 @@
 """HaMeR's training with a discriminator of poses and shapes."""
 
-from typing import Optional
-
 from mmpose.registry import MODELS
 from torch import Tensor
 
@@ -41,9 +39,9 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
         self.discriminator = MODELS.build(discriminator)
         self.real_hands = MODELS.build(real_hands)
         self.adversarial_weight = adversarial_weight
-        self._regressed: Optional[tuple[Tensor, Tensor]] = None
+        self._regressed: tuple[Tensor, Tensor] | None = None
 
-    def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
+    def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
         """See :class:`HandMeshEstimator`; remembers the regressed hands."""
         outputs = super().run_heads(inputs, keys)
         if self.training:

@@ -1,6 +1,6 @@
 """The whole model, as the papers' figures draw it."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
@@ -20,10 +20,10 @@ from .slots import NUM_SLOTS, check_one_hand, slots_of
 class HandOutputs(NamedTuple):
     """Everything a forward yields; None for what the model has no head for."""
 
-    maps: Optional[AuxMaps]
+    maps: AuxMaps | None
     coarse: CoarseHands
     refined: list[RefinedHands]
-    spread: Optional[CovarianceParams] = None
+    spread: CovarianceParams | None = None
 
 
 @MODELS.register_module()
@@ -111,7 +111,7 @@ class HandMeshEstimator(BasePoseEstimator):
         """
         return self.refines_in_training or not self.training
 
-    def run_heads(self, inputs: Tensor, keys: Optional[Tensor] = None) -> HandOutputs:
+    def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
         """Normalised crops (B, 3, H, W) -> maps, coarse and refined hands, spread."""
         features, maps = self.extract_feat(inputs)[0], None
         if self.aux_head is not None:

@@ -80,7 +80,7 @@ class AuxMapHead(BaseModule):
         self.reset_maps()
 
     def forward(self, features: Tensor) -> tuple[AuxMaps, Tensor]:
-        """Features (B, in_channels, h, w) -> the maps, merged (B, out_channels, h, w)."""
+        """Features (B, in_channels, h, w) -> maps, merged (B, out_channels, h, w)."""
         raw = self.predict_maps(features)
         depth, normal, heatmaps, correspondence, parts = raw.split(CHANNELS, 1)
         # The network works in units of about 1; the map is in metres.

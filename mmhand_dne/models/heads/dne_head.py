@@ -1,7 +1,5 @@
 """Cascaded dual noise estimation."""
 
-from typing import Optional
-
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -56,7 +54,7 @@ class DNEHead(BaseModule):
         num_samples=4,
         noise_2d=True,
         detach_coarse=False,
-        mesh_terms: Optional[dict] = None,
+        mesh_terms: dict | None = None,
         loss_u=0.0,
         loss_regressed=0.0,
         init_cfg=None,
@@ -86,7 +84,7 @@ class DNEHead(BaseModule):
         self.loss_u, self.loss_regressed = loss_u, loss_regressed
 
     def forward(
-        self, features: Tensor, coarse: HandState, keys: Optional[Tensor] = None
+        self, features: Tensor, coarse: HandState, keys: Tensor | None = None
     ) -> list[RefinedHands]:
         """Refine, one result a stage.
 

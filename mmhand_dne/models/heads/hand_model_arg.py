@@ -1,12 +1,10 @@
 """A head's ``hand_model`` argument: a config, or a module that several heads share."""
 
-from typing import Union
-
 from mmpose.registry import MODELS
 from torch import nn
 
 
-def build_hand_model(hand_model: Union[dict, nn.Module]) -> nn.Module:
+def build_hand_model(hand_model: dict | nn.Module) -> nn.Module:
     """Build a :class:`HandPair` from a config; a module passes through."""
     if isinstance(hand_model, nn.Module):
         return hand_model

@@ -1,7 +1,5 @@
 """Error bars of a hand model's joints, from a token a hand."""
 
-from typing import Optional
-
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -51,13 +49,13 @@ class JointUncertaintyHead(BaseModule):
         self,
         in_channels: int = 1024,
         covariance: dict = dict(type='CorrelatedCovariance'),
-        decoder: Optional[dict] = None,
+        decoder: dict | None = None,
         loss: dict = dict(type='CorrelatedGaussianNLLLoss'),
         num_joints: int = len(OPENPOSE_JOINTS),
         dims: int = 3,
         aligned: bool = True,
         num_slots: int = 1,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
         self.aligned, self.num_joints = aligned, num_joints
@@ -94,7 +92,7 @@ class JointUncertaintyHead(BaseModule):
         return CrossAttentionDecoder(**{'embed_dims': in_channels, **decoder})
 
     def forward(
-        self, token: Optional[Tensor] = None, features: Optional[Tensor] = None
+        self, token: Tensor | None = None, features: Tensor | None = None
     ) -> CovarianceParams:
         """Parameters with leading dims (B, H).
 
@@ -114,7 +112,7 @@ class JointUncertaintyHead(BaseModule):
         return self.covariance(token)
 
     def gaussian(
-        self, params: CovarianceParams, joints: Tensor, root: Optional[Tensor] = None
+        self, params: CovarianceParams, joints: Tensor, root: Tensor | None = None
     ) -> JointGaussian:
         """The density around joints (B, H, J, 3) metres from the wrist.
 
@@ -129,7 +127,7 @@ class JointUncertaintyHead(BaseModule):
         params: CovarianceParams,
         joints: Tensor,
         targets: HandTargets,
-        root: Optional[Tensor] = None,
+        root: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """``loss_nll``; nothing for DeterministicCovariance.
 
@@ -149,7 +147,7 @@ class JointUncertaintyHead(BaseModule):
         mean = self.mean(joints, root)
         return dict(loss_nll=self.nll_loss(params, mean, truth, visible))
 
-    def mean(self, joints: Tensor, root: Optional[Tensor] = None) -> Tensor:
+    def mean(self, joints: Tensor, root: Tensor | None = None) -> Tensor:
         """(B, H, K, 3) the joints that the covariance is about, in its frame."""
         if joints.shape[-2] != self.num_joints:
             raise ValueError(

@@ -1,7 +1,5 @@
 """A covariance beside the keypoints of any of MMPose's heads."""
 
-from typing import Optional
-
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -54,7 +52,7 @@ class KeypointGaussian(nn.Module):
         feats: Tensor,
         mean: Tensor,
         target: Tensor,
-        visible: Optional[Tensor] = None,
+        visible: Tensor | None = None,
     ) -> Tensor:
         """NLL of (B, S, K, dims); visible (B, S, K)."""
         return self.nll_loss(self.params(feats), mean, target, visible)

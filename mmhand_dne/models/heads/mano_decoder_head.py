@@ -1,7 +1,5 @@
 """HaMeR's head: one token reads the image and gives a hand."""
 
-from typing import Optional
-
 import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -62,12 +60,12 @@ class MANODecoderHead(BaseModule):
         self,
         in_channels: int,
         hand_model,
-        decoder: Optional[dict] = None,
+        decoder: dict | None = None,
         init_cam=(4.0, 0.0, 0.0),
         focal: float = FOCAL,
         image_size: int = CROP,
         loss: dict = dict(type='HaMeRLoss'),
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)

@@ -1,7 +1,5 @@
 """The baseline regressor: MANO parameters read out of maps."""
 
-from typing import Optional
-
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -66,7 +64,7 @@ class MANOMapHead(BaseModule):
         lambda_theta=1.0,
         lambda_beta=0.1,
         lambda_presence=0.1,
-        mesh_terms: Optional[dict] = None,
+        mesh_terms: dict | None = None,
         init_cfg=None,
     ):
         super().__init__(init_cfg)

@@ -1,7 +1,5 @@
 """The correlation-aware covariance: one linear map shared by all images."""
 
-from typing import Optional
-
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -136,7 +134,7 @@ class CorrelatedCovariance(DiagonalCovariance):
         return mixing.to(sigma.dtype) * sigma[..., None, :]
 
     def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """See :func:`correlated_nll`."""
         if not self.linear:

@@ -1,7 +1,6 @@
 """Covariances as parts: what the network says about its error, given a token."""
 
 import math
-from typing import Optional
 
 import torch
 from mmengine.model import BaseModule
@@ -42,7 +41,7 @@ class Covariance(BaseModule):
         dims: int = 3,
         unit: float = 1.0,
         num_slots: int = 1,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
         if dims not in (2, 3) or dim < 1 or dim % dims:
@@ -92,7 +91,7 @@ class Covariance(BaseModule):
         self,
         params: CovarianceParams,
         residual: Tensor,
-        visible: Optional[Tensor] = None,
+        visible: Tensor | None = None,
     ) -> Tensor:
         """-log density without 0.5 log 2 pi a coordinate, (...); float32 as the above.
 
@@ -104,7 +103,7 @@ class Covariance(BaseModule):
             return self.density(params, at_least_fp32(residual), visible)
 
     def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """As :meth:`nll`, in the precision of the residual."""
         raise NotImplementedError
@@ -138,7 +137,7 @@ class DeterministicCovariance(Covariance):
         return torch.diag_embed(torch.zeros_like(params.log_var))
 
     def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """Refuses: a point has no density."""
         raise ValueError(
@@ -171,7 +170,7 @@ class DiagonalCovariance(Covariance):
         return torch.diag_embed(torch.exp(0.5 * params.log_var))
 
     def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """See :func:`diagonal_nll`."""
         return diagonal_nll(residual, params.log_var, visible)
@@ -212,7 +211,7 @@ class FullCovariance(Covariance):
         return torch.linalg.solve_triangular(params.factor.mT, identity, upper=True)
 
     def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """See :func:`full_nll`."""
         return full_nll(residual, params.factor, params.log_diag, visible)

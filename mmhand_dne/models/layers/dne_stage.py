@@ -1,6 +1,6 @@
 """One dual noise estimation stage."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -114,7 +114,7 @@ class DNEStage(BaseModule):
         features: Tensor,
         points: Tensor,
         vertices: Tensor,
-        regressed: Optional[Regressed],
+        regressed: Regressed | None,
     ) -> Tensor:
         """mu_2d = phi(f_p, f_r) (Eq. 3): (B, H, V, 2) NDC."""
         read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
@@ -128,7 +128,7 @@ class DNEStage(BaseModule):
         return bilinear(features, points.flatten(1, 3)).unflatten(1, shape)
 
     def estimate_3d(self, aligned: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
-        """mu_3d = varphi(three views) (Eq. 4) of every sample: (B, R, H, V, 3) metres."""
+        """mu_3d = varphi(three views) (Eq. 4) a sample: (B, R, H, V, 3) metres."""
         samples = aligned.shape[1]
         flat = vertices[:, None].expand(-1, samples, -1, -1, -1).flatten(0, 1)
         views = self.views(aligned.flatten(0, 1), flat)
@@ -139,8 +139,8 @@ class DNEStage(BaseModule):
         self,
         features: Tensor,
         state: HandState,
-        regressed: Optional[Regressed],
-        draws: Optional[StageDraws],
+        regressed: Regressed | None,
+        draws: StageDraws | None,
         regress_joints,
     ) -> RefinedHands:
         """Refine a state.
@@ -192,7 +192,7 @@ class DNEStage(BaseModule):
             regress_joints,
         )
 
-    def draw(self, mean: Tensor, delta: float, draws: Optional[StageDraws]):
+    def draw(self, mean: Tensor, delta: float, draws: StageDraws | None):
         """Draw eps around (B, 1 or R, H, V, D) means: R samples, or the mean alone."""
         if draws is None:
             return draw_noise(mean, self.gamma, delta)

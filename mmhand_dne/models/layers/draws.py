@@ -1,6 +1,6 @@
 """Keys of a training step's random draws, one an image."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.logging import MessageHub
@@ -9,7 +9,7 @@ from torch import Tensor
 from mmhand_dne.geometry.random_keys import fold_in
 
 
-def draw_keys(data_samples: Sequence, device) -> Optional[Tensor]:
+def draw_keys(data_samples: Sequence, device) -> Tensor | None:
     """Keys from (seed, iteration, data set index), the same on any rank.
 
     Seed and iteration are what MMEngine's runner publishes; outside a runner, or for

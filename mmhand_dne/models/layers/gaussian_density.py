@@ -7,7 +7,8 @@ but for the Cholesky of hidden coordinates: a precision has twice W's digits of
 condition, so that float32 fails on a W that is far from ill-conditioned.
 """
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,14 +27,14 @@ class CovarianceParams(NamedTuple):
             is W = I.
     """
 
-    log_var: Optional[Tensor] = None
-    factor: Optional[Tensor] = None
-    log_diag: Optional[Tensor] = None
-    mixing: Optional[MixingFactors] = None
+    log_var: Tensor | None = None
+    factor: Tensor | None = None
+    log_diag: Tensor | None = None
+    mixing: MixingFactors | None = None
 
 
 def diagonal_nll(
-    residual: Tensor, log_var: Tensor, visible: Optional[Tensor] = None
+    residual: Tensor, log_var: Tensor, visible: Tensor | None = None
 ) -> Tensor:
     """sum r^2 / (2 sigma^2) + 0.5 log sigma^2.
 
@@ -55,7 +56,7 @@ def diagonal_nll(
 
 
 def full_nll(
-    residual: Tensor, factor: Tensor, log_diag: Tensor, visible: Optional[Tensor] = None
+    residual: Tensor, factor: Tensor, log_diag: Tensor, visible: Tensor | None = None
 ) -> Tensor:
     """0.5 r^T P r - 0.5 log det P with P = L L^T; arguments as in CovarianceParams."""
 
@@ -73,7 +74,7 @@ def correlated_nll(
     residual: Tensor,
     log_var: Tensor,
     mixing: MixingFactors,
-    visible: Optional[Tensor] = None,
+    visible: Tensor | None = None,
 ) -> Tensor:
     """sum q^2 / (2 sigma^2) + 0.5 log sigma^2 + log|det W|, q = W^-1 r."""
 
@@ -135,8 +136,8 @@ class _RelativeNLL(torch.autograd.Function):
 
 
 def fill_hidden(
-    residual: Tensor, visible: Optional[Tensor], precision: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Optional[Tensor]]:
+    residual: Tensor, visible: Tensor | None, precision: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor | None]:
     """Integrate hidden coordinates out of a Gaussian given by its precision.
 
     With r_h := -P_hh^-1 P_hv r_v, the density of r_v alone is

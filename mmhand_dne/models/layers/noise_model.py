@@ -1,7 +1,7 @@
 """The noise distributions of DNE Eq. 2 and draws from them."""
 
 import math
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def noise_scale(mean: Tensor, gamma: float, delta: float) -> Tensor:
 
 
 def draw_noise(
-    mean: Tensor, gamma: float, delta: float, normal: Optional[Tensor] = None
+    mean: Tensor, gamma: float, delta: float, normal: Tensor | None = None
 ) -> NoiseDraw:
     """eps = mean + (gamma |mean| + delta) n, or eps = mean without n (DNE Eq. 2).
 
@@ -55,7 +55,7 @@ class StageDraws:
         stream: number that tells the stage's draws from another stage's.
     """
 
-    def __init__(self, num_samples: int, keys: Optional[Tensor], stream: int):
+    def __init__(self, num_samples: int, keys: Tensor | None, stream: int):
         self.num_samples, self.keys, self.stream = num_samples, keys, stream
 
     def normal(self, mean: Tensor) -> Tensor:

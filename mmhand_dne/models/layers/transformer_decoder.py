@@ -10,7 +10,9 @@ from .positions import with_positions
 # what CrossAttentionDecoder.dead_parameters() tells.
 DEAD_BY_DESIGN = {
     'token_embed.weight': 'the token that it multiplies is zero',
-    'layers.*.self_attn.qkv.weight': 'queries and keys: the attention of a token to itself alone is 1',
+    'layers.*.self_attn.qkv.weight': (
+        'queries and keys: the attention of a token to itself alone is 1'
+    ),
 }
 
 

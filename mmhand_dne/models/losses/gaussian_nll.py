@@ -1,7 +1,5 @@
 """Losses of Gaussian covariances on any keypoint model, 2D or 3D."""
 
-from typing import Optional
-
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -57,7 +55,7 @@ class GaussianNLLLoss(nn.Module):
         params: CovarianceParams,
         mean: Tensor,
         target: Tensor,
-        visible: Optional[Tensor] = None,
+        visible: Tensor | None = None,
     ) -> Tensor:
         """A scalar.
 
@@ -86,7 +84,7 @@ class GaussianNLLLoss(nn.Module):
             return self.loss_weight * masked_mean(value, rows)
 
     def nll(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """(...) of residuals (..., d), hidden ones 0."""
         raise NotImplementedError
@@ -204,7 +202,7 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         return correlated_nll(residual, params.log_var, params.mixing, visible)
 
     def released(
-        self, params: CovarianceParams, residual: Tensor, visible: Optional[Tensor]
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """The two terms of the released code, (...)."""
         if params.mixing is not None and params.mixing.lower_upper.requires_grad:

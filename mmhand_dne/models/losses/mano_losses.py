@@ -1,7 +1,5 @@
 """HaMeR's losses on the regressed hand: joints in space and image, pose, shape."""
 
-from typing import Optional
-
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -20,7 +18,7 @@ def squared_distance(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square()
 
 
-def per_hand(values: Tensor, mask: Optional[Tensor], reduction: str) -> Tensor:
+def per_hand(values: Tensor, mask: Tensor | None, reduction: str) -> Tensor:
     """Sum of an elementwise loss over a hand, then 'mean' or 'sum' over hands.
 
     'mean' is the masked mean times the number of elements a hand has, so a hidden joint

@@ -1,7 +1,5 @@
 """The one masked reduction, the same for any number of processes."""
 
-from typing import Optional
-
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor
@@ -22,7 +20,7 @@ def shared_count(count: Tensor) -> Tensor:
     return count
 
 
-def masked_mean(values: Tensor, mask: Optional[Tensor] = None) -> Tensor:
+def masked_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean of the valid elements of the global batch.
 
     Where nothing is valid the result is 0 with a gradient graph, so that no parameter

@@ -1,6 +1,6 @@
 """Losses on meshes, their projections, joints and MANO parameters (DNE Eq. 10-11)."""
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from mmpose.registry import MODELS
@@ -40,7 +40,7 @@ class MaskedLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(
-        self, prediction: Tensor, target: Tensor, mask: Optional[Tensor] = None
+        self, prediction: Tensor, target: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Equal shapes; ``mask`` as in :func:`masked_mean`. Returns a scalar."""
         _same_shape(prediction, target)

@@ -66,7 +66,8 @@ def test_chunks_are_the_arrays(tmp_path, monkeypatch):
     [
         (
             {'pred/mesh': np.zeros((2, 4, 3))},
-            r'image 1: pred/mesh is \[\[2, 4, 3\], .<f8.\], of the first image \[\[2, 5, 3\]',
+            r'image 1: pred/mesh is \[\[2, 4, 3\], .<f8.\], '
+            r'of the first image \[\[2, 5, 3\]',
         ),
         ({'pred/more': np.zeros(1)}, r'pred/more is .*, of the first image None'),
         ({'pred/mesh': np.array(['a'])}, 'cannot dump pred/mesh, which is <U1'),

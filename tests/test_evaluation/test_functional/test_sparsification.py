@@ -5,7 +5,7 @@ from scipy.integrate import simpson as scipy_simpson
 from mmhand_dne.evaluation.functional import sparsification
 from tests.oracles import sparsification as oracle
 
-# The authors' script with scipy 1.17.1 on the arrays of `golden_pairs`.
+# The authors' script with scipy 1.17.1 on the arrays of ``golden_pairs``.
 GOLDEN = dict(
     AUSC=559.6761465152576,
     AUSE=18.718791112776017,
