@@ -58,7 +58,7 @@ MIM = ROOT / 'mmhand_dne' / '.mim'
 PACKAGE_DATA = [
     'hand_model/*.npz',
     'hand_model/*.md',
-    'visualization/report_assets/*',
+    'visualization/report/assets/*',
     '.mim/model-index.yml',
     *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),
     *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh')),

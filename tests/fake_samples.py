@@ -1,4 +1,4 @@
-"""Batches of two perspective free hands, without images or files."""
+"""Batches of two perspective CC0 hands, without images or files."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from mmpose.structures import PoseDataSample
 
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 from mmhand_dne.hand_model import HandPair
-from mmhand_dne.structures.fields import HAND_LABELS
+from mmhand_dne.structures.ground_truth_fields import HAND_LABELS
 
 MASKS = [name for name, field in HAND_LABELS.items() if field.unit == '0 or 1']
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import torch
 
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, HandPair, reorder
+from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.hand_model import HandPair
 
 TYPES = {'right': ('right',), 'left': ('left',), 'interacting': ('right', 'left')}
 SIDES = ('right', 'left')

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import torch
 
-from mmhand_dne.hand_model import HO3D_JOINTS, OPENPOSE_JOINTS, MANOLayer, reorder
-from mmhand_dne.hand_model.skeleton import tip_vertices
+from mmhand_dne.conventions import HO3D_JOINTS, OPENPOSE_JOINTS, reorder, tip_vertices
+from mmhand_dne.hand_model import MANOLayer
 
 BACKGROUNDS = 4
 FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)

@@ -10,7 +10,7 @@ from mmpose.registry import MODELS
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import config_of
 
-DNE, HAMER = 'dne_freehand', 'hamer-correlated_small_freehand-128x128'
+DNE, HAMER = 'dne_rendered', 'hamer-correlated_small_rendered-128x128'
 SIZE = 128  # of both models' crops
 
 

@@ -23,11 +23,11 @@ from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.demo_run import DemoRun
-from mmhand_dne.apis.inputs import open_input
-from mmhand_dne.apis.intrinsics import read_intrinsics
+from mmhand_dne.apis.inputs.intrinsics import read_intrinsics
+from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'

@@ -14,7 +14,7 @@ set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
-CONFIG="$ROOT/configs/dne_freehand.py"
+CONFIG="$ROOT/configs/dne_rendered.py"
 
 short='' data_root='' work_dir='' seed=0 options=()
 usage() { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
@@ -60,7 +60,7 @@ loader=(
 
 if [ "$seed" != 0 ]; then name=${name}_seed$seed; fi
 work_dir="${work_dir:-$ROOT/work_dirs/$name}"
-data="${data_root:-$ROOT/data/${name/quickstart/freehand}}"
+data="${data_root:-$ROOT/data/${name/quickstart/rendered}}"
 options=(
     "train_dataloader.dataset.data_root=$data"
     "val_dataloader.dataset.data_root=$data"
@@ -106,7 +106,7 @@ logged() {
 
 # The splits differ in people, shapes, poses and cameras. The progress bar is for you.
 render() {
-    "$PY" tools/make_freehand_data.py "$data" "$@"
+    "$PY" tools/make_rendered_data.py "$data" "$@"
 }
 
 train() {  # --resume: from the last checkpoint, or from the start if there is none

@@ -14,12 +14,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmhand_dne  # noqa: F401
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.distributed import (
     init_distributed,
     leave_distributed,
 )
-from mmhand_dne.engine.runner.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import (
     apply_common_flags,
     read_config,

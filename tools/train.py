@@ -10,11 +10,11 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import mmhand_dne  # noqa: F401
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.distributed import (
     init_distributed,
     leave_distributed,
 )
-from mmhand_dne.engine.runner.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import (
     apply_amp,
     apply_auto_scale_lr,

@@ -18,7 +18,7 @@ def find_config(name: str) -> str:
 
     Args:
         name: path of a file; or name of one of this package's configs, such as
-            ``'dne_freehand'`` or ``'mmhand_dne::hamer/hamer_vit-h...'``.
+            ``'dne_rendered'`` or ``'mmhand_dne::hamer/hamer_vit-h...'``.
     Raises:
         FileNotFoundError: there is no such file, and no config of that name.
     """

@@ -12,7 +12,7 @@ from mmengine.dataset import Compose
 
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 
-from .boxes import BOTH, HandBox
+from .inputs.boxes import BOTH, HandBox
 
 REPLACED = ('LoadHandImage', 'SelectHand')  # the picture and the hand are given
 MARGIN = 1.2  # of InterHand2.6M's annotated boxes about the joints' tight box

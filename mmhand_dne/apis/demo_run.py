@@ -11,10 +11,10 @@ from rich.progress import track
 from mmhand_dne.structures.hand_result import ImageResult
 
 from .hand_mesh_inferencer import HandMeshInferencer
-from .inputs import Frame
+from .image_saver import PictureSaver
+from .inputs.sources import Frame
 from .result_writers import read_json, result_files, write
 from .run_record import FRAMES, RunRecord, stamp
-from .saving import PictureSaver
 
 MOST_ENTRIES = 24  # pictures of a report
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
@@ -135,7 +135,7 @@ class DemoRun:
         kinds = self.kinds or (('overlay',) if self.show else ())
         if not kinds:
             return {}
-        from .drawing import draw_frame, show_picture
+        from .result_drawing import draw_frame, show_picture
 
         drawn = draw_frame(frame, result, kinds)
         if self.show and drawn:
@@ -188,11 +188,11 @@ class DemoRun:
 
     def _in_time(self, results: list[ImageResult]) -> list[ImageResult]:
         """The results with tracks, smoothed if asked for."""
-        from .tracking import track as track_hands
+        from .temporal.tracking import track as track_hands
 
         results = list(track_hands(results))
         if self.smoothing:
-            from .smoothing import smooth
+            from .temporal.smoothing import smooth
 
             results = smooth(
                 results,
@@ -203,7 +203,7 @@ class DemoRun:
         return results
 
     def _draw_video(self, results: list[ImageResult]) -> Path:
-        from .drawing import draw_frame, show_picture, video_size
+        from .result_drawing import draw_frame, show_picture, video_size
 
         kinds = self.kinds[:1]
         with PictureSaver(self.folder, self.source) as saver:
@@ -222,7 +222,7 @@ class DemoRun:
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window."""
-        from .drawing import draw_frame, show_picture
+        from .result_drawing import draw_frame, show_picture
 
         jobs = self.inferencer.run(self.source, 1, 0, **self.where)
         for job in jobs:
@@ -249,7 +249,7 @@ class DemoRun:
             self.entries.append((result, cv2.imencode('.jpg', frame.image, quality)[1]))
 
     def _write_report(self) -> None:
-        from mmhand_dne.visualization.report_page import write_report
+        from mmhand_dne.visualization.report.report_page import write_report
 
         def downloads(result: ImageResult) -> dict[str, bytes]:
             return result_files(result, DOWNLOADS, self.source.name_of(result.index))

@@ -16,16 +16,16 @@ from rich.progress import track
 from mmhand_dne.engine.hooks.checkpoint_match_hook import what_differs
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
+from .batching import Job, in_batches
 from .config_names import config_of, test_pipeline
 from .crops import CropPipeline
-from .detectors import build_detector
-from .hands import HandReader
-from .inputs import GIVEN, Frame, open_input
-from .intrinsics import conventional_intrinsics, read_intrinsics
-from .jobs import Job, in_batches
-from .result_of import result_of
-from .saving import PictureSaver
+from .image_saver import PictureSaver
+from .inputs.boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
+from .inputs.detectors import build_detector
+from .inputs.intrinsics import conventional_intrinsics, read_intrinsics
+from .inputs.sources import GIVEN, Frame, open_input
+from .merge_crops import result_of
+from .read_predictions import HandReader
 
 NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
 
@@ -50,7 +50,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     visualization=[picture])``; :meth:`results` yields the typed results alone.
 
     Example:
-        >>> hands = HandMeshInferencer('dne_freehand', 'epoch_17.pth')
+        >>> hands = HandMeshInferencer('dne_rendered', 'epoch_17.pth')
         >>> for result in hands.results('photos/', batch_size=8):
         ...     print(result.source, [hand.side for hand in result.hands])
     """
@@ -265,7 +265,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
         if not (return_vis or show or saver):
             return []
-        from .drawing import draw_frame, show_picture
+        from .result_drawing import draw_frame, show_picture
 
         pictures = []
         for frame, result in zip(inputs, preds):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from .files import check_folder, write_whole
+from mmhand_dne.fileio.atomic import check_folder, write_whole
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
 FRAMES = '.frames'  # folder of a video's results until all are there

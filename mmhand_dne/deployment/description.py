@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
 from mmhand_dne.hand_model.mano_layer import MANOLayer
-from mmhand_dne.hand_model.mano_source import FREE
-from mmhand_dne.hand_model.skeleton import MANO_JOINTS, OPENPOSE_JOINTS
+from mmhand_dne.hand_model.mano_source import CC0
 from mmhand_dne.structures.hand_result import SIDES
 from mmhand_dne.version import __version__
 
@@ -128,9 +128,9 @@ def hand_note(model: nn.Module) -> str:
     sources = {
         layer.source for layer in model.modules() if isinstance(layer, MANOLayer)
     }
-    if sources == {FREE}:
+    if sources == {CC0}:
         return (
-            'This file contains the arrays of the free hand, which are in the '
+            'This file contains the arrays of the CC0 hand, which are in the '
             'public domain (CC0 1.0).'
         )
     return (

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.geometry.three_view import VIEW_AXES, vertex_cells
 from mmhand_dne.hand_model.mano_layer import MANOLayer
-from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
-from mmhand_dne.models.layers.covariance import Covariance, FullCovariance
-from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
+from mmhand_dne.models.covariances.covariance import Covariance, FullCovariance
 from mmhand_dne.models.layers.noise_graph_attn import NoiseGraphAttention
 from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
 

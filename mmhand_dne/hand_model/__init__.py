@@ -1,34 +1,18 @@
-"""The hand: skeleton, MANO layer, files, and the embedded free hand."""
+"""The hand: MANO layer, files, and the embedded CC0 hand."""
 
-from .free_hand import load_free_hand
+from .cc0_hand import load_cc0_hand
 from .mano_file import read_mano
 from .mano_layer import HandMesh, HandPair, MANOLayer
 from .single_hand import SingleHand
-from .skeleton import (
-    HO3D_JOINTS,
-    INTERHAND_JOINTS,
-    MANO_JOINTS,
-    OPENPOSE_JOINTS,
-    TIP_VERTICES,
-    WRIST,
-    reorder,
-)
-from .surface import part_labels, rest_coordinates
+from .vertex_parts import part_labels, rest_coordinates
 
 __all__ = [
-    'HO3D_JOINTS',
-    'INTERHAND_JOINTS',
-    'MANO_JOINTS',
-    'OPENPOSE_JOINTS',
-    'TIP_VERTICES',
-    'WRIST',
     'HandMesh',
     'HandPair',
     'MANOLayer',
     'SingleHand',
-    'load_free_hand',
+    'load_cc0_hand',
     'part_labels',
     'read_mano',
-    'reorder',
     'rest_coordinates',
 ]

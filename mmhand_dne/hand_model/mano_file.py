@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .inert_pickle import read_inert, to_array
+from mmhand_dne.fileio.inert_pickle import read_inert, to_array
 
 NUM_BETAS = 10
 # V vertices, F faces; a file with more betas than NUM_BETAS is cut.
@@ -31,7 +31,7 @@ INTEGER_KEYS = ('f', 'kintree_table')
 PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 REMEDY = (
     'give MANO_RIGHT.pkl or MANO_LEFT.pkl of MANO v1.2 (https://mano.is.tue.mpg.de), '
-    "or source='free'"
+    "or source='cc0'"
 )
 
 

@@ -11,6 +11,13 @@ from mmpose.registry import MODELS
 from smplx.utils import Struct
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import (
+    HO3D_JOINTS,
+    OPENPOSE_JOINTS,
+    WRIST,
+    reorder,
+    tip_vertices,
+)
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
@@ -19,7 +26,6 @@ from mmhand_dne.geometry.rotation import (
 
 from .mano_file import MANO_SHAPES
 from .mano_source import load_hand
-from .skeleton import HO3D_JOINTS, OPENPOSE_JOINTS, WRIST, reorder, tip_vertices
 
 NUM_ROTATIONS = 16
 # smplx prints this for every MANO file, all of which have 10 directions.
@@ -45,7 +51,7 @@ class MANOLayer(nn.Module):
 
     Args:
         side: 'right' or 'left'.
-        source: 'free' for the embedded hand, else a MANO file or folder, see
+        source: 'cc0' for the embedded hand, else a MANO file or folder, see
             :func:`load_hand`.
 
     Example:
@@ -54,7 +60,7 @@ class MANOLayer(nn.Module):
         torch.Size([778, 3])
     """
 
-    def __init__(self, side: str = 'right', source: str = 'free') -> None:
+    def __init__(self, side: str = 'right', source: str = 'cc0') -> None:
         super().__init__()
         self.side = side
         self.source = source
@@ -199,7 +205,7 @@ class HandPair(nn.Module):
     """Both hand slots of a sample, relative to each hand's own wrist.
 
     Args:
-        source: 'free' for the embedded hand, else a MANO file or folder, see
+        source: 'cc0' for the embedded hand, else a MANO file or folder, see
             :func:`load_hand`.
         tips: name of the fingertip vertices, see ``TIP_VERTICES``.
 
@@ -217,7 +223,7 @@ class HandPair(nn.Module):
         (torch.Size([1, 2, 778, 3]), torch.Size([1, 2, 21, 3]))
     """
 
-    def __init__(self, source: str = 'free', tips: str = 'interhand') -> None:
+    def __init__(self, source: str = 'cc0', tips: str = 'interhand') -> None:
         super().__init__()
         self.tips = tips
         self.right = MANOLayer('right', source)

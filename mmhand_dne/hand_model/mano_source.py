@@ -4,18 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .free_hand import load_free_hand
+from .cc0_hand import load_cc0_hand
 from .mano_file import read_mano
 from .mirror import hand_side, mirror_hand, repair_left_shapes
 
-FREE = 'free'
+CC0, FORMER_CC0 = 'cc0', 'free'
 
 
 def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
     """Arrays of one hand.
 
     Args:
-        source: 'free' for the embedded hand; a folder with MANO_RIGHT and MANO_LEFT
+        source: 'cc0' for the embedded hand; a folder with MANO_RIGHT and MANO_LEFT
             (.pkl or .npz); or one file. A right hand's file serves the left side as
             its exact mirror image; a left hand's file needs its right one beside it,
             which the repair of its shape directions compares with.
@@ -23,12 +23,17 @@ def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
     """
     if side not in ('right', 'left'):
         raise ValueError(f"side is {side!r}, expected 'right' or 'left'")
-    if str(source) == FREE:
-        return load_free_hand(side)
+    if str(source) == CC0:
+        return load_cc0_hand(side)
+    if str(source) == FORMER_CC0:
+        raise ValueError(
+            f'the embedded hand is called {CC0!r}, formerly {FORMER_CC0!r}; set '
+            f'hand_model.source={CC0} (checkpoints trained with it load as they are)'
+        )
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(
-            f"{path}: no such file or folder for the hand model; give 'free', a MANO "
+            f"{path}: no such file or folder for the hand model; give 'cc0', a MANO "
             'file, or the folder that holds MANO_RIGHT.pkl and MANO_LEFT.pkl'
         )
     return _from_folder(path, side) if path.is_dir() else _from_file(path, side)

@@ -4,10 +4,16 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import (
+    HO3D_JOINTS,
+    OPENPOSE_JOINTS,
+    WRIST,
+    reorder,
+    tip_vertices,
+)
 from mmhand_dne.geometry.precision import at_least_fp32
 
 from .mano_layer import HandMesh, MANOLayer
-from .skeleton import HO3D_JOINTS, OPENPOSE_JOINTS, WRIST, reorder, tip_vertices
 
 CHAIN_TO_OPENPOSE = reorder(src=HO3D_JOINTS, dst=OPENPOSE_JOINTS)
 
@@ -17,7 +23,7 @@ class SingleHand(nn.Module):
     """The right hand alone, with the interface of :class:`HandPair` for H = 1 slot.
 
     Args:
-        source: 'free' for the embedded hand, else a MANO file or folder, see
+        source: 'cc0' for the embedded hand, else a MANO file or folder, see
             :func:`load_hand`.
         tips: name of the fingertip vertices, see ``TIP_VERTICES``; HaMeR's are
             'smplx'.
@@ -34,7 +40,7 @@ class SingleHand(nn.Module):
     """
 
     def __init__(
-        self, source: str = 'free', tips: str = 'interhand', joints: str = 'regressed'
+        self, source: str = 'cc0', tips: str = 'interhand', joints: str = 'regressed'
     ) -> None:
         super().__init__()
         if joints not in ('regressed', 'kinematic'):

@@ -3,6 +3,7 @@
 from . import (
     adversarial,
     backbones,
+    covariances,
     data_preprocessors,
     estimators,
     heads,
@@ -14,6 +15,7 @@ from . import (
 __all__ = [
     'adversarial',
     'backbones',
+    'covariances',
     'data_preprocessors',
     'estimators',
     'heads',

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 
-from .fields import HAND_LABELS
+from .ground_truth_fields import HAND_LABELS
 
 MIN_DEPTH = 1e-3  # metres; a true vertex is farther from any camera
 

@@ -1,7 +1,6 @@
 """Pictures: meshes over images, auxiliary maps, skeletons."""
 
-from .hand_visualizer import HandMeshVisualizer
-from .mesh_renderer import (
+from .canvas.mesh_renderer import (
     HAND_COLORS,
     Surface,
     orthographic_surface,
@@ -9,6 +8,7 @@ from .mesh_renderer import (
     render_mesh,
     render_overlay,
 )
+from .panel.hand_visualizer import HandMeshVisualizer
 
 __all__ = [
     'HAND_COLORS',

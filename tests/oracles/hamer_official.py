@@ -1,7 +1,7 @@
 """HaMeR and the Hand-Uncertainty models from their documented maths, float64.
 
 Under the official names of tensors, with explicit attention, its own 6D rotations and
-smplx for the hand; nothing of mmhand_dne but the arrays of the free hand.
+smplx for the hand; nothing of mmhand_dne but the arrays of the CC0 hand.
 """
 
 import math

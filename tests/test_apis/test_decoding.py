@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmhand_dne.apis.decoding import check_array, read_image
 from mmhand_dne.datasets.transforms import LoadHandImage
+from mmhand_dne.fileio.images import check_array, read_image
 from tests.tiny_inferencers import picture
 
 PLAIN = picture(40, 24)  # BGR

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.apis.detectors import build_detector, overlap
-from mmhand_dne.apis.hands import from_the_wrist
+from mmhand_dne.apis.inputs.detectors import build_detector, overlap
+from mmhand_dne.apis.read_predictions import from_the_wrist
 
 
 def fake_module(monkeypatch, name, **members):

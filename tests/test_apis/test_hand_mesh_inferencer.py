@@ -7,8 +7,8 @@ import torch
 from mmpose.registry import INFERENCERS
 
 from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.boxes import HandBox
 from mmhand_dne.apis.crops import to_image, upright_affine
+from mmhand_dne.apis.inputs.boxes import HandBox
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import MANOLayer
 from tests.tiny_inferencers import DNE, HAMER, SIZE, mirrored, picture, tiny_inferencer
@@ -376,8 +376,8 @@ def test_a_checkpoint_of_another_model_is_refused(folder, tmp_path):
         HandMeshInferencer(HAMER, str(folder / f'{DNE}.pth'), 'cpu')
     with pytest.raises(FileNotFoundError, match='there is no such file'):
         HandMeshInferencer(DNE, str(tmp_path / 'none.pth'), 'cpu')
-    with pytest.raises(FileNotFoundError, match='did you mean dne_freehand'):
-        HandMeshInferencer('dne_freehands', str(folder / f'{DNE}.pth'), 'cpu')
+    with pytest.raises(FileNotFoundError, match='did you mean dne_rendered'):
+        HandMeshInferencer('dne_rendereds', str(folder / f'{DNE}.pth'), 'cpu')
     with pytest.raises(ValueError, match='needs weights'):
         HandMeshInferencer(DNE)
     with pytest.raises(ValueError, match='needs the config'):

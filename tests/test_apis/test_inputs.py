@@ -6,10 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.apis.boxes import GivenBoxes, HandBox, check_box, whole_image
-from mmhand_dne.apis.inputs import distinct_names, open_input
-from mmhand_dne.apis.intrinsics import conventional_intrinsics, read_intrinsics
-from mmhand_dne.apis.video import Video, VideoWriter
+from mmhand_dne.apis.inputs.boxes import (
+    GivenBoxes,
+    HandBox,
+    check_box,
+    whole_image,
+)
+from mmhand_dne.apis.inputs.intrinsics import (
+    conventional_intrinsics,
+    read_intrinsics,
+)
+from mmhand_dne.apis.inputs.sources import distinct_names, open_input
+from mmhand_dne.apis.inputs.video import Video, VideoWriter
 from tests.tiny_inferencers import picture
 
 FPS = 29.97

@@ -13,7 +13,7 @@ from mmhand_dne.apis.temporal.pose_jacobian import (
     tangents_at,
 )
 from mmhand_dne.apis.temporal.posed_hand import PosedHand
-from mmhand_dne.hand_model import MANO_JOINTS, OPENPOSE_JOINTS
+from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
 from tests.moving_hands import hand_pair
 
 

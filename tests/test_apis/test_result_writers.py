@@ -198,7 +198,7 @@ def test_smplx_users_get_the_regressed_mesh(written):
         # Only the test unpickles, and what it has just written.
         with open(folder / f'photo_{hand.side}_hand.smplx.pkl', 'rb') as file:
             content = pickle.load(file)
-        arrays = load_hand('free', hand.side)
+        arrays = load_hand('cc0', hand.side)
         data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
         layer = smplx.MANO(
             '',

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmhand_dne.apis.temporal import series
-from mmhand_dne.apis.temporal.series import KalmanSeries
+from mmhand_dne.apis.temporal import smoothers as series
+from mmhand_dne.apis.temporal.smoothers import KalmanSeries
 
 
 @pytest.fixture

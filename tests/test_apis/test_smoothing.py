@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.apis.smoothing import smooth
 from mmhand_dne.apis.temporal.pose_jacobian import joint_jacobian, rotations_at
 from mmhand_dne.apis.temporal.posed_hand import PosedHand
-from mmhand_dne.apis.tracking import track
+from mmhand_dne.apis.temporal.smoothing import smooth
+from mmhand_dne.apis.temporal.tracking import track
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import SingleHand
 from tests.moving_hands import AFFINE, CAMERA, SIZE, frame, hand_pair, make_hand

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmhand_dne.apis.tracking import MAX_GAP, track
+from mmhand_dne.apis.temporal.tracking import MAX_GAP, track
 from tests.moving_hands import frame, make_hand, smooth_vectors
 
 

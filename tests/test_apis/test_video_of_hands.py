@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.apis.video import Video
+from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.datasets.synthetic import HandModels, Recipe
 from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
 from tests.tiny_inferencers import HAMER, write_checkpoint

@@ -113,7 +113,7 @@ def test_resolves_from_a_wheel(bare_python, sources, leaf, tmp_path):
     (wheel,) = wheels.glob('*.whl')
     pip('install', '--no-deps', '--no-index', '-q', '--target', target, wheel)
     assert package_found(bare_python, leaf, target) == target / 'mmhand_dne'
-    assert (target / 'mmhand_dne' / 'hand_model' / 'free_hand.npz').is_file()
+    assert (target / 'mmhand_dne' / 'hand_model' / 'cc0_hand.npz').is_file()
     files = (target / 'mmhand_dne' / '.mim').rglob('*')
     installed = {str(f.relative_to(target / 'mmhand_dne/.mim')) for f in files}
     configs = sources.glob('configs/**/*.py')

@@ -8,10 +8,10 @@ from mmengine.dataset import Compose
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.datasets import FreiHANDMeshDataset
-from mmhand_dne.datasets.datasets.freihand_files import SCHEMA, VERSION, read_keypoints
-from mmhand_dne.datasets.datasets.index_file import write_index
-from mmhand_dne.datasets.draws import DrawKey
+from mmhand_dne.datasets.readers.freihand_files import SCHEMA, VERSION, read_keypoints
+from mmhand_dne.datasets.readers.index_file import write_index
 from mmhand_dne.datasets.transforms import LoadHandImage
+from mmhand_dne.randomness.pipeline import DrawKey
 from tests.right_hand_fixture import write_freihand
 from tests.test_datasets.right_hand_laws import (
     AUGMENTED,

@@ -9,8 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmpose.registry import DATASETS
 
-from mmhand_dne.datasets.draws import DrawKey
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.randomness.pipeline import DrawKey
 from tests.interhand_fixture import dataset_config
 from tests.right_hand_fixture import draw, make_hand, to_pixels
 from tests.test_datasets.right_hand_laws import (
@@ -58,7 +58,7 @@ def test_the_class_of_the_guide_gives_samples(hand, tmp_path):
                 ann_file='train.npz',
                 data_prefix=dict(img='images/train'),
                 pipeline=AUGMENTED,
-                hand_model=dict(type='HandPair', source='free', tips='interhand'),
+                hand_model=dict(type='HandPair', source='cc0', tips='interhand'),
             )
         )
     finally:
@@ -109,13 +109,13 @@ def test_the_config_of_the_guide_is_one(tmp_path):
     path = tmp_path / 'mine.py'
     path.write_text(examples('your_own.md')[1].replace("'my_hands'", "'json'"))
     dataset = Config.fromfile(str(path)).train_dataloader.dataset
-    assert dataset.type == 'MyHandDataset' and dataset.hand_model.source == 'free'
+    assert dataset.type == 'MyHandDataset' and dataset.hand_model.source == 'cc0'
     assert [step.type for step in dataset.pipeline][-1] == 'PackHandInputs'
 
 
 def test_every_file_that_the_guide_names_is_there():
     linked = set(re.findall(r'\]\((\w+\.md)\)', (GUIDE / 'README.md').read_text()))
-    assert linked >= {'interhand26m.md', 'freihand.md', 'ho3d.md', 'freehand.md'}
+    assert linked >= {'interhand26m.md', 'freihand.md', 'ho3d.md', 'rendered.md'}
     for page in sorted(GUIDE.glob('*.md')):
         text = page.read_text()
         for name in re.findall(r'tools/[\w/]+\.py', text.replace('NAME', 'ho3d')):

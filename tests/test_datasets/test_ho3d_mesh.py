@@ -11,7 +11,7 @@ import pytest
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.datasets import HO3DMeshDataset
-from mmhand_dne.datasets.draws import DrawKey
+from mmhand_dne.randomness.pipeline import DrawKey
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.right_hand_fixture import NOT_LISTED, write_ho3d, write_python2
 from tests.test_datasets.right_hand_laws import (

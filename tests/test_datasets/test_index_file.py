@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.datasets.index_file import Texts, open_index, write_index
+from mmhand_dne.datasets.readers.index_file import Texts, open_index, write_index
 
 COLUMNS = dict(
     id=np.array([3, 1, 2]),

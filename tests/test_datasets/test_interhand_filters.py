@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.datasets.interhand_filters import fingerprint, fit_errors
+from mmhand_dne.datasets.readers.interhand_filters import fingerprint, fit_errors
 from tests.test_datasets.test_interhand_index import files_of, make_index
 
 IDS = [5007 + 2 * index for index in range(6)]

@@ -10,16 +10,16 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset, SingleHandDataset
-from mmhand_dne.datasets.datasets import indexed as indexed_module
-from mmhand_dne.datasets.datasets.index_file import write_index
-from mmhand_dne.datasets.datasets.interhand_table import (
+from mmhand_dne.datasets.datasets import indexed_dataset as indexed_module
+from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.interhand_table import (
     SCHEMA,
     VERSION,
     InterHandFiles,
     read_table,
 )
 from mmhand_dne.datasets.synthetic import HandModels, Recipe
-from mmhand_dne.datasets.synthetic.writer import (
+from mmhand_dne.datasets.synthetic.dataset_writer import (
     merge_annotations,
     plan_frames,
     write_frame,

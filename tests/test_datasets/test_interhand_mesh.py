@@ -8,9 +8,10 @@ import torch
 from mmengine.registry import DefaultScope
 from mmpose.datasets import InterHand3DDataset
 
+from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
 from mmhand_dne.datasets.datasets import InterHandMeshDataset
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
-from mmhand_dne.hand_model import INTERHAND_JOINTS, OPENPOSE_JOINTS, HandPair, reorder
+from mmhand_dne.hand_model import HandPair
 from tests.interhand_fixture import TYPES
 
 TENTH_MM = 1e-4  # metres

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from mmhand_dne.datasets.datasets import json_stream
-from mmhand_dne.datasets.datasets.json_stream import stream_arrays
+from mmhand_dne.fileio import json_stream
+from mmhand_dne.fileio.json_stream import stream_arrays
 
 CONTENT = dict(
     info=dict(year=2020, nested=[dict(images=[1])]),

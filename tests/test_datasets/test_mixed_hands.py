@@ -8,10 +8,13 @@ from mmengine.dataset import sampler as mmengine_sampler
 from mmpose.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from mmhand_dne.datasets.datasets.mixed_hands import MixedHandDataset, split_exactly
-from mmhand_dne.datasets.draws import DrawKey
-from mmhand_dne.datasets.random_order import shuffled
+from mmhand_dne.datasets.datasets.mixed_hand_dataset import (
+    MixedHandDataset,
+    split_exactly,
+)
 from mmhand_dne.datasets.samplers import KeyedSampler
+from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.random_order import shuffled
 from tests.interhand_fixture import dataset_config
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED
@@ -164,7 +167,7 @@ def test_without_shares_every_entry_is_there_once(parts):
 def test_an_index_without_a_key_is_drawn_with_a_warning(parts, monkeypatch):
     said = []
     monkeypatch.setattr(
-        'mmhand_dne.datasets.datasets.mixed_hands.print_log',
+        'mmhand_dne.datasets.datasets.mixed_hand_dataset.print_log',
         lambda text, *_, **__: said.append(text),
     )
     mixed = MixedHandDataset(parts, shares=SHARES)

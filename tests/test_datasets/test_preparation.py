@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmhand_dne.datasets.preparation.parallel import in_workers
 from mmhand_dne.datasets.preparation.report import OK, PROBLEM, WARNING, Report
+from mmhand_dne.datasets.workers import in_workers
 
 
 def double(number):

@@ -7,11 +7,11 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset, SingleHandDataset
-from mmhand_dne.datasets.datasets.single_hand import shown_joints
-from mmhand_dne.datasets.draws import DrawKey
+from mmhand_dne.datasets.datasets.single_hand_dataset import shown_joints
 from mmhand_dne.datasets.samplers import KeyedSampler
 from mmhand_dne.hand_model import SingleHand
-from mmhand_dne.structures.fields import HAND_LABELS, check_labels
+from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
 from tests.interhand_fixture import dataset_config, write_interhand
 
 PIPELINE = [

@@ -13,7 +13,7 @@ from torch import nn
 from mmhand_dne.deployment.onnx_parts import STAND_INS, blocks_below, exportable
 from mmhand_dne.geometry.rotation import matrix_from_6d
 from mmhand_dne.hand_model import HandPair, MANOLayer, SingleHand
-from mmhand_dne.models.layers.covariance import FullCovariance
+from mmhand_dne.models.covariances.covariance import FullCovariance
 from mmhand_dne.models.necks import ThreeViewVoxelNeck
 
 

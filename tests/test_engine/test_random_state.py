@@ -3,7 +3,7 @@ import random
 import numpy as np
 import torch
 
-from mmhand_dne.engine.runner.random_state import (
+from mmhand_dne.randomness.state import (
     get_random_state,
     preserved_random_state,
     set_random_state,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmhand_dne.cli.plain_errors import explain, plain_errors
 from mmhand_dne.engine.runner.distributed import init_distributed
-from mmhand_dne.engine.runner.plain_errors import explain, plain_errors
 from mmhand_dne.engine.runner.run_config import (
     apply_amp,
     apply_auto_scale_lr,

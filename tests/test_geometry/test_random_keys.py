@@ -4,11 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from mmhand_dne.geometry.random_keys import (
-    fold_in,
-    normal_from_keys,
-    uniform_from_keys,
-)
+from mmhand_dne.randomness.keys import fold_in, normal_from_keys, uniform_from_keys
 
 
 def splitmix64(state):

@@ -14,7 +14,7 @@ from mmhand_dne.geometry.rasterize import (
     rasterize,
 )
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
-from mmhand_dne.hand_model import load_free_hand
+from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles.ray_caster import cast_pixels
 
 SIZE = (40, 48)
@@ -29,8 +29,8 @@ def project(vertices_cam):
 
 
 def hands(turns, dtype=torch.float64):
-    """Camera coordinates (B, V, 3) of the resting free hand, turned, and its faces."""
-    arrays = load_free_hand()
+    """Camera coordinates (B, V, 3) of the resting CC0 hand, turned, and its faces."""
+    arrays = load_cc0_hand()
     rest = torch.from_numpy(arrays['v_template']).to(dtype)
     rest = rest - rest.mean(0)
     turned = rest @ matrix_from_axis_angle(torch.tensor(turns, dtype=dtype)).mT

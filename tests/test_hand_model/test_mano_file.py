@@ -10,7 +10,7 @@ import scipy.sparse
 import smplx
 import torch
 
-from mmhand_dne.hand_model import HandPair, MANOLayer, load_free_hand, read_mano
+from mmhand_dne.hand_model import HandPair, MANOLayer, load_cc0_hand, read_mano
 from mmhand_dne.hand_model.mirror import hand_side, mirror_hand, repair_left_shapes
 from tests.oracles.mano_files import chumpy_installed, write_official, write_plain
 
@@ -22,8 +22,8 @@ KEYS = (
 
 @pytest.fixture(scope='module')
 def right():
-    """The free hand's nine arrays with mean and betas that are not symmetric."""
-    return {key: value for key, value in load_free_hand().items() if key in KEYS}
+    """The CC0 hand's nine arrays with mean and betas that are not symmetric."""
+    return {key: value for key, value in load_cc0_hand().items() if key in KEYS}
 
 
 @pytest.fixture(scope='module')
@@ -243,7 +243,7 @@ def test_what_is_not_mano_is_one_sentence(tmp_path, right, change, sentence, suf
 def test_other_files_are_one_sentence(tmp_path, content, suffix):
     path = tmp_path / f'MANO_RIGHT{suffix}'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="or source='free'") as error:
+    with pytest.raises(ValueError, match="or source='cc0'") as error:
         read_mano(path)
     assert str(error.value).startswith(str(path)) and '\n' not in str(error.value)
 

@@ -5,12 +5,8 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
-from mmhand_dne.hand_model import (
-    OPENPOSE_JOINTS,
-    HandPair,
-    MANOLayer,
-    load_free_hand,
-)
+from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.hand_model import HandPair, MANOLayer, load_cc0_hand
 from tests.oracles.mano_reference import mano_vertices, rotation_matrices
 
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])
@@ -38,7 +34,7 @@ def mirrored(axis_angle):
 @pytest.mark.parametrize('side', ['right', 'left'])
 def test_layer_equals_the_published_equations(side, poses):
     layer = MANOLayer(side)
-    arrays = load_free_hand(side)
+    arrays = load_cc0_hand(side)
     axis_angle, betas = (value.float() for value in poses)
     found = layer(layer.absolute_pose(axis_angle, mean=False), betas)
     for row in range(len(betas)):
@@ -52,7 +48,7 @@ def test_layer_in_float64_equals_the_published_equations(poses):
     axis_angle, betas = poses
     found = layer(layer.absolute_pose(axis_angle, mean=False), betas)
     turns = rotation_matrices(axis_angle[0].reshape(16, 3))
-    expected = mano_vertices(load_free_hand(), turns, betas[0].numpy())
+    expected = mano_vertices(load_cc0_hand(), turns, betas[0].numpy())
     assert found.dtype == torch.float64
     np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-12)
 
@@ -70,7 +66,7 @@ def test_global_rotation_turns_about_the_rest_wrist(pair, poses):
     rotations = layer.absolute_pose(axis_angle, mean=False)
     turn = torch.from_numpy(rotation_matrices([[0.3, -2.0, 1.1]])).float()[0]
     shaped = layer.v_template + torch.einsum(
-        'bs,vcs->bvc', betas, torch.from_numpy(load_free_hand()['shapedirs'])
+        'bs,vcs->bvc', betas, torch.from_numpy(load_cc0_hand()['shapedirs'])
     )
     pivot = (layer.J_regressor @ shaped)[:, :1]
     turned = torch.cat([turn @ rotations[:, :1], rotations[:, 1:]], 1)
@@ -100,7 +96,7 @@ def test_mean_is_added_to_the_fingers_only_when_asked(pair):
         layer.absolute_pose(zero, mean=False), torch.eye(3).expand(16, 3, 3)
     )
     expected = rotation_matrices(
-        np.concatenate([np.zeros(3), load_free_hand()['hands_mean']]).reshape(16, 3)
+        np.concatenate([np.zeros(3), load_cc0_hand()['hands_mean']]).reshape(16, 3)
     )
     found = layer.absolute_pose(zero, mean=True)
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -118,7 +114,7 @@ def test_axis_angle_pose_inverts_absolute_pose(pair, mean):
 
 
 def test_pca_pose_weighs_the_components(pair):
-    components = load_free_hand()['hands_components']
+    components = load_cc0_hand()['hands_components']
     found = pair.right.pca_pose(torch.tensor([2.0, 0.0, -1.0]))
     np.testing.assert_allclose(found, 2 * components[0] - components[2], atol=1e-6)
 
@@ -156,7 +152,7 @@ def test_joints_are_regressed_rows_and_tip_vertices(tips):
     names = list(OPENPOSE_JOINTS)
     assert torch.equal(joints[names.index('thumb4')], vertices[thumb])
     assert torch.equal(joints[names.index('index4')], vertices[index])
-    rows = torch.from_numpy(load_free_hand()['J_regressor'])
+    rows = torch.from_numpy(load_cc0_hand()['J_regressor'])
     pinky_base, ring_base = rows[7] @ vertices, rows[10] @ vertices  # MANO rows
     torch.testing.assert_close(joints[names.index('pinky1')], pinky_base)
     torch.testing.assert_close(joints[names.index('ring1')], ring_base)
@@ -206,9 +202,9 @@ def test_building_prints_nothing(capsys):
 
 
 def test_both_are_in_the_registry():
-    layer = MODELS.build(dict(type='MANOLayer', side='left', source='free'))
+    layer = MODELS.build(dict(type='MANOLayer', side='left', source='cc0'))
     assert layer.side == 'left'
-    built = MODELS.build(dict(type='HandPair', source='free', tips='smplx'))
+    built = MODELS.build(dict(type='HandPair', source='cc0', tips='smplx'))
     assert built.joint_regressor.shape == (2, 21, 778)
 
 

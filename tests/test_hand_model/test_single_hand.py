@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
-from mmhand_dne.hand_model import HandPair, SingleHand, load_free_hand
+from mmhand_dne.hand_model import HandPair, SingleHand, load_cc0_hand
 from tests.oracles import hamer_reference
 
 
@@ -27,7 +27,7 @@ def test_kinematic_joints_are_hamers():
     rotations, betas = pose()
     mesh = SingleHand(tips='smplx', joints='kinematic')(rotations, betas)
     vertices, joints = hamer_reference.hand(
-        load_free_hand('right'), rotations[:, 0].double(), betas[:, 0].double()
+        load_cc0_hand('right'), rotations[:, 0].double(), betas[:, 0].double()
     )
     joints_frame = mesh.joints + mesh.root[..., None, :]
     np.testing.assert_allclose(joints_frame[:, 0], joints, atol=1e-6)

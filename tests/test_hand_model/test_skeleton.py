@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmhand_dne.hand_model.skeleton import (
+from mmhand_dne.conventions import (
     HO3D_JOINTS,
     INTERHAND_JOINTS,
     MANO_JOINTS,

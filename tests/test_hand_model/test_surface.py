@@ -2,13 +2,8 @@
 
 import torch
 
-from mmhand_dne.hand_model import (
-    MANO_JOINTS,
-    TIP_VERTICES,
-    HandPair,
-    part_labels,
-    rest_coordinates,
-)
+from mmhand_dne.conventions import MANO_JOINTS, TIP_VERTICES
+from mmhand_dne.hand_model import HandPair, part_labels, rest_coordinates
 
 
 def test_tips_belong_to_the_last_part_of_their_finger():

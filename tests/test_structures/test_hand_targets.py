@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
-from mmhand_dne.structures.fields import HAND_LABELS, check_labels
+from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
 from mmhand_dne.structures.hand_labels import HandLabels
 from mmhand_dne.structures.hand_targets import HandTargets
 

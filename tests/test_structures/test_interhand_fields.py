@@ -5,8 +5,8 @@ from mmengine.structures import InstanceData
 from mmpose.evaluation import InterHandMetric
 from mmpose.structures import PoseDataSample
 
-from mmhand_dne.hand_model.skeleton import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST
-from mmhand_dne.structures.interhand_fields import interhand_prediction
+from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST
+from mmhand_dne.structures.mmpose_predictions import interhand_prediction
 
 FOCAL, PRINCIPAL = np.array([1200.0, 1180.0]), np.array([170.0, 260.0])
 WIDTH, HEIGHT = 256, 256

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmhand_dne.structures.joint_gaussian import JointGaussian
+from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 
 D = 12
 

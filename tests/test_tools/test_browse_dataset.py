@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization.mesh_renderer import HAND_COLORS
+from mmhand_dne.visualization.canvas.mesh_renderer import HAND_COLORS
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / 'configs/dne_freehand.py'
+CONFIG = ROOT / 'configs/dne_rendered.py'
 TRAIN, TEST = 3, 2  # images
 TILE, LABEL, GAP = 512, 44, 4  # pixels of a picture of the crop
 
@@ -34,7 +34,7 @@ def data_root(tmp_path_factory):
     arguments = f'--train {TRAIN} --test {TEST} --workers 1 --cameras 1 --seed 5'
     arguments += ' --interacting-share 1 --image-size 256 192'
     with pytest.MonkeyPatch.context() as patch:
-        run(patch, 'make_freehand_data.py', root, *arguments.split())
+        run(patch, 'make_rendered_data.py', root, *arguments.split())
     images = json.loads(annotations(root, 'train', 'data').read_text())['images']
     file = annotations(root, 'train', 'MANO_NeuralAnnot')
     manos = json.loads(file.read_text())

@@ -10,7 +10,7 @@ import pytest
 
 from mmhand_dne.datasets.datasets import HO3DMeshDataset
 from mmhand_dne.hand_model import HandPair
-from mmhand_dne.visualization import truth_panel
+from mmhand_dne.visualization.panel import ground_truth_panel as truth_panel
 from tests.interhand_fixture import write_interhand
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED

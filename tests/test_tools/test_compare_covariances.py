@@ -22,11 +22,11 @@ def run(*arguments):
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp('freehand')
+    root = tmp_path_factory.mktemp('rendered')
     subprocess.run(
         [
             sys.executable,
-            ROOT / 'tools/make_freehand_data.py',
+            ROOT / 'tools/make_rendered_data.py',
             root,
             '--train',
             '8',

@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
-from mmhand_dne.hand_model import load_free_hand
-from mmhand_dne.models.layers.mixing import MixingFactors, compose
+from mmhand_dne.gaussian.mixing import MixingFactors, compose
+from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles import hamer_official as official
 from tests.oracles.lightning_files import write_lightning
 from tests.test_compat.test_foreign_checkpoint import Code
@@ -23,7 +23,7 @@ NORM = 'uncertainty_head.transformer.transformer.layers.1.2.norm'
 
 
 def official_state(variant, **kwargs):
-    return official.official_state(variant, load_free_hand(), **kwargs)
+    return official.official_state(variant, load_cc0_hand(), **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_official_tensor_of_the_full_size_is_expected(variant, count):
         name: torch.empty(shape, device='meta')
         for name, shape in official.official_shapes(variant, official.FULL).items()
     }
-    state |= official.mano_tensors(load_free_hand())
+    state |= official.mano_tensors(load_cc0_hand())
     state['initialized'] = torch.empty((), device='meta')
     assert len(state) == count
     assert tool.find_variant(state) == variant

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 
-from mmhand_dne.hand_model import load_free_hand
+from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles import hamer_official as official
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def write_official(path):
         0.25 * torch.rand(63, 63, generator=generator) - 0.125
     )
     state['initialized'] = torch.tensor(True)
-    state |= official.mano_tensors(load_free_hand())
+    state |= official.mano_tensors(load_cc0_hand())
     torch.save(dict(state_dict=state), path)
 
 

@@ -8,7 +8,7 @@ from mmengine.runner import load_checkpoint
 from mmpose.registry import MODELS
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.hand_model import load_free_hand
+from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles import hamer_official as official
 from tools.model_converters import convert_hamer as tool
 
@@ -61,7 +61,7 @@ def build(variant):
 @lru_cache
 def outputs_of_both(variant):
     """(ours, official) outputs for the same crops."""
-    state = official.official_state(variant, load_free_hand(), seed=5)
+    state = official.official_state(variant, load_cc0_hand(), seed=5)
     model = build(variant)
     model.load_state_dict(tool.convert(state)[0], strict=True)
     crops = torch.randn(3, 3, 256, 256, generator=torch.manual_seed(0))
@@ -101,7 +101,7 @@ def test_covariances_agree(variant):
 
 def test_pos_embed_without_its_row_0_would_not_agree():
     """The trap: 192 rows fit whether row 0 was added or thrown away."""
-    state = official.official_state('deterministic', load_free_hand(), seed=5)
+    state = official.official_state('deterministic', load_cc0_hand(), seed=5)
     converted, _ = tool.convert(state)
     converted['backbone.pos_embed'] = state['backbone.pos_embed'][:, 1:]
     model = build('deterministic')
@@ -117,7 +117,7 @@ def test_pos_embed_without_its_row_0_would_not_agree():
 @pytest.mark.parametrize('variant', list(COVARIANCES))
 def test_file_loads_strictly_into_the_model(tmp_path, variant):
     source, out = tmp_path / 'in.ckpt', tmp_path / 'out.pth'
-    state = official.official_state(variant, load_free_hand())
+    state = official.official_state(variant, load_cc0_hand())
     torch.save(dict(state_dict=state), source)
     tool.main([str(source), str(out)])
     model = build(variant)
@@ -130,6 +130,6 @@ def test_file_loads_strictly_into_the_model(tmp_path, variant):
 
 
 def test_checkpoint_of_another_variant_does_not_load():
-    state = official.official_state('full', load_free_hand())
+    state = official.official_state('full', load_cc0_hand())
     with pytest.raises(RuntimeError, match='fc_tril'):
         build('diag').load_state_dict(tool.convert(state)[0], strict=True)

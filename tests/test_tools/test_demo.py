@@ -14,8 +14,8 @@ from mmengine.config import Config
 
 from mmhand_dne.apis.config_names import find_config
 from mmhand_dne.apis.hand_mesh_inferencer import HandMeshInferencer
+from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.apis.result_writers import read_json
-from mmhand_dne.apis.video import Video
 from tests.interhand_fixture import dataset_config, write_interhand
 from tests.test_apis.test_inputs import damage, write_video
 from tests.tiny_inferencers import DNE, HAMER, picture, write_checkpoint
@@ -272,7 +272,7 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
         ),
         (
             (photos, 'dne_freehan', *good[2:], '--out-dir', tmp_path / 'b'),
-            'did you mean dne_freehand',
+            'did you mean dne_rendered',
         ),
         (
             (

@@ -470,11 +470,11 @@ def test_the_benchmark_runs_both_side_by_side(export, monkeypatch, tmp_path, cap
 @pytest.mark.parametrize(
     'config, options',
     [
-        ('dne_freehand', ['model.test_cfg.flip_test=True']),
-        ('dne_freehand', []),
-        ('hamer-full_small_freehand-128x128', []),
-        ('hamer-diagonal_small_freehand-128x128', []),
-        ('hamer-deterministic_small_freehand-128x128', []),
+        ('dne_rendered', ['model.test_cfg.flip_test=True']),
+        ('dne_rendered', []),
+        ('hamer-full_small_rendered-128x128', []),
+        ('hamer-diagonal_small_rendered-128x128', []),
+        ('hamer-deterministic_small_rendered-128x128', []),
     ],
 )
 def test_our_own_configs_can_be_exported(tmp_path, monkeypatch, config, options):

@@ -10,7 +10,7 @@ from mmhand_dne.evaluation.metrics.sparsification_report import (
     released_report,
     write_report,
 )
-from mmhand_dne.visualization.uncertainty_plots import COLORS
+from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/plot_sparsification.py'
 

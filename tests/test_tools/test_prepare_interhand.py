@@ -12,25 +12,25 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.datasets.index_file import open_index
-from mmhand_dne.datasets.datasets.interhand_filters import fingerprint
-from mmhand_dne.datasets.datasets.interhand_table import (
-    SCHEMA,
-    VERSION,
-    InterHandFiles,
-    read_table,
-)
 from mmhand_dne.datasets.preparation.interhand_checks import (
     check_ids,
     check_projection,
 )
 from mmhand_dne.datasets.preparation.report import Report
+from mmhand_dne.datasets.readers.index_file import open_index
+from mmhand_dne.datasets.readers.interhand_filters import fingerprint
+from mmhand_dne.datasets.readers.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandFiles,
+    read_table,
+)
 from mmhand_dne.hand_model import HandPair
 from tests.interhand_fixture import write_interhand
 from tests.test_datasets.conftest import build_dataset
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/prepare_interhand.py'
-FREE = ('--hand-model', 'free', '--workers', '1')
+CC0 = ('--hand-model', 'cc0', '--workers', '1')
 STEM = 'annotations/train/InterHand2.6M_train_'
 INDEX = f'{STEM}data.index'
 
@@ -65,7 +65,7 @@ def copy(download, tmp_path):
 
 
 def test_a_small_set_is_reported_and_indexed(copy):
-    status, report = prepare(copy, *FREE[:-1], '2')
+    status, report = prepare(copy, *CC0[:-1], '2')
     assert status == 0
     outcomes = {name: check['status'] for name, check in report.items()}
     counts = ('images', 'interacting images', 'time steps with MANO')
@@ -193,7 +193,7 @@ DAMAGES = {
 def test_damage_is_found_and_gets_no_index(copy, damage):
     spoil, check, words = DAMAGES[damage]
     spoil(copy)
-    status, report = prepare(copy, *FREE)
+    status, report = prepare(copy, *CC0)
     check = report[f'train {check}']
     assert status == 1 and check['status'] == 'problem'
     assert words in ' '.join(check['examples']) + check['found']
@@ -254,7 +254,7 @@ def test_a_folder_without_annotations_is_one_sentence(tmp_path, capsys):
 
 def test_the_hand_is_the_one_that_fit_errors_are_of(copy):
     """Errors of another hand are computed anew, not taken from the index."""
-    prepare(copy, *FREE, '--images', 'exist')
+    prepare(copy, *CC0, '--images', 'exist')
     meta = open_index(copy / INDEX, SCHEMA, VERSION).meta
     assert meta['fit_hand'] == fingerprint(HandPair())
     assert meta['fit_hand'] != fingerprint(HandPair(tips='smplx'))

@@ -14,12 +14,12 @@ import pytest
 import torch
 from mmpose.registry import DATASETS
 
-from mmhand_dne.datasets.draws import DrawKey
+from mmhand_dne.randomness.pipeline import DrawKey
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED
 
 ROOT = Path(__file__).parents[2]
-PARTIAL = ('--partial', '--hand-model', 'free', '--workers', '1')
+PARTIAL = ('--partial', '--hand-model', 'cc0', '--workers', '1')
 TRUTH = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
 # Data sets of each download, and the name of each one's index.
 SETS = dict(

@@ -114,7 +114,7 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
 def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tmp_path):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     from mmhand_dne.apis import hand_mesh_inferencer
-    from mmhand_dne.apis.boxes import HandBox
+    from mmhand_dne.apis.inputs.boxes import HandBox
 
     box = HandBox(np.array([10.0, 10, 60, 60]), 'right', 0.0, 'tight')
     monkeypatch.setattr(

@@ -9,7 +9,10 @@ from mmpose.structures import PoseDataSample
 
 from mmhand_dne.geometry.camera import ndc_to_pixels, pixels_to_ndc, project_perspective
 from mmhand_dne.hand_model import HandPair
-from mmhand_dne.visualization.mesh_renderer import perspective_surface, render_overlay
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    perspective_surface,
+    render_overlay,
+)
 
 SIZE = 128  # of the crop
 ORIGINAL = (200, 300)  # height, width of the image it is cut from
@@ -27,7 +30,7 @@ UPRIGHT = torch.tensor(
 
 @lru_cache(maxsize=1)
 def hand_pair():
-    return HandPair(source='free')
+    return HandPair(source='cc0')
 
 
 def crop_intrinsics():

@@ -1,4 +1,4 @@
-"""Typed results of posed free hands over a rendering of them."""
+"""Typed results of posed CC0 hands over a rendering of them."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -8,7 +8,10 @@ from scipy.spatial.transform import Rotation
 
 from mmhand_dne.geometry.mesh import face_normals
 from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParameters
-from mmhand_dne.visualization.mesh_renderer import perspective_surface, render_overlay
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    perspective_surface,
+    render_overlay,
+)
 from tests.test_visualization.panel_samples import SKIN, UPRIGHT, hand_pair, posed_hands
 
 SIZE = (300, 200)  # width, height

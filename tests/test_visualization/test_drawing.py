@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmhand_dne.hand_model.skeleton import FINGERS, OPENPOSE_JOINTS
-from mmhand_dne.visualization.drawing import (
+from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
+from mmhand_dne.visualization.canvas.drawing import (
     PAPER,
     bones,
     draw_polygon,

@@ -16,7 +16,7 @@ from mmhand_dne.engine.hooks.hand_visualization_hook import (
     picture_name,
 )
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.drawing import BAR
+from mmhand_dne.visualization.canvas.drawing import BAR
 from tests.test_visualization.panel_samples import SIZE, hand_pair, make_sample
 
 TILE = 48

@@ -15,18 +15,18 @@ from mmpose.structures import merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.crop_frame import crop_of
-from mmhand_dne.visualization.drawing import BAR
-from mmhand_dne.visualization.hand_visualizer import truth_of
-from mmhand_dne.visualization.map_colors import EMPTY
-from mmhand_dne.visualization.mesh_panel import map_tiles
-from mmhand_dne.visualization.mesh_renderer import (
+from mmhand_dne.visualization.canvas.drawing import BAR
+from mmhand_dne.visualization.canvas.map_colors import EMPTY
+from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
     render_mesh,
     render_overlay,
 )
-from mmhand_dne.visualization.mesh_views import (
+from mmhand_dne.visualization.panel.crop_frame import crop_of
+from mmhand_dne.visualization.panel.hand_visualizer import truth_of
+from mmhand_dne.visualization.panel.mesh_panel import map_tiles
+from mmhand_dne.visualization.panel.mesh_views import (
     WIDEST_GAP,
     Scene,
     error_line,
@@ -46,7 +46,7 @@ from tests.test_visualization.panel_samples import (
     posed_hands,
 )
 
-CONFIG = Path(__file__).parents[2] / 'configs/dne_freehand.py'
+CONFIG = Path(__file__).parents[2] / 'configs/dne_rendered.py'
 TILE = 64  # pixels a picture
 BOTH = torch.ones(2, dtype=torch.bool)
 INTERHAND = dict(from_file='configs/_base_/datasets/interhand3d.py')

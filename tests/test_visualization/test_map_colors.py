@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization.map_colors import (
+from mmhand_dne.visualization.canvas.map_colors import (
     EMPTY,
     NUM_PARTS,
     PART_COLORS,
@@ -14,7 +14,7 @@ from mmhand_dne.visualization.map_colors import (
     part_colors,
     part_labels,
 )
-from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
+from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
 
 
 def logits(right, left):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import trimesh
 
-from mmhand_dne.visualization.mesh_renderer import (
+from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
     orthographic_surface,

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization import report_library
-from mmhand_dne.visualization.hand_uncertainty import ELLIPSOID_RADIUS
-from mmhand_dne.visualization.report_data import script_json
-from mmhand_dne.visualization.report_page import write_report
+from mmhand_dne.visualization.report import report_library
+from mmhand_dne.visualization.report.report_data import script_json
+from mmhand_dne.visualization.report.report_page import write_report
+from mmhand_dne.visualization.results.hand_uncertainty import ELLIPSOID_RADIUS
 from tests.test_visualization.result_samples import (
     make_hand,
     make_result,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization.report_page import write_report
+from mmhand_dne.visualization.report.report_page import write_report
 from tests.test_visualization.result_samples import make_result, photograph
 from tests.web_browser import Browser, missing_programs
 

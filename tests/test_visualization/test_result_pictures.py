@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.visualization import hand_uncertainty, uncertainty_colors
-from mmhand_dne.visualization.lettering import LEAST, Tag, draw_tags, letter_height
-from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
-from mmhand_dne.visualization.placement import place_wrists
-from mmhand_dne.visualization.result_pictures import KINDS, draw_result
-from mmhand_dne.visualization.result_views import (
+from mmhand_dne.visualization.canvas import uncertainty_colors
+from mmhand_dne.visualization.canvas.lettering import (
+    LEAST,
+    Tag,
+    draw_tags,
+    letter_height,
+)
+from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
+from mmhand_dne.visualization.results import hand_uncertainty
+from mmhand_dne.visualization.results.result_pictures import KINDS, draw_result
+from mmhand_dne.visualization.results.result_views import (
     cut,
     hand_groups,
     hand_names,
     image_map,
     whole_window,
 )
+from mmhand_dne.visualization.results.wrist_layout import place_wrists
 from tests.test_visualization.panel_samples import random_maps
 from tests.test_visualization.result_samples import (
     SIZE,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.visualization import truth_panel
-from mmhand_dne.visualization.drawing import BAR, finger_color
-from mmhand_dne.visualization.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
-from mmhand_dne.visualization.truth_panel import BOX_COLOR, draw_truth
+from mmhand_dne.visualization.canvas.drawing import BAR, finger_color
+from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
+from mmhand_dne.visualization.panel import ground_truth_panel as truth_panel
+from mmhand_dne.visualization.panel.ground_truth_panel import BOX_COLOR, draw_truth
 from tests.test_visualization.panel_samples import (
     AFFINE,
     ORIGINAL,

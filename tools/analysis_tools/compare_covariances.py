@@ -6,10 +6,10 @@ fine-tunes from HaMeR. All are scored on the test split. Finished runs are skipp
 unfinished ones resume, so the command may be stopped and repeated.
 
 Example:
-    python tools/make_freehand_data.py data/freehand --train 1024 --test 256 \
+    python tools/make_rendered_data.py data/rendered --train 1024 --test 256 \
         --image-size 256 180 --max-turn 35 --camera-spread 20 \
         --occlusion-share 0.1 --interacting-share 0.15
-    python tools/analysis_tools/compare_covariances.py --data-root data/freehand
+    python tools/analysis_tools/compare_covariances.py --data-root data/rendered
 """
 
 import argparse
@@ -40,7 +40,7 @@ def parse_args(args=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--data-root', type=Path, default=ROOT / 'data/freehand')
+    parser.add_argument('--data-root', type=Path, default=ROOT / 'data/rendered')
     parser.add_argument(
         '--work-dir', type=Path, default=ROOT / 'work_dirs/compare_covariances'
     )
@@ -63,7 +63,7 @@ def parse_args(args=None):
 
 def config_of(model: str) -> Path:
     """The CPU-sized config of a model."""
-    return ROOT / f'configs/hamer/hamer-{model}_small_freehand-128x128.py'
+    return ROOT / f'configs/hamer/hamer-{model}_small_rendered-128x128.py'
 
 
 def call(tool: str, *arguments, log: Path, threads: int) -> None:

@@ -5,8 +5,8 @@ taken from the training split of a config, without augmentation, and evaluated b
 config's own evaluator on its test (or validation) split.
 
 Example:
-    python tools/analysis_tools/constant_predictor.py configs/dne_freehand.py \
-        --out work_dirs/dne_freehand/constant.json
+    python tools/analysis_tools/constant_predictor.py configs/dne_rendered.py \
+        --out work_dirs/dne_rendered/constant.json
 """
 
 import argparse

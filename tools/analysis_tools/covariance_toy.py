@@ -42,9 +42,9 @@ import torch
 from torch import Tensor, nn
 
 import mmhand_dne  # noqa: F401
+from mmhand_dne.gaussian.density import CovarianceParams
+from mmhand_dne.gaussian.mixing import compose
 from mmhand_dne.models import layers, losses
-from mmhand_dne.models.layers.gaussian_density import CovarianceParams
-from mmhand_dne.models.layers.mixing import compose
 
 INPUTS, HELD_OUT = 8, 500
 

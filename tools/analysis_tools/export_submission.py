@@ -23,8 +23,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import METRICS
 
 import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.datasets.datasets.ho3d_files import read_frame_list
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
 from mmhand_dne.evaluation.metrics.absolute_hand import (

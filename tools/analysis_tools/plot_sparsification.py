@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.evaluation.functional.sparsification import SparsificationCurves
-from mmhand_dne.visualization.uncertainty_plots import COLORS, plot_curves
+from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS, plot_curves
 
 HEADER = re.compile(
     r'kept \[%\],model \[(?P<unit>.+)\],oracle \[(?P=unit)\],random \[(?P=unit)\]'

@@ -25,8 +25,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, METRICS
 
 import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.datasets.datasets.freihand_files import find
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.freihand_files import find
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.official_scores import (

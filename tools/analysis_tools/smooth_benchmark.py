@@ -1,6 +1,6 @@
 """Smoothing measured on rendered videos with known truth: error and jitter.
 
-Renders clips of a moving free hand (right, left, right, ...) before a fixed camera,
+Renders clips of a moving CC0 hand (right, left, right, ...) before a fixed camera,
 with something passing in front every two seconds; runs a model over the frames, with
 the true box of each frame plus the jitter of a detector; smooths the tracks; and prints
 one table:
@@ -22,7 +22,7 @@ Nothing is tuned on these clips: what was chosen by measuring comes from clips o
 
 Example:
     python tools/analysis_tools/smooth_benchmark.py \
-        configs/hamer/hamer-full_small_freehand-128x128.py \
+        configs/hamer/hamer-full_small_rendered-128x128.py \
         work_dirs/compare_covariances/seed0/full/epoch_6.pth
 """
 
@@ -117,8 +117,8 @@ def render_clip(args, recipe, models, number: int) -> Clip:
 
 def predict(inferencer, clip: Clip, batch_size: int) -> list:
     """Tracked results of a clip's frames."""
-    from mmhand_dne.apis.boxes import HandBox
-    from mmhand_dne.apis.tracking import track
+    from mmhand_dne.apis.inputs.boxes import HandBox
+    from mmhand_dne.apis.temporal.tracking import track
 
     boxes = iter(clip.boxes)
     inferencer.detector = lambda *_: [HandBox(next(boxes), clip.side, 0.0, 'tight')]
@@ -155,8 +155,8 @@ def with_covariance(results: list, kind: str) -> list:
 
 def variants(results: list, hand_model) -> dict[str, list]:
     """The smoothed results of every row."""
-    from mmhand_dne.apis.smoothing import smooth, smooth_with
-    from mmhand_dne.apis.temporal.series import KalmanSeries
+    from mmhand_dne.apis.temporal.smoothers import KalmanSeries
+    from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
 
     def kalman(found):
         return smooth(found, 'kalman', FPS, hand_model=hand_model)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.models import layers, losses
-from mmhand_dne.models.layers.covariance import Covariance
+from mmhand_dne.models.covariances.covariance import Covariance
 
 KINDS = {
     'deterministic': (layers.DeterministicCovariance, None, {}),

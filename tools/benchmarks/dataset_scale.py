@@ -34,8 +34,8 @@ from mmpose.datasets import InterHand3DDataset
 from torch.utils.data import DataLoader
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset
-from mmhand_dne.datasets.datasets.index_file import write_index
-from mmhand_dne.datasets.datasets.interhand_table import (
+from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.interhand_table import (
     SCHEMA,
     VERSION,
     InterHandFiles,

@@ -12,7 +12,7 @@ One picture after the other, as a live user has them; p50 and p95 over the repea
 Hands are kept whatever their presence, so that there is something to draw.
 
 Example:
-    python tools/benchmarks/latency.py photo.jpg configs/dne_freehand.py \
+    python tools/benchmarks/latency.py photo.jpg configs/dne_rendered.py \
         work_dirs/quickstart/epoch_17.pth --device cpu --threads 2 --out latency.json
 """
 
@@ -69,8 +69,8 @@ class Timed:
     """
 
     def __init__(self, inferencer, cuda: bool):
-        from mmhand_dne.apis.decoding import read_image
-        from mmhand_dne.apis.drawing import draw_frame, video_size
+        from mmhand_dne.apis.result_drawing import draw_frame, video_size
+        from mmhand_dne.fileio.images import read_image
 
         self.inferencer, self.watch = inferencer, Stopwatch(cuda)
         watch = self.watch
@@ -85,7 +85,7 @@ class Timed:
 
     def run(self, path: Path, **options) -> tuple[dict[str, float], int]:
         """Seconds by stage for one picture, and how many hands it drew."""
-        from mmhand_dne.apis.inputs import Frame
+        from mmhand_dne.apis.inputs.sources import Frame
 
         self.watch.take()
         start = time.perf_counter()
@@ -169,7 +169,7 @@ def table(report: dict) -> str:
 
 def main(args=None) -> None:
     args = parse_args(args)
-    from mmhand_dne.engine.runner.plain_errors import plain_errors
+    from mmhand_dne.cli.plain_errors import plain_errors
 
     with plain_errors(building=True):
         report = measure(args)

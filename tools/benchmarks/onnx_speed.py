@@ -22,9 +22,9 @@ from mmengine.config import DictAction
 from mmpose.registry import DATASETS
 
 from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.deployment import HandNetwork
 from mmhand_dne.deployment.onnx_check import example_crops, open_session
-from mmhand_dne.engine.runner.plain_errors import plain_errors
 
 
 def parse_args() -> argparse.Namespace:

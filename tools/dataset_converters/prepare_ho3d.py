@@ -17,15 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-from mmhand_dne.datasets.datasets.ho3d_files import SCHEMA, VERSION
-from mmhand_dne.datasets.datasets.ho3d_mesh import INDEX
-from mmhand_dne.datasets.datasets.index_file import Texts, write_index
-from mmhand_dne.datasets.preparation.command import (
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.prepare_command import (
     common_parser,
     conclude,
     hand_of,
     start_report,
 )
+from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import INDEX
 from mmhand_dne.datasets.preparation.ho3d_checks import (
     COUNTS,
     check_frames,
@@ -35,7 +34,8 @@ from mmhand_dne.datasets.preparation.ho3d_checks import (
     columns_of,
 )
 from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.ho3d_files import SCHEMA, VERSION
+from mmhand_dne.datasets.readers.index_file import Texts, write_index
 
 
 def prepare(args, report: Report) -> list[Path]:

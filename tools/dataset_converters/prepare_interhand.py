@@ -21,18 +21,8 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 # isort: split
 import numpy as np
 
-from mmhand_dne.datasets.datasets.index_file import write_index
-from mmhand_dne.datasets.datasets.interhand_filters import fingerprint
-from mmhand_dne.datasets.datasets.interhand_table import (
-    SCHEMA,
-    VERSION,
-    read_table,
-)
-from mmhand_dne.datasets.preparation.command import (
-    common_parser,
-    conclude,
-    start_report,
-)
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.prepare_command import common_parser, conclude, start_report
 from mmhand_dne.datasets.preparation.interhand_checks import (
     COUNTS,
     check_counts,
@@ -44,7 +34,9 @@ from mmhand_dne.datasets.preparation.interhand_images import check_interhand_ima
 from mmhand_dne.datasets.preparation.interhand_parts import Part, find_parts
 from mmhand_dne.datasets.preparation.interhand_routes import check_routes
 from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.interhand_filters import fingerprint
+from mmhand_dne.datasets.readers.interhand_table import SCHEMA, VERSION, read_table
 from mmhand_dne.hand_model import HandPair
 
 

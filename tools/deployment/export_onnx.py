@@ -23,6 +23,7 @@ from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import test_pipeline
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.deployment import (
     HandNetwork,
     Mismatch,
@@ -33,7 +34,6 @@ from mmhand_dne.deployment import (
 from mmhand_dne.deployment.onnx_check import METRES, Difference
 from mmhand_dne.deployment.onnx_export import OPSET
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
-from mmhand_dne.engine.runner.plain_errors import plain_errors
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 

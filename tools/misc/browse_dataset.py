@@ -2,7 +2,7 @@
 
 Example::
 
-    python tools/misc/browse_dataset.py configs/dne_freehand.py \
+    python tools/misc/browse_dataset.py configs/dne_rendered.py \
         --output-dir work_dirs/browse --max-item-per-dataset 20 --phase val
 """
 
@@ -25,10 +25,10 @@ from mmengine.utils import ProgressBar, mkdir_or_exist
 from mmpose.registry import DATASETS
 from torch import Tensor
 
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.truth_panel import draw_truth
+from mmhand_dne.visualization.panel.ground_truth_panel import draw_truth
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from mmengine.config import DictAction
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.engine.runner.plain_errors import plain_errors
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import read_config
 
 

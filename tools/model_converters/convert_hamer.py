@@ -8,7 +8,7 @@ head was ever trained. Nothing in the file is executed.
 
 OUT.pth loads strictly into configs/_base_/models/hamer_vit_h.py, the Hand-Uncertainty
 models with an uncertainty_head of the same covariance, a decoder of its own and
-``aligned=False``. Set ``hand_model.source`` to MANO's file: with the free hand these
+``aligned=False``. Set ``hand_model.source`` to MANO's file: with the CC0 hand these
 weights pose another hand than theirs.
 """
 
@@ -36,9 +36,9 @@ from hamer_keys import (
 from torch import Tensor
 
 import mmhand_dne
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.compat.foreign_checkpoint import load_foreign
-from mmhand_dne.engine.runner.plain_errors import plain_errors
-from mmhand_dne.models.layers.mixing import state_from_mixing
+from mmhand_dne.gaussian.mixing import state_from_mixing
 
 RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
 # Order of the 21 joints out of MANO's 16 and five tips, in every official file.

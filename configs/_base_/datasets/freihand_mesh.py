@@ -6,7 +6,7 @@ data_root = 'data/freihand_v2/'
 input_size = 256  # pixels
 # The meshes of FreiHAND are MANO's: the real data need
 #     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
-hand_model = dict(type='HandPair', source='free', tips='freihand')
+hand_model = dict(type='HandPair', source='cc0', tips='freihand')
 padding = 1.5  # crop over the tight box of the joints; FreiHAND has no official box
 
 train_pipeline = [

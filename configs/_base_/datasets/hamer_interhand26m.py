@@ -40,7 +40,7 @@ test_files = dict(
     joint_file='annotations/test/InterHand2.6M_test_joint_3d.json',
     mano_file='annotations/test/InterHand2.6M_test_MANO_NeuralAnnot.json',
 )
-pair = dict(type='HandPair', source='free', tips='smplx')
+pair = dict(type='HandPair', source='cc0', tips='smplx')
 
 train_dataloader = dict(
     batch_size=64,

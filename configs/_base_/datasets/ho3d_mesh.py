@@ -4,7 +4,7 @@ data_root = 'data/HO3D_v3/'
 input_size = 256  # pixels
 # The meshes of HO-3D are MANO's: the real data need
 #     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
-hand_model = dict(type='HandPair', source='free', tips='ho3d')
+hand_model = dict(type='HandPair', source='cc0', tips='ho3d')
 padding = 1.5  # crop over the tight box, as HandOccNet has it
 
 train_pipeline = [

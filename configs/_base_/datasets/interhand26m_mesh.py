@@ -5,7 +5,7 @@ data_root = 'data/interhand2.6m/'
 input_size = 256  # pixels
 # The hand of the whole run, model and data. MANO is one line here, or
 #     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
-hand_model = dict(type='HandPair', source='free', tips='interhand')
+hand_model = dict(type='HandPair', source='cc0', tips='interhand')
 
 train_pipeline = [
     dict(type='LoadHandImage'),

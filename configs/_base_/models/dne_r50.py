@@ -32,7 +32,7 @@ mesh_terms = dict(
 
 model = dict(
     type='HandMeshEstimator',
-    hand_model=dict(type='HandPair', source='free', tips='interhand'),
+    hand_model=dict(type='HandPair', source='cc0', tips='interhand'),
     data_preprocessor=dict(
         type='HandDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

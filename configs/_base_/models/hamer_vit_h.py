@@ -1,7 +1,7 @@
 # HaMeR (CVPR 2024) at full size: ViT-H/16, a decoder of six layers, MANO. One hand a
 # sample, turned into a right one. The joints are those its weights were trained for.
-# hand_model.source needs MANO's file for official weights; 'free' only resembles it.
-hand_model = dict(type='SingleHand', source='free', tips='smplx', joints='kinematic')
+# hand_model.source needs MANO's file for official weights; 'cc0' only resembles it.
+hand_model = dict(type='SingleHand', source='cc0', tips='smplx', joints='kinematic')
 token_channels = 1024
 # Also what an uncertainty_head with a decoder of its own takes, as in the second paper.
 decoder = dict(

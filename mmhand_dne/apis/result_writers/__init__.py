@@ -9,9 +9,9 @@ scene as viewers want it: x right, y up, z backward (the camera looks along -z),
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.structures.hand_result import ImageResult
 
-from ..files import write_whole
 from .glb_writer import glb_files
 from .json_writer import json_files, read_json
 from .npz_writer import npz_files

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .scene import SceneHand, scene_of
+from .viewer_scene import SceneHand, scene_of
 
 MAGIC, JSON_CHUNK, BINARY_CHUNK = b'glTF', b'JSON', b'BIN\0'
 FLOAT, UNSIGNED_SHORT, UNSIGNED_INT = 5126, 5123, 5125  # component types

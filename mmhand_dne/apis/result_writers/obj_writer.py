@@ -4,7 +4,7 @@ import numpy as np
 
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .scene import scene_of
+from .viewer_scene import scene_of
 
 HEADER = """# mmhand_dne: hands of one picture, metres
 # x right, y up, z backward; the camera stands at the origin and looks along -z

@@ -22,7 +22,7 @@ import numpy as np
 
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .scene import scene_of
+from .viewer_scene import scene_of
 
 PROTOCOL = 4  # read by every Python 3 in use
 

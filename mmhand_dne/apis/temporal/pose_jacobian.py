@@ -11,12 +11,7 @@ change that of regressed joints by up to a sixth of a joint's motion.
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhand_dne.hand_model.skeleton import (
-    MANO_JOINTS,
-    OPENPOSE_JOINTS,
-    WRIST,
-    reorder,
-)
+from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, WRIST, reorder
 
 SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
 # Where each rotation turns, and its parent in the chain of rotations.

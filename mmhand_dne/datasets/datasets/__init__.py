@@ -1,8 +1,8 @@
-from .freihand_mesh import FreiHANDMeshDataset
-from .ho3d_mesh import HO3DMeshDataset
-from .interhand_mesh import InterHandMeshDataset
-from .mixed_hands import MixedHandDataset
-from .single_hand import SingleHandDataset
+from .freihand_mesh_dataset import FreiHANDMeshDataset
+from .ho3d_mesh_dataset import HO3DMeshDataset
+from .interhand_mesh_dataset import InterHandMeshDataset
+from .mixed_hand_dataset import MixedHandDataset
+from .single_hand_dataset import SingleHandDataset
 
 __all__ = [
     'FreiHANDMeshDataset',

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhand_dne.hand_model import SingleHand
-
-from ..datasets.freihand_files import (
+from mmhand_dne.datasets.datasets.freihand_mesh_dataset import BACKGROUNDS, SIZE
+from mmhand_dne.datasets.readers.freihand_files import (
     bone_lengths,
     find,
     find_files,
     read_table,
     rebuild_vertices,
 )
-from ..datasets.freihand_mesh import BACKGROUNDS, SIZE
-from ..datasets.index_file import Table
+from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.hand_model import SingleHand
+
 from .images import ImageToCheck, check_images
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.hand_model import WRIST, SingleHand
-
-from ..datasets.ho3d_files import (
+from mmhand_dne.conventions import WRIST
+from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import SIZE
+from mmhand_dne.datasets.readers.ho3d_files import (
     HO3D_FROM_OPENPOSE,
     IMAGE_SUFFIXES,
     OPENGL_TO_CAMERA,
@@ -22,9 +22,10 @@ from ..datasets.ho3d_files import (
     read_frame_list,
     read_truth,
 )
-from ..datasets.ho3d_mesh import SIZE
+from mmhand_dne.datasets.workers import in_workers
+from mmhand_dne.hand_model import SingleHand
+
 from .images import MISSING, ImageToCheck, problem_of, report_images
-from .parallel import in_workers
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 
 COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})

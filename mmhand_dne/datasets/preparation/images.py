@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmhand_dne.datasets.workers import in_workers
+
 from ..transforms.load_hand_image import LoadHandImage
-from .parallel import in_workers
 from .report import PROBLEM, WARNING, Report
 
 MISSING = 'missing'

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mmhand_dne.hand_model import WRIST, HandPair
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
+from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.datasets.readers.interhand_entries import HAND_TYPES
+from mmhand_dne.datasets.readers.interhand_filters import fit_errors
+from mmhand_dne.hand_model import HandPair
 
-from ..datasets.index_file import Table
-from ..datasets.interhand_entries import HAND_TYPES
-from ..datasets.interhand_filters import fit_errors
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 
 # Release v1.0 at 5 frames a second: images, of them interacting, time steps with MANO.

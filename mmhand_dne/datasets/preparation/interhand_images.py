@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets.index_file import Table
+from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.datasets.workers import in_workers
+
 from ..transforms.load_hand_image import LoadHandImage
 from .images import ImageToCheck, problem_of, report_images
-from .parallel import in_workers
 from .report import OK, Report
 
 BLACK = 10.0  # of 255; IntagHand leaves out what is darker

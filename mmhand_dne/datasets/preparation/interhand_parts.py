@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..datasets.interhand_table import InterHandFiles
+from mmhand_dne.datasets.readers.interhand_table import InterHandFiles
 
 OLD_FOLDERS = ('all', 'human_annot', 'machine_annot')  # of release v0.0
 KINDS = ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')

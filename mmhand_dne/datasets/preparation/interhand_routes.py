@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
+from mmhand_dne.datasets.datasets.interhand_mesh_dataset import camera_meshes
+from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.datasets.readers.interhand_table import camera_of, moment_of
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from mmhand_dne.hand_model import HandPair
 
 from ..datasets.hand_mesh_dataset import mmpose_fields
-from ..datasets.index_file import Table
-from ..datasets.interhand_mesh import camera_meshes
-from ..datasets.interhand_table import camera_of, moment_of
 from ..transforms.mesh_geometry import mirror_hands
 from .interhand_checks import sample_rows
 from .report import PROBLEM, SKIPPED, WARNING, Report

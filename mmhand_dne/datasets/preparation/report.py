@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..synthetic.writer import write_bytes
+from mmhand_dne.datasets.synthetic.dataset_writer import write_bytes
 
 OK, WARNING, PROBLEM, SKIPPED = 'ok', 'warning', 'problem', 'not checked'
 EXAMPLES = 3  # shown of each check; the file has all that were kept

@@ -6,7 +6,7 @@ from functools import partial
 from mmengine.dataset import DefaultSampler
 from mmpose.registry import DATA_SAMPLERS
 
-from mmhand_dne.datasets.draws import DrawKey
+from mmhand_dne.randomness.pipeline import DrawKey
 
 
 @DATA_SAMPLERS.register_module()

@@ -1,8 +1,7 @@
 """Rendered hands: scenes, pictures and files in the layout of InterHand2.6M."""
 
-from .recipe import Recipe
-from .scene import HandModels
-from .writer import (
+from .dataset_recipe import Recipe
+from .dataset_writer import (
     Frame,
     annotation_file,
     merge_annotations,
@@ -11,6 +10,7 @@ from .writer import (
     write_frame,
     write_legends,
 )
+from .scene import HandModels
 
 __all__ = [
     'Frame',

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .recipe import Recipe
-from .rig import Camera
+from .camera_rig import Camera
+from .dataset_recipe import Recipe
 
 JPEG_QUALITY = (75, 96)
 

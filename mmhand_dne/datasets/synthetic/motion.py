@@ -9,10 +9,10 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from .backdrop import expose, make_backdrop
-from .body import build_body, sample_light
-from .recipe import Recipe
+from .camera_rig import Camera, make_rig
+from .dataset_recipe import Recipe
+from .hand_body import build_body, sample_light
 from .render import compose, draw_body
-from .rig import Camera, make_rig
 from .scene import Hand, HandModels, sample_moment
 
 KEY_SECONDS = 1.0  # between two random poses

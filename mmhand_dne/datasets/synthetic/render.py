@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 
-from .body import Body, Light
-from .rig import Camera
+from .camera_rig import Camera
+from .hand_body import Body, Light
 
 SUPERSAMPLE = 2  # sub-pixels a side
 WRAP = 0.25  # how far light creeps round the terminator: skin scatters it

@@ -10,10 +10,10 @@ from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
 )
-from mmhand_dne.hand_model import MANOLayer, load_free_hand
+from mmhand_dne.hand_model import MANOLayer, load_cc0_hand
 
-from .recipe import Recipe
-from .rig import RIG_CENTRE
+from .camera_rig import RIG_CENTRE
+from .dataset_recipe import Recipe
 
 SIDES = ('right', 'left')
 # Hand axes (fingers -x, back of the hand +y, thumb +z) in the rig's front
@@ -37,11 +37,11 @@ class Hand(NamedTuple):
 
 
 class HandModels:
-    """Both hands of the free model, and what a picture needs beyond a mesh."""
+    """Both CC0 hands, and what a picture needs beyond a mesh."""
 
     def __init__(self):
-        self.layers = {side: MANOLayer(side=side, source='free') for side in SIDES}
-        self.extras = {side: load_free_hand(side) for side in SIDES}
+        self.layers = {side: MANOLayer(side=side, source='cc0') for side in SIDES}
+        self.extras = {side: load_cc0_hand(side) for side in SIDES}
 
     def make(
         self, side: str, pose: np.ndarray, shape: np.ndarray, translation: np.ndarray

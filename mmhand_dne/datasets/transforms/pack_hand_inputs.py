@@ -7,9 +7,9 @@ from mmengine.structures import InstanceData
 from mmpose.registry import TRANSFORMS
 from mmpose.structures import PoseDataSample
 
+from mmhand_dne.conventions import WRIST
 from mmhand_dne.geometry.camera import pixels_to_ndc
-from mmhand_dne.hand_model.skeleton import WRIST
-from mmhand_dne.structures.fields import HAND_LABELS, check_labels
+from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
 from mmhand_dne.structures.hand_labels import HandLabels
 
 META_KEYS = (

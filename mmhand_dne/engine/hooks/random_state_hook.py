@@ -5,7 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from ..runner.random_state import get_random_state, set_random_state
+from mmhand_dne.randomness.state import get_random_state, set_random_state
+
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 
 

@@ -9,7 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmpose.registry import LOOPS
 from torch.utils.data import Sampler
 
-from .random_state import preserved_random_state
+from mmhand_dne.randomness.state import preserved_random_state
 
 
 @LOOPS.register_module()

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import WRIST
 from mmhand_dne.geometry.alignment import similarity_align
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
-from mmhand_dne.hand_model.skeleton import WRIST
 
 MILLIMETRES = 1000.0  # in a metre
 MIN_ALIGNED_POINTS = 3  # a similarity fits two points exactly: the error says nothing

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from mmpose.registry import MODELS
 
-from mmhand_dne.hand_model.skeleton import (
+from mmhand_dne.conventions import (
     HO3D_JOINTS,
     INTERHAND_JOINTS,
     OPENPOSE_JOINTS,

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from mmpose.registry import METRICS
 
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
 
 from .absolute_hand import joint_regressors, regress
 from .image_results import hand_flags, mean_of_finite, read_field
-from .interhand_truth import InterHandTruth, read_interhand_truth
+from .interhand_ground_truth import InterHandTruth, read_interhand_truth
 
 NUM_JOINTS = len(OPENPOSE_JOINTS)
 MIDDLE = OPENPOSE_JOINTS.index('middle1')

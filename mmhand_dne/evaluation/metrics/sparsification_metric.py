@@ -10,9 +10,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmpose.registry import METRICS
 
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.gaussian import calibration
 
-from ..functional import calibration
 from .image_results import (
     image_identity,
     image_name,

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS, WRIST
-from mmhand_dne.visualization import uncertainty_plots
+from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.evaluation.functional import sparsification
+from mmhand_dne.gaussian import calibration
+from mmhand_dne.visualization.canvas import uncertainty_plots
 
-from ..functional import calibration, sparsification
 from ..functional.sparsification import SparsificationCurves
 
 FINGER_JOINT_NAMES = [name for k, name in enumerate(OPENPOSE_JOINTS) if k != WRIST]

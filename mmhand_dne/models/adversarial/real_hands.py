@@ -8,10 +8,10 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
-from mmhand_dne.hand_model.free_hand import load_free_hand
+from mmhand_dne.hand_model.cc0_hand import load_cc0_hand
 
 NUM_ANGLES = 45
-MAX_DEVIATION = 2.0  # standard deviations of the free hand's pose space
+MAX_DEVIATION = 2.0  # standard deviations of the CC0 hand's pose space
 
 
 @MODELS.register_module()
@@ -19,7 +19,7 @@ class RealHands:
     """Draws real hands for an adversarial prior.
 
     Args:
-        source: 'batch': the batch's own true hands; 'free': draws from the pose space
+        source: 'batch': the batch's own true hands; 'cc0': draws from the pose space
             of the embedded hand (for models of it); or an npz file with ``hand_pose``
             (N, 45 or 48) axis-angle, absolute, the first three of 48 being the global
             rotation, and ``betas`` (N, 10), such as HaMeR's FreiHAND mocap.
@@ -30,8 +30,8 @@ class RealHands:
 
     def __init__(self, source: str = 'batch'):
         self.source, self.poses, self.betas = source, None, None
-        if source == 'free':
-            hand = load_free_hand()
+        if source == 'cc0':
+            hand = load_cc0_hand()
             self.mean, self.std, self.components = (
                 torch.from_numpy(np.float32(hand[key]))
                 for key in ('hands_mean', 'hands_std', 'hands_components')
@@ -47,7 +47,7 @@ class RealHands:
         Args:
             rotations, betas: (M, 15, 3, 3) and (M, 10), the batch's true hands.
         """
-        if self.source == 'free':
+        if self.source == 'cc0':
             weights = (
                 torch.randn(count, NUM_ANGLES).clamp(-MAX_DEVIATION, MAX_DEVIATION)
                 * self.std
@@ -70,7 +70,7 @@ def read_poses(path: str) -> tuple[Tensor, Tensor]:
     if not Path(path).is_file():
         raise ValueError(
             f'RealHands: there is no file {path!r}; give the path of an npz file with '
-            "hand_pose and betas, or source='batch' or 'free'"
+            "hand_pose and betas, or source='batch' or 'cc0'"
         )
     with np.load(path, allow_pickle=False) as file:
         missing = {'hand_pose', 'betas'} - set(file.files)

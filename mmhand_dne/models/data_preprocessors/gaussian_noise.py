@@ -4,8 +4,8 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhand_dne.geometry.random_keys import fold_in, normal_from_keys
-from mmhand_dne.models.layers.draws import draw_keys
+from mmhand_dne.randomness.batch_keys import draw_keys
+from mmhand_dne.randomness.keys import fold_in, normal_from_keys
 
 NOISE_STREAM = 7001  # tells these draws from the noise of the refinement stages
 

@@ -6,15 +6,15 @@ from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmhand_dne.hand_model.skeleton import WRIST
-from mmhand_dne.models.layers.draws import draw_keys
-from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.conventions import WRIST
+from mmhand_dne.gaussian.density import CovarianceParams
+from mmhand_dne.randomness.batch_keys import draw_keys
 from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, RefinedHands
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_predictions import final_state, pack_predictions, uncertainty_fields
 from .mirroring import average_with_mirrored
-from .slots import NUM_SLOTS, check_one_hand, slots_of
+from .one_hand_slot import NUM_SLOTS, check_one_hand, slots_of
 
 
 class HandOutputs(NamedTuple):

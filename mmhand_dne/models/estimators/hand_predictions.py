@@ -7,12 +7,12 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
+from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.geometry.camera import metric_translation, project
 from mmhand_dne.structures.hand_state import HandState
-from mmhand_dne.structures.interhand_fields import interhand_prediction
-from mmhand_dne.structures.joint_gaussian import JointGaussian
+from mmhand_dne.structures.mmpose_predictions import interhand_prediction
 
-from .slots import NUM_SLOTS, padded
+from .one_hand_slot import NUM_SLOTS, padded
 
 
 def final_state(outputs) -> HandState:

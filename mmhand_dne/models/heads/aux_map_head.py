@@ -6,8 +6,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhand_dne.models.layers.map_targets import map_targets
 from mmhand_dne.models.losses.map_losses import DEPTH_UNIT
+from mmhand_dne.models.losses.map_targets import map_targets
 from mmhand_dne.structures.hand_state import AuxMaps
 from mmhand_dne.structures.hand_targets import HandTargets
 

@@ -10,11 +10,11 @@ from mmhand_dne.models.layers.noise_model import StageDraws
 from mmhand_dne.models.layers.regressed_points import RegressedPoints
 from mmhand_dne.models.losses.masked_loss import masked_mean
 from mmhand_dne.models.losses.mesh_losses import l1_distance
+from mmhand_dne.models.losses.mesh_terms import MeshTerms
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_model_arg import build_hand_model
-from .mesh_terms import MeshTerms
 
 
 @MODELS.register_module()

@@ -6,7 +6,11 @@ from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor
 
-from .keypoint_gaussian import Computed, KeypointGaussian, stack
+from mmhand_dne.models.covariances.keypoint_gaussian import (
+    Computed,
+    KeypointGaussian,
+    stack,
+)
 
 HANDS, JOINTS = 2, 21  # right then left, tip to base, the wrist last
 

@@ -5,10 +5,10 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
-from mmhand_dne.models.layers.gaussian_density import CovarianceParams
+from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.gaussian.density import CovarianceParams
+from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.structures.hand_targets import HandTargets
-from mmhand_dne.structures.joint_gaussian import JointGaussian
 
 ALIGNED_UNIT = 0.02  # metres: a trained model's root-relative error, to start from
 

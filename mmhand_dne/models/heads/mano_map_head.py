@@ -11,11 +11,11 @@ from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.sampling import softmax_readout
 from mmhand_dne.models.layers.positions import with_positions
+from mmhand_dne.models.losses.mesh_terms import MeshTerms
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_model_arg import build_hand_model
-from .mesh_terms import MeshTerms
 
 # The mean of a map over its cells differs little from image to image; at gain 1 an
 # optimiser's step of 1e-3 would need thousands of them to turn a hand around.

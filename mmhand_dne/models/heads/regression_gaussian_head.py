@@ -4,7 +4,11 @@ from mmpose.models.heads import RegressionHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 
-from .keypoint_gaussian import Computed, KeypointGaussian, stack
+from mmhand_dne.models.covariances.keypoint_gaussian import (
+    Computed,
+    KeypointGaussian,
+    stack,
+)
 
 
 @MODELS.register_module()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmhand_dne.geometry.random_keys import fold_in, normal_from_keys
+from mmhand_dne.randomness.keys import fold_in, normal_from_keys
 
 
 class NoiseDraw(NamedTuple):

@@ -4,14 +4,14 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhand_dne.geometry.precision import at_least_fp32
-from mmhand_dne.models.layers.gaussian_density import (
+from mmhand_dne.gaussian.density import (
     CovarianceParams,
     correlated_nll,
     diagonal_nll,
     full_nll,
 )
-from mmhand_dne.models.layers.mixing import compose
+from mmhand_dne.gaussian.mixing import compose
+from mmhand_dne.geometry.precision import at_least_fp32
 
 from .masked_loss import masked_mean
 

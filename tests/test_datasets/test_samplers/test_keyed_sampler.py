@@ -10,8 +10,8 @@ from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset, pseudo_c
 from mmengine.dataset import sampler as mmengine_sampler
 from torch.utils.data import DataLoader
 
-from mmhand_dne.datasets.draws import DrawKey, draws_of
 from mmhand_dne.datasets.samplers import KeyedSampler
+from mmhand_dne.randomness.pipeline import DrawKey, draws_of
 
 
 @pytest.fixture

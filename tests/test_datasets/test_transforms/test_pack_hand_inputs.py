@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.structures.fields import HAND_LABELS
+from mmhand_dne.structures.ground_truth_fields import HAND_LABELS
 from mmhand_dne.structures.hand_targets import HandTargets
 
 DEFECTS = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmhand_dne.evaluation.functional import calibration
+from mmhand_dne.gaussian import calibration
 from tests.oracles import sparsification as oracle
 
 

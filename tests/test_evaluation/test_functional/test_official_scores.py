@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.datasets.freihand_files import find
+from mmhand_dne.datasets.readers.freihand_files import find
 from mmhand_dne.evaluation import HO3DMetric
 from mmhand_dne.evaluation.functional import official_scores as module
 from mmhand_dne.evaluation.functional.official_scores import (

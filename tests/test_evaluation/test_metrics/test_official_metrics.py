@@ -73,7 +73,7 @@ def test_alignment_does_not_see_the_place():
 
 def test_joints_can_be_regressed_with_the_sets_own_tips():
     sample, pred, true = right_hand_sample(0, num_vertices=778)
-    hand = dict(type='HandPair', source='free', tips='interhand')
+    hand = dict(type='HandPair', source='cc0', tips='interhand')
     found = evaluate([sample], FreiHANDMetric(hand_model=hand))
     joints = HandPair(tips='freihand').joint_regressor[0].double().numpy() @ pred[1]
     wanted = definition([(sample, [joints, pred[1]], true)], 'freihand')

@@ -21,7 +21,7 @@ from tests.oracles import interhand_protocols as oracle
 from tests.oracles.ranks import evaluate_share, run_ranks
 
 PROTOCOLS = ['wrist', 'mcp_scaled']
-HAND = dict(type='HandPair', source='free', tips='interhand')
+HAND = dict(type='HandPair', source='cc0', tips='interhand')
 ROOT = Path(__file__).resolve().parents[3]
 HAND_TYPES = ('right', 'left', 'interacting', 'interacting')
 TEMPLATE = HandPair().template.double().numpy()
@@ -269,14 +269,14 @@ def test_one_option_gives_the_protocols_the_runs_hand():
             hand_model=hand,
             val_evaluator=dict(
                 type='HandMeshMetric',
-                hand_model=dict(source='free'),
+                hand_model=dict(source='cc0'),
                 protocols=[
                     'mcp_scaled',
-                    dict(type='WristProtocol', hand_model=dict(source='free')),
+                    dict(type='WristProtocol', hand_model=dict(source='cc0')),
                 ],
             ),
             test_evaluator=[
-                dict(type='FreiHANDMetric', hand_model=dict(source='free')),
+                dict(type='FreiHANDMetric', hand_model=dict(source='cc0')),
                 dict(type='HO3DMetric'),
             ],
         )

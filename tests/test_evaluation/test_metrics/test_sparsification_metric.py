@@ -7,9 +7,9 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 
+from mmhand_dne.conventions import OPENPOSE_JOINTS
 from mmhand_dne.evaluation import SparsificationMetric
-from mmhand_dne.evaluation.functional.calibration import LEVELS
-from mmhand_dne.hand_model.skeleton import OPENPOSE_JOINTS
+from mmhand_dne.gaussian.calibration import LEVELS
 from tests.oracles import sparsification as oracle
 from tests.oracles.hand_samples import batches, random_sample
 from tests.oracles.ranks import evaluate_share, run_ranks

@@ -8,9 +8,9 @@ from mmengine.structures import InstanceData
 from mmpose.evaluation import InterHandMetric
 
 import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.datasets.datasets.interhand_mesh import InterHandMeshDataset
+from mmhand_dne.datasets.datasets.interhand_mesh_dataset import InterHandMeshDataset
 from mmhand_dne.evaluation import HandMeshMetric
-from mmhand_dne.structures.interhand_fields import interhand_prediction
+from mmhand_dne.structures.mmpose_predictions import interhand_prediction
 
 PIPELINE = [
     dict(type='LoadHandImage'),

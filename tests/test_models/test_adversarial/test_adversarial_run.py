@@ -19,7 +19,7 @@ SIZE = 256  # pixels
 
 @DATASETS.register_module()
 class FourHands(Dataset):
-    """Noise and the free hand's meshes, always the same."""
+    """Noise and the CC0 hand's meshes, always the same."""
 
     metainfo = dict(dataset_name='four hands')
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.hand_model.free_hand import load_free_hand
+from mmhand_dne.hand_model.cc0_hand import load_cc0_hand
 from mmhand_dne.models.adversarial import MANOPriorDiscriminator, RealHands
 from mmhand_dne.models.adversarial.mano_prior_discriminator import (
     discriminator_loss,
@@ -94,16 +94,16 @@ def test_real_hands_of_the_batch_are_its_own():
     assert len(turns) == len(shapes) == 0
 
 
-def test_real_hands_of_the_free_hand_are_around_its_mean_pose():
+def test_real_hands_of_the_cc0_hand_are_around_its_mean_pose():
     torch.manual_seed(0)
-    turns, _ = RealHands('free').draw(2000, *draw(1))
+    turns, _ = RealHands('cc0').draw(2000, *draw(1))
     torch.testing.assert_close(
         turns @ turns.mT, torch.eye(3).expand_as(turns), atol=1e-5, rtol=0
     )
     from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 
     angles = axis_angle_from_matrix(turns).flatten(1)
-    mean = torch.from_numpy(np.float32(load_free_hand()['hands_mean']))
+    mean = torch.from_numpy(np.float32(load_cc0_hand()['hands_mean']))
     assert (angles.mean(0) - mean).abs().max() < 0.05
     assert angles.std(0).max() > 0.1
 

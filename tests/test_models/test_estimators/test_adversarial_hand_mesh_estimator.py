@@ -126,7 +126,7 @@ def test_the_logged_terms_are_hamers():
     log = model.train_step(data, optimisers(model))
     assert log['loss_adversarial'].item() == pytest.approx(expected, rel=1e-4)
     # Two hands are regressed; four real ones are drawn, over two. The two true hands
-    # have one pose, the free hand's mean, so that the draw does not matter.
+    # have one pose, the CC0 hand's mean, so that the draw does not matter.
     samples = one_hand_samples(size=SIZE, mano_betas=torch.zeros(2, 2, 10))
     model = build()
     rotations = samples[0].gt_instance_labels.mano_rotations[0, :1, 1:]

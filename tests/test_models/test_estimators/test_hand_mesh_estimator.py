@@ -8,15 +8,11 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.registry import METRICS, MODELS
 
-from mmhand_dne.hand_model.skeleton import (
-    INTERHAND_JOINTS,
-    OPENPOSE_JOINTS,
-    reorder,
-)
+from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
 from mmhand_dne.models.estimators.mirroring import mirror_coarse, mirror_state
 from tests.fake_samples import fake_labels, fake_samples
 
-CONFIG = 'configs/dne_freehand.py'
+CONFIG = 'configs/dne_rendered.py'
 SIZE = 64
 
 

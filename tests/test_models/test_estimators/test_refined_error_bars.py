@@ -22,7 +22,7 @@ def read(name):
     return Config.fromfile(str(CONFIGS / name))
 
 
-def build(name='dne_correlated_freehand.py', **changes):
+def build(name='dne_correlated_rendered.py', **changes):
     cfg = deepcopy(read(name).model)
     cfg.update(
         backbone={**cfg.backbone, 'init_cfg': None},
@@ -43,7 +43,7 @@ def images(batch=2):
 
 
 @pytest.mark.parametrize(
-    'name', ['dne_correlated_freehand.py', 'dne_correlated_interhand.py']
+    'name', ['dne_correlated_rendered.py', 'dne_correlated_interhand.py']
 )
 def test_everything_learns_and_error_bars_come_out(name):
     model = build(name).train()
@@ -92,7 +92,7 @@ def test_error_bars_wait_for_the_second_phase():
     model = build().train()
     model.refines_in_training = False
     assert 'loss_nll' not in model.loss(images(), fake_samples(size=SIZE))
-    hook = read('dne_correlated_freehand.py').custom_hooks[0]
+    hook = read('dne_correlated_rendered.py').custom_hooks[0]
     assert hook.type == 'TwoPhaseHook'
     assert not {'refine_head', 'hand_token', 'uncertainty_head'} & set(hook.modules)
 

@@ -7,7 +7,7 @@ import torch
 from mmpose.registry import MODELS
 
 from mmhand_dne.geometry.camera import project
-from mmhand_dne.hand_model import HandPair, SingleHand, load_free_hand
+from mmhand_dne.hand_model import HandPair, SingleHand, load_cc0_hand
 from mmhand_dne.models.heads import MANODecoderHead
 from tests.oracles import hamer_reference
 
@@ -49,7 +49,7 @@ def reference():
     state = {k: v.double() for k, v in hamer().state_dict().items()}
     return hamer_reference.hamer(
         state,
-        load_free_hand('right'),
+        load_cc0_hand('right'),
         images().double(),
         patch=16,
         padding=2,

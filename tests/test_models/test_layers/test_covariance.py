@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
-from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
+from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
 from tests.oracles.gaussians import covariance_of, nll_of
 
 KINDS = {

@@ -8,7 +8,7 @@ import trimesh
 from mmhand_dne.geometry.camera import ndc_to_pixels, pixels_to_ndc
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle, mirror_rotation
 from mmhand_dne.hand_model import HandPair, part_labels, rest_coordinates
-from mmhand_dne.models.layers.map_targets import BACKGROUND, map_targets
+from mmhand_dne.models.losses.map_targets import BACKGROUND, map_targets
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.oracles.ray_caster import cast_pixels
 
@@ -18,7 +18,7 @@ INTRINSICS = torch.tensor([[215.0, 2.0, 20.3], [0, 205.0, 15.6], [0, 0, 1]])
 
 @pytest.fixture(scope='module')
 def pair():
-    return HandPair(source='free')
+    return HandPair(source='cc0')
 
 
 def make_targets(pair, turns, roots):

@@ -5,8 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
-from mmhand_dne.models.layers.mixing import (
+from mmhand_dne.gaussian.mixing import (
     MixingFactors,
     check_condition,
     compose,
@@ -14,6 +13,7 @@ from mmhand_dne.models.layers.mixing import (
     state_from_mixing,
     unit_columns,
 )
+from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
 from tests.oracles.gaussians import mixing_of
 
 D = 9

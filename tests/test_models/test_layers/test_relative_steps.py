@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmhand_dne.models.layers.correlated_covariance import CorrelatedCovariance
+from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
 from tests.test_engine.toy_processes import run_forked
 
 IN, D = 4, 6

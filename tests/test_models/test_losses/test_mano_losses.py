@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.models.estimators.slots import slots_of
+from mmhand_dne.models.estimators.one_hand_slot import slots_of
 from mmhand_dne.models.losses import HaMeRLoss
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets

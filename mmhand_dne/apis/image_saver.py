@@ -1,0 +1,64 @@
+"""Pictures of an input's results, into a folder or a video."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhand_dne.fileio.atomic import check_folder, write_picture
+
+from .inputs.sources import Frame, Frames, Pictures
+from .inputs.video import VideoWriter
+
+
+class PictureSaver:
+    """Writes the pictures of each result; those of a video's frames as a video.
+
+    The video has the frames and the rate of the input: a frame that could not be
+    decoded shows the picture before it.
+
+    Args:
+        folder: where; created if needed.
+        source: the input.
+
+    Use it in a ``with`` statement; a video appears when that ends without an error.
+    """
+
+    def __init__(self, folder: str | Path, source: Pictures | Frames):
+        self.folder, self.source = check_folder(folder), source
+        self.writer: VideoWriter | None = None
+        self.last, self.missed = None, 0
+        if source.is_video:
+            self.path = self.folder / f'{source.stem}_overlay.mp4'
+            self.writer = VideoWriter(self.path, source.fps)
+
+    def __enter__(self) -> 'PictureSaver':
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self.writer is not None:
+            self.writer.__exit__(*error)
+
+    def add(self, frame: Frame, pictures: dict[str, np.ndarray]) -> list[Path]:
+        """Write the pictures (H, W, 3) RGB of a frame; returns the paths of images."""
+        if self.writer is None:
+            return [
+                write_picture(self.folder / f'{frame.name}_{kind}.jpg', picture)
+                for kind, picture in pictures.items()
+            ]
+        self._add_to_video(frame, next(iter(pictures.values()), None))
+        return []
+
+    def _add_to_video(self, frame: Frame, picture: np.ndarray | None) -> None:
+        from .result_drawing import fitted, video_size
+
+        if picture is None:
+            if self.last is None:  # nothing to show yet, nor a size
+                self.missed += 1
+            else:
+                self.writer.add(self.last)
+            return
+        self.last = fitted(picture, video_size(frame.image))
+        for _ in range(self.missed):
+            self.writer.add(np.zeros_like(self.last))
+        self.missed = 0
+        self.writer.add(self.last)

@@ -1,0 +1,1 @@
+"""What inference reads: images, videos, boxes, cameras."""

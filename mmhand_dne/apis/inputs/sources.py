@@ -1,0 +1,229 @@
+"""What a user gives: pictures, folders, patterns, videos, a camera, arrays."""
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmhand_dne.fileio.images import check_array, read_image
+
+from .video import Video, Webcam
+
+IMAGE_ENDINGS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.webp',
+    '.gif',
+    '.ppm',
+    '.pgm',
+    '.jp2',
+    '.jfif',
+)
+VIDEO_ENDINGS = (
+    '.mp4',
+    '.avi',
+    '.mov',
+    '.mkv',
+    '.webm',
+    '.m4v',
+    '.mpg',
+    '.mpeg',
+    '.wmv',
+    '.flv',
+    '.ogv',
+    '.3gp',
+    '.mts',
+)
+WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
+GIVEN = str | Path | np.ndarray | Sequence
+
+
+class Frame(NamedTuple):
+    """One picture of the input.
+
+    Attributes:
+        index: in the input, from 0.
+        source: path, 'array 3', or path of the video.
+        name: for files about it, different for every picture of the input.
+        image: (H, W, 3) uint8 BGR; None where it could not be decoded.
+        problem: why not, else ''.
+    """
+
+    index: int
+    source: str
+    name: str
+    image: np.ndarray | None
+    problem: str = ''
+
+
+class Pictures:
+    """Image files and arrays; iterating decodes one at a time.
+
+    Attributes:
+        names: of the pictures, for files about them.
+    """
+
+    fps, is_video, is_live = None, False, False
+
+    def __init__(self, items: Sequence[str | Path | np.ndarray]):
+        self.items = list(items)
+        self.sources = [
+            f'array {i}' if isinstance(item, np.ndarray) else str(item)
+            for i, item in enumerate(self.items)
+        ]
+        self.names = distinct_names(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self.frame, range(len(self)))
+
+    def name_of(self, index: int) -> str:
+        """Of the files about a picture."""
+        return self.names[index]
+
+    @property
+    def title(self) -> str:
+        """Of the whole input."""
+        one = len(self) == 1
+        return self.sources[0] if one else f'{len(self)} pictures'
+
+    def frame(self, index: int) -> Frame:
+        """Decode one; what cannot be decoded says why."""
+        item, source = self.items[index], self.sources[index]
+        image, problem = None, ''
+        try:
+            is_array = isinstance(item, np.ndarray)
+            image = check_array(item, source) if is_array else read_image(item)
+        except ValueError as error:
+            problem = str(error)
+        return Frame(index, source, self.names[index], image, problem)
+
+
+class Frames:
+    """The frames of one video or camera."""
+
+    is_video = True
+
+    def __init__(self, video: Video | Webcam, source: str):
+        self.video, self.source = video, source
+        self.is_live = isinstance(video, Webcam)
+        self.fps = video.fps
+        self.stem = 'webcam' if self.is_live else Path(source).stem
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number, image in self.video:
+            problem = (
+                ''
+                if image is not None
+                else (f'{self.source}: frame {number} could not be decoded')
+            )
+            yield Frame(number, self.source, self.name_of(number), image, problem)
+
+    def name_of(self, index: int) -> str:
+        """Of the files about a frame."""
+        return f'{self.stem}_{index:06d}'
+
+    @property
+    def title(self) -> str:
+        """Of the whole input."""
+        return self.source
+
+
+def open_input(inputs: GIVEN) -> Pictures | Frames:
+    """What a user means by an input.
+
+    Args:
+        inputs: path of an image, a folder (its images, sorted by name, not its
+            sub-folders), a pattern such as ``'photos/*.jpg'``, path of a video,
+            ``'webcam:0'``, an array (H, W, 3) BGR, or a list of paths and arrays.
+    Raises:
+        ValueError: there is nothing at that path, or nothing that can be read.
+    """
+    if isinstance(inputs, np.ndarray):
+        return Pictures([inputs])
+    if isinstance(inputs, (str, Path)):
+        return _open_path(str(inputs))
+    items = list(inputs)
+    if not items:
+        raise ValueError('the list of inputs is empty; give at least one image')
+    wrong = next(
+        (item for item in items if not isinstance(item, (str, Path, np.ndarray))), None
+    )
+    if wrong is not None:
+        raise ValueError(
+            f'an input is a {type(wrong).__name__}; expected paths of '
+            'images or arrays (H, W, 3)'
+        )
+    return Pictures(items)
+
+
+def _open_path(path: str) -> Pictures | Frames:
+    webcam = WEBCAM.fullmatch(path)
+    if webcam:
+        return Frames(Webcam(int(webcam.group(1) or 0)), path.lower())
+    if '://' in path:
+        raise ValueError(f'{path}: is an address; download the file first')
+    if os.path.isdir(path):
+        found = sorted(
+            str(entry)
+            for entry in Path(path).iterdir()
+            if entry.suffix.lower() in IMAGE_ENDINGS
+        )
+        if not found:
+            raise ValueError(
+                f'{path}: the folder has no image ('
+                f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
+            )
+        return Pictures(found)
+    if os.path.exists(path):
+        ending = Path(path).suffix.lower()
+        if ending in VIDEO_ENDINGS:
+            return Frames(Video(path), path)
+        return Pictures([path])
+    if glob.has_magic(path):
+        found = sorted(
+            name
+            for name in glob.glob(path, recursive=True)
+            if name.lower().endswith(IMAGE_ENDINGS)
+        )
+        if found:
+            return Pictures(found)
+        raise ValueError(f'{path}: no image matches this pattern; check it')
+    raise ValueError(f'{path}: there is no such file or folder; check the path')
+
+
+def distinct_names(sources: Sequence[str]) -> list[str]:
+    """A name for each picture: its stem; where two agree, more of the path.
+
+    Names differ also where a file system ignores the case of letters.
+    """
+    names = [Path(source).stem for source in sources]
+    for longer in (
+        lambda path: path.name.replace('.', '_'),
+        lambda path: '_'.join(path.with_suffix('').parts[-2:]),
+    ):
+        counts = Counter(name.casefold() for name in names)
+        names = [
+            longer(Path(source)) if counts[name.casefold()] > 1 else name
+            for name, source in zip(names, sources)
+        ]
+    seen: Counter = Counter()
+    for i, name in enumerate(names):
+        seen[name.casefold()] += 1
+        if seen[name.casefold()] > 1:
+            names[i] = f'{name}_{i}'
+    return names

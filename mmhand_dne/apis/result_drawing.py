@@ -1,0 +1,64 @@
+"""Pictures of results, for a window or a file."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mmhand_dne.structures.hand_result import ImageResult
+from mmhand_dne.visualization.results.result_pictures import draw_result
+
+from .inputs.sources import Frame
+
+LONGEST = 1280  # pixels of a video's longer side
+
+
+def draw_frame(
+    frame: Frame, result: ImageResult, kinds: Sequence[str], size: int | None = None
+) -> dict[str, np.ndarray]:
+    """Pictures (H, W, 3) uint8 RGB by kind; none of what could not be decoded.
+
+    Args:
+        kinds, size: of :func:`draw_result`.
+    """
+    if frame.image is None:
+        return {}
+    options = {} if size is None else dict(size=size)
+    rgb = np.ascontiguousarray(frame.image[..., ::-1])
+    return draw_result(rgb, result, kinds, **options)
+
+
+def video_size(image: np.ndarray) -> tuple[int, int]:
+    """(W, H) of the video that is drawn of frames like this one."""
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    return round(width * scale), round(height * scale)
+
+
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The upper left part of a picture, black where it ends; (W, H) -> (H, W, 3).
+
+    Below an overlay may stand close-ups, whose number changes from frame to frame.
+    """
+    frame = np.zeros((size[1], size[0], 3), np.uint8)
+    height, width = (min(a, b) for a, b in zip(picture.shape, size[::-1]))
+    frame[:height, :width] = picture[:height, :width]
+    return frame
+
+
+def show_picture(picture: np.ndarray, title: str, wait_time: float = 0) -> bool:
+    """Show (H, W, 3) RGB in a window; False when it was closed with q or Escape.
+
+    Args:
+        wait_time: seconds; 0 waits for a key.
+    Raises:
+        ValueError: there is no display.
+    """
+    try:
+        cv2.imshow(title, np.ascontiguousarray(picture[..., ::-1]))
+        key = cv2.waitKey(max(int(1000 * wait_time), 1) if wait_time else 0) & 0xFF
+    except cv2.error as error:
+        raise ValueError(
+            'there is no display to show pictures on; write them to a folder instead'
+        ) from error
+    return key not in (27, ord('q'))

@@ -1,0 +1,1 @@
+"""What the command-line tools share: flags, progress and errors in one sentence."""

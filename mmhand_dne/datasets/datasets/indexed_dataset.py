@@ -1,0 +1,151 @@
+"""Data sets whose entries are rows of columns, not Python objects."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.dataset.base_dataset import force_full_init
+from mmengine.logging import print_log
+
+from mmhand_dne.datasets.readers.index_file import IndexFile, Table, open_index
+from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+
+BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
+
+
+class IndexedDataset(BaseDataset):
+    """MMEngine's data set over a :class:`Table` in place of a list of dicts.
+
+    MMEngine builds a dict an image and pickles each of them. Here a subclass loads a
+    table (of an index file, or read into memory) and says which rows it uses; what
+    exists per image is the table's columns, which processes share, and one number.
+
+    A subclass implements :meth:`load_table`, :meth:`select_rows` and :meth:`read_row`.
+
+    Attributes:
+        table: the columns.
+        rows: (N,) int64, the rows used, in order.
+    """
+
+    table: Table
+    rows: np.ndarray
+
+    @abstractmethod
+    def load_table(self) -> Table:
+        """The columns, of the index or of the annotation files."""
+
+    def select_rows(self) -> np.ndarray:
+        """(N,) int, which rows of ``self.table`` are used; by default all of ``id``."""
+        return np.arange(len(self.table.columns['id']))
+
+    @abstractmethod
+    def read_row(self, row: int) -> dict:
+        """One image with its truth, before any transform."""
+
+    def full_init(self) -> None:
+        """Load the table and select rows, then those of ``indices``."""
+        if self._fully_initialized:
+            return
+        self.table = self.load_table()
+        self.rows = np.asarray(self.select_rows(), np.int64)
+        if self._indices is not None:
+            self.rows = _part(self.rows, self._indices)
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """One image with its truth, before any transform; fresh arrays each time."""
+        info = self.read_row(int(self.rows[int(idx)]))
+        info['sample_idx'] = int(idx) % len(self.rows)
+        return info
+
+    @force_full_init
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep some entries: the first n, the last n of -n, or those listed."""
+        self.rows = _part(self.rows, indices)
+
+    @force_full_init
+    def get_subset(self, indices: Sequence[int] | int) -> 'IndexedDataset':
+        """A data set of some entries (see :meth:`get_subset_`) on the same columns."""
+        part = self._copy_without_annotation()
+        part.table, part.rows = self.table, _part(self.rows, indices)
+        return part
+
+    def _copy_without_annotation(self, memo=None) -> 'IndexedDataset':
+        memo = {} if memo is None else memo
+        # A column is never written to; copying 1.36 million rows is for nothing.
+        memo[id(self.table)] = self.table
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        for key, value in self.__dict__.items():
+            setattr(other, key, copy.deepcopy(value, memo))
+        return other
+
+    def prepare_data(self, idx):
+        """Run the pipeline, with draws from the key if the index carries one."""
+        if isinstance(idx, DrawKey):
+            with draws_of(idx):
+                return super().prepare_data(idx)
+        return super().prepare_data(idx)
+
+    @force_full_init
+    def __getitem__(self, idx) -> dict:
+        """The packed sample; nothing is skipped or replaced by another."""
+        return self.prepare_data(idx)
+
+
+def find_index(
+    index: str | None, default, schema: str, version: int, files: Iterable
+) -> IndexFile | None:
+    """The index that a data set is to use; None to read its annotation files.
+
+    Args:
+        index: 'beside' for ``default`` where it exists, the path of an index, or None.
+        default: where the schema's prepare tool writes it.
+        schema, version: see :func:`open_index`.
+        files: the annotation files that the data set was told to read.
+    Raises:
+        ValueError: the index is not there, not whole, of another version, of other
+            files, or one of its sources has changed.
+    """
+    tool = f'tools/dataset_converters/prepare_{schema}.py'
+    if index is None:
+        return None
+    if index == BESIDE:
+        if not Path(default).exists():
+            print_log(
+                f'{default}: not there, so that all annotations are read and kept in '
+                f'memory; {tool} writes it once, and opening takes seconds',
+                'current',
+            )
+            return None
+        index = default
+    found = open_index(index, schema, version)
+    changed = found.stale()
+    if changed:
+        raise ValueError(
+            f'{index}: {changed[0]} has changed since the index was made of it; run '
+            f'{tool} again, or set index=None to read the annotation files'
+        )
+    known = {path.resolve() for path in found.sources}
+    for path in map(Path, files):
+        if path.resolve() not in known:
+            raise ValueError(
+                f'{index}: was not made of {path}, which the data set is to read; run '
+                f'{tool} on this file, or set index=None to read it directly'
+            )
+    return found
+
+
+def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:
+    """The first n rows, the last n of -n, or those listed."""
+    if isinstance(indices, (int, np.integer)):
+        return rows[:indices] if indices >= 0 else rows[indices:]
+    return rows[np.asarray(indices, np.int64)]

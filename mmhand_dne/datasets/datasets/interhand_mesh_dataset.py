@@ -1,0 +1,288 @@
+"""InterHand2.6M with MANO: crops of one or two hands with all their truth."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmpose.registry import DATASETS
+
+from mmhand_dne.conventions import WRIST
+from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.datasets.readers.interhand_annotations import Camera, Moment
+from mmhand_dne.datasets.readers.interhand_entries import HAND_TYPES
+from mmhand_dne.datasets.readers.interhand_filters import (
+    SUBSETS,
+    bright_mask,
+    fit_mask,
+    read_rootnet,
+    say_left_out,
+    subset_mask,
+)
+from mmhand_dne.datasets.readers.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandFiles,
+    camera_of,
+    moment_of,
+    read_table,
+)
+from mmhand_dne.hand_model import HandPair
+
+from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
+from .indexed_dataset import BESIDE, find_index
+from .single_hand_dataset import shown_joints
+
+PRESENT = dict(right=(1, 0), left=(0, 1), interacting=(1, 1))
+CC0_HAND, IMAGES = dict(type='HandPair', source='cc0'), dict(img='images')
+COUNTED = 1 << 16  # rows whose joints are counted at once
+
+
+@DATASETS.register_module()
+class InterHandMeshDataset(HandMeshDataset):
+    """InterHand2.6M in its official layout (and anything written alike).
+
+    One entry is one annotated image. Missing or null MANO, invalid joints and one-hand
+    frames are normal: each field comes with a mask. Joints are measured from the mesh
+    where a hand has MANO, else taken from the joint annotation [decided]; MMPose's own
+    fields in ``gt_instances`` are always the joint annotation. The presence of a hand
+    is known where ``hand_type`` agrees with the joints: present with a joint in the
+    image, or absent without any joint [decided].
+
+    v1.0 at 5 and at 30 frames a second differ in the files' sizes only; v0.0 has its
+    files in ``annotations/{all,human_annot,machine_annot}`` and its joints as bare
+    lists. All of them are read.
+
+    Args:
+        ann_file: ``InterHand2.6M_*_data.json``, relative to ``data_root``.
+        camera_file, joint_file: ``*_camera.json``, ``*_joint_3d.json``.
+        mano_file: ``*_MANO_NeuralAnnot.json``; None: joints only.
+        hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
+            the parameters are of.
+        subset_step: keep every n-th entry in annotation order (10: the paper's 10 %).
+        subset: 'H' for what people annotated, 'M' for all else, 'H+M' for both. Of the
+            training split people and the machine have annotated 76,457 images both;
+            here they are in 'H' alone [decided].
+        human_ids: with 'H' or 'M', InterWild's ``aid_human_annot_{split}.txt``.
+        max_fit_error: millimetres; leaves out images with a hand whose mesh is further
+            than that from its joints, on average over these. Typical is 5.
+        min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
+            frame filter has 10. Needs an index.
+        rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
+            wrist depths take the place of the annotated box and of the true
+            ``abs_depth`` that MMPose's metric places predictions with. The box is
+            padded already: crop with ``padding=1``.
+        index: 'beside' for the index that ``prepare_interhand.py`` writes beside
+            ``ann_file`` if it is there, another path, or None to read the JSON files.
+
+    Other arguments: see MMEngine's ``BaseDataset``.
+
+    Raises:
+        ValueError: a file is missing, truncated or of another version, a frame has no
+            camera or no joints, or a value has another shape or is not finite; the
+            index is of other files or older than they are.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        camera_file: str,
+        joint_file: str,
+        mano_file: str | None = None,
+        data_root: str = '',
+        data_prefix: dict = IMAGES,
+        hand_model: dict = CC0_HAND,
+        subset_step: int = 1,
+        subset: str = 'H+M',
+        human_ids: str | None = None,
+        max_fit_error: float | None = None,
+        min_grey: float | None = None,
+        rootnet_file: str | None = None,
+        index: str | None = BESIDE,
+        **kwargs,
+    ):
+        if subset_step < 1:
+            raise ValueError(
+                f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1'
+            )
+        if subset not in SUBSETS:
+            raise ValueError(
+                f'InterHandMeshDataset: subset is {subset!r}, expected one of {SUBSETS}'
+            )
+        self.camera_file, self.joint_file = camera_file, joint_file
+        self.mano_file, self.subset_step = mano_file, subset_step
+        self.subset, self.human_ids = subset, human_ids
+        self.max_fit_error, self.min_grey = max_fit_error, min_grey
+        self.rootnet_file, self.index = rootnet_file, index
+        super().__init__(
+            hand_model=hand_model,
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix=data_prefix,
+            **kwargs,
+        )
+
+    def _join_prefix(self):
+        super()._join_prefix()
+        for name in (
+            'camera_file',
+            'joint_file',
+            'mano_file',
+            'human_ids',
+            'rootnet_file',
+        ):
+            value = getattr(self, name)
+            setattr(self, name, Path(self.data_root) / value if value else None)
+        if self.index not in (None, BESIDE):
+            self.index = Path(self.data_root) / self.index
+
+    def load_table(self) -> Table:
+        """The index, or what the annotation files say."""
+        files = InterHandFiles(
+            Path(self.ann_file), self.camera_file, self.joint_file, self.mano_file
+        )
+        found = find_index(self.index, files.index, SCHEMA, VERSION, files.present())
+        return read_table(files) if found is None else found
+
+    def select_rows(self) -> np.ndarray:
+        """Entries with a box that pass the filters, in annotation order."""
+        ids = self.table.columns['id']
+        self.rootnet = None
+        if self.rootnet_file:
+            self.rootnet = read_rootnet(self.rootnet_file, ids)
+        boxes = self._boxes
+        filters = {
+            # A single visible joint makes a box without extent. NaN is told below.
+            'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
+            f'are not of subset {self.subset}': subset_mask(
+                self.table, self.subset, self.human_ids
+            ),
+            f'have a mesh over {self.max_fit_error} mm from its joints': fit_mask(
+                self.table, self.pair, self.max_fit_error
+            ),
+            f'are darker than grey {self.min_grey}': bright_mask(
+                self.table, self.min_grey, self.ann_file
+            ),
+        }
+        rows = np.arange(0, len(ids), self.subset_step)
+        kept = np.ones(len(rows), bool)
+        counts = {}
+        for reason, passed in filters.items():
+            counts[reason] = int((kept & ~passed[rows]).sum())
+            kept &= passed[rows]
+        say_left_out(self.ann_file, counts, len(rows))
+        rows = rows[kept]
+        absent = rows[np.isnan(boxes[rows, 0])]
+        if len(absent):
+            raise ValueError(
+                f'{self.rootnet_file}: has no box of annotation '
+                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
+                'the same split and frame rate'
+            )
+        return rows
+
+    @property
+    def _boxes(self) -> np.ndarray:
+        if self.rootnet is None:
+            return self.table.columns['bbox']
+        return self.rootnet.boxes
+
+    def read_row(self, row: int) -> dict:
+        """One entry with its truth in camera axes, before any transform."""
+        columns = self.table.columns
+        camera, moment = camera_of(self.table, row), moment_of(self.table, row)
+        valid = moment.joints_valid.copy()
+        joints = (moment.joints - camera.position) @ camera.rotation.T
+        size = columns['size'][row]
+        size = {key: int(n) for key, n in zip(('width', 'height'), size) if n >= 0}
+        in_image = columns['joint_in_image'][row].copy()
+        name = self.table.text('file_name', row)
+        info = dict(
+            **size,
+            img_path=str(Path(self.data_prefix['img']) / name),
+            id=int(columns['id'][row]),
+            img_id=int(columns['img_id'][row]),
+            bbox=self._boxes[row].copy(),
+            joint_in_image=in_image,
+            joints_cam=np.where(valid[..., None], joints, 0),
+            joints_valid=valid,
+            intrinsics=camera.intrinsics.copy(),
+            **self._meshes(moment, camera),
+            **_presence(
+                HAND_TYPES[columns['hand_type'][row]],
+                int(columns['hand_type_valid'][row]),
+                valid,
+                in_image,
+            ),
+        )
+        info.update(mmpose_fields(info))
+        if self.rootnet is not None:
+            info['abs_depth'] = self.rootnet.depths[row].copy()
+        return info
+
+    def count_joints(self, idx: int) -> np.ndarray:
+        """How many joints with truth each hand of an image shows, without its mesh."""
+        return self._count(self.rows[int(idx) : int(idx) + 1])[0]
+
+    def count_all_joints(self) -> np.ndarray:
+        """:meth:`count_joints` of all entries, (N, 2)."""
+        parts = np.split(self.rows, np.arange(COUNTED, len(self.rows), COUNTED))
+        return np.concatenate([self._count(part) for part in parts])
+
+    def _count(self, rows: np.ndarray) -> np.ndarray:
+        columns = self.table.columns
+        moments = columns['moment'][rows]
+        mano = columns['moment_mano_valid'][moments] & (self.mano_file is not None)
+        return shown_joints(
+            columns['moment_joints_valid'][moments],
+            columns['joint_in_image'][rows],
+            mano,
+        )
+
+    def _meshes(self, moment: Moment, camera: Camera) -> dict:
+        valid = moment.mano_valid & (self.mano_file is not None)
+        return camera_meshes(self.pair, moment._replace(mano_valid=valid), camera)
+
+
+@torch.no_grad()
+def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
+    """True meshes and MANO parameters in camera axes, zeros where unknown."""
+    turns = np.tile(np.eye(3), (2, 16, 1, 1))
+    vertices = np.zeros(tuple(pair.template.shape))
+    joints, roots = np.zeros((2, 21, 3)), np.zeros((2, 3))
+    for slot in np.flatnonzero(moment.mano_valid):
+        layer = (pair.right, pair.left)[slot]
+        rotations = layer.absolute_pose(
+            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True
+        )
+        betas = torch.from_numpy(moment.betas[slot].astype(np.float32))
+        world = layer(rotations, betas)
+        points = world.double().numpy() + moment.translation[slot]
+        points = (points - camera.position) @ camera.rotation.T
+        found = pair.joint_regressor[slot].double().numpy() @ points
+        roots[slot] = found[WRIST]
+        vertices[slot], joints[slot] = points - found[WRIST], found - found[WRIST]
+        turns[slot] = rotations.numpy()
+        turns[slot, 0] = camera.rotation @ turns[slot, 0]
+    return dict(
+        mano_rotations=turns,
+        mano_betas=np.where(moment.mano_valid[:, None], moment.betas, 0),
+        mano_valid=moment.mano_valid,
+        mesh_valid=moment.mano_valid.copy(),
+        mesh_vertices=vertices,
+        mesh_joints=joints,
+        mesh_root=roots,
+    )
+
+
+def _presence(
+    hand_type: str, type_valid: int, annotated: np.ndarray, in_image: np.ndarray
+) -> dict:
+    """Which hands are there, and whether that is known (see the class)."""
+    present = np.array(PRESENT[hand_type], np.float32)
+    known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
+    return dict(
+        hand_presence=present,
+        hand_presence_valid=(known & (type_valid > 0)).astype(np.float32),
+        hand_type=present[None],
+        hand_type_valid=np.array([type_valid]),
+    )

@@ -1,0 +1,1 @@
+"""From files of the data sets to columns of numbers."""

@@ -1,0 +1,225 @@
+"""From hand meshes to what is drawn: closed surface, colours, light per vertex."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmhand_dne.geometry.mesh import vertex_normals
+from mmhand_dne.geometry.rasterize import front_facing, rasterize
+
+from .dataset_recipe import Recipe
+from .scene import Hand, HandModels
+
+RINGS = 4  # of the forearm that closes the wrist
+# Skin in sRGB, light to dark; a person is a random blend of two neighbours.
+SKIN_TONES = (
+    np.array(
+        [
+            [244, 208, 182],
+            [232, 184, 150],
+            [214, 162, 124],
+            [186, 130, 92],
+            [142, 94, 64],
+            [100, 66, 46],
+            [68, 46, 36],
+        ],
+        np.float32,
+    )
+    / 255
+)
+SKY_DIRECTIONS = 8  # for ambient occlusion
+SHADOW_MAP = 72  # pixels; about 4 mm
+SHADOW_BIAS = 0.006  # metres; below it a surface would shadow itself
+
+
+class Light(NamedTuple):
+    """The light of a moment; directions point towards the light, world axes."""
+
+    direction: np.ndarray  # (3,)
+    key: np.ndarray  # (3,) linear RGB
+    ambient: np.ndarray  # (3,) linear RGB
+    up: np.ndarray  # (3,) where the ambient light is strongest
+    gloss: float  # strength of the highlight
+    hardness: float  # its exponent
+
+
+class Body(NamedTuple):
+    """Everything opaque of a moment, N vertices."""
+
+    vertices: Tensor  # (N, 3) metres, world
+    faces: Tensor  # (F, 3) int64, wound outward
+    normals: Tensor  # (N, 3) world
+    colors: Tensor  # (N, 3) linear RGB
+    light: Tensor  # (N, 2) share of the key light and of the sky that arrives
+
+
+def sample_light(rng: np.random.Generator) -> Light:
+    """A soft directional light from the side of the cameras, and a sky."""
+    direction = rng.normal(0, 1, 3) + np.array([0, -0.8, -1.2])
+    up = rng.normal(0, 0.6, 3) + np.array([0, -1, 0])
+    warmth = rng.uniform(-0.15, 0.15)
+    tint = np.array([1 + warmth, 1, 1 - warmth])
+    key = rng.uniform(0.5, 1.1)
+    ambient = rng.uniform(0.3, 0.8) * (1.3 - key / 2)
+    sky = 1 + rng.uniform(-0.08, 0.08, 3)
+    return Light(
+        direction / np.linalg.norm(direction),
+        key * tint,
+        ambient * sky,
+        up / np.linalg.norm(up),
+        rng.uniform(0, 0.35),
+        rng.uniform(8, 40),
+    )
+
+
+def build_body(
+    recipe: Recipe,
+    models: HandModels,
+    hands: list[Hand],
+    light: Light,
+    split: str,
+    capture: int,
+    moment: int,
+) -> Body:
+    """Close the hands with forearms, colour them and compute their shadows."""
+    person = recipe.generator(split, 'skin', capture)
+    rng = recipe.generator(split, 'body', capture, moment)
+    paint = _skin_paint(person, models)
+    parts, start = [], 0
+    for hand in hands:
+        vertices = torch.cat([hand.vertices, _forearm(rng, models, hand)])
+        parts.append(
+            (vertices, closed_faces(models, hand.side) + start, paint[hand.side])
+        )
+        start += len(vertices)
+    vertices, faces, colors = (torch.cat(part) for part in zip(*parts))
+    normals = vertex_normals(vertices, faces)
+    arrives = _arriving_light(vertices, faces, normals, light)
+    return Body(vertices, faces, normals, colors, arrives)
+
+
+def closed_faces(models: HandModels, side: str) -> Tensor:
+    """Faces of the hand with its forearm: a closed surface, wound outward.
+
+    Returns: (F, 3) int64 over the hand's vertices, RINGS rings of the wrist
+        loop's length and one vertex at the end.
+    """
+    hand = models.layers[side].faces
+    loop = _wrist_loop(models, side)
+    count = len(loop)
+    first = len(models.layers[side].v_template)
+    rings = [loop] + [
+        first + ring * count + torch.arange(count) for ring in range(RINGS)
+    ]
+    tube = []
+    for near, far in zip(rings[:-1], rings[1:]):
+        after = near.roll(-1)
+        tube += [
+            torch.stack([after, near, far], 1),
+            torch.stack([after, far, far.roll(-1)], 1),
+        ]
+    last = rings[-1]
+    end = torch.full_like(last, first + RINGS * count)
+    return torch.cat([hand, *tube, torch.stack([last.roll(-1), last, end], 1)])
+
+
+def _wrist_loop(models: HandModels, side: str) -> Tensor:
+    """The open wrist's vertices, in the direction of the faces' own edges."""
+    return torch.from_numpy(models.extras[side]['wrist_loop'].astype(np.int64))
+
+
+def _forearm(rng: np.random.Generator, models: HandModels, hand: Hand) -> Tensor:
+    """Vertices of a short forearm, (RINGS * loop + 1, 3), bent at the wrist."""
+    loop = hand.vertices[_wrist_loop(models, hand.side)]
+    centre = loop.mean(0)
+    along = torch.nn.functional.normalize(centre - hand.vertices.mean(0), dim=0)
+    bend = torch.from_numpy(rng.normal(0, 0.25, 3)).float()
+    length, growth = rng.uniform(0.05, 0.16), rng.uniform(1.0, 1.25)
+    rings = []
+    for step in range(1, RINGS + 1):
+        share = step / RINGS
+        way = torch.nn.functional.normalize(along + bend * share, dim=0)
+        place = centre + length * share * way
+        rings.append(place + (loop - centre) * (1 + (growth - 1) * share))
+    return torch.cat([*rings, place[None]])
+
+
+def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
+    """Linear colours (N, 3) of each side's hand and forearm, one person."""
+    position = rng.uniform(0, len(SKIN_TONES) - 1)
+    index = min(int(position), len(SKIN_TONES) - 2)
+    tone = SKIN_TONES[index : index + 2]
+    tone = tone[0] + (tone[1] - tone[0]) * (position - index)
+    tone = (tone * rng.normal(1, 0.04, 3)).clip(0.05, 1)
+    sleeve = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else None
+    data = models.extras['right']
+    painted = np.asarray(data['color'], np.float32) / 255
+    skin = np.median(painted, axis=0)
+    rest = np.asarray(data['v_template'], np.float32)
+    color = tone * (painted / skin) ** rng.uniform(0.8, 1.3)
+    color *= _blotches(rng, rest, 0.02)
+    # The palm keeps little pigment: it differs most on dark hands.
+    faces = models.layers['right'].faces
+    palm = -vertex_normals(torch.from_numpy(rest), faces)[:, 1:2].numpy()
+    paler = np.clip(palm, 0, 1) * (1 - tone.mean()) * 0.5
+    color = color + paler * (tone * 0.4 + np.array([0.36, 0.24, 0.18]) - color)
+    loop = np.asarray(data['wrist_loop'])
+    arm = np.tile(color[loop].mean(0), (RINGS * len(loop) + 1, 1))
+    if sleeve is not None:
+        arm[len(loop) :] = sleeve
+    linear = np.concatenate([color, arm]).clip(0, 1).astype(np.float32) ** 2
+    return {side: torch.from_numpy(linear) for side in ('right', 'left')}
+
+
+def _blotches(
+    rng: np.random.Generator, points: np.ndarray, strength: float
+) -> np.ndarray:
+    """A smooth random factor (N, 3) about 1 over the surface."""
+    waves = rng.normal(0, 150, (6, 3))  # radians a metre
+    phase = rng.uniform(0, 2 * np.pi, 6)
+    weights = rng.normal(0, strength, (6, 3)) * np.array([0.6, 1.0, 1.0])
+    return 1 + np.sin(points @ waves.T + phase) @ weights
+
+
+def _arriving_light(
+    vertices: Tensor, faces: Tensor, normals: Tensor, light: Light
+) -> Tensor:
+    """How much key light and sky reach each vertex, (N, 2) in [0, 1].
+
+    One depth map from the light and from a few directions of the sky, all in
+    one batch: what lies behind the map is in shadow.
+    """
+    step = np.arange(SKY_DIRECTIONS) + 0.5
+    height = 1 - 2 * step / SKY_DIRECTIONS
+    around = np.pi * (1 + 5**0.5) * step
+    ring = np.sqrt(1 - height**2)
+    sky = np.stack([ring * np.cos(around), ring * np.sin(around), height], 1)
+    towards = torch.from_numpy(np.concatenate([light.direction[None], sky])).float()
+    seen = _seen_from(vertices, faces, towards)  # (1 + S, N)
+    facing = (normals @ towards.T).clamp(min=0).T
+    open_sky = (seen * facing)[1:].sum(0) / facing[1:].sum(0).clamp(min=1e-6)
+    return torch.stack([seen[0], open_sky], dim=1)
+
+
+def _seen_from(vertices: Tensor, faces: Tensor, towards: Tensor) -> Tensor:
+    """Which vertices parallel light reaches, (L, N) 0 or 1; towards (L, 3)."""
+    helper = torch.eye(3)[towards.abs().argmin(dim=1)]
+    right = torch.nn.functional.normalize(torch.linalg.cross(helper, towards), dim=1)
+    down = torch.linalg.cross(right, towards)
+    axes = torch.stack([right, down, -towards], dim=1)
+    points = (vertices - vertices.mean(0)) @ axes.transpose(1, 2)
+    low = points[..., :2].amin(dim=1, keepdim=True)
+    extent = (points[..., :2].amax(dim=1, keepdim=True) - low).amax()
+    pixels = (points[..., :2] - low) / extent * (SHADOW_MAP - 1)
+    points = torch.cat([pixels, points[..., 2:]], dim=-1)
+    # Back faces cast the shadow: front faces would shade themselves.
+    behind = ~front_facing(points, faces)
+    fragments = rasterize(
+        points, faces, (SHADOW_MAP, SHADOW_MAP), behind, perspective=False
+    )
+    depth = fragments.depth.masked_fill(fragments.face < 0, float('inf'))
+    place = pixels.round().long().clamp(0, SHADOW_MAP - 1)
+    nearest = depth.flatten(1).gather(1, place[..., 1] * SHADOW_MAP + place[..., 0])
+    return (points[..., 2] <= nearest + SHADOW_BIAS).float()

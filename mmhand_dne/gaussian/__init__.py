@@ -1,0 +1,1 @@
+"""Gaussians over joints: densities, mixing, the one users hold, calibration."""

@@ -1,0 +1,1 @@
+"""Drawing on pictures: meshes, letters, colours, figures."""

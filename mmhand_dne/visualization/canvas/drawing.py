@@ -1,0 +1,137 @@
+"""Joints, boxes and labels on pictures (h, w, 3) uint8 RGB, points in pixels.
+
+Every function draws on a copy. Points carry their pixel centres at integers.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+INK = (20, 20, 20)
+PAPER = (255, 255, 255)
+BAR = 22  # pixels, height of one line of a label
+SUBPIXEL = 4  # OpenCV's fixed-point bits
+
+# Thumb, index, middle, ring, pinky, as in the map of parts; the wrist is white.
+FINGER_COLORS = dict(
+    zip(
+        FINGERS,
+        ((213, 94, 0), (0, 158, 115), (0, 114, 178), (240, 228, 66), (204, 121, 167)),
+    )
+)
+
+
+def finger_color(joint: int) -> Sequence[int]:
+    """RGB of an OpenPose joint and of the bone that ends at it."""
+    return FINGER_COLORS.get(OPENPOSE_JOINTS[joint][:-1], PAPER)
+
+
+def bones() -> list[tuple[int, int]]:
+    """(parent, child) of each bone of one hand, in the order of ``OPENPOSE_JOINTS``."""
+    chains = [['wrist'] + [f'{finger}{k}' for k in (1, 2, 3, 4)] for finger in FINGERS]
+    index = OPENPOSE_JOINTS.index
+    return [(index(a), index(b)) for chain in chains for a, b in zip(chain, chain[1:])]
+
+
+def draw_skeleton(
+    image: np.ndarray,
+    joints: np.ndarray,
+    valid: np.ndarray,
+    edge_color: Sequence[int],
+    hollow: np.ndarray | None = None,
+    radius: float = 3.0,
+) -> np.ndarray:
+    """One hand's joints and bones, coloured by finger, outlined by hand.
+
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        joints: (21, 2) pixels, OpenPose order.
+        valid: (21,) joints to draw, with the bones between two of them.
+        edge_color: RGB of the outline: the hand's colour.
+        hollow: (21,) joints drawn as an empty ring, their bones as a thin line.
+        radius: of a joint, pixels.
+    """
+    image = image.copy()
+    valid = np.asarray(valid, dtype=bool) & np.isfinite(joints).all(axis=-1)
+    hollow = np.zeros(len(joints), bool) if hollow is None else np.asarray(hollow, bool)
+    width = max(1, round(0.6 * radius))
+    for parent, child in bones():
+        if not (valid[parent] and valid[child]):
+            continue
+        ends = _fixed(joints[parent]), _fixed(joints[child])
+        if hollow[parent] or hollow[child]:
+            cv2.line(image, *ends, edge_color, 1, cv2.LINE_AA, SUBPIXEL)
+            continue
+        cv2.line(image, *ends, edge_color, width + 2, cv2.LINE_AA, SUBPIXEL)
+        cv2.line(image, *ends, finger_color(child), width, cv2.LINE_AA, SUBPIXEL)
+    for joint in np.flatnonzero(valid):
+        dot = joints[joint], radius, finger_color(joint), edge_color, hollow[joint]
+        _dot(image, *dot)
+    return image
+
+
+def draw_polygon(
+    image: np.ndarray, corners: np.ndarray, color: Sequence[int], width: int = 1
+) -> np.ndarray:
+    """A closed outline through corners (N, 2), pixels."""
+    image = image.copy()
+    points = np.array([_fixed(corner) for corner in corners], np.int32)
+    cv2.polylines(image, [points], True, color, width, cv2.LINE_AA, SUBPIXEL)
+    return image
+
+
+def labelled(picture: np.ndarray, *lines: str) -> np.ndarray:
+    """The picture under a white bar with the lines, each shrunk to its width."""
+    width = picture.shape[1]
+    bar = np.full((BAR * len(lines), width, 3), PAPER, np.uint8)
+    for row, line in enumerate(lines):
+        size = 0.5 if row == 0 else 0.42
+        length = cv2.getTextSize(line, FONT, size, 1)[0][0]
+        size *= min(1.0, (width - 8) / max(length, 1))
+        at = (4, BAR * row + 15)
+        cv2.putText(bar, line, at, FONT, size, INK, 1, cv2.LINE_AA)
+    return np.concatenate([bar, picture])
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Rows of pictures as one, on white; a row's pictures are aligned at the top."""
+    lines = []
+    for row in rows:
+        if row:
+            height = max(picture.shape[0] for picture in row)
+            row = [_pad(p, height, p.shape[1] + gap) for p in row]
+            lines.append(np.concatenate(row, axis=1))
+    width = max(line.shape[1] for line in lines)
+    lines = [_pad(line, line.shape[0] + gap, width) for line in lines]
+    return np.concatenate(lines)
+
+
+def _pad(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """White below and to the right, up to (height, width)."""
+    below, right = height - picture.shape[0], width - picture.shape[1]
+    return np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=255)
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    """A point in OpenCV's fixed-point numbers; far outside stays in their range."""
+    point = np.clip(point, -10_000, 10_000)
+    return int(round(point[0] * 2**SUBPIXEL)), int(round(point[1] * 2**SUBPIXEL))
+
+
+def _dot(
+    image: np.ndarray,
+    point: np.ndarray,
+    radius: float,
+    color: Sequence[int],
+    edge: Sequence[int],
+    hollow: bool,
+) -> None:
+    """A disc with an outline, or the outline alone; draws on the image given."""
+    center, reach = _fixed(point), round(radius * 2**SUBPIXEL)
+    if not hollow:
+        cv2.circle(image, center, reach, color, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
+    cv2.circle(image, center, reach, edge, 1, cv2.LINE_AA, SUBPIXEL)

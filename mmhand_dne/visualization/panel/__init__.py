@@ -1,0 +1,1 @@
+"""Panels of a data sample: input, maps, meshes, ground truth."""

@@ -1,0 +1,187 @@
+"""One image's predictions side by side: coarse, refined, truth, maps, side view.
+
+The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refined mesh
+with and without the camera correction).
+"""
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
+
+from mmhand_dne.geometry.camera import ndc_to_pixels, project
+from mmhand_dne.structures.hand_targets import HandTargets
+from mmhand_dne.visualization.canvas import map_colors
+from mmhand_dne.visualization.canvas.drawing import draw_skeleton, grid, labelled
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    HAND_COLORS,
+    render_overlay,
+    resize,
+    side_surfaces,
+)
+
+from .mesh_views import (
+    MeshView,
+    Scene,
+    error_line,
+    first,
+    on_cpu,
+    prediction_views,
+    side_roots,
+    truth_surfaces,
+    view_surfaces,
+)
+
+HANDS = ('right', 'left')
+BLANK = 236  # grey level behind the side view
+
+
+def draw_panel(
+    scene: Scene,
+    instances: InstanceData | None,
+    fields: PixelData | None,
+    presence_thr: float,
+    title: str = 'input',
+) -> np.ndarray:
+    """The whole panel, (h, w, 3) uint8 RGB.
+
+    Args:
+        scene: crop, truth and size.
+        instances: predictions with a leading dimension of 1, or None.
+        fields: auxiliary maps, or None.
+        presence_thr: probability above which a hand is drawn.
+        title: above the input.
+    """
+    presence = _presence(instances)
+    present = presence > presence_thr
+    views = prediction_views(instances, present)
+    meshes = [labelled(_plain(scene), title, _presence_line(presence, scene.truth))]
+    meshes += [_mesh_tile(scene, view) for view in views]
+    if scene.truth is not None:
+        meshes.append(_truth_tile(scene))
+    if views:
+        meshes.append(_side_tile(scene, views[-1]))
+    extras = map_tiles(fields, scene.picture_size)
+    if views:
+        extras.append(_joints_tile(scene, instances, present))
+    return grid([meshes, extras])
+
+
+def map_tiles(fields: PixelData | None, size: tuple[int, int]) -> list[np.ndarray]:
+    """Labelled pictures (h, w) = ``size`` of the auxiliary maps that are there."""
+    if fields is None:
+        return []
+    return [labelled(picture, title) for title, picture in map_pictures(fields, size)]
+
+
+def map_pictures(
+    fields: PixelData | dict, size: tuple[int, int]
+) -> list[tuple[str, np.ndarray]]:
+    """Title and picture (h, w) = ``size`` of each auxiliary map that is there."""
+    maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
+    tiles = []
+    if 'heatmaps' in maps:
+        colors, peak = map_colors.heatmap_colors(maps['heatmaps'])
+        tiles.append((f'joint heat maps, peak {peak:.2f}', colors))
+    if 'parts' in maps:
+        labels = map_colors.part_labels(maps['parts'])
+        tiles.append(('parts', map_colors.part_colors(labels)))
+        tiles += _foreground_tiles(maps, (labels != map_colors.NUM_PARTS).any(axis=0))
+    return [(title, resize(p, size, smooth=False)) for title, p in tiles]
+
+
+def _foreground_tiles(maps: dict, foreground: np.ndarray) -> list:
+    """(title, picture) of the maps that mean something on the foreground only.
+
+    Where the parts show no hand at all the maps are shown whole, and say so.
+    """
+    note = ''
+    if not foreground.any():
+        foreground, note = np.ones_like(foreground), ' (no hand in the parts)'
+    reach = round(1000 * map_colors.DEPTH_RANGE)
+    pictures = (
+        ('depth', f'depth, bright near (+-{reach} mm)', map_colors.depth_colors),
+        ('normal', 'normals', map_colors.normal_colors),
+        ('correspondence', 'correspondence', map_colors.correspondence_colors),
+    )
+    return [
+        (title + note, paint(maps[name], foreground))
+        for name, title, paint in pictures
+        if name in maps
+    ]
+
+
+def _mesh_tile(scene: Scene, view: MeshView) -> np.ndarray:
+    surfaces = view_surfaces(view, scene)
+    picture = render_overlay(scene.crop, surfaces, scale=scene.scale)
+    line = error_line(view, scene) if surfaces else 'no hand found'
+    return labelled(picture, view.title, line)
+
+
+def _truth_tile(scene: Scene) -> np.ndarray:
+    """The true meshes, or the true joints where the image has no mesh."""
+    truth = scene.truth
+    surfaces = truth_surfaces(truth, scene.faces)
+    if surfaces:
+        picture = render_overlay(scene.crop, surfaces, scale=scene.scale)
+        return labelled(picture, 'true mesh', _missing(truth.vertices_valid, truth))
+    joints = ndc_to_pixels(truth.joints_ndc[0], scene.crop_size)
+    picture = _draw_hands(scene, joints, truth.joints_ndc_valid[0] > 0)
+    return labelled(picture, 'true joints (no mesh)', '')
+
+
+def _joints_tile(scene: Scene, instances: InstanceData, present: Tensor) -> np.ndarray:
+    joints, camera = first(instances, 'hand_joints'), first(instances, 'hand_camera')
+    pixels = ndc_to_pixels(project(joints, camera), scene.crop_size)
+    shown = present[:, None].expand(pixels.shape[:-1])
+    return labelled(_draw_hands(scene, pixels, shown), 'predicted joints')
+
+
+def _side_tile(scene: Scene, view: MeshView) -> np.ndarray:
+    """The hands seen from the camera's right, at their metric distance if known."""
+    hands = view.present.nonzero().flatten().tolist()
+    roots, line = side_roots(view, scene)
+    surfaces = side_surfaces(
+        [view.vertices[hand] + roots[hand] for hand in hands],
+        [scene.faces[hand] for hand in hands],
+        [HAND_COLORS[hand] for hand in hands],
+        scene.tile,
+    )
+    blank = np.full((scene.tile, scene.tile, 3), BLANK, np.uint8)
+    return labelled(render_overlay(blank, surfaces, alpha=1.0), 'side view', line)
+
+
+def _draw_hands(scene: Scene, pixels: Tensor, shown: Tensor) -> np.ndarray:
+    """Both skeletons on the enlarged crop; pixels (2, 21, 2) of the crop."""
+    picture = _plain(scene)
+    pixels = ((pixels + 0.5) * scene.scale - 0.5).numpy()
+    for hand, color in enumerate(HAND_COLORS):
+        picture = draw_skeleton(picture, pixels[hand], shown[hand].numpy(), color)
+    return picture
+
+
+def _plain(scene: Scene) -> np.ndarray:
+    return resize(scene.crop, scene.picture_size)
+
+
+def _presence(instances: InstanceData | None) -> Tensor:
+    """Probability (2,) of each hand; 1 where the model predicts none."""
+    if instances is None or 'hand_presence' not in instances:
+        return torch.ones(2)
+    return first(instances, 'hand_presence')
+
+
+def _presence_line(presence: Tensor, truth: HandTargets | None) -> str:
+    """Which hands are there, by the model and in truth."""
+    line = ', '.join(f'{side} {p:.2f}' for side, p in zip(HANDS, presence.tolist()))
+    if truth is None:
+        return line
+    sides = [side for side, there in zip(HANDS, truth.presence[0].tolist()) if there]
+    return f'{line} (true: {" + ".join(sides) or "none"})'
+
+
+def _missing(valid: Tensor, truth: HandTargets) -> str:
+    """Names the hands that are there but have no mesh."""
+    lost = (truth.presence[0] > 0) & ~(valid[0] > 0)
+    sides = [side for side, gone in zip(HANDS, lost.tolist()) if gone]
+    return f'no mesh of the {" and ".join(sides)} hand' if sides else ''

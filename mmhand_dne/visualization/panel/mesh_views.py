@@ -1,0 +1,174 @@
+"""The meshes of one image and the cameras that show them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmhand_dne.geometry.camera import metric_translation, project
+from mmhand_dne.structures.hand_targets import HandTargets
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    HAND_COLORS,
+    Surface,
+    orthographic_surface,
+    perspective_surface,
+)
+
+UNKNOWN_DEPTH = 1.0  # metres; the wrist's where the camera tells none
+WIDEST_GAP = 0.2  # metres between the wrists' depths in the side view
+
+
+class MeshView(NamedTuple):
+    """Both hands' predicted meshes and the crop cameras that show them."""
+
+    title: str
+    vertices: Tensor  # (2, V, 3) metres, wrist-relative
+    camera: Tensor  # (2, 2, 2) rows (scale, shift), crop NDC
+    present: Tensor  # (2,) bool, hands to draw
+
+
+class Scene(NamedTuple):
+    """What all pictures of one panel share."""
+
+    crop: np.ndarray  # (h, w, 3) uint8 RGB
+    faces: Tensor  # (2, F, 3) int64
+    tile: int  # longer side of a picture of the panel, pixels
+    truth: HandTargets | None  # of this image alone, or None
+    intrinsics: Tensor | None  # (3, 3) of the crop, pixels, or None
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the panel per pixel of the crop."""
+        return self.tile / max(self.crop.shape[:2])
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """Width and height of the crop, pixels."""
+        return self.crop.shape[1], self.crop.shape[0]
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of a picture of the panel, pixels."""
+        height, width = self.crop.shape[:2]
+        return round(self.scale * height), round(self.scale * width)
+
+
+def prediction_views(instances: InstanceData | None, present: Tensor) -> list[MeshView]:
+    """The meshes that a prediction holds, coarse first.
+
+    A model without refinement stages has one view; one with them has three.
+    """
+    if instances is None or 'hand_vertices' not in instances:
+        return []
+    final = first(instances, 'hand_vertices'), first(instances, 'hand_camera')
+    if 'coarse_vertices' not in instances or 'stage1_vertices' not in instances:
+        return [MeshView('mesh', *final, present)]
+    coarse = first(instances, 'coarse_vertices'), first(instances, 'coarse_camera')
+    return [
+        MeshView('coarse', *coarse, present),
+        MeshView('refined, coarse camera', final[0], coarse[1], present),
+        MeshView('refined, corrected camera', *final, present),
+    ]
+
+
+def view_surfaces(view: MeshView, scene: Scene) -> list[Surface]:
+    """The view's present hands as surfaces in the crop, ordered by metric depth."""
+    depth = root_depths(view.camera, scene.intrinsics, scene.crop_size)
+    return [
+        orthographic_surface(
+            view.vertices[hand],
+            view.camera[hand],
+            scene.crop_size,
+            scene.faces[hand],
+            HAND_COLORS[hand],
+            float(depth[hand]),
+        )
+        for hand in view.present.nonzero().flatten().tolist()
+    ]
+
+
+def truth_surfaces(
+    truth: HandTargets,
+    faces: Tensor,
+    intrinsics: Tensor | None = None,
+    colors: Sequence[Sequence[int]] = HAND_COLORS,
+) -> list[Surface]:
+    """The true meshes of one image as surfaces, seen by the true camera.
+
+    Args:
+        truth: of one image.
+        faces: (2, F, 3) int64.
+        intrinsics: (3, 3) of the frame to draw into, pixels; by default the crop's.
+        colors: RGB of the right and of the left hand.
+    """
+    intrinsics = truth.intrinsics[0] if intrinsics is None else intrinsics
+    shown = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
+    return [
+        perspective_surface(
+            truth.vertices_cam[0, hand], intrinsics, faces[hand], colors[hand]
+        )
+        for hand in shown.nonzero().flatten().tolist()
+    ]
+
+
+def root_depths(
+    camera: Tensor, intrinsics: Tensor | None, size: tuple[int, int]
+) -> Tensor:
+    """Metres from the camera to each wrist (2,), to order the hands.
+
+    Without intrinsics, or for a camera of negative scale, it is ``UNKNOWN_DEPTH``.
+    """
+    if intrinsics is None:
+        return torch.full((2,), UNKNOWN_DEPTH)
+    depth = metric_translation(camera, intrinsics, size)[..., 2]
+    return depth.nan_to_num(nan=UNKNOWN_DEPTH)
+
+
+def side_roots(view: MeshView, scene: Scene) -> tuple[Tensor, str]:
+    """Where the side view puts the wrists (2, 3), metres, and what it says about it.
+
+    Wrists farther apart in depth than ``WIDEST_GAP`` are drawn that far apart: the
+    depth of a scale that is wrong by a tenth is off by a hand's length.
+    """
+    roots = torch.full((2, 3), torch.nan)
+    if scene.intrinsics is not None:
+        roots = metric_translation(view.camera, scene.intrinsics, scene.crop_size)
+    line = 'from the right; depth grows to the right'
+    if not view.present.all():
+        return torch.zeros(2, 3), line
+    if not roots.isfinite().all():
+        return torch.zeros(2, 3), 'distance unknown: wrists put together'
+    gap = float(roots[1, 2] - roots[0, 2])
+    if abs(gap) > WIDEST_GAP:
+        roots[1, 2] = roots[0, 2] + WIDEST_GAP * np.sign(gap)
+        shown = round(1000 * WIDEST_GAP)
+        line = f'depth gap {abs(1000 * gap):.0f} mm, drawn as {shown}'
+    return roots, line
+
+
+def error_line(view: MeshView, scene: Scene) -> str:
+    """Mean vertex errors of the hands with truth, or nothing."""
+    if scene.truth is None:
+        return ''
+    truth = scene.truth
+    seen = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
+    if not seen.any():
+        return ''
+    error = (view.vertices - truth.vertices[0]).norm(dim=-1)[seen].mean()
+    offset = project(view.vertices, view.camera) - truth.vertices_ndc[0]
+    pixels = offset * torch.tensor(scene.crop_size) / 2
+    pixels = pixels.norm(dim=-1)[seen].mean()
+    return f'error {1000 * error:.1f} mm, {pixels:.1f} px'
+
+
+def first(instances: InstanceData, name: str) -> Tensor:
+    """The first instance's field as float32 on the CPU."""
+    return torch.as_tensor(on_cpu(instances[name][0])).float()
+
+
+def on_cpu(value):
+    """A tensor's copy on the CPU; anything else as it is."""
+    return value.detach().cpu() if isinstance(value, Tensor) else value

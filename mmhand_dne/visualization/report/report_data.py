@@ -1,0 +1,144 @@
+"""What a report page embeds: arrays of the 3D view, pictures and files."""
+
+import base64
+import hashlib
+import json
+import mimetypes
+
+import cv2
+import numpy as np
+
+from mmhand_dne.structures.hand_result import HandResult, ImageResult
+from mmhand_dne.visualization.canvas.uncertainty_colors import color_scale, color_span
+from mmhand_dne.visualization.results.hand_uncertainty import (
+    ellipsoid_axes,
+    unit_sphere,
+    vertex_deviation,
+)
+from mmhand_dne.visualization.results.result_views import hand_color, hand_names
+from mmhand_dne.visualization.results.wrist_layout import place_wrists
+
+JPEG_QUALITY = 82
+MIME_TYPES = {
+    '.glb': 'model/gltf-binary',
+    '.obj': 'model/obj',
+    '.json': 'application/json',
+    '.ply': 'model/mesh',
+    '.npz': 'application/zip',
+}
+
+
+class SceneStore:
+    """The 3D data of a page's images; faces that many hands share are stored once."""
+
+    def __init__(self) -> None:
+        self.faces: dict[str, str] = {}
+
+    def scene(self, result: ImageResult) -> dict:
+        """One image's hands for the page's script.
+
+        Returns: ``span`` (end of the legend in mm, None without error bars), ``remark``
+            on the distances, and ``hands``. A hand has ``name``, ``side``, ``color``,
+            ``faces`` (a key of ``self.faces``), ``label`` (3,) metres, ``vertices`` (V,
+            3) float32 metres, in camera axes from the first wrist, ``deviation`` (V,)
+            float32 mm or None, and of its ellipsoids ``centers`` (K, 3) and ``axes``
+            (K, 3, 3) float32 metres, and ``stds`` (K,) float32 mm.
+        """
+        hands = result.hands
+        known = [hand.joint_std for hand in hands if hand.joint_std is not None]
+        wrists, remark = place_wrists(hands) if hands else (np.zeros((0, 3)), '')
+        return dict(
+            span=color_span(known) if known else None,
+            remark=remark,
+            hands=[
+                self._hand(hand, name, wrist)
+                for hand, name, wrist in zip(hands, hand_names(result), wrists)
+            ],
+        )
+
+    def shared(self) -> dict:
+        """What all scenes use; ask for it when the last is made."""
+        points, faces = unit_sphere()
+        return dict(
+            faces=self.faces,
+            sphere=dict(points=pack(points), faces=pack(faces, np.uint16)),
+            colors=color_scale(),
+        )
+
+    def _hand(self, hand: HandResult, name: str, wrist: np.ndarray) -> dict:
+        faces = pack(hand.faces, np.uint16)
+        key = hashlib.sha256(faces.encode()).hexdigest()[:12]
+        self.faces[key] = faces
+        return dict(
+            name=name,
+            side=hand.side,
+            color='#' + bytes(hand_color(hand)).hex(),
+            faces=key,
+            label=[round(float(value), 5) for value in _beyond(hand) + wrist],
+            vertices=pack(hand.vertices + wrist),
+            deviation=_deviation(hand),
+            **_ellipsoids(hand, wrist),
+        )
+
+
+def pack(array: np.ndarray, dtype: type = np.float32) -> str:
+    """An array's little-endian bytes in base64."""
+    data = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder('<'))
+    return base64.b64encode(data.tobytes()).decode('ascii')
+
+
+def script_json(value) -> str:
+    """JSON that may stand inside a script element, whatever texts it contains."""
+    text = json.dumps(value, allow_nan=False, separators=(',', ':'))
+    return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
+
+
+def picture_uri(picture: np.ndarray, longest: int | None = None) -> str:
+    """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to ``longest`` pixels if larger."""
+    scale = 1.0 if longest is None else longest / max(picture.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, data = cv2.imencode('.jpg', picture[..., ::-1], flags)
+    return _uri('image/jpeg', data.tobytes())
+
+
+def file_uri(name: str, data: bytes) -> str:
+    """A file's bytes as a data URI of the type that its name tells."""
+    suffix = '.' + name.rsplit('.', 1)[-1].lower()
+    kind = MIME_TYPES.get(suffix) or mimetypes.guess_type(name)[0]
+    return _uri(kind or 'application/octet-stream', data)
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f'data:{kind};base64,{base64.b64encode(data).decode("ascii")}'
+
+
+def _beyond(hand: HandResult) -> np.ndarray:
+    """A place (3,) beyond the wrist, as seen from the other joints, metres."""
+    return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
+
+
+def _deviation(hand: HandResult) -> str | None:
+    if hand.joint_std is None:
+        return None
+    return pack(
+        vertex_deviation(hand.vertices, hand.joints, hand.joint_std, hand.faces)
+    )
+
+
+def _ellipsoids(hand: HandResult, wrist: np.ndarray) -> dict:
+    if hand.joint_covariance is None or hand.joint_std is None:
+        return dict(centers=None, axes=None, stds=None)
+    usable = [
+        joint
+        for joint, block in enumerate(hand.joint_covariance)
+        if np.isfinite(block).all() and np.trace(block) > 0
+    ]
+    axes = [ellipsoid_axes(hand.joint_covariance[joint]) for joint in usable]
+    return dict(
+        centers=pack(hand.joints[usable] + wrist),
+        axes=pack(np.reshape(axes, (-1, 3, 3))),
+        stds=pack(hand.joint_std[usable]),
+    )

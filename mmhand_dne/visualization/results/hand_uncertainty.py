@@ -1,0 +1,119 @@
+"""A hand's error bars as geometry: deviations of its vertices, ellipsoids at joints."""
+
+import numpy as np
+from scipy.stats import chi2
+
+from mmhand_dne.visualization.canvas.drawing import bones
+
+ELLIPSOID_SHARE = 0.5  # probability that the true joint is inside its ellipsoid
+# A Gaussian in three dimensions has this much inside so many standard deviations; one
+# standard deviation would hold a fifth only.
+ELLIPSOID_RADIUS = float(np.sqrt(chi2.ppf(ELLIPSOID_SHARE, df=3)))  # 1.538
+SMOOTHING_STEPS = 3  # of the vertices' values over the edges
+
+
+def vertex_deviation(
+    vertices: np.ndarray, joints: np.ndarray, joint_std: np.ndarray, faces: np.ndarray
+) -> np.ndarray:
+    """Standard deviation of each vertex, (V,) millimetres, from those of the joints.
+
+    A vertex takes the value of the nearest point of the skeleton, between the joints
+    at the bone's ends linearly along it, then the mean with its neighbours, three
+    times. [decided] Skinning weights would need the model's file, know nothing of
+    fingertips, and paint whole phalanges alike.
+
+    Args:
+        vertices: (V, 3) metres.
+        joints: (21, 3) metres, the same frame, OpenPose order.
+        joint_std: (21,) millimetres.
+        faces: (F, 3) indices of vertices.
+    """
+    ends = np.array(bones())
+    start, along = joints[ends[:, 0]], joints[ends[:, 1]] - joints[ends[:, 0]]
+    length = np.maximum((along**2).sum(axis=-1), 1e-12)  # square metres
+    offset = vertices[:, None] - start  # (V, bones, 3)
+    share = ((offset * along).sum(axis=-1) / length).clip(0, 1)
+    distance = ((offset - share[..., None] * along) ** 2).sum(axis=-1)
+    bone = distance.argmin(axis=1)
+    share = share[np.arange(len(vertices)), bone]
+    std = np.asarray(joint_std, dtype=np.float64)
+    values = (1 - share) * std[ends[bone, 0]] + share * std[ends[bone, 1]]
+    return _smooth(values, faces)
+
+
+def joint_ellipsoids(
+    joints: np.ndarray, covariance: np.ndarray
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """The ellipsoids that hold each joint with probability one half.
+
+    Args:
+        joints: (21, 3) metres.
+        covariance: (21, 3, 3) square metres, each joint's own block. The wrist, to
+            which the others are relative, has none, and nor has a block that is not
+            finite.
+    Returns: of each joint with an ellipsoid its index, vertices (N, 3) in metres in
+        the joints' frame, and faces (M, 3) wound outwards.
+    """
+    sphere, faces = unit_sphere()
+    found = []
+    for joint, (center, block) in enumerate(zip(joints, covariance)):
+        if not np.isfinite(block).all() or np.trace(block) <= 0:
+            continue
+        found.append((joint, center + sphere @ ellipsoid_axes(block).T, faces))
+    return found
+
+
+def ellipsoid_axes(block: np.ndarray) -> np.ndarray:
+    """The map (3, 3), metres, from the unit sphere to a joint's ellipsoid.
+
+    Args:
+        block: (3, 3) covariance, square metres.
+    """
+    variances, axes = np.linalg.eigh(block)
+    if np.linalg.det(axes) < 0:
+        axes = -axes  # keeps faces turned outwards
+    return ELLIPSOID_RADIUS * axes * np.sqrt(variances.clip(min=0))
+
+
+def unit_sphere(subdivisions: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """A subdivided octahedron: vertices (N, 3) of length 1, faces (M, 3) outwards.
+
+    Two subdivisions give 66 vertices and 128 faces.
+    """
+    points = [tuple(s * e) for e in np.eye(3) for s in (1.0, -1.0)]
+    faces = [(0, 2, 4), (2, 1, 4), (1, 3, 4), (3, 0, 4),
+             (2, 0, 5), (1, 2, 5), (3, 1, 5), (0, 3, 5)]  # fmt: skip
+    for _ in range(subdivisions):
+        index: dict[tuple[int, int], int] = {}
+        finer = []
+        for a, b, c in faces:
+            ab, bc, ca = (
+                _middle(points, index, *pair) for pair in ((a, b), (b, c), (c, a))
+            )
+            finer += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+        faces = finer
+    return np.array(points), np.array(faces)
+
+
+def _middle(points: list, index: dict, a: int, b: int) -> int:
+    """The number of the point half-way between two, which is made once."""
+    edge = (min(a, b), max(a, b))
+    if edge not in index:
+        middle = np.add(points[a], points[b])
+        points.append(tuple(middle / np.linalg.norm(middle)))
+        index[edge] = len(points) - 1
+    return index[edge]
+
+
+def _smooth(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Means of each vertex with its neighbours, ``SMOOTHING_STEPS`` times."""
+    faces = np.asarray(faces)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    count = np.bincount(edges.ravel(), minlength=len(values)) + 1
+    for _ in range(SMOOTHING_STEPS):
+        total = values.copy()
+        np.add.at(total, edges[:, 0], values[edges[:, 1]])
+        np.add.at(total, edges[:, 1], values[edges[:, 0]])
+        values = total / count
+    return values

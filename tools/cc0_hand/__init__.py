@@ -1,0 +1,1 @@
+"""Steps that turn MakeHuman's CC0 body into the embedded CC0 hand."""

@@ -1,1 +1,0 @@
-"""Steps that turn MakeHuman's CC0 body into the embedded free hand."""

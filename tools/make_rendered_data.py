@@ -1,0 +1,227 @@
+"""Render a data set with the CC0 hand, in the layout of InterHand2.6M v1.0.
+
+Example:
+    python tools/make_rendered_data.py data/rendered --train 2000 --test 400
+
+The same settings and seed give the same bytes, whatever the number of workers.
+A run that was stopped continues where it was; a finished one returns at once.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import torch
+from mmengine.utils import ProgressBar
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.synthetic import (
+    Frame,
+    HandModels,
+    Recipe,
+    annotation_file,
+    merge_annotations,
+    plan_frames,
+    write_bytes,
+    write_frame,
+    write_legends,
+)
+
+SPLITS = ('train', 'val', 'test')
+DEFAULTS = Recipe()
+
+
+# Flag of make_rendered_data: attribute of Recipe, type, help.
+RECIPE_FLAGS = (
+    ('cameras', int, 'views of each moment'),
+    ('moments', int, 'moments a capture; a capture has one person and one camera rig'),
+    ('interacting_share', float, 'share with two hands'),
+    ('occlusion_share', float, 'share with things in front'),
+    (
+        'max_turn',
+        float,
+        'largest turn of a hand away from fingers up and back to the rig, degrees',
+    ),
+    ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('out', type=Path, help='the folder to fill')
+    for split in SPLITS:
+        parser.add_argument(
+            f'--{split}',
+            type=int,
+            default=0,
+            metavar='N',
+            help=f'images of the {split} split (default: 0)',
+        )
+    parser.add_argument('--seed', type=int, default=DEFAULTS.seed)
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        nargs=2,
+        default=DEFAULTS.image_size,
+        metavar=('WIDTH', 'HEIGHT'),
+        help='pixels of a landscape camera (default: 512 334)',
+    )
+    for name, kind, meaning in RECIPE_FLAGS:
+        parser.add_argument(
+            f'--{name.replace("_", "-")}',
+            type=kind,
+            default=getattr(DEFAULTS, name),
+            help=f'{meaning} (default: %(default)s)',
+        )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='processes (default: all cores)',
+    )
+    args = parser.parse_args(argv)
+    if not any(getattr(args, split) > 0 for split in SPLITS):
+        parser.error('give a number of images, such as --train 2000 --test 400')
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    counts = {
+        split: getattr(args, split) for split in SPLITS if getattr(args, split) > 0
+    }
+    with plain_errors(building=True):
+        fields = {name: getattr(args, name) for name in DEFAULTS.as_dict()}
+        recipe = Recipe(**{**fields, 'image_size': tuple(args.image_size)})
+        check_recipe(args.out, dict(images=counts, **recipe.as_dict()))
+    plans = {
+        split: plan_frames(recipe, split, count) for split, count in counts.items()
+    }
+    todo = {
+        split: frames
+        for split, frames in plans.items()
+        if not annotation_file(args.out, split, 'data').exists()
+    }
+    render(
+        [
+            frame
+            for frames in todo.values()
+            for frame in frames
+            if not frame.record(args.out).exists()
+        ],
+        args.out,
+        recipe,
+        args.workers,
+    )
+    write_legends(args.out, 1 + max(frames[-1].capture for frames in plans.values()))
+    for frames in todo.values():
+        merge_annotations(args.out, recipe, frames)
+    shutil.rmtree(args.out / '.rendering', ignore_errors=True)
+    # Halves of images that a killed run was writing.
+    for half in (args.out / 'images').rglob('.*.tmp'):
+        half.unlink()
+    print(
+        ', '.join(f'{split} {count}' for split, count in counts.items()),
+        f'images in {args.out}',
+    )
+
+
+def check_recipe(root: Path, settings: dict) -> None:
+    """Refuse to mix two recipes in one folder; remember a new one."""
+    path = root / 'recipe.json'
+    if path.exists():
+        found = json.loads(path.read_bytes())
+        for name, value in settings.items():
+            if found.get(name) != value:
+                raise ValueError(
+                    f'{root} was begun with {name} {found.get(name)}, now {value} '
+                    'is asked for; give another folder or delete this one'
+                )
+        return
+    if root.exists() and any(root.iterdir()):
+        raise ValueError(
+            f'{root} holds other files and no recipe.json; give an '
+            'empty or a new folder'
+        )
+    write_bytes(path, json.dumps(settings, indent=2).encode())
+
+
+def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> None:
+    """Write all frames, with a progress bar in images."""
+    if not frames:
+        return
+    show = show_progress(sum(frame.views for frame in frames))
+    prepare_process()
+    if workers <= 1:
+        models = HandModels()
+        for frame in frames:
+            write_frame(root, recipe, models, frame)
+            show(frame.views)
+    else:
+        pool = multiprocessing.get_context('fork').Pool(
+            workers, start_worker, (os.getpid(),)
+        )
+        with pool:
+            work = partial(render_one, root, recipe)
+            for views in pool.imap_unordered(work, frames, chunksize=4):
+                show(views)
+    print()
+
+
+def show_progress(total: int) -> Callable[[int], None]:
+    """A progress bar's update; a log file gets twenty lines of it, not one an image."""
+    bar = ProgressBar(total, file=sys.stdout)
+    step, waiting = (1 if sys.stdout.isatty() else total / 20), 0
+
+    def update(count: int) -> None:
+        nonlocal waiting
+        waiting += count
+        if waiting >= step or bar.completed + waiting == total:
+            bar.update(waiting)
+            waiting = 0
+
+    return update
+
+
+def prepare_process() -> None:
+    """One thread a process: faster here, and sums in one order."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def start_worker(parent: int) -> None:
+    """Make a worker that ends when its parent is killed."""
+    prepare_process()
+    global worker_models
+    worker_models = HandModels()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def render_one(root: Path, recipe: Recipe, frame: Frame) -> int:
+    """Render one frame in a worker.
+
+    Returns: the number of its images.
+    """
+    write_frame(root, recipe, worker_models, frame)
+    return frame.views
+
+
+if __name__ == '__main__':
+    main()
