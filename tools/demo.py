@@ -14,6 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
@@ -151,13 +153,13 @@ def prepare(args: argparse.Namespace) -> DemoRun:
     kinds = () if args.vis is None else tuple(args.vis or KINDS)
     unknown = sorted(set(kinds) - {*KINDS, MAPS})
     if unknown:
-        raise ValueError(
+        raise UserError(
             f'--vis {unknown[0]}: no such picture; choose from '
             f'{", ".join((*KINDS, MAPS))}'
         )
     source = open_input(args.input)
     if args.smooth and not (source.is_video and not source.is_live):
-        raise ValueError(f'--smooth needs a video, but {args.input} is none')
+        raise UserError(f'--smooth needs a video, but {args.input} is none')
     camera = (
         args.K[0]
         if args.K and len(args.K) == 1

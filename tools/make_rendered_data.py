@@ -35,6 +35,7 @@ from mmhand_dne.datasets.synthetic import (
     write_frame,
     write_legends,
 )
+from mmhand_dne.errors import UserError
 
 SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
@@ -144,13 +145,13 @@ def check_recipe(root: Path, settings: dict) -> None:
         found = json.loads(path.read_bytes())
         for name, value in settings.items():
             if found.get(name) != value:
-                raise ValueError(
+                raise UserError(
                     f'{root} was begun with {name} {found.get(name)}, now {value} '
                     'is asked for; give another folder or delete this one'
                 )
         return
     if root.exists() and any(root.iterdir()):
-        raise ValueError(
+        raise UserError(
             f'{root} holds other files and no recipe.json; give an '
             'empty or a new folder'
         )

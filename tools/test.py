@@ -5,6 +5,8 @@ import os.path as osp
 import sys
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmengine
@@ -96,7 +98,7 @@ def check_endings(args: argparse.Namespace) -> None:
         ('--dump', args.dump, DUMP_FILES),
     ):
         if path is not None and not path.endswith(endings):
-            raise ValueError(
+            raise UserError(
                 f'{flag} {path}: unknown kind of file; let the name end '
                 f'in {" or ".join(endings)}'
             )
@@ -105,7 +107,7 @@ def check_endings(args: argparse.Namespace) -> None:
 def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
     """Switch on the config's ``BadCaseAnalysisHook``."""
     if 'badcase' not in cfg.get('default_hooks', {}):
-        raise ValueError(
+        raise UserError(
             '--badcase needs default_hooks.badcase in the config; add '
             "dict(type='BadCaseAnalysisHook', metric_type='accuracy')"
         )

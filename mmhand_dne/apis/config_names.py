@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 import mmhand_dne
 from mmhand_dne.engine.runner.run_config import read_config, share_hand_model
+from mmhand_dne.errors import UserError
 
 CONFIGS = Path(mmhand_dne.__file__).parent / '.mim' / 'configs'
 SCOPE = 'mmhand_dne::'
@@ -48,7 +49,7 @@ def config_of(
         ValueError: no config is given, or it has no model or test data set.
     """
     if model is None:
-        raise ValueError(
+        raise UserError(
             'HandMeshInferencer needs the config; a config inside a '
             'checkpoint would be executed, so it is not read'
         )
@@ -61,7 +62,7 @@ def config_of(
         share_hand_model(cfg)
     for key in ('model', 'test_dataloader'):
         if cfg.get(key) is None:
-            raise ValueError(
+            raise UserError(
                 f'the config has no {key}; give one that tools/test.py could run'
             )
     return cfg
@@ -73,7 +74,7 @@ def test_pipeline(cfg: Config) -> list[dict]:
     while 'pipeline' not in dataset:
         inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
         if inner is None:
-            raise ValueError(
+            raise UserError(
                 'test_dataloader.dataset has no pipeline; add the '
                 'transforms that make a crop'
             )

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import Compose
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
+from mmhand_dne.errors import UserError
 
 from .inputs.boxes import BOTH, HandBox
 
@@ -64,7 +66,7 @@ class CropPipeline:
             (step for step in kept if step['type'] in ('MeshCrop', 'HaMeRCrop')), None
         )
         if cutter is None or any(step['type'] == 'RandomMeshFlip' for step in kept):
-            raise ValueError(
+            raise UserError(
                 f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
                 'MeshCrop or HaMeRCrop, and nothing random'
             )
@@ -85,11 +87,11 @@ class CropPipeline:
         Raises:
             ValueError: the model reads one hand and the box has no side.
         """
-        sides = ('right', 'left') if box.side in (None, BOTH) else (box.side,)
+        sides = SIDES if box.side in (None, BOTH) else (box.side,)
         if not self.one_hand:
             return [self._crop(image, box, sides, False, intrinsics, source)]
         if box.side is None:
-            raise ValueError(
+            raise UserError(
                 f'{source}: the model reads one hand, so it has to be told which; give '
                 "side='right', 'left' or 'both', or a side with each box"
             )
@@ -118,7 +120,7 @@ class CropPipeline:
             mirror_source(results)
             x, y, w, h = results['bbox']
             results['bbox'] = np.array([image.shape[1] - 1 - x - w, y, w, h])
-        given = self.one_hand or box.side in ('right', 'left')
+        given = self.one_hand or box.side in SIDES
         return Crop(self.transforms(results), box, intrinsics, sides, given)
 
     def annotated_box(self, box: HandBox) -> np.ndarray:

@@ -14,6 +14,7 @@ from mmpose.registry import INFERENCERS
 from rich.progress import track
 
 from mmhand_dne.engine.hooks.checkpoint_match_hook import what_differs
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import ImageResult
 
 from .batching import Job, in_batches
@@ -93,7 +94,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE)
         )
         if problems:
-            raise ValueError(
+            raise UserError(
                 f'the checkpoint {self.weights} is not of this model: '
                 f'{"; ".join(problems)}; use the config it was trained '
                 'with'
@@ -182,7 +183,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             kwargs: of :meth:`preprocess`.
         """
         if batch_size < 1:
-            raise ValueError(f'batch_size is {batch_size}, expected >= 1')
+            raise UserError(f'batch_size is {batch_size}, expected >= 1')
         jobs = self.preprocess(frames, count=count, **kwargs)
         return in_batches(jobs, batch_size, self.forward)
 
@@ -301,7 +302,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 def check_files(weights: str | None, device: str | None) -> str:
     """Refuse a checkpoint or a device that is not there, before anything is built."""
     if weights is None:
-        raise ValueError(
+        raise UserError(
             'HandMeshInferencer needs weights: the checkpoint of the '
             'config; a model without them predicts noise'
         )
@@ -312,5 +313,5 @@ def check_files(weights: str | None, device: str | None) -> str:
             'such file; check the path'
         )
     if str(device).startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(f'device {device}: torch sees no GPU here; use cpu')
+        raise UserError(f'device {device}: torch sees no GPU here; use cpu')
     return weights

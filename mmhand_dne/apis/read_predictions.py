@@ -6,16 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, WRIST
 from mmhand_dne.geometry.camera import metric_translation, ndc_to_pixels, project
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
 from mmhand_dne.structures.hand_result import SIDES, HandResult, ManoParameters
 
 from .crops import Crop, crop_turn, to_image, upright_affine
-
-MIRROR = np.array([-1.0, 1.0, 1.0])
-MILLIMETRES = 1000.0  # in a metre
 
 
 class HandReader:
@@ -151,9 +148,9 @@ class HandReader:
     def _mano(self, view, slot, roots, origin) -> ManoParameters:
         turns = view.rotations[slot]
         if view.flip:
-            turns = turns * MIRROR[:, None] * MIRROR
+            turns = turns * MIRROR_POINTS[:, None] * MIRROR_POINTS
         vectors = axis_angle_from_matrix(torch.from_numpy(turns)).numpy()
-        root = roots[slot] * (MIRROR if view.flip else 1)
+        root = roots[slot] * (MIRROR_POINTS if view.flip else 1)
         return ManoParameters(
             global_orient=_as_float32(vectors[0]),
             hand_pose=_as_float32(vectors[1:].ravel()),
@@ -202,14 +199,14 @@ class CropView:
     def to_axes(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) in the crop's camera axes to the picture's."""
         points = np.asarray(points, np.float64) @ self.turn
-        return points * MIRROR if self.flip else points
+        return points * MIRROR_POINTS if self.flip else points
 
     def to_axes_squared(self, covariance: np.ndarray) -> np.ndarray:
         """(60, 60) likewise."""
         blocks = covariance.reshape(20, 3, 20, 3)
         blocks = np.einsum('ai,jakb,bl->jikl', self.turn, blocks, self.turn)
         if self.flip:
-            blocks = blocks * MIRROR[:, None, None] * MIRROR
+            blocks = blocks * MIRROR_POINTS[:, None, None] * MIRROR_POINTS
         return blocks.reshape(60, 60)
 
     def to_pixels(self, ndc: np.ndarray) -> np.ndarray:

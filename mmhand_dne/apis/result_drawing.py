@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.results.result_pictures import draw_result
 
@@ -58,7 +59,7 @@ def show_picture(picture: np.ndarray, title: str, wait_time: float = 0) -> bool:
         cv2.imshow(title, np.ascontiguousarray(picture[..., ::-1]))
         key = cv2.waitKey(max(int(1000 * wait_time), 1) if wait_time else 0) & 0xFF
     except cv2.error as error:
-        raise ValueError(
+        raise UserError(
             'there is no display to show pictures on; write them to a folder instead'
         ) from error
     return key not in (27, ord('q'))

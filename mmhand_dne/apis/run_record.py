@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import check_folder, write_whole
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
@@ -101,7 +102,7 @@ def stamp(path: str) -> list:
 def _refuse(found: dict, wanted: dict, folder) -> None:
     for key in sorted(set(found) | set(wanted)):
         if found.get(key) != wanted.get(key):
-            raise ValueError(
+            raise UserError(
                 f'{folder}: holds the results of a run with {key} '
                 f'{found.get(key)!r}, now {wanted.get(key)!r} is asked for; give '
                 'another --out-dir, or --overwrite'

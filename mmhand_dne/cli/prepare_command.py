@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mmhand_dne.datasets.preparation.report import SKIPPED, Report
+from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import SingleHand
 
 
@@ -60,7 +61,7 @@ def start_report(title: str, root: Path) -> Report:
         ValueError: there is no such folder.
     """
     if not root.is_dir():
-        raise ValueError(f'{root}: no such folder; give that of the download')
+        raise UserError(f'{root}: no such folder; give that of the download')
     report = Report(f'{title} in {root}')
     print(report.title)
     return report

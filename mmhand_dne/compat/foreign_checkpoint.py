@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from mmhand_dne.errors import UserError
+
 from .safe_load import UNREADABLE, allowed_types
 
 SETTINGS = ('omegaconf.',)
@@ -67,7 +69,7 @@ def load_foreign(path: str) -> Any:
     unknown = {name for name, value in extra.items() if value is None}
     refused = sorted(unknown - _known_names())
     if refused:
-        raise ValueError(
+        raise UserError(
             f'{path}: the checkpoint wants to run {", ".join(refused)}, which no '
             'weights need; refused without executing anything; get the file from its '
             'authors'
@@ -78,7 +80,7 @@ def load_foreign(path: str) -> Any:
             return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
     except UNREADABLE as error:
         reason = f'{type(error).__name__}: {error}'.splitlines()[0]
-        raise ValueError(
+        raise UserError(
             f'{path}: unreadable checkpoint ({reason}); download it again'
         ) from error
 
@@ -95,12 +97,12 @@ def _names_in(path: str) -> list[str]:
                     if broken
                     else (f'it holds {len(pickles)} pickles, not one')
                 )
-                raise ValueError(
+                raise UserError(
                     f'{path}: unreadable checkpoint ({fault}); download it again'
                 )
             return sorted(_names(archive.read(pickles[0])))
     except zipfile.BadZipFile as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: is no checkpoint as torch.save and Lightning write them, or is '
             'cut off; download it again'
         ) from error

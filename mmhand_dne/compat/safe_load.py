@@ -21,6 +21,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmhand_dne.errors import UserError
+
 FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 FORBID_FORCE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # What torch and pickle raise over a file that is cut short or no checkpoint at all.
@@ -125,7 +127,7 @@ def install_safe_loading() -> None:
             with context():
                 return load(cls, filename, map_location, logger)
         except UNREADABLE as error:
-            raise ValueError(refusal(filename, error)) from error
+            raise UserError(refusal(filename, error)) from error
 
     load_checkpoint.weights_only = True
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)

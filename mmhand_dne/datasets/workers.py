@@ -14,6 +14,8 @@ import cv2
 import torch
 from mmengine.utils import ProgressBar
 
+from mmhand_dne.errors import UserError
+
 LOG_LINES = 20  # of a progress bar that goes to a file
 
 
@@ -42,7 +44,7 @@ def in_workers(
                 yield result
                 update()
         except BrokenProcessPool as error:
-            raise ValueError(
+            raise UserError(
                 'a worker process was killed, perhaps for want of memory; use fewer '
                 '--workers'
             ) from error

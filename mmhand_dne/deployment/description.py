@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
+from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model.mano_layer import MANOLayer
 from mmhand_dne.hand_model.mano_source import CC0
 from mmhand_dne.structures.hand_result import SIDES
@@ -111,13 +112,13 @@ def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:
         if step['type'] in usual:
             crop = {**usual[step['type']], **step}
             if crop.get('blur'):
-                raise ValueError(
+                raise UserError(
                     'the test pipeline filters images before it shrinks them '
                     '(HaMeRCrop, blur=True), which no runner of the exported file '
                     'does; set blur=False'
                 )
             return {key: crop[key] for key in ('type', *usual[step['type']])}
-    raise ValueError(
+    raise UserError(
         f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
         'MeshCrop or HaMeRCrop, which say what a crop is'
     )

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
 
 from .hand_network import HandNetwork
@@ -22,7 +23,7 @@ NEAR = 2e-6
 DRAWS = 60  # crops to look at for one that is away from all borders
 
 
-class Mismatch(ValueError):
+class Mismatch(UserError):
     """The exported file does not compute what the model does."""
 
 
@@ -89,7 +90,7 @@ def steady_crops(network: HandNetwork, count: int, size: int, seed: int = 0) -> 
             kept.append(crop)
         if len(kept) == count:
             return torch.cat(kept)
-    raise ValueError(
+    raise UserError(
         f'of {DRAWS * count} made-up crops only {len(kept)} have all vertices away '
         'from the borders of cells, so nothing can be compared; train the model further'
     )

@@ -4,6 +4,8 @@ import torch
 from onnxscript import FLOAT, INT64
 from onnxscript import opset18 as op
 
+from mmhand_dne.errors import UserError
+
 from . import largest_rows  # noqa: F401  registers the operator
 
 
@@ -29,7 +31,7 @@ def read_bilinear(
     ONNX Runtime's GridSample goes through the channels one by one.
     """
     if (interpolation_mode, padding_mode, align_corners) != (0, 1, False):
-        raise ValueError(
+        raise UserError(
             'grid_sample is exported for bilinear reads with border '
             'padding and align_corners=False only'
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 PARTIAL = '.partial'
 
 
@@ -62,5 +64,5 @@ def write_picture(path: str | Path, picture: np.ndarray, quality: int = 92) -> P
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     done, content = cv2.imencode(Path(path).suffix, bgr, options)
     if not done:
-        raise ValueError(f'{path}: a picture of {picture.shape} cannot be encoded')
+        raise UserError(f'{path}: a picture of {picture.shape} cannot be encoded')
     return write_whole(path, content.tobytes())

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from mmhand_dne.errors import UserError
+
 # The network reads what the data sets' loader reads; the orientation is applied here.
 AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -40,17 +42,17 @@ def read_image(path: str | Path) -> np.ndarray:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
     if not content:
-        raise ValueError(f'{path}: the file is empty (0 bytes)')
+        raise UserError(f'{path}: the file is empty (0 bytes)')
     if content.startswith(JPEG_START) and JPEG_END not in content:
         # OpenCV would fill what is missing with grey.
-        raise ValueError(
+        raise UserError(
             f'{path}: the file is cut off ({len(content)} bytes); copy it again'
         )
     image = decode(content)
     if image is None:
-        raise ValueError(f'{path}: is not an image that OpenCV or Pillow can decode')
+        raise UserError(f'{path}: is not an image that OpenCV or Pillow can decode')
     return image
 
 
@@ -121,14 +123,14 @@ def check_array(image: np.ndarray, name: str = 'the array') -> np.ndarray:
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or not image.size:
-        raise ValueError(
+        raise UserError(
             f'{name} has shape {image.shape}, expected (H, W), (H, W, 3) BGR or '
             '(H, W, 4) BGRA with at least one pixel'
         )
     if image.dtype == np.uint16:
         image = (image >> HIGH_BYTE).astype(np.uint8)
     if image.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             f'{name} is {image.dtype}, expected uint8 or uint16; scale it to 0..255 '
             'first'
         )

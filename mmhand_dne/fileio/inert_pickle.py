@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 PLAIN_TYPES = 'fiub'  # kinds of numpy types that hold numbers only
 MAX_ENTRIES = 10**8  # of a sparse matrix; MANO's has 16 x 778
 
@@ -69,7 +71,7 @@ def _new_array(*_: Any) -> ArrayRecord:
 
 def _new_object(kind: type, *_: Any) -> Record:
     if not (isinstance(kind, type) and issubclass(kind, Record)):
-        raise ValueError('an object of a foreign class')
+        raise UserError('an object of a foreign class')
     return kind()
 
 
@@ -148,14 +150,14 @@ def read_inert(
             reader.names = ARRAY_NAMES if arrays_only else KNOWN_NAMES
             return reader.load()
     except _Refused as refused:
-        raise ValueError(
+        raise UserError(
             f'{path}: asks to load {refused}, which no {kind} file needs; refused '
             f'without executing it; {remedy}'
         ) from None
     # A damaged pickle can end in nearly any exception of the virtual machine.
     except Exception as error:
         found = ' '.join(f'{type(error).__name__}: {error}'.split())
-        raise ValueError(
+        raise UserError(
             f'{path}: is not a readable pickle ({found}); {remedy}'
         ) from error
 
@@ -178,14 +180,14 @@ def to_array(value: Any) -> np.ndarray:
         try:
             return readers[type(value)](value)
         except (TypeError, KeyError, IndexError, AttributeError) as error:
-            raise ValueError(f'damaged {type(value).__name__}: {error}') from error
+            raise UserError(f'damaged {type(value).__name__}: {error}') from error
     return np.asarray(value)
 
 
 def _plain_type(record: TypeRecord) -> np.dtype:
     code = np.dtype(record.args[0])
     if code.kind not in PLAIN_TYPES:
-        raise ValueError(f'type {code} does not hold numbers')
+        raise UserError(f'type {code} does not hold numbers')
     order = record.state[1] if record.state else '='
     return code if order in '|=' else code.newbyteorder(order)
 
@@ -195,7 +197,7 @@ def _as_bytes(data: Any) -> bytes:
         return data.encode('latin1')
     if isinstance(data, (bytes, bytearray)):
         return bytes(data)
-    raise ValueError(f'data are a {type(data).__name__}, not bytes')
+    raise UserError(f'data are a {type(data).__name__}, not bytes')
 
 
 def _array(record: ArrayRecord) -> np.ndarray:
@@ -227,10 +229,10 @@ def _dense(record: SparseRecord) -> np.ndarray:
     # Before anything is allocated by these numbers, which the file chose.
     plausible = 0 <= rows * columns <= MAX_ENTRIES and len(counts) == lines
     if not plausible or counts.min(initial=0) < 0 or counts.sum() != len(indices):
-        raise ValueError('damaged sparse matrix: its counts contradict each other')
+        raise UserError('damaged sparse matrix: its counts contradict each other')
     line = np.repeat(np.arange(lines), counts)
     if len(indices) and not 0 <= indices.min() <= indices.max() < across:
-        raise ValueError('damaged sparse matrix: an index is outside')
+        raise UserError('damaged sparse matrix: an index is outside')
     dense = np.zeros((rows, columns), data.dtype)
     np.add.at(dense, (indices, line) if record.by_column else (line, indices), data)
     return dense
@@ -239,7 +241,7 @@ def _dense(record: SparseRecord) -> np.ndarray:
 def _chumpy(record: ChumpyRecord) -> np.ndarray:
     if 'x' in record.state:
         return to_array(record.state['x'])
-    raise ValueError('a chumpy object without stored values')
+    raise UserError('a chumpy object without stored values')
 
 
 def _select(record: SelectRecord) -> np.ndarray:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from mmhand_dne.errors import UserError
+
 CHUNK = 1 << 22  # characters read at once
 LONGEST = 1 << 24  # characters of one value; what is longer is damaged
 SPACE = re.compile(r'[ \t\r\n]*')
@@ -26,7 +28,7 @@ def stream_arrays(path, names: Collection[str] = (WHOLE,)) -> Iterator[tuple[str
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f'{path}: no such annotation file; check data_root and ann_file in the '
             'data config, or download the annotations'
         )
@@ -54,7 +56,7 @@ def _named_items(reader: '_Reader', names: Collection[str]) -> Iterator[tuple]:
             reader.value()
         closed = reader.closes('}')
     if missing:
-        raise ValueError(
+        raise UserError(
             f'{reader.path}: no entry {min(missing)!r}; it is another file than '
             'expected or incomplete, check the data config or download it again'
         )

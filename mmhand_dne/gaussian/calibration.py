@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtr
 
+from mmhand_dne.errors import UserError
+
 LEVELS = np.arange(5, 100, 5) / 100  # of the reliability curve
 COVERAGE_LEVELS = (50, 90, 95)  # percent, reported by name; all of them in LEVELS
 NO_LEVEL = 255  # of a hidden joint; levels count up to len(LEVELS)
@@ -113,7 +115,7 @@ def _cholesky(covariance: np.ndarray) -> np.ndarray:
         return np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         smallest = np.linalg.eigvalsh(covariance).min()
-        raise ValueError(
+        raise UserError(
             'the covariance is not positive definite (smallest eigenvalue '
             f'{smallest:.3g}); check that the slot is predicted and that the mixing '
             'matrix is well conditioned, and predict in float32 or better'

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 from .mixing import MixingFactors, compose, unmix
 
 
@@ -168,7 +170,7 @@ def fill_hidden(
     block = torch.where(both, matrix, torch.eye(matrix.shape[-1]).to(matrix))
     factor, info = torch.linalg.cholesky_ex(block)
     if info.any():
-        raise ValueError(
+        raise UserError(
             f'the covariances of {int((info > 0).sum())} images with hidden joints are '
             'not positive definite in this precision; lower the learning rate of the '
             'uncertainty head, or train it without mixed precision'

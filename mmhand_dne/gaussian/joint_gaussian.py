@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 
 LOG_2PI = math.log(2 * math.pi)
@@ -41,13 +42,13 @@ class JointGaussian(NamedTuple):
     ) -> 'JointGaussian':
         """From a covariance matrix (..., d, d), which must be positive definite."""
         if covariance.shape[-2:] != (mean.shape[-1],) * 2:
-            raise ValueError(
+            raise UserError(
                 f'covariance {tuple(covariance.shape)} does not fit the mean '
                 f'{tuple(mean.shape)}; expected (..., d, d) and (..., d)'
             )
         root, info = torch.linalg.cholesky_ex(at_least_fp32(covariance))
         if info.any():
-            raise ValueError(
+            raise UserError(
                 f'{int((info > 0).sum())} of {info.numel()} covariances are not '
                 'positive definite; symmetrise them, or raise their smallest variance'
             )
@@ -135,7 +136,7 @@ class JointGaussian(NamedTuple):
         known, size = self._coordinates(joints), len(joints) * self.dims
         rest = [i for i in range(self.mean.shape[-1]) if i not in set(known)]
         if not rest:
-            raise ValueError(
+            raise UserError(
                 f'all {self.num_joints} joints are given; none is left to condition'
             )
         # root = L Q with L lower triangular, known coordinates first.
@@ -157,7 +158,7 @@ class JointGaussian(NamedTuple):
             or len(set(joints)) < len(joints)
             or not all(0 <= joint < self.num_joints for joint in joints)
         ):
-            raise ValueError(
+            raise UserError(
                 f'joints {joints} must be different indices below '
                 f'{self.num_joints}, at least one'
             )
@@ -169,7 +170,7 @@ class JointGaussian(NamedTuple):
         if value.shape[-2:] == (joints, self.dims):
             value = value.flatten(-2)
         if value.shape[-1:] != (size,):
-            raise ValueError(
+            raise UserError(
                 f'value {tuple(value.shape)} does not fit {joints} joints of '
                 f'{self.dims} coordinates; expected (..., {size})'
             )
@@ -189,7 +190,7 @@ def _triangular(root: Tensor, definite: bool = True) -> Tensor:
     if definite:
         diagonal = factor.detach().diagonal(dim1=-2, dim2=-1)
         if not (diagonal > 1e-14 * diagonal.amax(-1, keepdim=True)).all():
-            raise ValueError(
+            raise UserError(
                 'the covariance is not positive definite, so it has no density; leave '
                 'out the coordinates that are constant'
             )
@@ -198,4 +199,4 @@ def _triangular(root: Tensor, definite: bool = True) -> Tensor:
 
 def _known(residual: Tensor) -> None:
     if not residual.isfinite().all():
-        raise ValueError('the value has entries that are not finite; hide their joints')
+        raise UserError('the value has entries that are not finite; hide their joints')

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 MAX_CONDITION = 1e6  # of W with unit columns; float32 cannot invert a worse one
 
 
@@ -99,7 +101,7 @@ def from_mixing(mixing: Tensor) -> MixingFactors:
     Raises: ValueError where W is not square, not finite, or ill-conditioned.
     """
     if mixing.dim() < 2 or mixing.shape[-1] != mixing.shape[-2]:
-        raise ValueError(f'W has shape {tuple(mixing.shape)}; expected (..., d, d)')
+        raise UserError(f'W has shape {tuple(mixing.shape)}; expected (..., d, d)')
     check_condition(mixing)
     # LAPACK returns columns; a product's last bits depend on the layout.
     base = torch.linalg.inv(mixing.double()).contiguous()
@@ -123,14 +125,14 @@ def unit_columns(mixing: Tensor) -> tuple[Tensor, Tensor]:
 def check_condition(mixing: Tensor) -> None:
     """ValueError naming the condition number if a W (..., d, d) is ill-conditioned."""
     if not mixing.isfinite().all():
-        raise ValueError(
+        raise UserError(
             'W has entries that are not finite; restore an earlier '
             'checkpoint and lower the learning rate'
         )
     singular = torch.linalg.svdvals(unit_columns(mixing.double())[0])
     condition = float((singular[..., 0] / singular[..., -1]).max())
     if not condition <= MAX_CONDITION:
-        raise ValueError(
+        raise UserError(
             f'W with unit columns has condition number {condition:.3g}, above '
             f'{MAX_CONDITION:.0e}: its density is meaningless in float32; restart from '
             'the identity with a lower learning rate'

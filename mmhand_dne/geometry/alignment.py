@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 MIN_SPREAD = 1e-18  # squared unit of the points; below it the scale is unobservable
 
 
@@ -32,7 +34,7 @@ def similarity_align(
         ValueError: shapes differ.
     """
     if source.shape != target.shape or source.shape[-1] != 3:
-        raise ValueError(
+        raise UserError(
             f'similarity_align: source {tuple(source.shape)} and target '
             f'{tuple(target.shape)} must have one shape (..., N, 3); select the '
             'common points first'
@@ -40,7 +42,7 @@ def similarity_align(
     if weights is None:
         weights = source.new_ones(source.shape[:-1])
     if weights.shape != source.shape[:-1]:
-        raise ValueError(
+        raise UserError(
             f'similarity_align: weights {tuple(weights.shape)} must be '
             f'{tuple(source.shape[:-1])}, one a point'
         )

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 # Candidate (face, pixel) pairs handled at once. Bounds the memory to about
 # 100 bytes a pair, and on a CPU keeps the temporaries near the cache.
 MAX_CANDIDATES = {'cpu': 1 << 19, 'other': 1 << 23}
@@ -90,7 +92,7 @@ def rasterize(
         tensor([ 0,  0,  0,  0, -1])
     """
     if points.dim() != 3 or points.shape[-1] != 3:
-        raise ValueError(
+        raise UserError(
             f'points have shape {tuple(points.shape)}, expected '
             '(B, V, 3): pixel x, pixel y, depth'
         )

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.conventions import MIRROR_POINTS
+from mmhand_dne.errors import UserError
+
 MIN_LENGTH = 1e-8  # unitless; a shorter 6D column has no direction of its own
 
 
@@ -21,7 +24,7 @@ def matrix_from_6d(columns: Tensor) -> Tensor:
     Returns: (..., 3, 3) rotation matrices (determinant +1).
     """
     if columns.shape[-1] != 6:
-        raise ValueError(
+        raise UserError(
             f'6D rotations have shape {tuple(columns.shape)}, expected (..., 6); '
             'flatten the two matrix columns one after the other'
         )
@@ -55,5 +58,5 @@ def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
 
 def mirror_rotation(matrix: Tensor) -> Tensor:
     """The rotation seen in a mirror across x = 0: M R M with M = diag(-1, 1, 1)."""
-    sign = matrix.new_tensor([-1.0, 1.0, 1.0])
+    sign = matrix.new_tensor(MIRROR_POINTS)
     return matrix * sign[:, None] * sign

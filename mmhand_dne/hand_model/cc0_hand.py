@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .mirror import AXIS_SIGNS, POINT_SIGNS, mirror_hand
+from mmhand_dne.conventions import MIRROR_AXIS_ANGLES, MIRROR_POINTS, check_side
+
+from .mirror import mirror_hand
 
 CC0_HAND_FILE = Path(__file__).with_name('cc0_hand.npz')
 
@@ -26,19 +28,21 @@ def load_cc0_hand(side: str = 'right') -> dict[str, np.ndarray]:
     Args:
         side: 'right', or 'left' for its exact mirror image.
     """
-    if side not in ('right', 'left'):
-        raise ValueError(f"side is {side!r}, expected 'right' or 'left'")
+    check_side(side)
     with np.load(CC0_HAND_FILE, allow_pickle=False) as file:
         right = {name: file[name] for name in file.files}
     return right if side == 'right' else _mirror_with_extras(right)
 
 
 def _mirror_with_extras(right: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    points, axes = (
+        signs.astype(np.float32) for signs in (MIRROR_POINTS, MIRROR_AXIS_ANGLES)
+    )
     return {
         **mirror_hand(right),
         'ft': np.ascontiguousarray(right['ft'][:, ::-1]),
         'wrist_loop': right['wrist_loop'][::-1].copy(),
-        'flex_axes': right['flex_axes'] * AXIS_SIGNS,
-        'dorsal_axes': right['dorsal_axes'] * POINT_SIGNS,
-        'thumb_rest': right['thumb_rest'] * AXIS_SIGNS,
+        'flex_axes': right['flex_axes'] * axes,
+        'dorsal_axes': right['dorsal_axes'] * points,
+        'thumb_rest': right['thumb_rest'] * axes,
     }

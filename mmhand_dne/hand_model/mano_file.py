@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from mmhand_dne.conventions import MANO_PARENTS, NUM_BETAS
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.inert_pickle import read_inert, to_array
 
-NUM_BETAS = 10
 # V vertices, F faces; a file with more betas than NUM_BETAS is cut.
 MANO_SHAPES = {
     'v_template': ('V', 3),
@@ -28,7 +29,6 @@ MANO_SHAPES = {
     'hands_mean': (45,),
 }
 INTEGER_KEYS = ('f', 'kintree_table')
-PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 REMEDY = (
     'give MANO_RIGHT.pkl or MANO_LEFT.pkl of MANO v1.2 (https://mano.is.tue.mpg.de), '
     "or source='cc0'"
@@ -48,16 +48,16 @@ def read_mano(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f'{path}: no such MANO file; {REMEDY}')
+        raise UserError(f'{path}: no such MANO file; {REMEDY}')
     raw = _read_npz(path) if path.suffix == '.npz' else read_inert(path, REMEDY)
     if not isinstance(raw, Mapping):
-        raise ValueError(
+        raise UserError(
             f'{path}: holds a {type(raw).__name__}, expected the dictionary of a MANO '
             f'file; {REMEDY}'
         )
     missing = [key for key in MANO_SHAPES if key not in raw]
     if missing:
-        raise ValueError(
+        raise UserError(
             f'{path}: is not a MANO file, it lacks {", ".join(missing)}; {REMEDY}'
         )
     arrays = {key: _convert(path, key, raw[key]) for key in MANO_SHAPES}
@@ -71,7 +71,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in MANO_SHAPES if key in file.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: cannot be read as an .npz of plain arrays ({error}); {REMEDY}'
         ) from error
 
@@ -80,11 +80,11 @@ def _convert(path: Path, key: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(to_array(value))
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"{path}: '{key}' is not a numeric array ({error}); {REMEDY}"
         ) from error
     if array.dtype.kind not in 'fiu':
-        raise ValueError(
+        raise UserError(
             f"{path}: '{key}' has type {array.dtype}, expected numbers; {REMEDY}"
         )
     if key in INTEGER_KEYS:
@@ -103,23 +103,23 @@ def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
         found = arrays[key].shape
         if found != wanted or len(found) != len(names):
             expected = ', '.join(str(sizes[n][0] if sizes.get(n) else n) for n in names)
-            raise ValueError(
+            raise UserError(
                 f"{path}: '{key}' has shape {found}, expected ({expected}); {REMEDY}"
             )
         if not np.isfinite(arrays[key]).all():
-            raise ValueError(f"{path}: '{key}' has NaN or infinite values; {REMEDY}")
+            raise UserError(f"{path}: '{key}' has NaN or infinite values; {REMEDY}")
     (vertices,), (shapes,) = sizes['V'], sizes['S']
     if shapes < NUM_BETAS:
-        raise ValueError(
+        raise UserError(
             f"{path}: 'shapedirs' has {shapes} directions, expected at least "
             f'{NUM_BETAS}; {REMEDY}'
         )
     if not 0 <= arrays['f'].min(initial=0) <= arrays['f'].max(initial=0) < vertices:
-        raise ValueError(
+        raise UserError(
             f"{path}: 'f' names vertices outside 0..{vertices - 1}; {REMEDY}"
         )
     arrays['kintree_table'][0, 0] = -1  # the official root is 2**32 - 1
-    if tuple(arrays['kintree_table'][0]) != PARENTS:
-        raise ValueError(
+    if tuple(arrays['kintree_table'][0]) != MANO_PARENTS:
+        raise UserError(
             f"{path}: 'kintree_table' is not the tree of a MANO hand; {REMEDY}"
         )

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import (
     HO3D_JOINTS,
+    NUM_ROTATIONS,
     OPENPOSE_JOINTS,
     WRIST,
     reorder,
     tip_vertices,
 )
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
@@ -27,7 +29,6 @@ from mmhand_dne.geometry.rotation import (
 from .mano_file import MANO_SHAPES
 from .mano_source import load_hand
 
-NUM_ROTATIONS = 16
 # smplx prints this for every MANO file, all of which have 10 directions.
 SMPLX_NOTICE = 'with only 10 shape coefficients'
 
@@ -129,12 +130,12 @@ class MANOLayer(nn.Module):
 
     def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
         if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):
-            raise ValueError(
+            raise UserError(
                 f'rotations have shape {tuple(rotations.shape)}, expected '
                 '(..., 16, 3, 3); make them of axis-angle with absolute_pose()'
             )
         if betas.shape[-1:] != (self.layer.num_betas,):
-            raise ValueError(
+            raise UserError(
                 f'betas have shape {tuple(betas.shape)}, expected '
                 f'(..., {self.layer.num_betas}); pad missing ones with zeros'
             )
@@ -149,7 +150,7 @@ class MANOLayer(nn.Module):
         Returns: (..., 16, 3, 3).
         """
         if axis_angle.shape[-1:] != (3 * NUM_ROTATIONS,):
-            raise ValueError(
+            raise UserError(
                 f'pose has shape {tuple(axis_angle.shape)}, expected (..., 48); put '
                 'the three numbers of the global rotation before the 45 of the fingers'
             )
@@ -174,7 +175,7 @@ class MANOLayer(nn.Module):
         """
         components = self.hands_components[: coefficients.shape[-1]]
         if coefficients.shape[-1] != len(components):
-            raise ValueError(
+            raise UserError(
                 f'pose has {coefficients.shape[-1]} components, expected at most 45; '
                 'is it axis-angle with the global rotation included?'
             )

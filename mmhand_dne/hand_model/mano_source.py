@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhand_dne.conventions import check_side
+from mmhand_dne.errors import UserError
+
 from .cc0_hand import load_cc0_hand
 from .mano_file import read_mano
 from .mirror import hand_side, mirror_hand, repair_left_shapes
@@ -21,18 +24,17 @@ def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
             which the repair of its shape directions compares with.
         side: 'right' or 'left'.
     """
-    if side not in ('right', 'left'):
-        raise ValueError(f"side is {side!r}, expected 'right' or 'left'")
+    check_side(side)
     if str(source) == CC0:
         return load_cc0_hand(side)
     if str(source) == FORMER_CC0:
-        raise ValueError(
+        raise UserError(
             f'the embedded hand is called {CC0!r}, formerly {FORMER_CC0!r}; set '
             f'hand_model.source={CC0} (checkpoints trained with it load as they are)'
         )
     path = Path(source).expanduser()
     if not path.exists():
-        raise ValueError(
+        raise UserError(
             f"{path}: no such file or folder for the hand model; give 'cc0', a MANO "
             'file, or the folder that holds MANO_RIGHT.pkl and MANO_LEFT.pkl'
         )
@@ -51,7 +53,7 @@ def _from_file(path: Path, side: str) -> dict[str, np.ndarray]:
     if hand_side(arrays) == 'right':
         return arrays if side == 'right' else mirror_hand(arrays)
     if side == 'right':
-        raise ValueError(
+        raise UserError(
             f'{path}: holds a left hand, expected a right one; give the folder that '
             'holds MANO_RIGHT.pkl and MANO_LEFT.pkl'
         )
@@ -62,7 +64,7 @@ def _file_of(folder: Path, name: str) -> Path:
     for suffix in ('.pkl', '.npz'):
         if (folder / f'MANO_{name}{suffix}').is_file():
             return folder / f'MANO_{name}{suffix}'
-    raise ValueError(
+    raise UserError(
         f'{folder}: has neither MANO_{name}.pkl nor MANO_{name}.npz; put it there, or '
         'give the path of MANO_RIGHT.pkl to use the right hand and its mirror image'
     )
@@ -72,7 +74,7 @@ def _checked(path: Path, side: str) -> dict[str, np.ndarray]:
     arrays = read_mano(path)
     found = hand_side(arrays)
     if found != side:
-        raise ValueError(
+        raise UserError(
             f'{path}: holds a {found} hand, expected a {side} one; rename the file'
         )
     return arrays

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from mmhand_dne.conventions import MIRROR_AXIS_ANGLES, MIRROR_POINTS
+
 Arrays = dict[str, np.ndarray]
 
-POINT_SIGNS = np.array([-1.0, 1.0, 1.0], np.float32)  # of a point across x = 0
-AXIS_SIGNS = np.array([1.0, -1.0, -1.0], np.float32)  # of an axis-angle vector
 # Bound of the published test: metres, summed over 7780 entries. Equal shape
 # directions sum to 0, mirrored ones to more than 10.
 SAME_SHAPES = 1.0
@@ -24,8 +24,8 @@ def mirror_hand(arrays: Arrays) -> Arrays:
     A pose correction answers an entry (r, c) of R - I, which the mirror multiplies by
     s_r s_c, so the pose directions take that sign beside the one of the point.
     """
-    signs = POINT_SIGNS.astype(arrays['v_template'].dtype)
-    axis_signs = np.tile(AXIS_SIGNS, 15).astype(signs.dtype)
+    signs = MIRROR_POINTS.astype(arrays['v_template'].dtype)
+    axis_signs = np.tile(MIRROR_AXIS_ANGLES, 15).astype(signs.dtype)
     entry_signs = np.tile(np.outer(signs, signs).ravel(), 15)
     return {
         **arrays,
@@ -48,5 +48,5 @@ def repair_left_shapes(left: Arrays, right: Arrays) -> Arrays:
     difference = np.abs(left['shapedirs'][:, 0] - right['shapedirs'][:, 0]).sum()
     if difference >= SAME_SHAPES:
         return left
-    signs = POINT_SIGNS.astype(left['shapedirs'].dtype)
+    signs = MIRROR_POINTS.astype(left['shapedirs'].dtype)
     return {**left, 'shapedirs': left['shapedirs'] * signs[:, None]}

@@ -5,17 +5,14 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import (
-    HO3D_JOINTS,
-    OPENPOSE_JOINTS,
+    OPENPOSE_FROM_HO3D,
     WRIST,
-    reorder,
     tip_vertices,
 )
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 
 from .mano_layer import HandMesh, MANOLayer
-
-CHAIN_TO_OPENPOSE = reorder(src=HO3D_JOINTS, dst=OPENPOSE_JOINTS)
 
 
 @MODELS.register_module()
@@ -44,7 +41,7 @@ class SingleHand(nn.Module):
     ) -> None:
         super().__init__()
         if joints not in ('regressed', 'kinematic'):
-            raise ValueError(
+            raise UserError(
                 f"SingleHand: joints={joints!r}, expected 'regressed' or 'kinematic'"
             )
         self.tips, self.kinematic = tips, joints == 'kinematic'
@@ -69,7 +66,7 @@ class SingleHand(nn.Module):
         vertices, chain = self.right.posed(rotations, betas)
         if self.kinematic:
             joints = torch.cat([chain, vertices[..., self.tip_indices, :]], -2)
-            joints = joints[..., CHAIN_TO_OPENPOSE, :]
+            joints = joints[..., OPENPOSE_FROM_HO3D, :]
         else:
             joints = self.regress_joints(vertices)
         root = joints[..., WRIST, :]

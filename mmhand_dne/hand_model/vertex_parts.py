@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import MIRROR_POINTS
+
 if TYPE_CHECKING:
     from .mano_layer import HandPair, MANOLayer
 
@@ -34,5 +36,5 @@ def rest_coordinates(pair: 'HandPair') -> Tensor:
     )
     low, high = right.amin(0), right.amax(0)
     corner = (low + high) / 2 - (high - low).max() / 2
-    both = torch.stack([right, left * left.new_tensor([-1.0, 1.0, 1.0])])
+    both = torch.stack([right, left * left.new_tensor(MIRROR_POINTS)])
     return ((both - corner) / (high - low).max()).clamp(0, 1)

@@ -1,5 +1,7 @@
 """A random order of a set that is known entry by entry, without a list of it."""
 
+from mmhand_dne.errors import UserError
+
 ROUNDS = 6
 WORD = (1 << 64) - 1
 
@@ -16,7 +18,7 @@ def shuffled(position: int, size: int, *key: int) -> int:
         key: of the order, any integers.
     """
     if not 0 <= position < size:
-        raise ValueError(
+        raise UserError(
             f'position {position} is outside of a set of {size}, expected 0 to '
             f'{size - 1}'
         )

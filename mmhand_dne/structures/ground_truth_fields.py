@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 SIZES = {'H': 2, 'J': 21, 'R': 16}  # V is the hand model's
 
 
@@ -76,19 +78,19 @@ def check_labels(labels: Mapping[str, np.ndarray], source: str) -> None:
     sizes = dict(SIZES)
     for name, field in HAND_LABELS.items():
         if name not in labels:
-            raise ValueError(
+            raise UserError(
                 f'{source}: the sample has no {name!r} ({field.shape}, {field.unit}); '
                 'let the data set or a transform provide it'
             )
         value = np.asarray(labels[name])
         _check_shape(name, field, value.shape, sizes, source)
         if not np.isfinite(value).all():
-            raise ValueError(
+            raise UserError(
                 f'{source}: {name!r} is not finite; correct the annotation of this '
                 'image or leave the image out'
             )
         if field.unit == '0 or 1' and not ((value == 0) | (value == 1)).all():
-            raise ValueError(
+            raise UserError(
                 f'{source}: {name!r} holds {value.max()}, expected 0 or 1; '
                 'correct the annotation of this image'
             )
@@ -102,7 +104,7 @@ def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str
         expected = [size or have for size, have in zip(expected, found)]
         sizes.update((x, size) for x, size in zip(letters, expected) if not x.isdigit())
     if list(found) != expected:
-        raise ValueError(
+        raise UserError(
             f'{source}: {name!r} has shape {tuple(found)}, expected '
             f'({", ".join(letters)}); correct what provides it'
         )

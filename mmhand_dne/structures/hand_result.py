@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-SIDES = ('right', 'left')
+from mmhand_dne.conventions import check_side
+from mmhand_dne.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +93,7 @@ class HandResult:
     joint_std: np.ndarray | None = None
 
     def __post_init__(self):
-        if self.side not in SIDES:
-            raise ValueError(f"side is {self.side!r}; expected 'right' or 'left'")
+        check_side(self.side)
         count = len(self.vertices)
         _check_shapes(
             self,
@@ -147,7 +147,7 @@ def _check_shapes(record, shapes: dict[str, tuple]) -> None:
         if value is None and name in optional:
             continue
         if np.shape(value) != shape:
-            raise ValueError(
+            raise UserError(
                 f'{type(record).__name__}: {name} has shape {np.shape(value)}, '
                 f'expected {shape}; see its documentation'
             )

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST, reorder
+from mmhand_dne.conventions import (
+    INTERHAND_FROM_OPENPOSE,
+    MILLIMETRES,
+    WRIST,
+)
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels
-
-INTERHAND_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
-MILLIMETRES = 1000.0  # in a metre
 
 
 def interhand_prediction(
@@ -71,14 +73,14 @@ def _float64(value) -> torch.Tensor:
 def _image_pixels(ndc: torch.Tensor, metainfo: Mapping) -> torch.Tensor:
     """Crop NDC (..., 2) to pixels of the original image (..., 2)."""
     if 'input_size' not in metainfo:
-        raise ValueError("interhand_prediction: no 'input_size'; pack it as meta key")
+        raise UserError("interhand_prediction: no 'input_size'; pack it as meta key")
     size = tuple(float(side) for side in metainfo['input_size'])
     pixels = ndc_to_pixels(ndc, size)
     if 'crop_affine' in metainfo:
         affine = _float64(metainfo['crop_affine'])
         return (pixels - affine[:, 2]) @ torch.linalg.inv(affine[:, :2]).mT
     if 'input_center' not in metainfo or 'input_scale' not in metainfo:
-        raise ValueError(
+        raise UserError(
             "interhand_prediction: neither 'crop_affine' nor 'input_center' with "
             "'input_scale' is there; pack one of them as meta keys"
         )

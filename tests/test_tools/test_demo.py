@@ -271,7 +271,7 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
             'the folder has no image',
         ),
         (
-            (photos, 'dne_freehan', *good[2:], '--out-dir', tmp_path / 'b'),
+            (photos, 'dne_rendere', *good[2:], '--out-dir', tmp_path / 'b'),
             'did you mean dne_rendered',
         ),
         (

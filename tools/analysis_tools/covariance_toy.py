@@ -44,7 +44,7 @@ from torch import Tensor, nn
 import mmhand_dne  # noqa: F401
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.mixing import compose
-from mmhand_dne.models import layers, losses
+from mmhand_dne.models import losses
 
 INPUTS, HELD_OUT = 8, 500
 

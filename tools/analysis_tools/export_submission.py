@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
@@ -73,7 +75,7 @@ def check_rows(args, dump: DumpFile) -> None:
     needed = (*NEEDED, *PLACES[root_of(args)])
     missing = [key for key in needed if key not in dump.fields]
     if missing:
-        raise ValueError(
+        raise UserError(
             f'{args.dump}: has no {missing[0]}, which --root {root_of(args)} needs; '
             'dump the predictions of a model of hand meshes, with truth'
         )
@@ -83,7 +85,7 @@ def check_rows(args, dump: DumpFile) -> None:
     if frames is not None or args.images is not None:
         allowed = [len(frames) if frames is not None else args.images]
     if dump.images not in allowed:
-        raise ValueError(
+        raise UserError(
             f'{args.dump}: has {dump.images:,} images, expected '
             f'{" or ".join(f"{n:,}" for n in allowed)}; test the whole evaluation set '
             '(or give --images to try with less)'
@@ -93,7 +95,7 @@ def check_rows(args, dump: DumpFile) -> None:
     for chunk in dump.chunks(keys):
         for i, found in enumerate(chunk['meta/id'].tolist()):
             if found != row:
-                raise ValueError(
+                raise UserError(
                     f'{args.dump}: row {row} is image {found}, expected the evaluation '
                     'set in its order; test it alone and whole'
                 )
@@ -106,7 +108,7 @@ def check_frame(args, path: str, frame: tuple[str, str]) -> None:
     """Compare an image's path with its line of the list."""
     parts = Path(path).parts
     if parts[-3:-2] != frame[:1] or Path(path).stem != frame[1]:
-        raise ValueError(
+        raise UserError(
             f'{args.dump}: {path} is not {"/".join(frame)} of {args.frames}; give the '
             'list of the same HO-3D version'
         )
@@ -120,18 +122,18 @@ def hands(args, dump: DumpFile, which: str) -> Iterator[np.ndarray]:
         hand = predicted_hand(sample, image, 'export_submission', root, None)
         points = getattr(hand, which)
         if points.shape != SHAPES[which]:
-            raise ValueError(
+            raise UserError(
                 f'image {image}: {which} have shape {points.shape}, expected '
                 f'{SHAPES[which]}'
             )
         if not np.isfinite(points).all():
-            raise ValueError(
+            raise UserError(
                 f'image {image}: the predicted camera gives the hand no place; use '
                 '--root given'
             )
         points = to_official(points, args.protocol, joints=which == 'joints')
         if args.protocol == 'ho3d' and (points[:, 2] > 0).all():
-            raise ValueError(
+            raise UserError(
                 f'image {image}: the hand lies behind the camera (OpenGL z > 0), which '
                 'the official script refuses; use --root given'
             )

@@ -14,6 +14,8 @@ import re
 import sys
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
@@ -64,12 +66,12 @@ def read_curves(path: Path, mode: str) -> tuple[SparsificationCurves, str]:
         found = HEADER.fullmatch(','.join(header))
         curves = SparsificationCurves(*np.array(rows, float).T)
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: cannot be read as curves: {error}; evaluate the run with '
             f"SparsificationMetric(mode='{mode}')"
         ) from error
     if found is None:
-        raise ValueError(
+        raise UserError(
             f'{path}: holds the columns {header}, not those of curves; pass a '
             '..._curves.csv that SparsificationMetric wrote'
         )
@@ -79,7 +81,7 @@ def read_curves(path: Path, mode: str) -> tuple[SparsificationCurves, str]:
 def read_runs(arguments: list[str], mode: str) -> tuple[dict, str]:
     """Name in the legend -> curves, and their common unit."""
     if len(arguments) > len(COLORS):
-        raise ValueError(
+        raise UserError(
             f'{len(arguments)} runs are given, expected at most {len(COLORS)}, which '
             'a reader can tell apart; draw two pictures'
         )
@@ -88,10 +90,10 @@ def read_runs(arguments: list[str], mode: str) -> tuple[dict, str]:
         name, _, path = argument.rpartition('=')
         name = name or Path(path).name.removesuffix('.csv')
         if name in runs:
-            raise ValueError(f'two runs are called {name!r}; write NAME=PATH for each')
+            raise UserError(f'two runs are called {name!r}; write NAME=PATH for each')
         runs[name], units[name] = read_curves(Path(path), mode)
     if len(set(units.values())) > 1:
-        raise ValueError(
+        raise UserError(
             f'the runs have errors in different units, {units}; draw those of one mode'
         )
     return runs, next(iter(units.values()))
@@ -101,7 +103,7 @@ def main(args=None):
     args = parse_args(args)
     with plain_errors(building=True):
         if args.out.suffix != '.png':
-            raise ValueError(
+            raise UserError(
                 f'--out {args.out}: unknown kind of file; let the name end in .png'
             )
         runs, unit = read_runs(args.runs, args.mode)

@@ -18,6 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import DictAction
@@ -68,7 +70,7 @@ def parse_args(args=None):
 def score_submission(args) -> dict[str, float]:
     """The official scores of a pred.json or pred.zip."""
     if args.protocol is None or args.truth is None:
-        raise ValueError(
+        raise UserError(
             f'{args.predictions}: a submission needs --protocol and --truth FOLDER, '
             'where the released evaluation_xyz.json and evaluation_verts.json are'
         )
@@ -76,14 +78,14 @@ def score_submission(args) -> dict[str, float]:
     for name, points in (('xyz', 'joints'), ('verts', 'vertices')):
         paths[points] = find(args.truth, f'evaluation_{name}.json')
         if paths[points] is None:
-            raise ValueError(
+            raise UserError(
                 f'{args.truth}: has no evaluation_{name}.json; download the released '
                 'evaluation truth'
             )
     truth = [read_points(path, points) for points, path in paths.items()]
     pred = read_submission(args.predictions)
     if len(pred[0]) != len(truth[0]):
-        raise ValueError(
+        raise UserError(
             f'{args.predictions}: has {len(pred[0]):,} rows, the truth '
             f'{len(truth[0]):,}; give one row an image of the evaluation set, in its '
             'order'
@@ -103,7 +105,7 @@ def build_metrics(args, cfg) -> list:
         options = dict(root=args.root) if args.root else {}
         return [METRICS.build(dict(type=OFFICIAL[args.protocol], **options))]
     if cfg is None:
-        raise ValueError(
+        raise UserError(
             f'{args.predictions}: a dump needs --protocol or --config, to know how to '
             'score it'
         )
@@ -120,7 +122,7 @@ def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
             yield sample
             continue
         if cfg is None:
-            raise ValueError(
+            raise UserError(
                 f'{path}: has no truth; give --config, whose test data have it, or '
                 'dump with_truth'
             )
@@ -128,7 +130,7 @@ def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
             dataset = DATASETS.build(cfg.test_dataloader.dataset)
         found = dataset[sample['sample_idx']]['data_samples'].to_dict()
         if str(found.get('id')) != str(sample.get('id')):
-            raise ValueError(
+            raise UserError(
                 f'{path}: image {sample["sample_idx"]} has id {sample.get("id")}, the '
                 f'data set of the config {found.get("id")}; give the config of the dump'
             )

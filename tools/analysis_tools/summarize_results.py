@@ -13,6 +13,8 @@ import math
 import re
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 COLUMNS = ('MPJPE', 'MPVPE', 'PA-MPJPE', 'PA-MPVPE', 'MPVPE2D')
 UNITS = ('mm', 'mm', 'mm', 'mm', 'px')
 STAGE = re.compile(r'(coarse|stage\d+)/')
@@ -35,9 +37,9 @@ def read_metrics(path: Path) -> dict[str, float]:
     try:
         metrics = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(f'{path}: cannot be read as json: {error}') from error
+        raise UserError(f'{path}: cannot be read as json: {error}') from error
     if not isinstance(metrics, dict) or not any('MPJPE_' in key for key in metrics):
-        raise ValueError(
+        raise UserError(
             f'{path}: holds no metric of HandMeshMetric; pass the file that '
             'tools/test.py --out or constant_predictor.py --out wrote'
         )

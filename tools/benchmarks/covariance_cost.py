@@ -22,16 +22,20 @@ from stopwatch import Stopwatch
 from torch import Tensor, nn
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.models import layers, losses
+from mmhand_dne.models import covariances, losses
 from mmhand_dne.models.covariances.covariance import Covariance
 
 KINDS = {
-    'deterministic': (layers.DeterministicCovariance, None, {}),
-    'diagonal': (layers.DiagonalCovariance, losses.DiagonalGaussianNLLLoss, {}),
-    'full': (layers.FullCovariance, losses.FullGaussianNLLLoss, {}),
-    'correlated': (layers.CorrelatedCovariance, losses.CorrelatedGaussianNLLLoss, {}),
+    'deterministic': (covariances.DeterministicCovariance, None, {}),
+    'diagonal': (covariances.DiagonalCovariance, losses.DiagonalGaussianNLLLoss, {}),
+    'full': (covariances.FullCovariance, losses.FullGaussianNLLLoss, {}),
+    'correlated': (
+        covariances.CorrelatedCovariance,
+        losses.CorrelatedGaussianNLLLoss,
+        {},
+    ),
     'correlated without linear': (
-        layers.CorrelatedCovariance,
+        covariances.CorrelatedCovariance,
         losses.CorrelatedGaussianNLLLoss,
         {'linear': False},
     ),

@@ -27,6 +27,8 @@ import numpy as np
 import torch
 from stopwatch import Stopwatch
 
+from mmhand_dne.errors import UserError
+
 STAGES = ('decode', 'detect', 'crop', 'network', 'mesh', 'draw')
 TOTAL = 'total'
 MILLISECONDS = 1000.0  # in a second
@@ -93,7 +95,7 @@ class Timed:
         job = next(self.inferencer.run([frame], 64, 1, **options))
         result = self.result_of(job, 0.0)
         if result.problem:
-            raise ValueError(f'{result.problem}; a latency without a hand says nothing')
+            raise UserError(f'{result.problem}; a latency without a hand says nothing')
         self.draw(frame, result, ('overlay',), max(self.video_size(frame.image)))
         seconds = self.watch.take()
         seconds[TOTAL] = time.perf_counter() - start

@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
@@ -85,7 +87,7 @@ def check_request(args: argparse.Namespace) -> None:
             'with)'
         )
     if args.out.suffix != '.onnx':
-        raise ValueError(f'{args.out}: let the name end in .onnx')
+        raise UserError(f'{args.out}: let the name end in .onnx')
     if not args.out.parent.is_dir():
         raise FileNotFoundError(f'there is no folder {args.out.parent}; make it first')
     check_checkpoint(args.checkpoint)

@@ -12,6 +12,8 @@ import os.path as osp
 import sys
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
@@ -120,7 +122,7 @@ def main() -> None:
     show = has_display() and not args.not_show
     with plain_errors(building=True):
         if not show and args.output_dir is None:
-            raise ValueError(
+            raise UserError(
                 'there is no display, or --not-show was given, and no --output-dir: '
                 'the pictures would go nowhere; give --output-dir FOLDER'
             )

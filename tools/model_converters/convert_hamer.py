@@ -18,6 +18,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -82,7 +84,7 @@ def read_state(path: str) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor)
         for name, value in state.items()
     ):
-        raise ValueError(
+        raise UserError(
             f"{path}: holds no 'state_dict' of named tensors; pass hamer.ckpt or one "
             'of the four Hand-Uncertainty checkpoints'
         )
@@ -110,7 +112,7 @@ def convert(
         target = target_name(name, rule)
         if keep_discriminator and name.startswith(DISCRIMINATOR):
             if name not in state:
-                raise ValueError(
+                raise UserError(
                     'the checkpoint has no discriminator; convert it '
                     'without --keep-discriminator'
                 )
@@ -119,7 +121,7 @@ def convert(
             continue
         value = state[name]
         if not torch.isfinite(value).all():
-            raise ValueError(f'{name} holds NaN or infinity; download the file again')
+            raise UserError(f'{name} holds NaN or infinity; download the file again')
         value = value.float() if value.is_floating_point() else value
         if name == POSITIONS:
             value = value[:, 1:] + value[:, :1]
@@ -228,7 +230,7 @@ def _refuse(found: Accounting, variant: str) -> None:
             more = ', ...' if len(names) > NAMED else ''
             parts.append(f'{len(names)} {kind} ({", ".join(names[:NAMED])}{more})')
     if parts:
-        raise ValueError(
+        raise UserError(
             f'the tensors are not those of HaMeR, variant {variant}: '
             f'{"; ".join(parts)}; pass an official checkpoint, unchanged'
         )
@@ -238,14 +240,14 @@ def main(args=None):
     args = parse_args(args)
     with plain_errors(building=True):
         if Path(args.out).suffix != '.pth':
-            raise ValueError(
+            raise UserError(
                 f'{args.out}: unknown kind of file; let the name end in .pth'
             )
         state = read_state(args.source)
         try:
             converted, meta = convert(state, args.keep_discriminator)
         except ValueError as error:
-            raise ValueError(f'{args.source}: {error}') from None
+            raise UserError(f'{args.source}: {error}') from None
         report(state, converted, {**meta})
         write(args.out, converted, {**meta, 'source': Path(args.source).name})
         print(f'wrote {args.out}')

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 OFFICIAL = dict(D=1280, P=193, M=5120, E=1024, A=512, F=1024, blocks=32, layers=6)
 POSITIONS = 'backbone.pos_embed'
 MIXING = 'out_layer_keypoints_3d.weight'
@@ -62,7 +64,7 @@ def find_variant(state: dict[str, Tensor]) -> str:
     """
     if not any(name.startswith('mano_head.') for name in state):
         first = min(state, default='no tensor')
-        raise ValueError(
+        raise UserError(
             f'the checkpoint holds {first} and {max(len(state) - 1, 0)} other tensors, '
             'which are not those of HaMeR (none begins with mano_head.); pass '
             'hamer.ckpt or one of the four Hand-Uncertainty checkpoints'

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import SIDES
 
 BOTH = 'both'
@@ -86,14 +87,14 @@ class GivenBoxes:
             self.table = {str(key): value for key, value in bboxes.items()}
             return
         if not isinstance(bboxes, (Sequence, np.ndarray)):
-            raise ValueError(
+            raise UserError(
                 f'{self.origin}: holds a {type(bboxes).__name__}; '
                 'expected a list of boxes a picture, or a mapping to them'
             )
         if count == 1 and _are_boxes(bboxes):
             bboxes = [bboxes]
         if count and len(bboxes) != count:
-            raise ValueError(
+            raise UserError(
                 f'{self.origin}: boxes of {len(bboxes)} pictures, but the input has '
                 f'{count}; give one list of boxes for each, or name the files'
             )
@@ -111,10 +112,10 @@ class GivenBoxes:
         side, turn, numbers = self.side, 0.0, entry
         if isinstance(entry, Mapping):
             if 'box' not in entry:
-                raise ValueError(f'{place}: a box without "box": [x0, y0, x1, y1]')
+                raise UserError(f'{place}: a box without "box": [x0, y0, x1, y1]')
             unknown = set(entry) - {'box', 'side', 'angle', 'score'}
             if unknown:
-                raise ValueError(
+                raise UserError(
                     f'{place}: a box with {sorted(unknown)[0]!r}; '
                     'expected box, side, angle'
                 )
@@ -127,7 +128,7 @@ class GivenBoxes:
         if corners.shape == (5,):
             corners, turn = corners[:4], float(corners[4])
         if corners.shape != (4,):
-            raise ValueError(
+            raise UserError(
                 f'{place}: a box is {numbers!r}; expected four numbers '
                 'x0, y0, x1, y1, with a fifth for its angle'
             )
@@ -137,7 +138,7 @@ class GivenBoxes:
 def check_side(side: str | None, place: str = 'side') -> str | None:
     """Refuse what is no side."""
     if side not in (None, BOTH, *SIDES):
-        raise ValueError(
+        raise UserError(
             f"{place}: {side!r} is no side; expected 'right', 'left' or 'both'"
         )
     return side
@@ -147,11 +148,11 @@ def _read(path: str | Path):
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: cannot be read ({error.strerror}); check the path of the boxes'
         ) from error
     except ValueError as error:
-        raise ValueError(f'{path}: is not JSON ({error})') from error
+        raise UserError(f'{path}: is not JSON ({error})') from error
 
 
 def _is_box(value) -> bool:

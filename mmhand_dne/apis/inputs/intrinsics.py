@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.weak_perspective import full_image_focal
 
 
@@ -49,7 +50,7 @@ def read_intrinsics(
     if matrix.shape == (9,):
         matrix = matrix.reshape(3, 3)
     if matrix.shape != (3, 3):
-        raise ValueError(
+        raise UserError(
             f'{origin}: a camera of shape {matrix.shape}; expected a 3x3 '
             'matrix or four numbers fx, fy, cx, cy'
         )
@@ -57,7 +58,7 @@ def read_intrinsics(
     if not (
         np.isfinite(matrix).all() and upright and matrix[0, 0] > 0 and matrix[1, 1] > 0
     ):
-        raise ValueError(
+        raise UserError(
             f'{origin}: {matrix.tolist()} is no camera matrix; expected '
             '[[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0'
         )
@@ -70,7 +71,7 @@ def _read(path: Path):
             return np.load(path, allow_pickle=False)
         text = path.read_text(encoding='utf-8')
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: cannot be read ({error.strerror}); check the path of the camera'
         ) from error
     try:
@@ -79,7 +80,7 @@ def _read(path: Path):
             return value.get('K', value) if isinstance(value, dict) else value
         return [float(number) for number in text.replace(',', ' ').split()]
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: holds no camera ({error}); expected four numbers '
             'fx fy cx cy, or a 3x3 matrix'
         ) from error

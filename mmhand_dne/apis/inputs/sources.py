@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.images import check_array, read_image
 
 from .video import Video, Webcam
@@ -159,12 +160,12 @@ def open_input(inputs: GIVEN) -> Pictures | Frames:
         return _open_path(str(inputs))
     items = list(inputs)
     if not items:
-        raise ValueError('the list of inputs is empty; give at least one image')
+        raise UserError('the list of inputs is empty; give at least one image')
     wrong = next(
         (item for item in items if not isinstance(item, (str, Path, np.ndarray))), None
     )
     if wrong is not None:
-        raise ValueError(
+        raise UserError(
             f'an input is a {type(wrong).__name__}; expected paths of '
             'images or arrays (H, W, 3)'
         )
@@ -176,7 +177,7 @@ def _open_path(path: str) -> Pictures | Frames:
     if webcam:
         return Frames(Webcam(int(webcam.group(1) or 0)), path.lower())
     if '://' in path:
-        raise ValueError(f'{path}: is an address; download the file first')
+        raise UserError(f'{path}: is an address; download the file first')
     if os.path.isdir(path):
         found = sorted(
             str(entry)
@@ -184,7 +185,7 @@ def _open_path(path: str) -> Pictures | Frames:
             if entry.suffix.lower() in IMAGE_ENDINGS
         )
         if not found:
-            raise ValueError(
+            raise UserError(
                 f'{path}: the folder has no image ('
                 f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
             )
@@ -202,8 +203,8 @@ def _open_path(path: str) -> Pictures | Frames:
         )
         if found:
             return Pictures(found)
-        raise ValueError(f'{path}: no image matches this pattern; check it')
-    raise ValueError(f'{path}: there is no such file or folder; check the path')
+        raise UserError(f'{path}: no image matches this pattern; check it')
+    raise UserError(f'{path}: there is no such file or folder; check the path')
 
 
 def distinct_names(sources: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
 CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
 DEFAULT_RATE = 30.0  # frames a second, where a camera does not tell its own
@@ -25,7 +27,7 @@ class Video:
     def __init__(self, path: str | Path):
         self.path = str(path)
         if os.path.getsize(self.path) == 0:
-            raise ValueError(f'{path}: the file is empty (0 bytes)')
+            raise UserError(f'{path}: the file is empty (0 bytes)')
         capture = self._open()
         self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
@@ -38,7 +40,7 @@ class Video:
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(self.path)
         if not capture.isOpened():
-            raise ValueError(f'{self.path}: is not a video that OpenCV can open')
+            raise UserError(f'{self.path}: is not a video that OpenCV can open')
         return capture
 
     def __len__(self) -> int:
@@ -75,7 +77,7 @@ class Webcam:
     def __init__(self, device: int = 0):
         self.capture = cv2.VideoCapture(device)
         if not self.capture.isOpened():
-            raise ValueError(
+            raise UserError(
                 f'webcam:{device}: there is no such camera, or another '
                 'program has it; try another number'
             )
@@ -114,7 +116,7 @@ class VideoWriter:
         )
         self.writer, self.size, self.count = None, None, 0
         if self.path.suffix.lower() not in CODECS:
-            raise ValueError(
+            raise UserError(
                 f'{path}: unknown kind of video; let the name end in '
                 f'{" or ".join(CODECS)}'
             )
@@ -142,7 +144,7 @@ class VideoWriter:
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         self.writer = cv2.VideoWriter(str(self.partial), codec, self.fps, self.size)
         if not self.writer.isOpened():
-            raise ValueError(
+            raise UserError(
                 f'{self.path}: the video cannot be written; check the '
                 "folder's permissions, or let the name end in .avi"
             )

@@ -9,6 +9,7 @@ scene as viewers want it: x right, y up, z backward (the camera looks along -z),
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.structures.hand_result import ImageResult
 
@@ -40,7 +41,7 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f'unknown format {unknown[0]!r}; choose from {", ".join(FORMATS)}'
         )
     return tuple(dict.fromkeys(formats))

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParameters
 
 SCHEMA, VERSION = 'mmhand_dne/result', 1
@@ -57,11 +58,11 @@ def read_json(path: str | Path) -> ImageResult:
     try:
         found = json.loads(Path(path).read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'{path}: is not JSON ({error}); write it again') from error
+        raise UserError(f'{path}: is not JSON ({error}); write it again') from error
     schema = found.get('schema') if isinstance(found, dict) else None
     if schema != SCHEMA or found.get('version') != VERSION:
         version = found.get('version') if schema else None
-        raise ValueError(
+        raise UserError(
             f'{path}: holds schema {schema!r}, version {version!r}; '
             f'expected {SCHEMA!r}, version {VERSION}'
         )
@@ -76,7 +77,7 @@ def read_json(path: str | Path) -> ImageResult:
             track_ids=tuple(found['track_ids']),
         )
     except KeyError as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: the field {error} is missing; write the file again'
         ) from error
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mmhand_dne.conventions import OPENGL_AXES
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.structures.hand_result import SIDES, ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import HAND_COLORS
 
 # From camera axes (x right, y down, z forward) to x right, y up, z backward: half a
 # turn about x, so that faces keep their winding.
-TO_VIEWER = np.array([1.0, -1.0, -1.0])
 
 
 class SceneHand(NamedTuple):
@@ -40,11 +40,11 @@ def scene_of(result: ImageResult) -> list[SceneHand]:
     scene = []
     for hand in result.hands:
         number = count[hand.side] = count.get(hand.side, 0) + 1
-        vertices = hand.vertices.astype(np.float64) * TO_VIEWER
+        vertices = hand.vertices.astype(np.float64) * OPENGL_AXES
         normals = vertex_normals(
             torch.from_numpy(vertices), torch.from_numpy(np.asarray(hand.faces))
         )
-        place = hand.translation.astype(np.float64) * TO_VIEWER
+        place = hand.translation.astype(np.float64) * OPENGL_AXES
         scene.append(
             SceneHand(
                 f'{hand.side}_hand' + (f'_{number}' if number > 1 else ''),

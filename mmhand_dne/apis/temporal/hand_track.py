@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from mmhand_dne.structures.hand_result import HandResult
 
@@ -29,7 +30,6 @@ from .track_camera import (
 )
 
 EXACT = 1e-5  # metres; meshes that differ less are the hand model's own
-JOINTS = 21
 # Variances below this share of the mean one are not believed: a network's covariance is
 # nearly singular, and a tiny error of rounding would weigh as much as a joint.
 RIDGE = 1e-4
@@ -97,7 +97,7 @@ def smooth_track(track: HandTrack, smoother: Callable, hand_model) -> list[HandR
     tangents = fit_pose(
         tangents,
         centres,
-        targets - residual[:, :JOINTS],
+        targets - residual[:, :NUM_JOINTS],
         lambda turns: pose(turns, shape),
     )
     rotations = rotations_at(centres, tangents)
@@ -192,8 +192,8 @@ def _results(
     points = points - points[:, :1]  # the wrist stays the origin
     pixels = {}
     changes = dict(
-        joints_2d=('joints', points[:, :JOINTS]),
-        vertices_2d=('vertices', points[:, JOINTS:]),
+        joints_2d=('joints', points[:, :NUM_JOINTS]),
+        vertices_2d=('vertices', points[:, NUM_JOINTS:]),
     )
     if hands[0].coarse_vertices is not None:
         changes['coarse_vertices_2d'] = ('coarse_vertices', posed[1].vertices)
@@ -226,8 +226,8 @@ def _results(
             replace(
                 new,
                 mano=mano,
-                joints=_single(points[t, :JOINTS]),
-                vertices=_single(points[t, JOINTS:]),
+                joints=_single(points[t, :NUM_JOINTS]),
+                vertices=_single(points[t, NUM_JOINTS:]),
                 **fields,
             )
         )

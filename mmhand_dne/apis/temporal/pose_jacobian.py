@@ -11,14 +11,17 @@ change that of regressed joints by up to a sixth of a joint's motion.
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, WRIST, reorder
+from mmhand_dne.conventions import (
+    MANO_JOINTS,
+    MANO_PARENTS,
+    OPENPOSE_JOINTS,
+    WRIST,
+    reorder,
+)
 
 SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
-# Where each rotation turns, and its parent in the chain of rotations.
+# The joint about which each rotation turns.
 PIVOTS = np.array(reorder(src=OPENPOSE_JOINTS, dst=MANO_JOINTS))
-PARENTS = [-1] + [
-    0 if name.endswith('1') else k for k, name in enumerate(MANO_JOINTS[1:])
-]
 
 
 def moves_joint() -> np.ndarray:
@@ -48,7 +51,7 @@ def joint_jacobian(
     """
     frames = len(rotations)
     turned = np.empty_like(rotations)
-    for k, parent in enumerate(PARENTS):
+    for k, parent in enumerate(MANO_PARENTS):
         turned[:, k] = (
             rotations[:, k] if parent < 0 else (turned[:, parent] @ rotations[:, k])
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-MIRROR = np.array([-1.0, 1.0, 1.0])
+from mmhand_dne.conventions import MIRROR_POINTS
 
 
 class Posed(NamedTuple):
@@ -41,11 +41,13 @@ class PosedHand:
         """Pose with absolute rotations (T, 16, 3, 3) and betas (T, 10) or (10,)."""
         like = self.model.template
         if self.mirrored:
-            rotations = rotations * MIRROR[:, None] * MIRROR
+            rotations = rotations * MIRROR_POINTS[:, None] * MIRROR_POINTS
         turns = torch.as_tensor(rotations).to(like)
         shapes = torch.as_tensor(np.broadcast_to(betas, (len(turns), 10)).copy())
         turns = turns[:, None].expand(-1, self.slots, -1, -1, -1)
         shapes = shapes.to(like)[:, None].expand(-1, self.slots, -1)
         mesh = self.model(turns, shapes)
         found = (value[:, self.slot].double().cpu().numpy() for value in mesh)
-        return Posed(*(value * MIRROR if self.mirrored else value for value in found))
+        return Posed(
+            *(value * MIRROR_POINTS if self.mirrored else value for value in found)
+        )

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from mmhand_dne.errors import UserError
+
 from .kalman import LOG_2PI, Motion, diffuse_prior, kalman_filter
 
 PRIOR_FACTOR = 1e6  # the diffuse prior's variance, in mean measurement variances
@@ -50,7 +52,7 @@ def fit_noise(
         ValueError: fewer than MIN_FRAMES frames are seen.
     """
     if seen.sum() < MIN_FRAMES:
-        raise ValueError(
+        raise UserError(
             f'{int(seen.sum())} frames are seen, expected at least {MIN_FRAMES} to '
             'tell motion from noise; give the noise levels'
         )

@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import SIDES, HandResult, ImageResult
 
 from .hand_track import HandTrack, smooth_track
@@ -55,13 +56,13 @@ def smooth(
     """
     results = list(results)
     if method not in METHODS:
-        raise ValueError(f'smoothing method {method!r}; choose from {list(METHODS)}')
+        raise UserError(f'smoothing method {method!r}; choose from {list(METHODS)}')
     if method == 'none':
         return results
     if not fps > 0:
-        raise ValueError(f'fps is {fps}, expected frames a second above 0')
+        raise UserError(f'fps is {fps}, expected frames a second above 0')
     if hand_model is None:
-        raise ValueError(
+        raise UserError(
             'smooth() needs hand_model to pose the mesh; give '
             'inferencer.model.hand_model'
         )
@@ -95,7 +96,7 @@ def smooth_with(
 
 def _check_tracked(result: ImageResult) -> None:
     if len(result.track_ids) != len(result.hands):
-        raise ValueError(
+        raise UserError(
             f'{result.source}: {len(result.hands)} hands but {len(result.track_ids)} '
             'track_ids; pass the results through '
             'mmhand_dne.apis.temporal.tracking.track first'

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from mmpose.registry import DATASETS
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.datasets.readers.freihand_files import (
     SCHEMA,
     VERSION,
@@ -16,6 +17,7 @@ from mmhand_dne.datasets.readers.freihand_files import (
     rebuild_vertices,
 )
 from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.errors import UserError
 
 from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset
@@ -75,13 +77,13 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             ('box', box, ('joints', 'centre')),
         ):
             if value not in choices:
-                raise ValueError(
+                raise UserError(
                     f'FreiHANDMeshDataset: {name} is {value!r}, expected one of '
                     f'{choices}'
                 )
         unknown = sorted(set(backgrounds) - set(BACKGROUNDS))
         if unknown or not backgrounds:
-            raise ValueError(
+            raise UserError(
                 f'FreiHANDMeshDataset: backgrounds are {list(backgrounds)}, expected '
                 f'some of {BACKGROUNDS}'
             )
@@ -101,13 +103,13 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             table = read_table(find_files(self.data_root, self.split, names))
         self.has_truth = 'joints' in table.columns
         if not self.has_truth and self.box == 'joints':
-            raise ValueError(
+            raise UserError(
                 f'{self.data_root}: the evaluation truth is not there to take boxes '
                 "from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'"
             )
         self.folder = find(self.data_root, f'{self.split}/rgb')
         if self.folder is None:
-            raise ValueError(
+            raise UserError(
                 f'{self.data_root}: neither it nor a folder FreiHAND_pub_v2* in it has '
                 f'{self.split}/rgb; check data_root, or unpack the images there'
             )
@@ -173,10 +175,10 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             ('mano.json', _distance(meshes, rebuilt), MANO_ERROR),
         ):
             if error > bound:
-                raise ValueError(
+                raise UserError(
                     f'{self.data_root}: the meshes of the {self.split} split lie '
-                    f'{1000 * error:.0f} mm from {self.split}_{what}, expected less '
-                    f'than {1000 * bound:.0f}; give the MANO v1.2 files as '
+                    f'{MILLIMETRES * error:.0f} mm from {self.split}_{what}, expected '
+                    f'less than {MILLIMETRES * bound:.0f}; give the MANO v1.2 files as '
                     'hand_model.source, and data of version 2'
                 )
 

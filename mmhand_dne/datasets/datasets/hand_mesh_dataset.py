@@ -7,13 +7,14 @@ from contextlib import contextmanager
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST, reorder
+from mmhand_dne.conventions import (
+    INTERHAND_FROM_OPENPOSE,
+    MILLIMETRES,
+    WRIST,
+)
 from mmhand_dne.hand_model import HandPair
 
 from .indexed_dataset import IndexedDataset
-
-INTERHAND_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, INTERHAND_JOINTS)
-MILLIMETRES = 1000.0  # in a metre
 
 
 class HandMeshDataset(IndexedDataset):

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from mmpose.registry import DATASETS
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import MILLIMETRES, OPENGL_AXES, WRIST
 from mmhand_dne.datasets.readers.ho3d_files import (
     IMAGE_SUFFIXES,
-    OPENGL_TO_CAMERA,
     OPENPOSE_FROM_HO3D,
     SCHEMA,
     VERSION,
@@ -22,6 +21,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_truth,
 )
 from mmhand_dne.datasets.readers.index_file import Table, Texts
+from mmhand_dne.errors import UserError
 
 from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset
@@ -116,7 +116,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
             valid = np.ones(21, bool)
             self._check_row(joints[0], frame, row, path)
         hand = RightHand(
-            np.where(valid[:, None], joints @ OPENGL_TO_CAMERA, 0)[OPENPOSE_FROM_HO3D],
+            np.where(valid[:, None], joints * OPENGL_AXES, 0)[OPENPOSE_FROM_HO3D],
             valid[OPENPOSE_FROM_HO3D],
             *self._mesh(frame, row),
         )
@@ -140,7 +140,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
                 columns['size'][row],
                 columns['mtime_ns'][row],
             ):
-                raise ValueError(
+                raise UserError(
                     f'{index}: {path} has changed since the index was made of it; run '
                     'tools/dataset_converters/prepare_ho3d.py again, or set index=None '
                     'to read the pickles'
@@ -163,22 +163,22 @@ class HO3DMeshDataset(RightHandMeshDataset):
             if not self.verts_file:
                 return None, None, None
             vertices = self.table.columns['true_vertices'][row]
-            return vertices @ OPENGL_TO_CAMERA, None, None
+            return vertices * OPENGL_AXES, None, None
         layer = self.pair.right
         turns = layer.absolute_pose(torch.tensor(frame.pose), mean=False)
         vertices = layer(turns.float(), torch.tensor(frame.betas).float())
         vertices = vertices.double().numpy() + frame.translation
         rotations = turns.numpy().copy()
-        rotations[WRIST] = OPENGL_TO_CAMERA @ rotations[WRIST]
-        return vertices @ OPENGL_TO_CAMERA, rotations, frame.betas
+        rotations[WRIST] = OPENGL_AXES[:, None] * rotations[WRIST]
+        return vertices * OPENGL_AXES, rotations, frame.betas
 
     def _check_row(self, wrist: np.ndarray, frame: HO3DFrame, row: int, path) -> None:
         error = np.linalg.norm(wrist - frame.joints[0])
         if error > WRIST_ERROR:
-            raise ValueError(
-                f'{self.xyz_file}: the wrist of row {row} lies {1000 * error:.0f} mm '
-                f'from the one in {path}, expected the same; use the truth and the '
-                'frame list of the same HO-3D version'
+            raise UserError(
+                f'{self.xyz_file}: the wrist of row {row} lies '
+                f'{MILLIMETRES * error:.0f} mm from the one in {path}, expected the '
+                'same; use the truth and the frame list of the same HO-3D version'
             )
 
 
@@ -199,12 +199,12 @@ def read_list(ann_file: Path, truth: Mapping[str, Path]) -> Table:
 def check_frame(hand: RightHand, frame: HO3DFrame, path: Path) -> None:
     """Raise ValueError where a frame's axes or box cannot be right."""
     if (hand.joints[hand.joints_valid, 2] <= 0).any():
-        raise ValueError(
+        raise UserError(
             f'{path}: a joint lies behind the camera; handJoints3D must be in '
             "the official files' OpenGL axes (negative z), do not convert it"
         )
     if frame.bbox is None and not hand.joints_valid.all():
-        raise ValueError(
+        raise UserError(
             f'{path}: has neither handBoundingBox nor all joints; give xyz_file, '
             'or unpack this sequence of HO-3D again'
         )

@@ -11,6 +11,7 @@ from mmengine.dataset.base_dataset import force_full_init
 from mmengine.logging import print_log
 
 from mmhand_dne.datasets.readers.index_file import IndexFile, Table, open_index
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.pipeline import DrawKey, draws_of
 
 BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
@@ -130,14 +131,14 @@ def find_index(
     found = open_index(index, schema, version)
     changed = found.stale()
     if changed:
-        raise ValueError(
+        raise UserError(
             f'{index}: {changed[0]} has changed since the index was made of it; run '
             f'{tool} again, or set index=None to read the annotation files'
         )
     known = {path.resolve() for path in found.sources}
     for path in map(Path, files):
         if path.resolve() not in known:
-            raise ValueError(
+            raise UserError(
                 f'{index}: was not made of {path}, which the data set is to read; run '
                 f'{tool} on this file, or set index=None to read it directly'
             )

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from mmpose.registry import DATASETS
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import HAND_TYPE_NAMES, HAND_TYPES, WRIST
 from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.readers.interhand_annotations import Camera, Moment
-from mmhand_dne.datasets.readers.interhand_entries import HAND_TYPES
 from mmhand_dne.datasets.readers.interhand_filters import (
     SUBSETS,
     bright_mask,
@@ -26,13 +25,13 @@ from mmhand_dne.datasets.readers.interhand_table import (
     moment_of,
     read_table,
 )
+from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 from .indexed_dataset import BESIDE, find_index
 from .single_hand_dataset import shown_joints
 
-PRESENT = dict(right=(1, 0), left=(0, 1), interacting=(1, 1))
 CC0_HAND, IMAGES = dict(type='HandPair', source='cc0'), dict(img='images')
 COUNTED = 1 << 16  # rows whose joints are counted at once
 
@@ -101,11 +100,11 @@ class InterHandMeshDataset(HandMeshDataset):
         **kwargs,
     ):
         if subset_step < 1:
-            raise ValueError(
+            raise UserError(
                 f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1'
             )
         if subset not in SUBSETS:
-            raise ValueError(
+            raise UserError(
                 f'InterHandMeshDataset: subset is {subset!r}, expected one of {SUBSETS}'
             )
         self.camera_file, self.joint_file = camera_file, joint_file
@@ -173,7 +172,7 @@ class InterHandMeshDataset(HandMeshDataset):
         rows = rows[kept]
         absent = rows[np.isnan(boxes[rows, 0])]
         if len(absent):
-            raise ValueError(
+            raise UserError(
                 f'{self.rootnet_file}: has no box of annotation '
                 f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
                 'the same split and frame rate'
@@ -208,7 +207,7 @@ class InterHandMeshDataset(HandMeshDataset):
             intrinsics=camera.intrinsics.copy(),
             **self._meshes(moment, camera),
             **_presence(
-                HAND_TYPES[columns['hand_type'][row]],
+                HAND_TYPE_NAMES[columns['hand_type'][row]],
                 int(columns['hand_type_valid'][row]),
                 valid,
                 in_image,
@@ -278,7 +277,7 @@ def _presence(
     hand_type: str, type_valid: int, annotated: np.ndarray, in_image: np.ndarray
 ) -> dict:
     """Which hands are there, and whether that is known (see the class)."""
-    present = np.array(PRESENT[hand_type], np.float32)
+    present = np.array(HAND_TYPES[hand_type], np.float32)
     known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
     return dict(
         hand_presence=present,

@@ -7,6 +7,7 @@ from mmengine.logging import print_log
 from mmpose.datasets import CombinedDataset
 from mmpose.registry import DATASETS
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.pipeline import DrawKey
 from mmhand_dne.randomness.random_order import shuffled
 
@@ -50,9 +51,9 @@ class MixedHandDataset(CombinedDataset):
         **kwargs,
     ):
         if not datasets:
-            raise ValueError('MixedHandDataset: datasets is empty, expected some')
+            raise UserError('MixedHandDataset: datasets is empty, expected some')
         if shares is None and epoch_length is not None:
-            raise ValueError(
+            raise UserError(
                 f'MixedHandDataset: epoch_length is {epoch_length} without shares; '
                 'give shares, or leave it out to draw every entry once'
             )
@@ -70,7 +71,7 @@ class MixedHandDataset(CombinedDataset):
     def _check_sizes(self) -> None:
         for number, (share, size) in enumerate(zip(self.shares, self.sizes)):
             if share and not size:
-                raise ValueError(
+                raise UserError(
                     f'MixedHandDataset: data set {number} has no entries but a share '
                     f'of {share}; set the share to 0 or correct the data set'
                 )
@@ -113,12 +114,12 @@ def _check_shares(shares: Sequence[float], count: int, length: int | None) -> No
     if numbers.shape != (count,) or not (
         np.isfinite(numbers).all() and (numbers >= 0).all() and numbers.any()
     ):
-        raise ValueError(
+        raise UserError(
             f'MixedHandDataset: shares are {list(shares)}, expected {count} numbers >= '
             '0, one a data set, not all 0'
         )
     if length is not None and length < 1:
-        raise ValueError(
+        raise UserError(
             f'MixedHandDataset: epoch_length is {length}, expected at least 1'
         )
 

@@ -6,6 +6,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmpose.registry import DATASETS
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.pipeline import DrawKey, draws_of
 
 EVERY_JOINT = 21
@@ -57,7 +58,7 @@ class SingleHandDataset:
         lazy_init: bool = False,
     ):
         if min_joints < 1:
-            raise ValueError(
+            raise UserError(
                 f'SingleHandDataset: min_joints is {min_joints}, expected >= 1; a hand '
                 'without truth is no sample'
             )

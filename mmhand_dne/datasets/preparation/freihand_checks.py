@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.datasets.datasets.freihand_mesh_dataset import BACKGROUNDS, SIZE
 from mmhand_dne.datasets.readers.freihand_files import (
     bone_lengths,
@@ -58,8 +59,8 @@ def check_rows(
     report.expect(
         f'{split} scale is a bone of xyz',
         error.max(initial=0) < SCALE_BOUND,
-        f'largest difference {1000 * error.max(initial=0):.3f} mm',
-        f'less than {1000 * SCALE_BOUND:.0f} mm',
+        f'largest difference {MILLIMETRES * error.max(initial=0):.3f} mm',
+        f'less than {MILLIMETRES * SCALE_BOUND:.0f} mm',
         [f'row {row}' for row in np.flatnonzero(error >= SCALE_BOUND)],
         WARNING,
     )
@@ -109,9 +110,10 @@ def check_meshes(report: Report, split: str, table: Table, hand: SingleHand) -> 
         report.expect(
             f'{split} {name}',
             mean < usual,
-            f'mean {1000 * mean:.3f} mm, most {1000 * error.max(initial=0):.1f} mm',
-            f'a mean below {1000 * usual:.0f} mm with the MANO v1.2 files',
-            [f'row {row}: {1000 * error[row]:.1f} mm' for row in worst],
+            f'mean {MILLIMETRES * mean:.3f} mm, '
+            f'most {MILLIMETRES * error.max(initial=0):.1f} mm',
+            f'a mean below {MILLIMETRES * usual:.0f} mm with the MANO v1.2 files',
+            [f'row {row}: {MILLIMETRES * error[row]:.1f} mm' for row in worst],
             otherwise=WARNING if mean < most else PROBLEM,
         )
 

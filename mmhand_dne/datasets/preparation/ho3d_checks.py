@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import MILLIMETRES, OPENGL_AXES, WRIST
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import SIZE
 from mmhand_dne.datasets.readers.ho3d_files import (
     HO3D_FROM_OPENPOSE,
     IMAGE_SUFFIXES,
-    OPENGL_TO_CAMERA,
     HO3DFrame,
     find_image,
     frame_columns,
@@ -131,7 +130,7 @@ def check_frames(
 
 def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -> None:
     """Joints before the camera and in the image, once the axes are turned."""
-    joints, valid = columns['joints'] @ OPENGL_TO_CAMERA, columns['joints_valid']
+    joints, valid = columns['joints'] * OPENGL_AXES, columns['joints_valid']
     behind = np.flatnonzero((valid & (joints[..., 2] <= 0)).any(1))
     report.expect(
         f'{split} joints before the camera',
@@ -180,9 +179,10 @@ def check_mano(
     report.expect(
         f'{split} joints are of MANO',
         error.mean() < usual,
-        f'mean {1000 * error.mean():.3f} mm, most {1000 * error.max():.2f} mm',
-        f'a mean below {1000 * usual:.1f} mm with the MANO v1.2 files',
-        [f'{"/".join(names[rows[i]])}: {1000 * error[i]:.2f} mm' for i in worst],
+        f'mean {MILLIMETRES * error.mean():.3f} mm, '
+        f'most {MILLIMETRES * error.max():.2f} mm',
+        f'a mean below {MILLIMETRES * usual:.1f} mm with the MANO v1.2 files',
+        [f'{"/".join(names[rows[i]])}: {MILLIMETRES * error[i]:.2f} mm' for i in worst],
         otherwise=WARNING if error.mean() < most else PROBLEM,
     )
 
@@ -219,8 +219,8 @@ def check_truth(report: Report, root: Path, names: Sequence, columns: dict) -> t
     report.expect(
         'truth and annotation share wrists',
         not len(wrong),
-        f'largest difference {1000 * error.max(initial=0):.3f} mm',
-        f'less than {1000 * WRIST_BOUND:.0f} mm',
+        f'largest difference {MILLIMETRES * error.max(initial=0):.3f} mm',
+        f'less than {MILLIMETRES * WRIST_BOUND:.0f} mm',
         ['/'.join(names[row]) for row in wrong],
     )
     truth = dict(true_joints=found['xyz'], true_vertices=found['verts'])

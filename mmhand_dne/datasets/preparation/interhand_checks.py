@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import HAND_TYPE_NAMES, MIDDLE, MILLIMETRES, SIDES, WRIST
 from mmhand_dne.datasets.readers.index_file import Table
-from mmhand_dne.datasets.readers.interhand_entries import HAND_TYPES
 from mmhand_dne.datasets.readers.interhand_filters import fit_errors
 from mmhand_dne.hand_model import HandPair
 
@@ -19,7 +18,6 @@ COUNTS = dict(
 BOX_SCALE = 1.2  # of the annotated box about the tight box of the joints
 BOX_BOUND = 1e-3  # pixels
 MOST, SOME = 0.99, 0.5  # shares of entries
-MIDDLE = OPENPOSE_JOINTS.index('middle1')
 BONE = (0.05, 0.12)  # metres; wrist to middle1 of people
 FIT_BOUND = 15.0  # mm, median; NeuralAnnot's is about 5
 SAMPLE = 4096  # entries whose projections are checked
@@ -28,7 +26,7 @@ SAMPLE = 4096  # entries whose projections are checked
 def check_counts(report: Report, split: str, table: Table) -> None:
     """Sizes against release v1.0 at 5 frames a second; others are no mistake."""
     columns, images, interacting, moments = table.columns, *COUNTS[split]
-    both = int((columns['hand_type'] == HAND_TYPES.index('interacting')).sum())
+    both = int((columns['hand_type'] == HAND_TYPE_NAMES.index('interacting')).sum())
     found = [
         ('images', len(columns['id']), images),
         ('interacting images', both, interacting),
@@ -112,7 +110,7 @@ def check_projection(report: Report, split: str, table: Table) -> None:
     report.expect(
         f'{split} wrist to middle knuckle',
         BONE[0] < typical < BONE[1],
-        f'median {1000 * typical:.1f} mm',
+        f'median {MILLIMETRES * typical:.1f} mm',
         '50 to 120 mm: joints in millimetres',
     )
 
@@ -138,7 +136,7 @@ def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.n
     Returns: (M, 2) mm, see :func:`fit_errors`.
     """
     errors = fit_errors(table, pair)
-    for slot, side in enumerate(('right', 'left')):
+    for slot, side in enumerate(SIDES):
         known = errors[np.isfinite(errors[:, slot]), slot]
         name = f'{split} {side} meshes fit joints'
         if not len(known):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmhand_dne.datasets.readers.interhand_table import InterHandFiles
+from mmhand_dne.errors import UserError
 
 OLD_FOLDERS = ('all', 'human_annot', 'machine_annot')  # of release v0.0
 KINDS = ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')
@@ -38,7 +39,7 @@ def find_parts(root: Path, splits: Sequence[str]) -> list[Part]:
                 name = split if folder == split else f'{folder}/{split}'
                 parts.append(Part(name, split, files))
     if not parts:
-        raise ValueError(
+        raise UserError(
             f'{root}: no annotations/<split>/InterHand2.6M_<split>_data.json for any '
             f'of {", ".join(splits)}; give the folder that holds annotations/ and '
             'images/'

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, MIRROR_POINTS
 from mmhand_dne.datasets.datasets.interhand_mesh_dataset import camera_meshes
 from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.readers.interhand_table import camera_of, moment_of
@@ -17,7 +18,6 @@ from .report import PROBLEM, SKIPPED, WARNING, Report
 BOUND = 0.1  # mm
 MIRROR_BOUND = 1.0  # mm; MANO's two files are not to the digit mirror images
 ROWS = 64  # entries, spread over the file
-MIRRORED = torch.tensor([1.0, -1.0, -1.0])  # of an axis-angle vector
 
 
 def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> None:
@@ -74,7 +74,7 @@ def _two_ways(table: Table, pair: HandPair, row: int) -> float:
         rotations = layer.absolute_pose(pose.float(), mean=True)
         moved = layer(rotations, betas).double().numpy() + trans
         found = meshes['mesh_vertices'][slot] + meshes['mesh_root'][slot]
-        worst = max(worst, 1000 * np.abs(found - moved).max())
+        worst = max(worst, MILLIMETRES * np.abs(found - moved).max())
     return worst
 
 
@@ -89,10 +89,12 @@ def _mirrored(moment, pair: HandPair) -> float:
             layer(layer.absolute_pose(values.reshape(48), mean=True), betas).numpy()
             for layer, values in (
                 (layers[slot], pose),
-                (layers[1 - slot], pose * MIRRORED),
+                (layers[1 - slot], pose * pose.new_tensor(MIRROR_AXIS_ANGLES)),
             )
         ]
-        worst = max(worst, 1000 * np.abs(meshes[0] * (-1, 1, 1) - meshes[1]).max())
+        worst = max(
+            worst, MILLIMETRES * np.abs(meshes[0] * MIRROR_POINTS - meshes[1]).max()
+        )
     return worst
 
 

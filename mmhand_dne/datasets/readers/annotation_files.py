@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 
 def read_json(path) -> Any:
     """Parse a JSON file.
@@ -15,7 +17,7 @@ def read_json(path) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f'{path}: no such annotation file; check data_root and ann_file in the '
             'data config, or download the annotations'
         )
@@ -23,7 +25,7 @@ def read_json(path) -> Any:
         with open(path, encoding='utf-8') as file:
             return json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: not valid JSON ({error}); the file is truncated or damaged, '
             'download it again'
         ) from error
@@ -34,7 +36,7 @@ def lookup(table: Any, path, *keys: str) -> Any:
     for depth, key in enumerate(keys):
         if not isinstance(table, dict) or key not in table:
             place = '/'.join(map(str, keys[: depth + 1]))
-            raise ValueError(
+            raise UserError(
                 f'{path}: no entry {place!r}; the annotation files belong to '
                 'different splits or versions, or one is incomplete'
             )
@@ -52,12 +54,12 @@ def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
         want in (-1, have) for want, have in zip(shape, array.shape)
     )
     if not fits:
-        raise ValueError(
+        raise UserError(
             f'{path}: {name} has shape {array.shape}, expected {shape}; the file is '
             'damaged or of another version'
         )
     if not np.isfinite(array).all():
-        raise ValueError(
+        raise UserError(
             f'{path}: {name} holds a number that is not finite; correct or remove '
             'this entry'
         )

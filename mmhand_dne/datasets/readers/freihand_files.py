@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.conventions import MILLIMETRES, OPENPOSE_JOINTS
+from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import MANOLayer
 
 from .annotation_files import lookup, numbers, read_json
@@ -42,7 +43,7 @@ def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
     truth = [name for name in names if name not in ('K', 'scale')]
     untold = split == 'evaluation' and set(absent) == set(truth)
     if absent and not untold:
-        raise ValueError(
+        raise UserError(
             f'{root}: neither it nor a folder {FOLDERS} in it has '
             f'{split}_{absent[0]}.json; check data_root, or unpack '
             f'FreiHAND_pub_v2{"_eval" if split == "evaluation" else ""}.zip there'
@@ -70,7 +71,7 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     }
     for name, table in tables.items():
         if len(table) != len(tables['K']):
-            raise ValueError(
+            raise UserError(
                 f'{paths[name]}: has {len(table)} rows, {paths["K"].name} has '
                 f'{len(tables["K"])}; they are of different splits or versions'
             )
@@ -91,10 +92,10 @@ def _check_scale(tables: dict, paths: dict) -> None:
     xyz = tables['xyz']
     error = np.median(np.abs(bone_lengths(xyz) - tables['scale']))
     if error > SCALE_ERROR:
-        raise ValueError(
+        raise UserError(
             f'{paths["scale"]}: differs from the bones of {paths["xyz"].name} by '
-            f'{1000 * error:.1f} mm, expected 0; they are of different versions, '
-            'download both again'
+            f'{MILLIMETRES * error:.1f} mm, expected 0; they are of different '
+            'versions, download both again'
         )
 
 
@@ -166,7 +167,7 @@ def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
     for annotation in lookup(data, ann_file, 'annotations'):
         number, place = annotation.get('image_id'), f'annotation {annotation.get("id")}'
         if number not in images:
-            raise ValueError(
+            raise UserError(
                 f'{ann_file}: {place} is of image {number}, which the file does not '
                 'list; download it again'
             )

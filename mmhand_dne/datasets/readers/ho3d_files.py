@@ -6,16 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmhand_dne.conventions import HO3D_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.inert_pickle import read_inert, to_array
 
 from .annotation_files import numbers
 from .row_files import read_rows
 
-OPENPOSE_FROM_HO3D = reorder(HO3D_JOINTS, OPENPOSE_JOINTS)
-HO3D_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
-# OpenGL's camera looks along -z with y up, ours along +z with y down. Its own inverse.
-OPENGL_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 REMEDY = 'unpack this sequence of HO-3D again'
 IMAGE_SUFFIXES = ('.png', '.jpg')  # version 2, version 3
 SCHEMA, VERSION = 'ho3d', 1
@@ -39,7 +35,7 @@ def read_frame_list(path) -> list[tuple[str, str]]:
     """Sequence and frame, as text, of each line of ``train.txt`` or another list."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f'{path}: no such list of frames; check data_root and ann_file in the data '
             'config, or download HO-3D'
         )
@@ -49,7 +45,7 @@ def read_frame_list(path) -> list[tuple[str, str]]:
         if parts == ['']:
             continue
         if len(parts) != 2 or not all(parts) or '..' in parts:
-            raise ValueError(
+            raise UserError(
                 f'{path}: line {number} is {line.strip()!r}, expected SEQUENCE/FRAME; '
                 'download it again'
             )
@@ -72,13 +68,13 @@ def read_frame(path) -> HO3DFrame:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f'{path}: no such annotation; check data_root in the data config, or '
             f'{REMEDY}'
         )
     table = read_inert(path, REMEDY, kind='HO-3D', arrays_only=True)
     if not isinstance(table, Mapping):
-        raise ValueError(
+        raise UserError(
             f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}'
         )
     joints = _value(table, path, 'handJoints3D', None)
@@ -146,9 +142,9 @@ def frame_of(columns: Mapping[str, np.ndarray], row: int) -> HO3DFrame:
 def _value(table: Mapping, path: Path, key: str, size: int | None) -> np.ndarray:
     """A numeric entry; flat where a size is given: some hold columns."""
     if key not in table:
-        raise ValueError(f'{path}: no entry {key!r}; {REMEDY}')
+        raise UserError(f'{path}: no entry {key!r}; {REMEDY}')
     if table[key] is None:
-        raise ValueError(
+        raise UserError(
             f'{path}: {key} is None: this frame has no annotation; list only the '
             'frames of the official train.txt or evaluation.txt'
         )
@@ -162,9 +158,9 @@ def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
     try:
         array = np.asarray(to_array(value))
         if array.dtype.kind not in 'fiu':
-            raise ValueError(f'type {array.dtype}')
+            raise UserError(f'type {array.dtype}')
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: {key} is not a numeric array ({error}); {REMEDY}'
         ) from error
     return array.astype(np.float64)
@@ -179,7 +175,7 @@ def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
     """
     rows = read_rows(path, (points, 3), np.float32)
     if len(rows) != count:
-        raise ValueError(
+        raise UserError(
             f'{path}: has {len(rows)} rows, {ann_file} lists {count} frames; use the '
             'truth of the same HO-3D version'
         )

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 MAGIC = b'mmhand_dne index 1\n'
 ALIGNMENT = 64  # bytes; of every column in the file
 LENGTH = 20  # bytes of the header's length in decimal digits, and a newline
@@ -178,25 +180,25 @@ def open_index(path, schema: str, version: int) -> IndexFile:
     path = Path(path)
     again = f'run tools/dataset_converters/prepare_{schema}.py again'
     if not path.is_file():
-        raise ValueError(f'{path}: no such index; {again}, or set index=None')
+        raise UserError(f'{path}: no such index; {again}, or set index=None')
     raw = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.empty(0, 'u1')
     raw = np.asarray(raw)  # slices of a memmap object are slow to make
     start = len(MAGIC) + LENGTH
     head = raw[:start].tobytes()
     if not head.startswith(MAGIC) or not head[len(MAGIC) :].strip().isdigit():
-        raise ValueError(f'{path}: not an index of mmhand_dne; {again}')
+        raise UserError(f'{path}: not an index of mmhand_dne; {again}')
     end = start + int(head[len(MAGIC) :])
     try:
         header = json.loads(raw[start:end].tobytes())
         if header['size'] != raw.size:
-            raise ValueError(
+            raise UserError(
                 f'has {raw.size} bytes, expected {header["size"]}: it was cut off'
             )
         columns = _columns(raw, header['columns'])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path}: damaged index ({error}); {again}') from error
+        raise UserError(f'{path}: damaged index ({error}); {again}') from error
     if (header['schema'], header['version']) != (schema, version):
-        raise ValueError(
+        raise UserError(
             f'{path}: is index {header["schema"]!r} version {header["version"]}, '
             f'expected {schema!r} version {version}; {again}'
         )
@@ -208,7 +210,7 @@ def _columns(raw: np.ndarray, entries: dict) -> dict:
     for name, entry in entries.items():
         dtype = np.dtype(entry['dtype'])
         if dtype.kind not in KINDS:
-            raise ValueError(f'column {name} holds {dtype}, expected plain numbers')
+            raise UserError(f'column {name} holds {dtype}, expected plain numbers')
         size = dtype.itemsize * int(np.prod(entry['shape'], dtype=np.int64))
         part = raw[entry['offset'] : entry['offset'] + size]
         arrays[name] = part.view(dtype).reshape(entry['shape'])
@@ -223,7 +225,7 @@ def _columns(raw: np.ndarray, entries: dict) -> dict:
 def _plain(name: str, array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     if array.dtype.kind not in KINDS:
-        raise ValueError(
+        raise UserError(
             f'column {name} holds {array.dtype}, expected numbers; pass strings as '
             'Texts.of(...)'
         )

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.conventions import (
+    OPENPOSE_FROM_INTERHAND,
+    SIDES,
+)
 from mmhand_dne.datasets.datasets.hand_mesh_dataset import MILLIMETRES
 
 from .annotation_files import lookup, numbers
 
-OPENPOSE_FROM_INTERHAND = reorder(INTERHAND_JOINTS, OPENPOSE_JOINTS)
-SIDES = ('right', 'left')
 PLACEHOLDER = 1.0  # mm: all three coordinates of a joint without annotation
 CAMERA_SHAPES = dict(campos=(3,), camrot=(3, 3), focal=(2,), princpt=(2,))
 

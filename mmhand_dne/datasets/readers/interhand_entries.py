@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.conventions import HAND_TYPES
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.json_stream import stream_arrays
 
 from .annotation_files import lookup, numbers
 from .index_file import Texts
 from .interhand_annotations import two_hands
 
-HAND_TYPES = ('right', 'left', 'interacting')  # by the number in the column
 HAND_TYPE_NUMBER = {name: number for number, name in enumerate(HAND_TYPES)}
 IMAGE_KEYS = ('id', 'camera', 'capture', 'frame_idx', 'file_name')
 ANNOTATION_KEYS = ('id', 'bbox', 'joint_valid', 'hand_type')
@@ -79,7 +80,7 @@ class _Annotations:
             raise
         place = f'annotation {number}'
         if not isinstance(kind, str) or kind not in HAND_TYPE_NUMBER:
-            raise ValueError(
+            raise UserError(
                 f'{self.path}: {place} has hand_type {kind!r}, expected one of '
                 f'{sorted(HAND_TYPES)}; correct the file'
             )
@@ -156,7 +157,7 @@ def _join(annotations: _Annotations, images: _Images) -> np.ndarray:
         found = known[order][place.clip(0)] == wanted
     if not found.all():
         row = int(np.argmin(found))
-        raise ValueError(
+        raise UserError(
             f'{annotations.path}: annotation {annotations.numbers[row]} is of image '
             f'{wanted[row]}, which the file does not list; download it again'
         )
@@ -173,7 +174,7 @@ def _whole(value, path, name: str) -> int:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise ValueError(
+    raise UserError(
         f'{path}: {name} is {value!r}, expected a whole number; correct the file or '
         'download it again'
     )

@@ -9,6 +9,7 @@ import torch
 from mmengine.logging import print_log
 
 from mmhand_dne.datasets.datasets.hand_mesh_dataset import MILLIMETRES
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.json_stream import WHOLE, stream_arrays
 from mmhand_dne.hand_model import HandPair
 
@@ -33,7 +34,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     if subset == 'H+M':
         return np.ones(len(ids), bool)
     if not human_ids or not Path(human_ids).is_file():
-        raise ValueError(
+        raise UserError(
             f'InterHandMeshDataset: subset={subset!r} needs human_ids, but '
             f"{human_ids} is no file; take aid_human_annot_*.txt of InterWild's "
             'data/InterHand26M'
@@ -41,12 +42,12 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     try:
         known = np.array(Path(human_ids).read_text().split(), np.int64)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f'{human_ids}: {error}, expected a whole number a line; copy it again'
         ) from error
     human = np.isin(ids, known)
     if not human.any():
-        raise ValueError(
+        raise UserError(
             f'{human_ids}: none of its {len(known)} numbers is an annotation of this '
             'split; use the list of the same split and release'
         )
@@ -63,7 +64,7 @@ def bright_mask(table: Table, least: float | None, data_file) -> np.ndarray:
     if least is None:
         return np.ones(count, bool)
     if 'mean_grey' not in table.columns:
-        raise ValueError(
+        raise UserError(
             f"{data_file}: min_grey={least} needs the images' mean grey values, which "
             'an index made with tools/dataset_converters/prepare_interhand.py --images '
             'decode has; make it, or set min_grey=None'

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 from .annotation_files import read_json
 from .index_file import Table, Texts
 from .interhand_annotations import Camera, Moment, read_cameras, read_moments
@@ -59,7 +61,7 @@ def read_table(files: InterHandFiles) -> Table:
 def _object(path) -> Mapping:
     table = read_json(path)
     if not isinstance(table, dict):
-        raise ValueError(
+        raise UserError(
             f'{path}: holds a {type(table).__name__}, expected captures by name; it is '
             'another file, check the data config or download it again'
         )

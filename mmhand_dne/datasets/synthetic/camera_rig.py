@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.conventions import MILLIMETRES
+
 from .dataset_recipe import Recipe
 
 # Where a rig looks, millimetres; off zero as in InterHand2.6M, whose invalid
@@ -54,7 +56,7 @@ def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Cam
     )
     # The hand of HAND_LENGTH covers this share of the picture's short side.
     share = rng.uniform(0.4, 0.65)
-    focal = share * min(size) * (distance / 1000) / HAND_LENGTH
+    focal = share * min(size) * (distance / MILLIMETRES) / HAND_LENGTH
     focal = focal * rng.normal(1, [0, 2e-4])
     centre = (np.array(size) - 1) / 2 + rng.normal(0, 0.02, 2) * min(size)
     aim = RIG_CENTRE + rng.normal(0, 8, 3)

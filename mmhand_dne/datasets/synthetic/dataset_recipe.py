@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -37,21 +39,19 @@ class Recipe:
     def __post_init__(self):
         for name in ('cameras', 'moments'):
             if getattr(self, name) < 1:
-                raise ValueError(
-                    f'{name} is {getattr(self, name)}, expected at least 1'
-                )
+                raise UserError(f'{name} is {getattr(self, name)}, expected at least 1')
         for name in ('interacting_share', 'occlusion_share'):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
+                raise UserError(
                     f'{name} is {getattr(self, name)}, expected a share between 0 and 1'
                 )
         if min(self.image_size) < 64:
-            raise ValueError(
+            raise UserError(
                 f'image_size is {self.image_size}, expected at least '
                 '64 pixels a side; smaller hands cannot be seen'
             )
         if not (0 <= self.max_turn <= 180 and 0 <= self.camera_spread <= 80):
-            raise ValueError(
+            raise UserError(
                 f'max_turn is {self.max_turn} and camera_spread '
                 f'{self.camera_spread}, expected degrees in [0, 180] and [0, 80]'
             )

@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
+from mmhand_dne.conventions import (
+    INTERHAND_JOINTS,
+    MILLIMETRES,
+    OPENPOSE_JOINTS,
+    reorder,
+)
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import Camera, make_rig
@@ -147,7 +152,7 @@ def _world_joints(
         rows = slice(21 * SIDES.index(hand.side), 21 * SIDES.index(hand.side) + 21)
         layer = models.layers[hand.side]
         posed = layer.joints(hand.vertices[None], tips='interhand')[0]
-        joints[rows] = (posed.double().numpy()[order] * 1000).round(4)
+        joints[rows] = (posed.double().numpy()[order] * MILLIMETRES).round(4)
         valid[rows] = True
     return joints, valid
 

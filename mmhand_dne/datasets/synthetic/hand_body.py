@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import front_facing, rasterize
 
@@ -170,7 +171,7 @@ def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
     if sleeve is not None:
         arm[len(loop) :] = sleeve
     linear = np.concatenate([color, arm]).clip(0, 1).astype(np.float32) ** 2
-    return {side: torch.from_numpy(linear) for side in ('right', 'left')}
+    return {side: torch.from_numpy(linear) for side in SIDES}
 
 
 def _blotches(

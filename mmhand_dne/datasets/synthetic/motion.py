@@ -8,6 +8,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
+from mmhand_dne.conventions import MILLIMETRES
+
 from .backdrop import expose, make_backdrop
 from .camera_rig import Camera, make_rig
 from .dataset_recipe import Recipe
@@ -124,7 +126,7 @@ def _in_camera(
     """Vertices and joints in camera metres, float64."""
     joints = models.layers[hand.side].joints(hand.vertices[None])[0]
     return tuple(
-        camera.to_camera(points.double().numpy() * 1000) / 1000
+        camera.to_camera(points.double().numpy() * MILLIMETRES) / MILLIMETRES
         for points in (hand.vertices, joints)
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 
 from .camera_rig import Camera
@@ -28,7 +29,7 @@ class Layer(NamedTuple):
 def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
     """Rasterise and shade the hands, anti-aliased, only where they are."""
     rotation = torch.from_numpy(camera.rotation).float()
-    position = torch.from_numpy(camera.position / 1000).float()
+    position = torch.from_numpy(camera.position / MILLIMETRES).float()
     points = (body.vertices - position) @ rotation.T
     focal = torch.from_numpy(camera.focal).float()
     centre = torch.from_numpy(camera.centre).float()
@@ -78,7 +79,7 @@ def _vertex_paint(body: Body, camera: Camera, light: Light) -> Tensor:
     key, sky = body.light.numpy().T[..., None]
     to_light = light.direction.astype(np.float32)
     diffuse = ((normal @ to_light[:, None] + WRAP) / (1 + WRAP)).clip(0)
-    view = (camera.position / 1000).astype(np.float32) - place
+    view = (camera.position / MILLIMETRES).astype(np.float32) - place
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     half = view + to_light
     half /= np.linalg.norm(half, axis=1, keepdims=True).clip(1e-6)

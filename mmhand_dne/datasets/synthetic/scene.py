@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, SIDES
 from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
@@ -15,11 +16,9 @@ from mmhand_dne.hand_model import MANOLayer, load_cc0_hand
 from .camera_rig import RIG_CENTRE
 from .dataset_recipe import Recipe
 
-SIDES = ('right', 'left')
 # Hand axes (fingers -x, back of the hand +y, thumb +z) in the rig's front
 # camera when the right hand points up and shows its back.
 UPRIGHT = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-MIRROR = np.array([1.0, -1.0, -1.0])  # axis-angle across x = 0
 FLEXION = np.radians([-15.0, 100.0])  # of every finger joint, from flat
 GAP = (0.002, 0.02)  # metres between two hands, nearest vertices
 # How the left hand stands to the mirror image of the right, degrees.
@@ -78,7 +77,7 @@ def sample_moment(
         hands = [_sample_hand(rng, models, side, turn, shape)]
     vertices = torch.cat([hand.vertices for hand in hands])
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
-    aim = torch.from_numpy(RIG_CENTRE / 1000 + rng.normal(0, 0.008, 3))
+    aim = torch.from_numpy(RIG_CENTRE / MILLIMETRES + rng.normal(0, 0.008, 3))
     return [_moved(models, hand, aim - middle) for hand in hands]
 
 
@@ -98,8 +97,8 @@ def _sample_hand(
     fingers = _sample_fingers(rng, models)
     glob = _axis_angle(turn @ UPRIGHT)
     if side == 'left':
-        glob = glob * MIRROR
-        fingers = (fingers.reshape(15, 3) * MIRROR).ravel()
+        glob = glob * MIRROR_AXIS_ANGLES
+        fingers = (fingers.reshape(15, 3) * MIRROR_AXIS_ANGLES).ravel()
     fingers = fingers - np.asarray(models.layers[side].hands_mean.cpu(), np.float64)
     return models.make(side, np.concatenate([glob, fingers]), shape, np.zeros(3))
 

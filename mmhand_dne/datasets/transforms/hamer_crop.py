@@ -6,6 +6,8 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 from scipy.ndimage import gaussian_filter
 
+from mmhand_dne.errors import UserError
+
 from .mesh_geometry import box_turn, turn_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
@@ -62,7 +64,7 @@ class HaMeRCrop(BaseTransform):
         color: float = 0.0,
     ):
         if not 0 <= scale < 1:
-            raise ValueError(
+            raise UserError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
                 'would vanish'
             )
@@ -109,7 +111,7 @@ class HaMeRCrop(BaseTransform):
         """Centre (2,) and side in pixels, rounded where HaMeR rounds to float32."""
         x, y, w, h = (float(value) for value in results['bbox'])
         if not max(w, h) > 0:
-            raise ValueError(
+            raise UserError(
                 f'{results["img_path"]}: the box {[x, y, w, h]} has no area; correct '
                 'the annotation or leave the hand out'
             )

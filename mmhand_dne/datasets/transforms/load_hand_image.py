@@ -5,6 +5,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhand_dne.errors import UserError
+
 # Annotations are of the stored pixels, whatever orientation a tag asks for.
 AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -28,7 +30,7 @@ class LoadHandImage(BaseTransform):
         try:
             content = np.fromfile(path, np.uint8)
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f'{path}: the image cannot be read ({error.strerror}); check '
                 'data_prefix in the data config, or unpack this part of the data again'
             ) from error
@@ -36,14 +38,14 @@ class LoadHandImage(BaseTransform):
         if content.size and not _is_truncated_jpeg(content):
             image = cv2.imdecode(content, AS_STORED)
         if image is None:
-            raise ValueError(
+            raise UserError(
                 f'{path}: not a readable image ({content.size} bytes); the file is '
                 'damaged, unpack it again'
             )
         height, width = image.shape[:2]
         expected = results.get('width', width), results.get('height', height)
         if (width, height) != expected:
-            raise ValueError(
+            raise UserError(
                 f'{path}: the image is {width}x{height} pixels, its annotation says '
                 f'{expected[0]}x{expected[1]}; use the images of the same release as '
                 'the annotations, not resized'

@@ -5,6 +5,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhand_dne.errors import UserError
+
 from .mesh_geometry import box_turn, turn_camera
 from .resampling import resampled
 
@@ -46,7 +48,7 @@ class MeshCrop(BaseTransform):
         x, y, w, h = results['bbox']
         side = max(w, h) * self.padding
         if not side > 0:
-            raise ValueError(
+            raise UserError(
                 f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
             )

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-MIRROR = np.array([-1.0, 1.0, 1.0])
+from mmhand_dne.conventions import MIRROR_POINTS
+
 POINTS = ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root')
 PER_HAND = (
     *POINTS,
@@ -42,8 +43,10 @@ def mirror_hands(results: dict) -> None:
     Rotations become M R M with M = diag(-1, 1, 1).
     """
     for name in POINTS:
-        results[name] = results[name] * MIRROR
-    results['mano_rotations'] = results['mano_rotations'] * MIRROR[:, None] * MIRROR
+        results[name] = results[name] * MIRROR_POINTS
+    results['mano_rotations'] = (
+        results['mano_rotations'] * MIRROR_POINTS[:, None] * MIRROR_POINTS
+    )
     for name in PER_HAND:
         results[name] = results[name][::-1].copy()
     results['hand_type'] = results['hand_type'][:, ::-1].copy()

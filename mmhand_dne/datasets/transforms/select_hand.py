@@ -4,9 +4,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhand_dne.conventions import SIDES
+from mmhand_dne.errors import UserError
+
 from .mesh_geometry import MIRROR, PER_HAND, mirror_hands
 
-SIDES = ('right', 'left')
 INTERHAND = (1, 2, 21)  # MMPose's keypoint fields by hand
 
 
@@ -30,7 +32,7 @@ class SelectHand(BaseTransform):
         """Isolate the hand."""
         slot = results.get('hand_slot')
         if slot not in (0, 1):
-            raise ValueError(
+            raise UserError(
                 f'{results["img_path"]}: hand_slot is {slot}, expected 0 or 1; wrap '
                 'the data set in SingleHandDataset'
             )
@@ -96,7 +98,7 @@ def joint_box(results: dict) -> np.ndarray:
         points = results['joints_cam'][0][results['joints_valid'][0].astype(bool)]
     points = points[points[:, 2] > 0]
     if not len(points):
-        raise ValueError(
+        raise UserError(
             f'{results["img_path"]}: its {results["hand_side"]} hand has neither a '
             'valid joint nor a mesh before the camera; leave it out'
         )

@@ -9,6 +9,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from mmhand_dne.errors import UserError
+
 from ..runner.checkpoint_files import AtomicLocalBackend, remove_partial_files
 
 
@@ -41,12 +43,12 @@ class AtomicCheckpointHook(CheckpointHook):
         backend_args = backend_args or dict(backend='atomic_local')
         super().__init__(*args, backend_args=backend_args, **kwargs)
         if iter_interval < 0 or max_keep_iter_ckpts < 1:
-            raise ValueError(
+            raise UserError(
                 f'iter_interval is {iter_interval} and max_keep_iter_ckpts '
                 f'{max_keep_iter_ckpts}, expected at least 0 and 1'
             )
         if iter_interval and not self.by_epoch:
-            raise ValueError(
+            raise UserError(
                 'iter_interval is for by_epoch=True; with by_epoch=False '
                 'interval already counts iterations'
             )
@@ -80,7 +82,7 @@ class AtomicCheckpointHook(CheckpointHook):
         wanted = [key for key in self.save_best or () if key != 'auto']
         absent = [key for key in wanted if metrics and key not in metrics]
         if absent:
-            raise ValueError(
+            raise UserError(
                 f'default_hooks.checkpoint.save_best is {absent[0]!r}, which the '
                 f'validation did not compute; choose from {sorted(metrics)} or None'
             )
@@ -167,7 +169,7 @@ def _check_finite(runner: Runner, last: str | None) -> None:
     for name, parameter in runner.model.named_parameters():
         if not torch.isfinite(parameter).all():
             kept = f'the last checkpoint is {last}' if last else 'none was written yet'
-            raise ValueError(
+            raise UserError(
                 f'no checkpoint at iteration {runner.iter + 1}: the parameter {name} '
                 f'is not finite; {kept}; lower optim_wrapper.optimizer.lr or '
                 'optim_wrapper.clip_grad.max_norm'

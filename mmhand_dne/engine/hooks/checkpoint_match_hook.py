@@ -9,6 +9,8 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import nn
 
+from mmhand_dne.errors import UserError
+
 
 @HOOKS.register_module()
 class CheckpointMatchHook(Hook):
@@ -37,7 +39,7 @@ class CheckpointMatchHook(Hook):
             runner.model, checkpoint, self.allow_missing, self.allow_unexpected
         )
         if problems:
-            raise ValueError(
+            raise UserError(
                 f'the checkpoint {runner._load_from} is not of this model: '
                 f'{"; ".join(problems)}; use the config it was trained with, or list '
                 'what may differ in default_hooks.checkpoint_match.allow_missing or '

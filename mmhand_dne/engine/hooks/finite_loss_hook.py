@@ -12,6 +12,8 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
+
 SHOWN_IMAGES = 8
 REMEDY = (
     'lower optim_wrapper.optimizer.lr or optim_wrapper.clip_grad.max_norm, train '
@@ -73,7 +75,7 @@ class FiniteLossHook(Hook):
         if not all(map(math.isfinite, terms.values())):
             values = dict(zip(losses, local.tolist()))
             samples = kwargs.get('data_samples')
-            raise ValueError(
+            raise UserError(
                 self._message({name: values[name] for name in terms}, samples)
             )
         self._means = {**means, 'loss': sum(terms.values())}

@@ -14,6 +14,8 @@ from mmpose.registry import HOOKS, VISUALIZERS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 CHANNEL_ORDERS = ('bgr', 'rgb')
 
 
@@ -50,12 +52,12 @@ class HandVisualizationHook(Hook):
         channel_order: str = 'bgr',
     ) -> None:
         if channel_order not in CHANNEL_ORDERS:
-            raise ValueError(
+            raise UserError(
                 f'unknown channel_order {channel_order!r}; choose from '
                 f'{sorted(CHANNEL_ORDERS)}'
             )
         if interval < 1:
-            raise ValueError(f'interval is {interval}, expected 1 or more images')
+            raise UserError(f'interval is {interval}, expected 1 or more images')
         self.enable = enable
         self.interval = interval
         self.max_images = max_images
@@ -176,7 +178,7 @@ def _visualizer() -> Visualizer:
     """The current visualizer, which has to be ours."""
     visualizer = Visualizer.get_current_instance()
     if not isinstance(visualizer, VISUALIZERS.get('HandMeshVisualizer')):
-        raise ValueError(
+        raise UserError(
             f'the visualizer is {type(visualizer).__name__}, but HandVisualizationHook '
             'draws with HandMeshVisualizer; set visualizer=dict('
             "type='HandMeshVisualizer', ...) in the config"

@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.state import get_random_state, set_random_state
 
 from .atomic_checkpoint_hook import AtomicCheckpointHook
@@ -35,7 +36,7 @@ class RandomStateHook(Hook):
         """Refuse a checkpoint hook that never asks the other processes."""
         asks = any(isinstance(hook, AtomicCheckpointHook) for hook in runner.hooks)
         if get_world_size() > 1 and not asks:
-            raise ValueError(
+            raise UserError(
                 'RandomStateHook with several processes needs default_hooks.checkpoint '
                 "of type='AtomicCheckpointHook'; set it or remove RandomStateHook"
             )

@@ -6,6 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
+from mmhand_dne.errors import UserError
+
 
 @HOOKS.register_module()
 class TwoPhaseHook(Hook):
@@ -35,7 +37,7 @@ class TwoPhaseHook(Hook):
         known = [name for name, _ in model.named_children()]
         for name in (*self.modules, 'refine_head'):
             if name not in known:
-                raise ValueError(
+                raise UserError(
                     f'TwoPhaseHook: the model has no part {name!r}; choose from {known}'
                 )
 

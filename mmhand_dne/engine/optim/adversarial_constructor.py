@@ -5,6 +5,8 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
+from mmhand_dne.errors import UserError
+
 JUDGE = 'discriminator'
 
 
@@ -25,14 +27,14 @@ class AdversarialOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         if is_model_wrapper(model):
-            raise ValueError(
+            raise UserError(
                 'AdversarialOptimWrapperConstructor: training with a discriminator '
                 f'runs in one process, found a {type(model).__name__}; start it '
                 'without a launcher'
             )
         parts = dict(model.named_children())
         if JUDGE not in parts:
-            raise ValueError(
+            raise UserError(
                 f'AdversarialOptimWrapperConstructor: {type(model).__name__} has no '
                 "discriminator; use model.type='AdversarialHandMeshEstimator'"
             )

@@ -10,6 +10,8 @@ from pathlib import Path
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmhand_dne.errors import UserError
+
 TEMPORARY = '.partial'
 RESUMABLE = re.compile(r'(epoch|iter)_\d+\.pth')
 
@@ -133,7 +135,7 @@ def find_resumable(work_dir: str) -> tuple[str | None, str | None]:
                 f'cannot continue from the last checkpoint {last}: {problem};'
                 f' continuing from the one before it, {path}'
             )
-    raise ValueError(
+    raise UserError(
         f'cannot continue from the last checkpoint {last}: {problem}; no '
         f'other whole checkpoint is in {work_dir}, start without --resume'
     )

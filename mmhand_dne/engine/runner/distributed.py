@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
+from mmhand_dne.errors import UserError
+
 # Names of rank, number of processes and rank on the node, by launcher.
 RANK_VARIABLES = dict(
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -49,7 +51,7 @@ def _export_rank(launcher: str) -> None:
         names = RANK_VARIABLES[launcher]
         missing = [name for name in names if name not in os.environ]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f'--launcher {launcher} needs {missing[0]} in the '
                 'environment; start through the launcher itself'
             )
@@ -65,7 +67,7 @@ def _export_rank(launcher: str) -> None:
         name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR') if name not in os.environ
     ]
     if missing:
-        raise ValueError(
+        raise UserError(
             f'--launcher {launcher} needs {missing[0]} in the environment;'
             ' start through tools/dist_train.sh or tools/dist_test.sh'
         )

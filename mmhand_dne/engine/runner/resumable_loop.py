@@ -9,6 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmpose.registry import LOOPS
 from torch.utils.data import Sampler
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.state import preserved_random_state
 
 
@@ -113,14 +114,14 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
             if saved[key] != found[key]
         ]
         if changed:
-            raise ValueError(
+            raise UserError(
                 f'the checkpoint was written inside epoch {self._epoch + 1} and the '
                 f'data are cut differently now ({", ".join(changed)}); resume with the '
                 'same batch size, number of processes and data, or from a checkpoint '
                 'of a whole epoch'
             )
         if not hasattr(self._sampler, 'start'):
-            raise ValueError(
+            raise UserError(
                 f'{type(self._sampler).__name__} cannot continue inside an epoch; set '
                 "train_dataloader.sampler.type='KeyedSampler' or resume from a "
                 'checkpoint of a whole epoch'

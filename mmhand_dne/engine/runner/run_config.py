@@ -14,6 +14,8 @@ from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmhand_dne.errors import UserError
+
 from .checkpoint_files import check_checkpoint, find_resumable
 
 # Keys that MMEngine and MMPose read from a config besides the Runner's arguments.
@@ -104,7 +106,7 @@ def _child(node: Any, name: str) -> Any:
 def _check_name(node: Any, name: str, path: str, key: str) -> None:
     if isinstance(node, (list, tuple)):
         if not (name.isdigit() and int(name) < len(node)):
-            raise ValueError(
+            raise UserError(
                 f'--cfg-options {key}: {path[:-1]} is a list of '
                 f'{len(node)}, {name!r} is not an index of it'
             )
@@ -120,7 +122,7 @@ def _check_name(node: Any, name: str, path: str, key: str) -> None:
             else (f'it has {", ".join(sorted(node.keys()))}')
         )
         where = path[:-1] or 'the config'
-        raise ValueError(f'--cfg-options {key}: {where} has no key {name!r}; {hint}')
+        raise UserError(f'--cfg-options {key}: {where} has no key {name!r}; {hint}')
 
 
 def apply_common_flags(cfg: Config, args: argparse.Namespace) -> None:
@@ -141,7 +143,7 @@ def apply_common_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def _enable_pictures(cfg: Config, args: argparse.Namespace) -> None:
     if 'visualization' not in cfg.get('default_hooks', {}):
-        raise ValueError(
+        raise UserError(
             '--show and --show-dir need default_hooks.visualization in '
             "the config; add dict(type='HandVisualizationHook')"
         )
@@ -159,7 +161,7 @@ def apply_amp(cfg: Config) -> None:
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     ours = ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper')
     if kind not in ours:
-        raise ValueError(
+        raise UserError(
             f'--amp cannot change optim_wrapper.type {kind!r}; choose one '
             f'of {", ".join(ours)} in the config'
         )
@@ -175,7 +177,7 @@ def apply_amp(cfg: Config) -> None:
 def apply_auto_scale_lr(cfg: Config) -> None:
     """Scale the learning rate with the real batch size."""
     if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
-        raise ValueError(
+        raise UserError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...)'
             ' in the config, the batch size its learning rate is for'
         )

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 FORMAT, VERSION = 'mmhand_dne predictions', 1
 CHUNK = 256  # images in memory at a time
 SPEC = 'fields.json'
@@ -121,21 +123,19 @@ class DumpFile:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if not self.path.is_file():
-            raise ValueError(
-                f'{path}: no such file; write it with tools/test.py --dump'
-            )
+            raise UserError(f'{path}: no such file; write it with tools/test.py --dump')
         try:
             self.archive = zipfile.ZipFile(self.path)
             with self.archive.open('header.npy') as file:
                 header = json.loads(np.lib.format.read_array(file).item())
             found = header['format'], header['version']
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
-            raise ValueError(
+            raise UserError(
                 f'{path}: no dump of predictions ({error}); write it with '
                 'tools/test.py --dump FILE.npz'
             ) from error
         if found != (FORMAT, VERSION):
-            raise ValueError(
+            raise UserError(
                 f'{path}: is {found[0]!r} version {found[1]}, expected {FORMAT!r} '
                 f'version {VERSION}; write it again with tools/test.py --dump'
             )
@@ -162,7 +162,7 @@ class DumpFile:
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
             raise self._damaged(key) from None
         if dtype.hasobject or shape[:1] != (self.images,):
-            raise ValueError(
+            raise UserError(
                 f'{self.path}: {key} is {dtype} {shape}, expected numbers or text of '
                 f'{self.images} images; write it again with tools/test.py --dump'
             )
@@ -190,7 +190,7 @@ def _kind(key: str, value) -> list:
     if isinstance(value, str):
         return ['text']
     if value.dtype.kind not in 'biuf':
-        raise ValueError(
+        raise UserError(
             f'cannot dump {key}, which is {value.dtype}; keep numbers and text only'
         )
     return [list(value.shape), value.dtype.str]
@@ -203,7 +203,7 @@ def _line(text: str) -> bytes:
 def _refuse_difference(found: dict, wanted: dict, name: str) -> None:
     keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
     key = keys[0] if keys else 'order of fields'
-    raise ValueError(
+    raise UserError(
         f'{name}: {key} is {found.get(key)}, of the first image {wanted.get(key)}; '
         'predict the same fields and shapes for every image, or name the fields to dump'
     )
@@ -212,7 +212,7 @@ def _refuse_difference(found: dict, wanted: dict, name: str) -> None:
 def _read_spec(folder: Path) -> dict:
     path = folder / SPEC
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f'{folder}: the part of one process is not there or not whole; dump to a '
             'folder that all machines share'
         )

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import SIDES
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 
 FIELDS = (
@@ -17,7 +19,6 @@ FIELDS = (
     'hand_presence_valid',
     'crop_intrinsics',
 )
-SIDES = ('right', 'left')
 
 
 class MeanHands:
@@ -68,7 +69,7 @@ class MeanHands:
             ValueError: the split has no true mesh at all.
         """
         if not self.counts or not self.counts['vertices_ndc'].any():
-            raise ValueError(
+            raise UserError(
                 'MeanHands: no image of the training split has a true mesh with its '
                 'place; check that its MANO annotation file is read'
             )

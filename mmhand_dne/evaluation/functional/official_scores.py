@@ -16,6 +16,8 @@ the scripts' own in ``scale_translation_align``; it moves such an area by up to 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from mmhand_dne.errors import UserError
+
 CENTIMETRES = 100.0  # in a metre
 AUC_THRESHOLDS = np.linspace(0.0, 0.05, 100)  # metres
 F_THRESHOLDS = {5: 0.005, 15: 0.015}  # millimetres in the name, metres
@@ -135,7 +137,7 @@ def image_scores(
     Args and errors as :func:`official_scores`.
     """
     if protocol not in PROTOCOLS:
-        raise ValueError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
+        raise UserError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
     pred = [np.asarray(points, np.float64) for points in pred]
     truth = [np.asarray(points, np.float64) for points in truth]
     _check(pred, truth)
@@ -209,11 +211,11 @@ def _check(pred, truth) -> None:
         if name == 'vertices' and len(found) == 3:  # any topology
             expected = (*expected[:1], found[1], *expected[2:])
         if found != expected or len(found) != 3 or 0 in found:
-            raise ValueError(
+            raise UserError(
                 f'predicted {name} have shape {found}, the truth {np.shape(wanted)};'
                 ' give one row an image of the evaluation list, in its order'
             )
         if not (np.isfinite(points).all() and np.isfinite(wanted).all()):
-            raise ValueError(
+            raise UserError(
                 f'{name} hold NaN or infinity; every image needs finite numbers'
             )

@@ -13,11 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import MILLIMETRES, WRIST
 from mmhand_dne.geometry.alignment import similarity_align
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
 
-MILLIMETRES = 1000.0  # in a metre
 MIN_ALIGNED_POINTS = 3  # a similarity fits two points exactly: the error says nothing
 ERROR_NAMES = ('MPJPE', 'MPVPE', 'PA-MPJPE', 'PA-MPVPE', 'MPVPE2D', 'MPJPE2D')
 

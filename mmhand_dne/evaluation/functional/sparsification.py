@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 STANDARD_PERCENT = np.arange(1, 101)
 RELEASED_PERCENT = np.arange(2, 101, 2)
 RELEASED_SCALE = 10.0  # the authors' factor on metres
@@ -69,7 +71,7 @@ def released_curves(
     """
     error, uncertainty = _checked(error, uncertainty)
     if len(error) < RELEASED_MIN_PAIRS:
-        raise ValueError(
+        raise UserError(
             f'released sparsification has {len(error)} joints, expected at least '
             f"{RELEASED_MIN_PAIRS}; evaluate more images or use mode 'standard'"
         )
@@ -112,7 +114,7 @@ def simpson(values: np.ndarray, step: float) -> float:
         step: between neighbours.
     """
     if len(values) < 3:
-        raise ValueError(f"Simpson's rule has {len(values)} values, expected 3 or more")
+        raise UserError(f"Simpson's rule has {len(values)} values, expected 3 or more")
     last = 0.0
     if len(values) % 2 == 0:
         last = (5 * values[-1] + 8 * values[-2] - values[-3]) * step / 12
@@ -177,18 +179,18 @@ def _checked(error, uncertainty) -> tuple[np.ndarray, np.ndarray]:
     error = np.asarray(error, np.float64)
     uncertainty = np.asarray(uncertainty, np.float64)
     if error.shape != uncertainty.shape or error.ndim != 1:
-        raise ValueError(
+        raise UserError(
             f'errors have shape {error.shape} and uncertainties {uncertainty.shape}, '
             'expected (M) both; pool the joints first'
         )
     if not len(error):
-        raise ValueError(
+        raise UserError(
             'sparsification has no joint with truth; check hand_joints_valid of the '
             'evaluated split'
         )
     for name, values in (('error', error), ('uncertainty', uncertainty)):
         if not np.isfinite(values).all():
-            raise ValueError(
+            raise UserError(
                 f'sparsification: an {name} is NaN or infinite; look for the first '
                 'bad training loss, or evaluate in float32'
             )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
+
 NAME = 'pred.json'
 SHAPES = dict(joints=(21, 3), vertices=(778, 3))
 
@@ -27,7 +29,7 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     table = _read_json(Path(path))
     if not isinstance(table, list) or len(table) != 2:
         size = f'{len(table)} entries' if isinstance(table, (list, dict)) else 'no list'
-        raise ValueError(
+        raise UserError(
             f'{path}: has {size}, expected the list [xyz, verts]; write it with '
             'tools/analysis_tools/export_submission.py'
         )
@@ -35,7 +37,7 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         _points(rows, name, path, any_mesh=True) for rows, name in zip(table, SHAPES)
     )
     if len(joints) != len(vertices):
-        raise ValueError(
+        raise UserError(
             f'{path}: has {len(joints)} rows of joints and {len(vertices)} of vertices,'
             ' expected one of each an image'
         )
@@ -87,14 +89,14 @@ def write_submission(
 
 def _read_json(path: Path):
     if not path.is_file():
-        raise ValueError(f'{path}: no such file; check the path')
+        raise UserError(f'{path}: no such file; check the path')
     try:
         if path.suffix == '.zip':
             return json.loads(_member(path))
         with open(path, encoding='utf-8') as file:
             return json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise ValueError(
+        raise UserError(
             f'{path}: is damaged or no JSON ({error}); write or download it again'
         ) from error
 
@@ -105,7 +107,7 @@ def _member(path: Path) -> bytes:
         names = [name for name in archive.namelist() if name.endswith('.json')]
         chosen = NAME if NAME in names else names[0] if len(names) == 1 else None
         if chosen is None:
-            raise ValueError(
+            raise UserError(
                 f'{path}: holds {len(names)} JSON files {names}, expected {NAME}; zip '
                 f'it with zip -j pred.zip {NAME}'
             )
@@ -122,12 +124,12 @@ def _points(rows, name: str, path, any_mesh: bool = False) -> np.ndarray:
         wanted = (max(array.shape[1], 1), 3)
     if array is None or array.shape[1:] != wanted or array.ndim != 3:
         found = 'rows of unequal length' if array is None else f'shape {array.shape}'
-        raise ValueError(
+        raise UserError(
             f'{path}: {name} have {found}, expected (N, {wanted[0]}, {wanted[1]})'
         )
     if not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise ValueError(
+        raise UserError(
             f'{path}: {name} of row {row} hold NaN or infinity; every image needs '
             'finite numbers'
         )

@@ -7,22 +7,19 @@ import torch
 from mmpose.registry import MODELS
 
 from mmhand_dne.conventions import (
-    HO3D_JOINTS,
-    INTERHAND_JOINTS,
-    OPENPOSE_JOINTS,
+    HO3D_FROM_OPENPOSE,
+    MILLIMETRES,
+    NUM_JOINTS,
+    OPENGL_AXES,
+    OPENPOSE_FROM_INTERHAND,
+    RIGHT,
     WRIST,
-    reorder,
 )
+from mmhand_dne.errors import UserError
 
 from .image_results import read_field
 
 ROOTS = ('predicted', 'given')
-RIGHT = 0  # slot
-NUM_JOINTS = len(OPENPOSE_JOINTS)
-MILLIMETRES = 1000.0  # in a metre
-OPENPOSE_FROM_INTERHAND = reorder(INTERHAND_JOINTS, OPENPOSE_JOINTS)
-HO3D_FROM_OPENPOSE = reorder(OPENPOSE_JOINTS, HO3D_JOINTS)
-CAMERA_TO_OPENGL = np.array([1.0, -1.0, -1.0])  # of x, y, z; its own inverse
 
 
 class AbsoluteHand(NamedTuple):
@@ -35,7 +32,7 @@ class AbsoluteHand(NamedTuple):
 def check_root(metric: str, root: str) -> None:
     """Refuse an unknown place of the hand."""
     if root not in ROOTS:
-        raise ValueError(f'{metric}: root is {root!r}, expected one of {ROOTS}')
+        raise UserError(f'{metric}: root is {root!r}, expected one of {ROOTS}')
 
 
 def joint_regressors(hand_model: dict, tips: str) -> np.ndarray:
@@ -53,7 +50,7 @@ def joint_regressors(hand_model: dict, tips: str) -> np.ndarray:
 def regress(regressor: np.ndarray, vertices: np.ndarray, image: str) -> np.ndarray:
     """(..., 21, V) on (..., V, 3) -> (..., 21, 3); refuses another mesh."""
     if regressor.shape[-1] != vertices.shape[-2]:
-        raise ValueError(
+        raise UserError(
             f'image {image}: the mesh has {vertices.shape[-2]} vertices, the hand '
             f'model {regressor.shape[-1]}; give the metric the hand_model of the run'
         )
@@ -68,7 +65,7 @@ def given_wrist(sample: dict, image: str) -> np.ndarray:
     """
     labels, annotated = sample['gt_instance_labels'], _annotated_joints(sample, image)
     if not read_field(labels, 'hand_root_valid', (2,), image, 'root given')[RIGHT] > 0:
-        raise ValueError(
+        raise UserError(
             f'image {image}: its annotation has no wrist to put the hand on; use '
             "root='predicted'"
         )
@@ -89,7 +86,7 @@ def predicted_hand(
     """
     fields = sample.get('pred_instances')
     if not fields:
-        raise ValueError(
+        raise UserError(
             f'image {image}: no prediction; run the model before the metric'
         )
 
@@ -135,7 +132,7 @@ def to_official(points: np.ndarray, protocol: str, joints: bool) -> np.ndarray:
     """
     if protocol != 'ho3d':
         return points
-    return (points[..., HO3D_FROM_OPENPOSE, :] if joints else points) * CAMERA_TO_OPENGL
+    return (points[..., HO3D_FROM_OPENPOSE, :] if joints else points) * OPENGL_AXES
 
 
 def _annotated_joints(sample: dict, image: str) -> np.ndarray:
@@ -144,7 +141,7 @@ def _annotated_joints(sample: dict, image: str) -> np.ndarray:
     found = None if found is None else torch.as_tensor(found).double().numpy()
     if found is None or found.shape != (1, 2 * NUM_JOINTS, 3):
         shape = None if found is None else found.shape
-        raise ValueError(
+        raise UserError(
             f'image {image}: gt_instances.keypoints_cam has shape {shape}, expected '
             f'(1, {2 * NUM_JOINTS}, 3); pack the sample with PackHandInputs'
         )

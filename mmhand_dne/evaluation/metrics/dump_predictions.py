@@ -18,6 +18,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
+from mmhand_dne.errors import UserError
+
 from ..functional.dump_file import TEXT, DumpFile, RowFiles, merge_rows
 from .image_results import image_identity, image_name, refuse_empty
 
@@ -72,7 +74,7 @@ class DumpPredictions(BaseMetric):
         collect_dir: str | None = None,
     ):
         if not str(out_file).endswith('.npz'):
-            raise ValueError(
+            raise UserError(
                 f'DumpPredictions: out_file is {str(out_file)!r}, expected a name that '
                 "ends in .npz; MMEngine's DumpResults writes .pkl"
             )
@@ -116,7 +118,7 @@ class DumpPredictions(BaseMetric):
             problem = [self._merge()]
         broadcast_object_list(problem)
         if problem[0]:
-            raise ValueError(problem[0])
+            raise UserError(problem[0])
         return {}
 
     def compute_metrics(self, results: list) -> dict:
@@ -140,7 +142,7 @@ class DumpPredictions(BaseMetric):
     def _row(self, sample: dict, image: str) -> dict:
         fields = sample.get('pred_instances')
         if not fields:
-            raise ValueError(
+            raise UserError(
                 f'image {image}: no pred_instances to dump; give --dump a name that '
                 "ends in .pkl for MMEngine's own format"
             )
@@ -188,7 +190,7 @@ def dumped_samples(dump: DumpFile, keys: Sequence[str] | None = None) -> Iterato
 
 def _one_instance(values: dict, name: str, image: str) -> np.ndarray:
     if name not in values:
-        raise ValueError(
+        raise UserError(
             f'image {image}: {name!r} is not predicted; choose from {sorted(values)}'
         )
     array = values[name]
@@ -196,7 +198,7 @@ def _one_instance(values: dict, name: str, image: str) -> np.ndarray:
         array = array.detach().cpu()
     array = np.asarray(array)
     if array.ndim < 1 or len(array) != 1:
-        raise ValueError(
+        raise UserError(
             f'image {image}: {name!r} has shape {array.shape}, expected one instance '
             "an image; give --dump a name that ends in .pkl for MMEngine's own format"
         )

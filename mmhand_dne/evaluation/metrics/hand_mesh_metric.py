@@ -11,6 +11,8 @@ from mmengine.logging import print_log
 from mmpose.registry import METRICS
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
+
 from ..functional.pose_errors import (
     HandMeshPrediction,
     HandMeshTruth,
@@ -113,7 +115,7 @@ class HandMeshMetric(BaseMetric):
         names = results[0]['names']
         for result in results:
             if result['names'] != names:
-                raise ValueError(
+                raise UserError(
                     f'HandMeshMetric: image {result["image"]} has the errors '
                     f'{result["names"]}, the first image {names}; predict the same '
                     'stages for every image'
@@ -139,7 +141,7 @@ class HandMeshMetric(BaseMetric):
         truth, presence = _read_truth(sample, image)
         prefixes, meshes = _read_meshes(sample, image, truth)
         if 'input_size' not in sample:
-            raise ValueError(f'image {image}: no input_size; pack it as meta key')
+            raise UserError(f'image {image}: no input_size; pack it as meta key')
         errors = hand_mesh_errors(
             meshes, truth, tuple(sample['input_size']), self.allow_reflection
         )
@@ -208,7 +210,7 @@ def _read_meshes(
     """
     fields = sample.get('pred_instances')
     if not fields:
-        raise ValueError(
+        raise UserError(
             f'image {image}: no prediction; run the model before the metric'
         )
     stages = sorted(

@@ -10,11 +10,8 @@ from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch import Tensor
 
-HAND_TYPES = {
-    'right': (True, False),
-    'left': (False, True),
-    'interacting': (True, True),
-}
+from mmhand_dne.conventions import HAND_TYPES
+from mmhand_dne.errors import UserError
 
 
 def image_name(sample: dict) -> str:
@@ -25,7 +22,7 @@ def image_name(sample: dict) -> str:
 def image_identity(sample: dict, image: str) -> tuple[int, int]:
     """(dataset index, digest of image path and annotation id): order and identity."""
     if 'sample_idx' not in sample:
-        raise ValueError(f'image {image}: no sample_idx; pack it as meta key')
+        raise UserError(f'image {image}: no sample_idx; pack it as meta key')
     name = f'{sample.get("img_path")}|{sample.get("id")}'.encode()
     digest = hashlib.blake2b(name, digest_size=7).digest()
     return int(sample['sample_idx']), int.from_bytes(digest, 'big')
@@ -56,7 +53,7 @@ def read_field(
         finite: refuse NaN and infinity.
     """
     if key not in fields:
-        raise ValueError(
+        raise UserError(
             f'image {image}: {key!r} is missing; {metric} needs the fields of '
             'HandMeshEstimator.predict and of PackHandInputs'
         )
@@ -65,12 +62,12 @@ def read_field(
     if value.dim() != len(wanted) or any(
         want not in (-1, found) for want, found in zip(wanted, value.shape, strict=True)
     ):
-        raise ValueError(
+        raise UserError(
             f'image {image}: {key!r} has shape {tuple(value.shape)}, expected '
             f'{wanted}; predict with the hand model that made the truth'
         )
     if finite and not torch.isfinite(value).all():
-        raise ValueError(
+        raise UserError(
             f'image {image}: {key!r} holds NaN or infinity; look for the first bad '
             'training loss, or evaluate in float32'
         )
@@ -84,12 +81,13 @@ def hand_flags(sample: dict, image: str) -> tuple[bool, bool]:
     """
     hand_type = sample.get('hand_type')
     if isinstance(hand_type, str) and hand_type in HAND_TYPES:
-        return HAND_TYPES[hand_type]
+        right, left = HAND_TYPES[hand_type]
+        return bool(right), bool(left)
     if not isinstance(hand_type, str) and hand_type is not None:
         flags = np.asarray(hand_type).reshape(-1)
         if flags.size == 2:
             return bool(flags[0]), bool(flags[1])
-    raise ValueError(
+    raise UserError(
         f'image {image}: hand_type is {hand_type!r}, expected one of '
         f'{sorted(HAND_TYPES)} or two flags (right, left); pack it as meta key'
     )
@@ -118,7 +116,7 @@ def refuse_empty(metric: str, results: list) -> None:
     total = torch.tensor(len(results))
     all_reduce(total)
     if total == 0:
-        raise ValueError(
+        raise UserError(
             f'{metric} got no image: the evaluated split is empty; check '
             "its ann_file, data_prefix, 'indices' and filters"
         )

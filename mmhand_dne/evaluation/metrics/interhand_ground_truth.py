@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, WRIST, reorder
+from mmhand_dne.conventions import (
+    MILLIMETRES,
+    OPENPOSE_FROM_INTERHAND,
+    WRIST,
+)
+from mmhand_dne.errors import UserError
 
 from .image_results import hand_flags, read_field
 
-OPENPOSE_FROM_INTERHAND = reorder(INTERHAND_JOINTS, OPENPOSE_JOINTS)
-MILLIMETRES = 1000.0  # in a metre
 BOX_PADDING = 1.2  # of the tight box of a hand's joints
 
 
@@ -46,7 +49,7 @@ def read_interhand_truth(sample: dict, image: str, name: str) -> InterHandTruth:
             else np.empty(0)
         )
         if values.size != 42 * width:
-            raise ValueError(
+            raise UserError(
                 f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
                 f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
             )

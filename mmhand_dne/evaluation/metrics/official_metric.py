@@ -8,6 +8,8 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmhand_dne.errors import UserError
+
 from ..functional.official_scores import image_scores
 from .absolute_hand import (
     AbsoluteHand,
@@ -104,7 +106,7 @@ class OfficialScoreMetric(BaseMetric):
             return {}
         if len(told) < len(results):
             image = next(r['image'] for r in results if r['values'] is None)
-            raise ValueError(
+            raise UserError(
                 f'image {image}: {name} needs all joints and the mesh of the right '
                 f'hand, which {len(results) - len(told)} of {len(results)} images lack;'
                 ' download the released evaluation truth again'
@@ -121,7 +123,7 @@ class OfficialScoreMetric(BaseMetric):
             return dict(order=order, image=image, values=None)
         pred = predicted_hand(sample, image, name, self.root, self.regressor)
         if pred.vertices.shape != truth.vertices.shape:
-            raise ValueError(
+            raise UserError(
                 f'image {image}: the predicted mesh has {len(pred.vertices)} vertices, '
                 f'the true one {len(truth.vertices)}; predict with the hand model that '
                 'made the truth'

@@ -11,15 +11,18 @@ import cv2
 import numpy as np
 from mmpose.registry import METRICS
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import (
+    MIDDLE,
+    MILLIMETRES,
+    NUM_JOINTS,
+    WRIST,
+)
+from mmhand_dne.errors import UserError
 
 from .absolute_hand import joint_regressors, regress
 from .image_results import hand_flags, mean_of_finite, read_field
 from .interhand_ground_truth import InterHandTruth, read_interhand_truth
 
-NUM_JOINTS = len(OPENPOSE_JOINTS)
-MIDDLE = OPENPOSE_JOINTS.index('middle1')
-MILLIMETRES = 1000.0  # in a metre
 NAMES = dict(wrist='WristProtocol', mcp_scaled='MCPScaledProtocol')
 
 
@@ -45,7 +48,7 @@ def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
     for protocol in protocols:
         if isinstance(protocol, str):
             if protocol not in NAMES:
-                raise ValueError(
+                raise UserError(
                     f'HandMeshMetric: unknown protocol {protocol!r}; choose from '
                     f'{sorted(NAMES)}'
                 )
@@ -59,14 +62,14 @@ def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
             else protocol
         )
         if protocol['hand_model'] is None:
-            raise ValueError(
+            raise UserError(
                 f'HandMeshMetric: {protocol["type"]} regresses joints from meshes; '
                 "give hand_model, the config of the run's hand"
             )
         parts.append(METRICS.build(protocol))
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
-        raise ValueError(
+        raise UserError(
             f'HandMeshMetric: protocols are {names}; name each protocol once'
         )
     return parts
@@ -275,7 +278,7 @@ def image_mean(sample: dict, image: str) -> float:
         return float(sample['image_mean'])
     picture = cv2.imread(str(sample.get('img_path')), cv2.IMREAD_COLOR)
     if picture is None:
-        raise ValueError(
+        raise UserError(
             f'image {image}: {sample.get("img_path")} cannot be read to see whether it '
             'is black; pack the meta key image_mean, or set min_grey=None'
         )

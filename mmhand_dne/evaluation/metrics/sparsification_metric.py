@@ -10,7 +10,13 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmpose.registry import METRICS
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import (
+    FINGER_JOINTS,
+    MILLIMETRES,
+    NUM_JOINTS,
+    WRIST,
+)
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian import calibration
 
 from .image_results import (
@@ -23,9 +29,6 @@ from .image_results import (
 from .sparsification_report import released_report, standard_report, write_report
 
 MODES = ('standard', 'released')
-MILLIMETRES = 1000.0  # in a metre
-NUM_JOINTS = len(OPENPOSE_JOINTS)
-FINGER_JOINTS = np.arange(NUM_JOINTS) != WRIST
 NOTHING_SEEN = calibration.HandCalibration(
     nll=0.0,
     coordinates=0,
@@ -87,7 +90,7 @@ class SparsificationMetric(BaseMetric):
         collect_dir: str | None = None,
     ):
         if mode not in MODES:
-            raise ValueError(
+            raise UserError(
                 f'unknown mode {mode!r} of SparsificationMetric; choose from {MODES}'
             )
         if mode == 'released' and prefix is None:
@@ -193,7 +196,7 @@ def _calibrate(residual, covariance, visible, image) -> calibration.HandCalibrat
     try:
         return calibration.calibrate_hand(residual, covariance, visible)
     except ValueError as error:
-        raise ValueError(f'image {image}: {error}') from None
+        raise UserError(f'image {image}: {error}') from None
 
 
 def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
@@ -201,7 +204,7 @@ def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     truth, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     covariance = _covariance(pred, image)
     if covariance.shape[-1] != 3 * NUM_JOINTS:
-        raise ValueError(
+        raise UserError(
             f'image {image}: mode released needs a covariance over all {NUM_JOINTS} '
             f'joints, found {covariance.shape[-1]} coordinates; train the '
             "uncertainty_head with aligned=False or use mode 'standard'"
@@ -224,7 +227,7 @@ def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
 def _predictions(sample: dict, image: str) -> dict:
     fields = sample.get('pred_instances')
     if not fields:
-        raise ValueError(
+        raise UserError(
             f'image {image}: no prediction; run the model before the metric'
         )
     return fields
@@ -233,7 +236,7 @@ def _predictions(sample: dict, image: str) -> dict:
 def _covariance(fields: dict, image: str) -> np.ndarray:
     """(2, d, d) m^2 of both slots, d = 60 (wrist-relative) or 63."""
     if not torch.as_tensor(fields.get('hand_joint_covariance', 0)).any():
-        raise ValueError(
+        raise UserError(
             f"image {image}: 'hand_joint_covariance' is missing or zero, the model is "
             "deterministic; give it uncertainty_head=dict(type='JointUncertaintyHead', "
             '...) or leave SparsificationMetric out of the evaluator'
@@ -241,7 +244,7 @@ def _covariance(fields: dict, image: str) -> np.ndarray:
     found = _read(fields, 'hand_joint_covariance', (2, -1, -1), image)
     sizes = (3 * (NUM_JOINTS - 1), 3 * NUM_JOINTS)
     if found.shape[1] != found.shape[2] or found.shape[1] not in sizes:
-        raise ValueError(
+        raise UserError(
             f"image {image}: 'hand_joint_covariance' is {found.shape[1]} x "
             f'{found.shape[2]}, expected {sizes[0]} (without the wrist) or {sizes[1]} '
             'rows and columns; predict the 21 joints of a hand in three dimensions'

@@ -5,6 +5,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
+
 NUM_JOINTS = 15  # besides the global rotation, which is not judged
 
 
@@ -45,7 +47,7 @@ class MANOPriorDiscriminator(BaseModule):
         Returns: (N, 17).
         """
         if rotations.shape[1:] != (NUM_JOINTS, 3, 3):
-            raise ValueError(
+            raise UserError(
                 f'MANOPriorDiscriminator: rotations are {tuple(rotations.shape)}, '
                 f'expected (N, {NUM_JOINTS}, 3, 3) without the global one'
             )

@@ -7,6 +7,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model.cc0_hand import load_cc0_hand
 
@@ -68,14 +69,14 @@ class RealHands:
 def read_poses(path: str) -> tuple[Tensor, Tensor]:
     """(N, 45) axis-angle and (N, 10) betas of an npz file."""
     if not Path(path).is_file():
-        raise ValueError(
+        raise UserError(
             f'RealHands: there is no file {path!r}; give the path of an npz file with '
             "hand_pose and betas, or source='batch' or 'cc0'"
         )
     with np.load(path, allow_pickle=False) as file:
         missing = {'hand_pose', 'betas'} - set(file.files)
         if missing:
-            raise ValueError(
+            raise UserError(
                 f'{path}: has no array {sorted(missing)[0]!r} but {file.files}; '
                 'expected hand_pose and betas'
             )
@@ -86,7 +87,7 @@ def read_poses(path: str) -> tuple[Tensor, Tensor]:
         or betas.shape != (len(poses), 10)
         or not len(poses)
     ):
-        raise ValueError(
+        raise UserError(
             f'{path}: hand_pose is {poses.shape} and betas {betas.shape}, expected '
             '(N, 45 or 48) and (N, 10)'
         )

@@ -9,6 +9,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmhand_dne.errors import UserError
+
 
 @MODELS.register_module()
 class HaMeRViT(BaseModule):
@@ -53,7 +55,7 @@ class HaMeRViT(BaseModule):
     ):
         super().__init__(init_cfg)
         if embed_dims % num_heads or depth < 1:
-            raise ValueError(
+            raise UserError(
                 f'HaMeRViT: embed_dims={embed_dims} is no multiple of num_heads='
                 f'{num_heads}, or depth={depth} is not positive'
             )
@@ -83,7 +85,7 @@ class HaMeRViT(BaseModule):
         cut = self.crop_columns
         images = inputs[..., cut : inputs.shape[-1] - cut]
         if images.shape[-2:] != self.img_size:
-            raise ValueError(
+            raise UserError(
                 f'HaMeRViT got images of {tuple(inputs.shape[-2:])}, expected '
                 f'{(self.img_size[0], self.img_size[1] + 2 * cut)}: its positions are '
                 'for one size; crop to it, or train with img_size of your crops'

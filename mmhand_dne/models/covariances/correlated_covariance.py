@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams, correlated_nll, diagonal_nll
 from mmhand_dne.gaussian.mixing import (
     MixingFactors,
@@ -75,7 +76,7 @@ class CorrelatedCovariance(DiagonalCovariance):
     ):
         super().__init__(*args, **kwargs)
         if initial_mixing not in ('identity', 'released') or check_interval < 1:
-            raise ValueError(
+            raise UserError(
                 f'CorrelatedCovariance: initial_mixing={initial_mixing!r} is '
                 f"'identity' or 'released', check_interval={check_interval} at least 1"
             )
@@ -160,7 +161,7 @@ class CorrelatedCovariance(DiagonalCovariance):
     def set_mixing(self, mixing: Tensor) -> None:
         """Take over any well-conditioned W (d, d) or (S, d, d) exactly."""
         if not self.linear:
-            raise ValueError(
+            raise UserError(
                 'CorrelatedCovariance(linear=False) has no W to set; '
                 'build it with linear=True'
             )
@@ -168,7 +169,7 @@ class CorrelatedCovariance(DiagonalCovariance):
         if mixing.dim() == 2 and self.num_slots > 1:
             mixing = mixing.expand(self.num_slots, *mixing.shape)
         if mixing.shape != self.lower_upper.shape:
-            raise ValueError(
+            raise UserError(
                 f'W has shape {tuple(mixing.shape)}; expected '
                 f'{tuple(self.lower_upper.shape)}'
             )

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams, diagonal_nll, full_nll
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.geometry.precision import at_least_fp32
@@ -44,12 +45,12 @@ class Covariance(BaseModule):
     ):
         super().__init__(init_cfg)
         if dims not in (2, 3) or dim < 1 or dim % dims:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: dim={dim} is no multiple of '
                 f'dims={dims}, which is 2 or 3'
             )
         if not unit > 0 or num_slots < 1:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: unit={unit} and num_slots='
                 f'{num_slots} must be positive'
             )
@@ -66,12 +67,12 @@ class Covariance(BaseModule):
     def forward(self, token: Tensor) -> CovarianceParams:
         """Token (..., d_x); with several slots (..., S, d_x)."""
         if token.shape[-1] != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: the token {tuple(token.shape)} has '
                 f'{token.shape[-1]} channels, in_channels is {self.in_channels}'
             )
         if self.num_slots > 1 and token.shape[-2:-1] != (self.num_slots,):
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: the token {tuple(token.shape)} is not (..., '
                 f'{self.num_slots}, d_x) as num_slots says'
             )
@@ -112,7 +113,7 @@ class Covariance(BaseModule):
         if mean.shape[-1] != self.dim:
             mean = mean.flatten(-2)
         if mean.shape[-1] != self.dim:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: the mean has {mean.shape[-1]} '
                 f'coordinates, the covariance {self.dim}'
             )
@@ -139,7 +140,7 @@ class DeterministicCovariance(Covariance):
         self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """Refuses: a point has no density."""
-        raise ValueError(
+        raise UserError(
             'DeterministicCovariance has no density; use one of '
             'DiagonalCovariance, FullCovariance, CorrelatedCovariance'
         )

@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_state import CoarseHands, RefinedHands
 
 
@@ -38,7 +39,7 @@ class RefinedHandToken(nn.Module):
     def forward(self, coarse: CoarseHands, refined: list[RefinedHands]) -> Tensor:
         """-> (B, H, d_x)."""
         if not refined:
-            raise ValueError(
+            raise UserError(
                 'RefinedHandToken: the hands are not refined; give the model a '
                 "refine_head, or use hand_token=dict(type='CoarseHandToken')"
             )

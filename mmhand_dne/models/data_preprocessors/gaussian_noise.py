@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.randomness.batch_keys import draw_keys
 from mmhand_dne.randomness.keys import fold_in, normal_from_keys
 
@@ -28,7 +29,7 @@ class BatchGaussianNoise(nn.Module):
     def __init__(self, std: float = 0.3):
         super().__init__()
         if not std >= 0:
-            raise ValueError(f'BatchGaussianNoise: std is {std}, expected >= 0')
+            raise UserError(f'BatchGaussianNoise: std is {std}, expected >= 0')
         self.std = std
 
     def forward(self, inputs: Tensor, data_samples: list) -> tuple[Tensor, list]:

@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhand_dne.conventions import WRIST
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.randomness.batch_keys import draw_keys
 from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, RefinedHands
@@ -69,7 +70,7 @@ class HandMeshEstimator(BasePoseEstimator):
         metainfo=None,
     ):
         if mano_head is None:
-            raise ValueError('HandMeshEstimator needs mano_head, the coarse regressor')
+            raise UserError('HandMeshEstimator needs mano_head, the coarse regressor')
         hand_model = MODELS.build(hand_model)
 
         def with_hand(head):
@@ -89,7 +90,7 @@ class HandMeshEstimator(BasePoseEstimator):
         self.hand_model = hand_model
         self.num_slots = len(hand_model.mean_rotations)
         if self.num_slots < NUM_SLOTS and self.test_cfg.get('flip_test', False):
-            raise ValueError(
+            raise UserError(
                 'HandMeshEstimator: flip_test mirrors a right hand into a left one, '
                 'which a one-hand model never saw; set test_cfg.flip_test=False'
             )

@@ -3,14 +3,13 @@
 import torch
 from torch import Tensor
 
+from mmhand_dne.conventions import MIRROR_POINTS, OTHER_SIDE
 from mmhand_dne.geometry.rotation import (
     matrix_from_6d,
     mirror_rotation,
     sixd_from_matrix,
 )
 from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, HandState
-
-OTHER_SIDE = [1, 0]  # slots right, left -> left, right
 
 
 def _mirror_points(points: Tensor) -> Tensor:
@@ -38,7 +37,7 @@ def mirror_maps(maps: AuxMaps) -> AuxMaps:
     Correspondences need only the pixel flip: the left hand is mirrored into the right
     hand's cube.
     """
-    sign = maps.normal.new_tensor([-1.0, 1.0, 1.0])[:, None, None]
+    sign = maps.normal.new_tensor(MIRROR_POINTS)[:, None, None]
     return AuxMaps(
         maps.depth.flip(-1),
         maps.normal.flip(-1) * sign,

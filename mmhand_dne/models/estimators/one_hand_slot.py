@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_targets import HandTargets
 
 NUM_SLOTS = 2  # of a sample: right, left
@@ -14,7 +15,7 @@ def check_one_hand(data_samples: Sequence) -> None:
     """Refuse truth of a second hand, which a one-hand model would silently ignore."""
     for sample in data_samples:
         if (sample.gt_instance_labels.hand_presence[:, 1:] > 0).any():
-            raise ValueError(
+            raise UserError(
                 f'{sample.metainfo.get("img_path", "a sample")}: shows a hand in the '
                 'left slot, but the model reads one hand, turned into a right one, in '
                 'slot 0; use a data set that gives one sample a hand'

@@ -4,6 +4,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.models.layers.dne_stage import DNEStage, Regressed
 from mmhand_dne.models.layers.noise_model import StageDraws
@@ -62,7 +63,7 @@ class DNEHead(BaseModule):
     ):
         super().__init__(init_cfg)
         if num_stages < 1 or num_samples < 1:
-            raise ValueError(
+            raise UserError(
                 f'DNEHead: num_stages={num_stages}, num_samples={num_samples}; both '
                 'are at least 1; leave refine_head out for the baseline (M=0)'
             )
@@ -72,7 +73,7 @@ class DNEHead(BaseModule):
             size = (map_size, map_size) if isinstance(map_size, int) else map_size
             self.regress_points = RegressedPoints(in_channels, size, self.hand_model)
         elif loss_u or loss_regressed:
-            raise ValueError(
+            raise UserError(
                 'DNEHead: loss_u and loss_regressed supervise the 2D noise; set both '
                 'to 0 with noise_2d=False'
             )

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.structures.hand_targets import HandTargets
@@ -84,7 +85,7 @@ class JointUncertaintyHead(BaseModule):
         from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
 
         if num_slots != 1 or not self.covariance.probabilistic:
-            raise ValueError(
+            raise UserError(
                 'JointUncertaintyHead: a decoder reads one token an image, for a '
                 'covariance that uses it; leave decoder out with '
                 f'num_slots={num_slots} and {type(self.covariance).__name__}'
@@ -102,10 +103,10 @@ class JointUncertaintyHead(BaseModule):
         """
         if self.decoder is not None:
             if features is None:
-                raise ValueError('JointUncertaintyHead with a decoder needs features')
+                raise UserError('JointUncertaintyHead with a decoder needs features')
             token = self.decoder(features)[:, None]
         elif token is None:
-            raise ValueError(
+            raise UserError(
                 'JointUncertaintyHead got no token: the head that predicts the joints '
                 'has none; give uncertainty_head a decoder of its own'
             )
@@ -150,14 +151,14 @@ class JointUncertaintyHead(BaseModule):
     def mean(self, joints: Tensor, root: Tensor | None = None) -> Tensor:
         """(B, H, K, 3) the joints that the covariance is about, in its frame."""
         if joints.shape[-2] != self.num_joints:
-            raise ValueError(
+            raise UserError(
                 f'JointUncertaintyHead: {joints.shape[-2]} joints, '
                 f'expected num_joints={self.num_joints}'
             )
         if self.aligned:
             return joints[..., 1:, :]
         if root is None:
-            raise ValueError(
+            raise UserError(
                 'JointUncertaintyHead(aligned=False) needs root, the '
                 'wrist in the MANO frame (HandState.root)'
             )

@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.weak_perspective import (
@@ -70,7 +71,7 @@ class MANODecoderHead(BaseModule):
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         if len(self.hand_model.mean_rotations) != 1:
-            raise ValueError(
+            raise UserError(
                 'MANODecoderHead reads one hand from a crop, but its hand_model has '
                 f'{len(self.hand_model.mean_rotations)}; use hand_model='
                 "dict(type='SingleHand')"

@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.ridge_camera import ridge_camera
 
 
@@ -24,7 +25,7 @@ class RidgeCamera(nn.Module):
     def __init__(self, xi: float = 1e-4):
         super().__init__()
         if not xi >= 0:
-            raise ValueError(
+            raise UserError(
                 f'RidgeCamera: xi is {xi}, expected a number >= 0; use 0 for plain '
                 'least squares'
             )

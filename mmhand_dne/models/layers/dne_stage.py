@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
@@ -71,7 +72,7 @@ class DNEStage(BaseModule):
         super().__init__(init_cfg)
         if (noise_2d, noise_3d, camera) not in STAGE_MODES:
             known = '; '.join(f'{name}: {mode}' for mode, name in STAGE_MODES.items())
-            raise ValueError(
+            raise UserError(
                 f'DNE stage with (noise_2d, noise_3d, camera) = '
                 f'{(noise_2d, noise_3d, camera)} is not defined; choose one of {known}'
             )

@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.mesh import normalised_adjacency, unique_edges
 
 
@@ -102,7 +103,7 @@ class NoiseGraphAttention(BaseModule):
     ):
         super().__init__(init_cfg)
         if hand_model is None:
-            raise ValueError('NoiseGraphAttention needs hand_model for its mesh edges')
+            raise UserError('NoiseGraphAttention needs hand_model for its mesh edges')
         points, faces = hand_model.template[0].cpu(), hand_model.faces[0].cpu()
         cluster = mesh_clusters(points, faces, num_clusters)
         sizes = torch.bincount(cluster, minlength=num_clusters).float()

@@ -4,6 +4,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
+
 
 @MODELS.register_module()
 class NoiseMLP(BaseModule):
@@ -35,7 +37,7 @@ class NoiseMLP(BaseModule):
     ):
         super().__init__(init_cfg)
         if num_layers < 2:
-            raise ValueError(f'NoiseMLP: num_layers is {num_layers}, expected >= 2')
+            raise UserError(f'NoiseMLP: num_layers is {num_layers}, expected >= 2')
         layers, width = [], in_channels
         for _ in range(num_layers - 1):
             layers += [nn.Linear(width, hidden_channels), nn.ReLU(inplace=True)]

@@ -4,6 +4,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.sampling import bilinear
 
@@ -57,7 +58,7 @@ class RegressedPoints(BaseModule):
         Returns: u_r (B, H, V, 2) NDC, f_r (B, H, V, C).
         """
         if tuple(features.shape[-2:]) != self.map_size:
-            raise ValueError(
+            raise UserError(
                 f'feature map is {tuple(features.shape[-2:])}, the head was built for '
                 f'{self.map_size}; set refine_head.map_size to the input size / stride'
             )

@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import (
     CovarianceParams,
     correlated_nll,
@@ -44,7 +45,7 @@ class GaussianNLLLoss(nn.Module):
     ):
         super().__init__()
         if dims not in (2, 3) or reduction not in ('mean', 'sum'):
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: dims={dims} is 2 or 3, reduction='
                 f"{reduction!r} is 'mean' or 'sum'"
             )
@@ -75,7 +76,7 @@ class GaussianNLLLoss(nn.Module):
                 rows = (visible > 0).any(-1)
                 residual = torch.where(shown, residual, 0)
             if not residual.isfinite().all():
-                raise ValueError(self._complaint(mean, target, shown))
+                raise UserError(self._complaint(mean, target, shown))
             value = self.nll(params, residual, shown)
             if rows is not None:
                 value = torch.where(rows, value, 0)
@@ -92,18 +93,18 @@ class GaussianNLLLoss(nn.Module):
     def _check(self, params, mean, target, visible) -> None:
         name = type(self).__name__
         if mean.shape != target.shape or mean.shape[-1] != self.dims:
-            raise ValueError(
+            raise UserError(
                 f'{name}: prediction {tuple(mean.shape)} and target '
                 f'{tuple(target.shape)} must both be (..., K, {self.dims})'
             )
         if visible is not None and visible.shape != mean.shape[:-1]:
-            raise ValueError(
+            raise UserError(
                 f'{name}: visible {tuple(visible.shape)} is not '
                 f'{tuple(mean.shape[:-1])}, one entry a joint'
             )
         scale = params.log_diag if params.log_var is None else params.log_var
         if scale.shape != (*mean.shape[:-2], mean.shape[-2] * self.dims):
-            raise ValueError(
+            raise UserError(
                 f'{name}: the covariance is of {tuple(scale.shape)} coordinates, the '
                 f'keypoints of {(*mean.shape[:-2], mean.shape[-2] * self.dims)}; set '
                 'dim of the covariance to the number of joints times dims'
@@ -127,7 +128,7 @@ class GaussianNLLLoss(nn.Module):
 
 def _kind(found: bool, loss: nn.Module, part: str) -> None:
     if not found:
-        raise ValueError(
+        raise UserError(
             f'{type(loss).__name__} needs the parameters of a {part}; '
             'name that part, or the loss of the part there is'
         )
@@ -185,7 +186,7 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
     ):
         super().__init__(**kwargs)
         if mode not in ('exact', 'released') or num_samples < 1:
-            raise ValueError(
+            raise UserError(
                 f"CorrelatedGaussianNLLLoss: mode={mode!r} is 'exact' or "
                 f"'released', num_samples={num_samples} at least 1"
             )
@@ -206,7 +207,7 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
     ) -> Tensor:
         """The two terms of the released code, (...)."""
         if params.mixing is not None and params.mixing.lower_upper.requires_grad:
-            raise ValueError(
+            raise UserError(
                 "mode='released' would only shrink a trainable W to 0: its squared "
                 'error of samples grows with W and its NLL does not see W; freeze W '
                 "(train_mixing=False) or use mode='exact'"

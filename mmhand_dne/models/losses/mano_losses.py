@@ -4,6 +4,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_state import CoarseHands
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -64,7 +65,7 @@ class HaMeRLoss(nn.Module):
     ):
         super().__init__()
         if reduction not in REDUCTIONS:
-            raise ValueError(
+            raise UserError(
                 f'HaMeRLoss: reduction={reduction!r}, choose one of {REDUCTIONS}'
             )
         self.weights = dict(

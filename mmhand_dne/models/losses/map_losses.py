@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_state import AuxMaps
 
 from .masked_loss import masked_mean
@@ -41,7 +42,7 @@ class AuxMapLoss(nn.Module):
             targets: ``MapTargets`` rasterised at the same (h, w).
         """
         if maps.depth.shape[-2:] != targets.depth.shape[-2:]:
-            raise ValueError(
+            raise UserError(
                 f'maps are {tuple(maps.depth.shape[-2:])}, targets '
                 f'{tuple(targets.depth.shape[-2:])}; rasterise the targets at the '
                 'size of the maps'

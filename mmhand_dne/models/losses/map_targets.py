@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.conventions import NUM_ROTATIONS
 from mmhand_dne.geometry.camera import ndc_to_pixels
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import (
@@ -17,7 +18,7 @@ from mmhand_dne.geometry.rasterize import (
 from mmhand_dne.hand_model import HandPair, part_labels, rest_coordinates
 from mmhand_dne.structures.hand_targets import HandTargets
 
-BACKGROUND = 16  # the label after MANO's 16 parts
+BACKGROUND = NUM_ROTATIONS  # the label after MANO's 16 parts
 
 
 class MapTargets(NamedTuple):

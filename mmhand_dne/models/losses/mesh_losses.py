@@ -6,12 +6,14 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
+
 from .masked_loss import masked_mean
 
 
 def _same_shape(prediction: Tensor, target: Tensor) -> None:
     if prediction.shape != target.shape:
-        raise ValueError(
+        raise UserError(
             f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} '
             'differ in shape; broadcasting would compare wrong pairs'
         )

@@ -3,6 +3,7 @@
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.three_view import three_view_features
 
 
@@ -26,7 +27,7 @@ class ThreeViewVoxelNeck(nn.Module):
     def __init__(self, num_cells: int = 32):
         super().__init__()
         if num_cells < 1:
-            raise ValueError(
+            raise UserError(
                 f'ThreeViewVoxelNeck: num_cells is {num_cells}, expected at least 1'
             )
         self.num_cells = num_cells
@@ -40,7 +41,7 @@ class ThreeViewVoxelNeck(nn.Module):
         Returns: (..., V, 3 C) front, lateral, top.
         """
         if features.shape[:-1] != vertices.shape[:-1]:
-            raise ValueError(
+            raise UserError(
                 f'features {tuple(features.shape)} and vertices '
                 f'{tuple(vertices.shape)} differ before the last axis; pass one '
                 'feature vector a vertex'

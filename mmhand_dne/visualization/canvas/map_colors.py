@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 
+from mmhand_dne.conventions import NUM_ROTATIONS
+
 from .mesh_renderer import HAND_COLORS
 
-NUM_PARTS = 16  # parts of a hand; label 16 is the background
+NUM_PARTS = NUM_ROTATIONS  # of a hand; the label after them is the background
 DEPTH_RANGE = 0.12  # metres before and behind the wrist that the colours span
 EMPTY = 32  # grey level of the background
 MIN_PEAK = 1e-3  # of a heat map; below it is noise, and stays dark

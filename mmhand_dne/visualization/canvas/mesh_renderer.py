@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
 from mmhand_dne.geometry.mesh import face_normals, vertex_normals
 from mmhand_dne.geometry.rasterize import interpolate, rasterize
@@ -117,7 +118,7 @@ def render_mesh(
             np.zeros((height, width), np.float32),
         )
     if len({surface.perspective for surface in surfaces}) > 1:
-        raise ValueError(
+        raise UserError(
             'render_mesh got perspective and orthographic surfaces together, expected '
             'one kind: their depths do not compare; render them apart'
         )
@@ -162,7 +163,7 @@ def render_overlay(
 def check_image(image: np.ndarray) -> None:
     """Refuse what is not an RGB picture."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             f'image is {image.dtype} of shape {image.shape}, expected uint8 of shape '
             '(h, w, 3) in RGB order'
         )

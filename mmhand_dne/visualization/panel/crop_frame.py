@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from mmpose.structures import PoseDataSample
 
+from mmhand_dne.errors import UserError
+
 FRAMES = ('original', 'crop')
 
 
@@ -22,7 +24,7 @@ def image_to_crop(sample: PoseDataSample) -> np.ndarray:
     affine, shape = sample.get('crop_affine'), sample.get('ori_shape')
     flip = bool(sample.get('flip', False))
     if affine is None or (flip and shape is None):
-        raise ValueError(
+        raise UserError(
             "the data sample has no 'crop_affine', or it is mirrored and has no "
             "'ori_shape', which lead from the original image to the crop; pack them "
             "or pass the crop with frame='crop'"
@@ -42,7 +44,7 @@ def crop_of(image: np.ndarray, sample: PoseDataSample, frame: str) -> np.ndarray
         frame: ``original`` or ``crop``.
     """
     if frame not in FRAMES:
-        raise ValueError(f'unknown frame {frame!r}; choose from {sorted(FRAMES)}')
+        raise UserError(f'unknown frame {frame!r}; choose from {sorted(FRAMES)}')
     if frame == 'crop':
         return image
     size = tuple(int(side) for side in sample.input_size)

@@ -9,6 +9,7 @@ import torch
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
+from mmhand_dne.conventions import MILLIMETRES, SIDES
 from mmhand_dne.geometry.camera import ndc_to_pixels, project
 from mmhand_dne.structures.hand_targets import HandTargets
 from mmhand_dne.visualization.canvas import map_colors
@@ -32,7 +33,6 @@ from .mesh_views import (
     view_surfaces,
 )
 
-HANDS = ('right', 'left')
 BLANK = 236  # grey level behind the side view
 
 
@@ -98,7 +98,7 @@ def _foreground_tiles(maps: dict, foreground: np.ndarray) -> list:
     note = ''
     if not foreground.any():
         foreground, note = np.ones_like(foreground), ' (no hand in the parts)'
-    reach = round(1000 * map_colors.DEPTH_RANGE)
+    reach = round(MILLIMETRES * map_colors.DEPTH_RANGE)
     pictures = (
         ('depth', f'depth, bright near (+-{reach} mm)', map_colors.depth_colors),
         ('normal', 'normals', map_colors.normal_colors),
@@ -173,15 +173,15 @@ def _presence(instances: InstanceData | None) -> Tensor:
 
 def _presence_line(presence: Tensor, truth: HandTargets | None) -> str:
     """Which hands are there, by the model and in truth."""
-    line = ', '.join(f'{side} {p:.2f}' for side, p in zip(HANDS, presence.tolist()))
+    line = ', '.join(f'{side} {p:.2f}' for side, p in zip(SIDES, presence.tolist()))
     if truth is None:
         return line
-    sides = [side for side, there in zip(HANDS, truth.presence[0].tolist()) if there]
+    sides = [side for side, there in zip(SIDES, truth.presence[0].tolist()) if there]
     return f'{line} (true: {" + ".join(sides) or "none"})'
 
 
 def _missing(valid: Tensor, truth: HandTargets) -> str:
     """Names the hands that are there but have no mesh."""
     lost = (truth.presence[0] > 0) & ~(valid[0] > 0)
-    sides = [side for side, gone in zip(HANDS, lost.tolist()) if gone]
+    sides = [side for side, gone in zip(SIDES, lost.tolist()) if gone]
     return f'no mesh of the {" and ".join(sides)} hand' if sides else ''

@@ -8,6 +8,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.camera import metric_translation, project
 from mmhand_dne.structures.hand_targets import HandTargets
 from mmhand_dne.visualization.canvas.mesh_renderer import (
@@ -144,8 +145,8 @@ def side_roots(view: MeshView, scene: Scene) -> tuple[Tensor, str]:
     gap = float(roots[1, 2] - roots[0, 2])
     if abs(gap) > WIDEST_GAP:
         roots[1, 2] = roots[0, 2] + WIDEST_GAP * np.sign(gap)
-        shown = round(1000 * WIDEST_GAP)
-        line = f'depth gap {abs(1000 * gap):.0f} mm, drawn as {shown}'
+        shown = round(MILLIMETRES * WIDEST_GAP)
+        line = f'depth gap {abs(MILLIMETRES * gap):.0f} mm, drawn as {shown}'
     return roots, line
 
 
@@ -161,7 +162,7 @@ def error_line(view: MeshView, scene: Scene) -> str:
     offset = project(view.vertices, view.camera) - truth.vertices_ndc[0]
     pixels = offset * torch.tensor(scene.crop_size) / 2
     pixels = pixels.norm(dim=-1)[seen].mean()
-    return f'error {1000 * error:.1f} mm, {pixels:.1f} px'
+    return f'error {MILLIMETRES * error:.1f} mm, {pixels:.1f} px'
 
 
 def first(instances: InstanceData, name: str) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.conventions import OPENPOSE_JOINTS, SIDES
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.results.result_views import hand_names
 
@@ -80,11 +80,11 @@ def subtitle(result: ImageResult) -> str:
 
 def hands(result: ImageResult) -> str:
     """The hands in words: 'a right and a left hand', 'no hand'."""
-    counts = [sum(h.side == side for h in result.hands) for side in ('right', 'left')]
+    counts = [sum(h.side == side for h in result.hands) for side in SIDES]
     words = {0: '', 1: 'a {} hand'}
     said = [
         words.get(count, f'{count} {{}} hands').format(side)
-        for count, side in zip(counts, ('right', 'left'))
+        for count, side in zip(counts, SIDES)
     ]
     return ' and '.join(word for word in said if word) or 'no hand'
 

@@ -11,6 +11,8 @@ import gzip
 from functools import lru_cache
 from importlib import metadata
 
+from mmhand_dne.errors import UserError
+
 REMEDY = "pip install 'mmhand_dne[report]'"
 
 
@@ -44,7 +46,7 @@ def library_licence() -> str:
         if file.name.upper().startswith('LICEN') and '.dist-info' in str(file):
             text = file.locate().read_text(encoding='utf-8').strip()
             return f'plotly.js, from the package plotly {package.version}\n\n{text}'
-    raise ValueError(
+    raise UserError(
         f'plotly {package.version} is installed without its licence file, expected '
         'LICENSE.txt beside its metadata; reinstall it: pip install --force-reinstall '
         'plotly'

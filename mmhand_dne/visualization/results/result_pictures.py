@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.canvas.drawing import grid
 from mmhand_dne.visualization.canvas.lettering import (
@@ -103,11 +104,11 @@ def draw_result(
     """
     unknown = sorted(set(kinds) - set(PAINTERS))
     if unknown:
-        raise ValueError(f'unknown pictures {unknown}; choose from {sorted(PAINTERS)}')
+        raise UserError(f'unknown pictures {unknown}; choose from {sorted(PAINTERS)}')
     check_image(image)
     width, height = result.size
     if image.shape[:2] != (height, width):
-        raise ValueError(
+        raise UserError(
             f'image is {image.shape[1]} x {image.shape[0]} pixels, but the result is '
             f'of {width} x {height}; pass the image as the inferencer read it'
         )

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.visualization.canvas.drawing import grid
 from mmhand_dne.visualization.canvas.lettering import (
     INK,
@@ -88,7 +89,7 @@ def _scale_bar(foot: np.ndarray, pixels_per_metre: float, height: int) -> np.nda
     right = min(columns - left, left + round(BAR * pixels_per_metre))
     foot = foot.copy()
     foot[bottom - thick : bottom, left:right] = INK
-    text = f'{1000 * BAR:.0f} mm'
+    text = f'{MILLIMETRES * BAR:.0f} mm'
     return write(
         foot, text, (left, bottom - thick - max(2, height // 5)), height, anchor='lb'
     )

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     AMBIENT,
@@ -20,7 +21,6 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
 )
 from mmhand_dne.visualization.panel.mesh_views import UNKNOWN_DEPTH
 
-SIDES = ('right', 'left')
 OUTSIDE = 225  # grey level beyond the border of the photograph
 MARGIN = 0.18  # of a close-up, in the hands' size, at each edge
 LEAST_SIDE = 8.0  # pixels of the photograph, the smallest close-up

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.structures.hand_result import HandResult
 from mmhand_dne.visualization.panel.mesh_views import WIDEST_GAP
 
@@ -28,8 +29,11 @@ def place_wrists(hands: Sequence[HandResult]) -> tuple[np.ndarray, str]:
     gaps = wrists[:, 2].copy()
     wrists[:, 2] = gaps.clip(-WIDEST_GAP, WIDEST_GAP)
     if (gaps != wrists[:, 2]).any():
-        far = 1000 * np.abs(gaps).max()
-        return wrists, f'depth gap {far:.0f} mm, drawn as {1000 * WIDEST_GAP:.0f} mm'
+        far = MILLIMETRES * np.abs(gaps).max()
+        return (
+            wrists,
+            f'depth gap {far:.0f} mm, drawn as {MILLIMETRES * WIDEST_GAP:.0f} mm',
+        )
     metric = all(hand.metric for hand in hands)
     return wrists, '' if metric else 'distance not to scale'
 
