@@ -103,7 +103,7 @@ def write_freihand(root, num_rows=2, seed=0, split='training', folder='') -> lis
 
 
 def write_ho3d(root, num_frames=3, seed=0, version=2) -> dict:
-    """Write train and evaluation with released truth; returns the hands of each.
+    """Write train and evaluation with released ground truth; returns the hands of each.
 
     Version 2 has png images, version 3 jpg images and the contact fields.
     """

@@ -5,7 +5,7 @@ _base_ = ['./hamer-diagonal_vit-h_1xb64-9e_interhand26m-256x256.py']
 
 model = dict(
     uncertainty_head=dict(
-        aligned=False,  # camera-space truth against a prediction without translation
+        aligned=False,  # ground truth in the camera, prediction without translation
     )
 )
 val_evaluator = [

@@ -1,7 +1,7 @@
 """From a box of a picture to the crop that a config's model reads.
 
 The crop is made by the transforms of the config's test pipeline, on a sample whose
-truth is unknown: there is one code path for tests and for inference.
+ground truth is unknown: there is one code path for tests and for inference.
 """
 
 from collections.abc import Sequence
@@ -104,7 +104,7 @@ class CropPipeline:
         camera = np.array(intrinsics, np.float64)
         camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
         results = dict(
-            unknown_truth(self.num_vertices),
+            unknown_gt(self.num_vertices),
             img=image,
             img_path=source,
             img_shape=image.shape[:2],
@@ -134,7 +134,7 @@ class CropPipeline:
         return np.concatenate([centre - extent / 2, extent])
 
 
-def unknown_truth(num_vertices: int) -> dict[str, Any]:
+def unknown_gt(num_vertices: int) -> dict[str, Any]:
     """The fields that transforms read, of a picture about which nothing is known."""
 
     def zeros(*shape):

@@ -8,9 +8,10 @@ Can go when MMPose guards these imports.
 
 The stand-ins are visible only while MMPose is imported: afterwards ``sys.modules``
 holds none of them, so that ``find_spec`` and every ``try: import`` elsewhere tell
-the truth. They carry only the names that MMPose imports without a guard; a guarded
-``from mmcv.ops import DeformConv2d`` still raises ``ImportError`` and MMPose takes
-its own branch. A package that is installed is never replaced, also if it is broken.
+the ground truth. They carry only the names that MMPose imports without a guard; a
+guarded ``from mmcv.ops import DeformConv2d`` still raises ``ImportError`` and MMPose
+takes its own branch. A package that is installed is never replaced, also if it is
+broken.
 """
 
 import sys

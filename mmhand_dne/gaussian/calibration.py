@@ -1,8 +1,8 @@
 """Calibration: are the error bars as wide as the errors are large?
 
 Everything is float64. A level is the probability that a Gaussian puts inside the
-ellipsoid on whose surface the truth lies; over many joints of an honest model levels
-are uniform, so a share q of them is at most q.
+ellipsoid on whose surface the ground truth lies; over many joints of an honest model
+levels are uniform, so a share q of them is at most q.
 """
 
 import math
@@ -55,10 +55,10 @@ def joint_variances(covariance: np.ndarray) -> np.ndarray:
 def calibrate_hand(
     residual: np.ndarray, covariance: np.ndarray, visible: np.ndarray
 ) -> HandCalibration:
-    """Density and levels of one hand's truth; hidden joints are integrated out.
+    """Density and levels of one hand's ground truth; hidden joints are integrated out.
 
     Args:
-        residual: (K, 3) truth minus prediction, in the covariance's unit.
+        residual: (K, 3) ground truth minus prediction, in the covariance's unit.
         covariance: (3 K, 3 K) joint-major x, y, z.
         visible: (K) bool, at least one.
 
@@ -83,7 +83,7 @@ def calibrate_hand(
 
 
 def level_index(distance: np.ndarray, dims: int) -> np.ndarray:
-    """Index of the first of LEVELS whose ellipsoid holds the truth; uint8.
+    """Index of the first of LEVELS whose ellipsoid holds the ground truth; uint8.
 
     Args:
         distance: (...) squared Mahalanobis distance.

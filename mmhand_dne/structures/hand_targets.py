@@ -1,4 +1,4 @@
-"""Truth of a batch, unpacked once: the only reader of ``gt_instance_labels``."""
+"""Ground truth of a batch, unpacked once: the only reader of ``gt_instance_labels``."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -9,8 +9,8 @@ NUM_VERTICES, NUM_JOINTS, SIZE = 11, 21, (64, 48)
 HAND_TYPES = ('right', 'left', 'interacting')
 
 
-def random_truth(rng, hand_type):
-    """Arrays of one image: masks drawn, the absent hand without any truth."""
+def random_gt(rng, hand_type):
+    """Arrays of one image: masks drawn, the absent hand without any ground truth."""
     present = np.array([hand_type != 'left', hand_type != 'right'])
     joints = rng.normal(0, 0.05, (2, NUM_JOINTS, 3))
     mesh_valid = present & (rng.random(2) > 0.2)
@@ -54,9 +54,9 @@ def random_sample(index, hand_type=None, seed=0):
             hand_type=hand_type,
         )
     )
-    truth = random_truth(rng, hand_type)
+    gt = random_gt(rng, hand_type)
     sample.gt_instance_labels = InstanceData(
-        **{k: torch.from_numpy(np.float32(v))[None] for k, v in truth.items()}
+        **{k: torch.from_numpy(np.float32(v))[None] for k, v in gt.items()}
     )
     sample.pred_instances = InstanceData(
         **{k: np.float32(v)[None] for k, v in random_prediction(rng).items()}

@@ -70,13 +70,13 @@ def wrist_scores(samples):
     joint_errors = {'SH': [[] for _ in range(42)], 'IH': [[] for _ in range(42)]}
     mesh_errors, rrve, mrrpe = {'SH': [], 'IH': []}, [], []
     for sample in samples:
-        truth, pred = sample.gt_instance_labels, sample.pred_instances
+        gt, pred = sample.gt_instance_labels, sample.pred_instances
         given = sample.gt_instances
         height, width = sample.ori_shape
         seen = array(given.keypoints_visible).reshape(2, 21)[:, FROM_INTERHAND] > 0
         pixels = array(given.keypoints).reshape(2, 21, 3)[:, FROM_INTERHAND, :2]
         joints = array(given.keypoints_cam).reshape(2, 21, 3)[:, FROM_INTERHAND]
-        if seen.sum() == 0 or array(truth.hand_joints_valid)[:, 0].sum() == 0:
+        if seen.sum() == 0 or array(gt.hand_joints_valid)[:, 0].sum() == 0:
             continue
         boxes = [box_is_good(pixels[h][seen[h]], width, height) for h in range(2)]
         for h in range(2):
@@ -86,7 +86,7 @@ def wrist_scores(samples):
         meshes, true_meshes, wrists = [], [], []
         for h in range(2):
             mesh = array(pred.hand_vertices)[h]
-            true_mesh = array(truth.hand_vertices)[h]
+            true_mesh = array(gt.hand_vertices)[h]
             found = rows @ mesh
             wrists.append(1000 * (found[0] + array(pred.hand_root_cam)[h]))
             meshes.append(1000 * (mesh - found[0]))
@@ -98,7 +98,7 @@ def wrist_scores(samples):
         step, true_step = wrists[1] - wrists[0], joints[1, 0] - joints[0, 0]
         if seen[0, 0] and seen[1, 0]:
             mrrpe.append(norm(step - true_step))
-        has = [boxes[h] and array(truth.hand_vertices_valid)[h] > 0 for h in range(2)]
+        has = [boxes[h] and array(gt.hand_vertices_valid)[h] > 0 for h in range(2)]
         for h in range(2):
             if has[h] and sample.hand_type in (SIDES[h], 'interacting'):
                 mesh_errors[kind].append(
@@ -128,17 +128,17 @@ def mcp_scores(samples):
     rows = {side: regressor(side, MCP_TIPS) for side in SIDES}
     errors = {f'{name}_{side}': [] for name in ('MPJPE', 'MPVPE') for side in SIDES}
     for sample in samples:
-        truth, pred = sample.gt_instance_labels, sample.pred_instances
+        gt, pred = sample.gt_instance_labels, sample.pred_instances
         if (
             sample.hand_type != 'interacting'
             or not sample.hand_type_valid[0]
-            or not array(truth.hand_vertices_valid).all()
+            or not array(gt.hand_vertices_valid).all()
             or sample.image_mean < 10
         ):
             continue
         for h, side in enumerate(SIDES):
             mesh = array(pred.hand_vertices)[h]
-            true_mesh = array(truth.hand_vertices)[h]
+            true_mesh = array(gt.hand_vertices)[h]
             found, wanted = rows[side] @ mesh, rows[side] @ true_mesh
             length = norm(found[9] - found[0])
             scale = norm(wanted[9] - wanted[0]) / length if length > 0 else 1.0

@@ -17,26 +17,26 @@ def distance(a, b):
     return math.sqrt(total)
 
 
-def mean_error(pred, truth, valid):
+def mean_error(pred, gt, valid):
     """Mean distance over valid points; None where no point is valid."""
-    found = [distance(p, t) for p, t, ok in zip(pred, truth, valid, strict=True) if ok]
+    found = [distance(p, t) for p, t, ok in zip(pred, gt, valid, strict=True) if ok]
     return sum(found) / len(found) if found else None
 
 
-def align(pred, truth, valid, reflection=False):
+def align(pred, gt, valid, reflection=False):
     """Best similarity of the valid points of pred, applied to all of pred."""
-    pred, truth = np.asarray(pred, float), np.asarray(truth, float)
+    pred, gt = np.asarray(pred, float), np.asarray(gt, float)
     chosen = [i for i, ok in enumerate(valid) if ok]
-    pred_mean, truth_mean = pred[chosen].mean(0), truth[chosen].mean(0)
-    x, y = pred - pred_mean, truth - truth_mean
+    pred_mean, gt_mean = pred[chosen].mean(0), gt[chosen].mean(0)
+    x, y = pred - pred_mean, gt - gt_mean
     best = None
     for mirror in (1.0, -1.0) if reflection else (1.0,):
         rotation = Rotation.align_vectors(y[chosen], mirror * x[chosen])[0].as_matrix()
         turned = mirror * x @ rotation.T
         dot = sum(float(turned[i] @ y[i]) for i in chosen)
         scale = dot / sum(float(x[i] @ x[i]) for i in chosen)
-        moved = scale * turned + truth_mean
-        cost = sum(distance(moved[i], truth[i]) ** 2 for i in chosen)
+        moved = scale * turned + gt_mean
+        cost = sum(distance(moved[i], gt[i]) ** 2 for i in chosen)
         if best is None or cost < best[0]:
             best = (cost, moved)
     return best[1]
@@ -67,47 +67,43 @@ def mean_or_none(values):
     return sum(values) / len(values) if values else None
 
 
-def image_errors(pred, truth, size, wrist=0, reflection=False):
-    """The six errors of one image: per hand, then the mean of hands with truth.
+def image_errors(pred, gt, size, wrist=0, reflection=False):
+    """The six errors of one image: per hand, then the mean of hands with ground truth.
 
     Args:
         pred: dict vertices (2, V, 3), joints (2, J, 3), camera (2, 2, 2).
-        truth: dict vertices, vertices_valid, joints, joints_valid, joints_ndc,
+        gt: dict vertices, vertices_valid, joints, joints_valid, joints_ndc,
             joints_ndc_valid, root_cam, root_valid, intrinsics.
 
-    Returns: dict name -> mm or crop pixels, None without truth.
+    Returns: dict name -> mm or crop pixels, None without ground truth.
     """
     hands = []
     for h in range(2):
         joints = np.asarray(pred['joints'][h], float)
         root = joints[wrist]
         vertices = np.asarray(pred['vertices'][h], float)
-        joint_ok = [bool(v) for v in truth['joints_valid'][h]]
-        mesh_ok = [bool(truth['vertices_valid'][h])] * len(vertices)
-        plane_ok = [bool(v and truth['root_valid'][h]) for v in mesh_ok]
-        ndc_ok = [bool(v) for v in truth['joints_ndc_valid'][h]]
+        joint_ok = [bool(v) for v in gt['joints_valid'][h]]
+        mesh_ok = [bool(gt['vertices_valid'][h])] * len(vertices)
+        plane_ok = [bool(v and gt['root_valid'][h]) for v in mesh_ok]
+        ndc_ok = [bool(v) for v in gt['joints_ndc_valid'][h]]
         row = {
-            'MPJPE': mean_error(
-                1000 * (joints - root), _mm(truth, 'joints', h), joint_ok
-            ),
+            'MPJPE': mean_error(1000 * (joints - root), _mm(gt, 'joints', h), joint_ok),
             'MPVPE': mean_error(
-                1000 * (vertices - root), _mm(truth, 'vertices', h), mesh_ok
+                1000 * (vertices - root), _mm(gt, 'vertices', h), mesh_ok
             ),
         }
         row['PA-MPJPE'] = row['PA-MPVPE'] = row['MPVPE2D'] = None
         if sum(joint_ok) >= 3:
-            moved = align(1000 * joints, _mm(truth, 'joints', h), joint_ok, reflection)
-            row['PA-MPJPE'] = mean_error(moved, _mm(truth, 'joints', h), joint_ok)
+            moved = align(1000 * joints, _mm(gt, 'joints', h), joint_ok, reflection)
+            row['PA-MPJPE'] = mean_error(moved, _mm(gt, 'joints', h), joint_ok)
         if all(mesh_ok):
-            moved = align(
-                1000 * vertices, _mm(truth, 'vertices', h), mesh_ok, reflection
-            )
-            row['PA-MPVPE'] = mean_error(moved, _mm(truth, 'vertices', h), mesh_ok)
+            moved = align(1000 * vertices, _mm(gt, 'vertices', h), mesh_ok, reflection)
+            row['PA-MPVPE'] = mean_error(moved, _mm(gt, 'vertices', h), mesh_ok)
         if all(plane_ok):
             row['MPVPE2D'] = mean_error(
                 orthographic_pixels(vertices, pred['camera'][h], size),
                 perspective_pixels(
-                    truth['vertices'][h], truth['root_cam'][h], truth['intrinsics']
+                    gt['vertices'][h], gt['root_cam'][h], gt['intrinsics']
                 ),
                 plane_ok,
             )
@@ -115,7 +111,7 @@ def image_errors(pred, truth, size, wrist=0, reflection=False):
             orthographic_pixels(joints, pred['camera'][h], size),
             [
                 [((n + 1) * s - 1) / 2 for n, s in zip(point, size, strict=True)]
-                for point in truth['joints_ndc'][h]
+                for point in gt['joints_ndc'][h]
             ],
             ndc_ok,
         )
@@ -123,12 +119,12 @@ def image_errors(pred, truth, size, wrist=0, reflection=False):
     return {name: mean_or_none([hand[name] for hand in hands]) for name in hands[0]}
 
 
-def relative_root_error(pred_root, truth_root):
+def relative_root_error(pred_root, gt_root):
     """MRRPE of one image, mm: left minus right wrist."""
     pred = [1000 * (pred_root[1][k] - pred_root[0][k]) for k in range(3)]
-    truth = [1000 * (truth_root[1][k] - truth_root[0][k]) for k in range(3)]
-    return distance(pred, truth)
+    gt = [1000 * (gt_root[1][k] - gt_root[0][k]) for k in range(3)]
+    return distance(pred, gt)
 
 
-def _mm(truth, name, hand):
-    return 1000 * np.asarray(truth[name][hand], float)
+def _mm(gt, name, hand):
+    return 1000 * np.asarray(gt[name][hand], float)

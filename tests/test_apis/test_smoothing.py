@@ -1,4 +1,4 @@
-"""Smoothed videos: nearer to the truth, without gaps, consistent in all fields."""
+"""Smoothed videos: nearer to the ground truth, no gaps, consistent in all fields."""
 
 from dataclasses import replace
 
@@ -38,11 +38,11 @@ def wrist_at(t: float) -> np.ndarray:
 def make_video(side='right', refined=0.0, error_bars=True, noise=1.0):
     """Tracked results with noise, and the true joints (FRAMES, 21, 3)."""
     rng = np.random.default_rng(0)
-    poses, truth, frames = poses_of(FRAMES), [], []
+    poses, gt, frames = poses_of(FRAMES), [], []
     covariance = covariances(poses)
     for t, vectors in enumerate(poses):
         right = make_hand(vectors, BETAS, wrist_at(t), side, refined=refined)
-        truth.append(right.joints)
+        gt.append(right.joints)
         hand = make_hand(
             vectors + noise * SPREADS[t] * rng.normal(size=48),
             BETAS + 0.02 * noise * rng.normal(size=10),
@@ -52,15 +52,15 @@ def make_video(side='right', refined=0.0, error_bars=True, noise=1.0):
             covariance=covariance[t] if error_bars else None,
         )
         frames.append(frame(t, hand))
-    return list(track(frames)), np.stack(truth)
+    return list(track(frames)), np.stack(gt)
 
 
 def joints_of(results):
     return np.stack([result.hands[0].joints for result in results])
 
 
-def error(results, truth):
-    return np.linalg.norm(joints_of(results) - truth, axis=-1).mean()
+def error(results, gt):
+    return np.linalg.norm(joints_of(results) - gt, axis=-1).mean()
 
 
 def jitter(results):
@@ -77,14 +77,14 @@ def smoothed(video):
     return smooth(video[0], 'kalman', 30.0, hand_model=hand_pair())
 
 
-def test_smoothing_brings_the_truth_closer(video, smoothed):
-    results, truth = video
-    assert error(smoothed, truth) < 0.6 * error(results, truth)
+def test_smoothing_brings_the_ground_truth_closer(video, smoothed):
+    results, gt = video
+    assert error(smoothed, gt) < 0.6 * error(results, gt)
     assert jitter(smoothed) < 0.1 * jitter(results)
 
 
 def test_error_bars_of_each_frame_are_better_than_their_mean(video, smoothed):
-    results, truth = video
+    results, gt = video
     mean = np.mean(
         [result.hands[0].joint_covariance_full for result in results], axis=0
     )
@@ -93,7 +93,7 @@ def test_error_bars_of_each_frame_are_better_than_their_mean(video, smoothed):
         for result in results
     ]
     flat = smooth(flat, 'kalman', 30.0, hand_model=hand_pair())
-    assert error(smoothed, truth) < 0.9 * error(flat, truth)
+    assert error(smoothed, gt) < 0.9 * error(flat, gt)
 
 
 def test_a_track_has_one_shape(smoothed):
@@ -160,7 +160,7 @@ def test_a_one_hand_model_serves_the_left_hand_mirrored():
 
 
 def test_missing_frames_are_predicted_through(video, smoothed):
-    results, truth = video
+    results, gt = video
     gaps = [frame(r.index) if r.index in (7, 8, 12) else r for r in results]
     gaps[8] = frame(8, decoded=False)
     gaps[9] = replace(gaps[9], hands=(replace(gaps[9].hands[0], presence=0.6),))
@@ -171,8 +171,8 @@ def test_missing_frames_are_predicted_through(video, smoothed):
     assert 'frame 8' in found[8].problem and not found[7].problem
     assert found[7].hands[0].presence == pytest.approx(0.6)
     assert found[7].track_ids == (0,)
-    filled = np.linalg.norm(found[7].hands[0].joints - truth[7], axis=-1).mean()
-    assert filled < 3 * error(smoothed, truth) + 0.002
+    filled = np.linalg.norm(found[7].hands[0].joints - gt[7], axis=-1).mean()
+    assert filled < 3 * error(smoothed, gt) + 0.002
 
 
 def test_one_euro_fills_no_gap_and_looks_at_no_later_frame(video):

@@ -31,19 +31,19 @@ def image_pixels(sample, ndc) -> np.ndarray:
 
 def check_pixels(sample, hand) -> None:
     """Joints and mesh of a packed sample land where the picture shows them."""
-    truth, slot = HandTargets.from_samples([sample]), int(sample.flip)
-    assert truth.joints_ndc_valid[0, slot].all()
-    joints = image_pixels(sample, truth.joints_ndc[0, slot])
+    gt, slot = HandTargets.from_samples([sample]), int(sample.flip)
+    assert gt.joints_ndc_valid[0, slot].all()
+    joints = image_pixels(sample, gt.joints_ndc[0, slot])
     assert np.abs(joints - hand['pixels']).max() < TENTH_PIXEL
-    assert truth.vertices_valid[0].tolist() == [1 - slot, slot]
+    assert gt.vertices_valid[0].tolist() == [1 - slot, slot]
     mesh = hand['vertices'] @ hand['K'].T
-    vertices = image_pixels(sample, truth.vertices_ndc[0, slot])
+    vertices = image_pixels(sample, gt.vertices_ndc[0, slot])
     assert np.abs(vertices - mesh[:, :2] / mesh[:, 2:]).max() < TENTH_PIXEL
 
 
 def check_other_slot(sample) -> None:
     """Nothing is known of the other hand, not even that it is absent."""
-    truth, other = HandTargets.from_samples([sample]), 1 - int(sample.flip)
+    gt, other = HandTargets.from_samples([sample]), 1 - int(sample.flip)
     for name in (
         'vertices_valid',
         'joints_valid',
@@ -53,8 +53,8 @@ def check_other_slot(sample) -> None:
         'presence',
         'presence_valid',
     ):
-        assert not getattr(truth, name)[0, other].any(), name
-    assert truth.presence[0, 1 - other] == truth.presence_valid[0, 1 - other] == 1
+        assert not getattr(gt, name)[0, other].any(), name
+    assert gt.presence[0, 1 - other] == gt.presence_valid[0, 1 - other] == 1
 
 
 @functools.cache

@@ -111,12 +111,12 @@ def test_flipping_twice_changes_nothing(written):
         np.testing.assert_allclose(again[name], info[name], atol=1e-9)
 
 
-def test_evaluation_without_its_truth_has_images_and_cameras(tmp_path):
+def test_evaluation_without_its_ground_truth_has_images_and_cameras(tmp_path):
     write_freihand(tmp_path, 1, split='evaluation')
     for name in ('xyz', 'verts', 'mano'):
         (tmp_path / f'evaluation_{name}.json').unlink()
     config = dict(split='evaluation', pipeline=AUGMENTED)
-    with pytest.raises(ValueError, match="truth is not there.*box='centre'"):
+    with pytest.raises(ValueError, match="ground truth is not there.*box='centre'"):
         FreiHANDMeshDataset(str(tmp_path), **config)
     dataset = FreiHANDMeshDataset(str(tmp_path), box='centre', **config)
     labels = dataset[0]['data_samples'].gt_instance_labels
@@ -220,7 +220,7 @@ def test_real_images_are_samples_of_their_rows(real_data, tmp_path):
     """Image i + 32,560 v is row i before background v; an index stands for the rest."""
     (tmp_path / 'training').mkdir()
     (tmp_path / 'training/rgb').symlink_to(real_data / 'freihand')
-    truth = {
+    gt = {
         e.image_id: e
         for e in read_keypoints(
             real_data / 'freihand/test_freihand.json', real_data / 'freihand'
@@ -246,12 +246,12 @@ def test_real_images_are_samples_of_their_rows(real_data, tmp_path):
         )
     )
     assert len(dataset) == 4 * UNIQUE
-    for number in truth:
+    for number in gt:
         info = dataset.get_data_info(number)
         assert info['img_path'].endswith(f'{number:08d}.jpg')
         assert info['intrinsics'][0, 0] == 1 + number % UNIQUE
         np.testing.assert_array_equal(
-            truth[number].keypoints, truth[number % UNIQUE + UNIQUE].keypoints
+            gt[number].keypoints, gt[number % UNIQUE + UNIQUE].keypoints
         )
         sample = dataset[number]
         assert sample['inputs'].shape == (3, 256, 256)

@@ -24,7 +24,7 @@ from tests.test_datasets.right_hand_laws import (
 )
 
 FRAMES = 3
-TRUTH = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
+GT = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
 LABELS = ('hand_vertices_valid', 'hand_joints_valid', 'mano_valid')
 
 
@@ -46,10 +46,10 @@ def written(request, tmp_path_factory):
     return root, write_ho3d(root, FRAMES, version=request.param)
 
 
-@pytest.mark.parametrize('split, truth', [('train', {}), ('evaluation', TRUTH)])
-def test_targets_land_on_the_source_pixels(written, split, truth):
+@pytest.mark.parametrize('split, gt', [('train', {}), ('evaluation', GT)])
+def test_targets_land_on_the_source_pixels(written, split, gt):
     root, hands = written
-    dataset = build(root, split, pipeline=AUGMENTED, **truth)
+    dataset = build(root, split, pipeline=AUGMENTED, **gt)
     assert len(dataset) == FRAMES  # frames in no list are not read
     for index in range(FRAMES):
         for epoch in range(3):
@@ -75,9 +75,9 @@ def test_parameters_regenerate_the_mesh_and_its_mirror_image(written):
 def test_evaluation_alone_has_the_wrist_and_the_box(written):
     root, hands = written
     sample = build(root, 'evaluation', pipeline=AUGMENTED)[0]['data_samples']
-    truth, slot = HandTargets.from_samples([sample]), int(sample.flip)
-    assert truth.joints_valid[0, slot].nonzero().tolist() == [[0]]
-    assert truth.root_valid[0, slot] and not truth.vertices_valid.any()
+    gt, slot = HandTargets.from_samples([sample]), int(sample.flip)
+    assert gt.joints_valid[0, slot].nonzero().tolist() == [[0]]
+    assert gt.root_valid[0, slot] and not gt.vertices_valid.any()
     info = build(root, 'evaluation').get_data_info(0)
     hand = hands['evaluation'][0]
     np.testing.assert_allclose(info['joints_cam'][0, 0], hand['joints'][0], atol=1e-9)
@@ -97,9 +97,9 @@ def test_frame_names_stay_text(written):
     ]
 
 
-def test_a_subset_keeps_its_rows_of_truth(written):
+def test_a_subset_keeps_its_rows_of_ground_truth(written):
     root, hands = written
-    dataset = build(root, 'evaluation', indices=[2, 0], **TRUTH)
+    dataset = build(root, 'evaluation', indices=[2, 0], **GT)
     info = dataset.get_data_info(0)
     np.testing.assert_allclose(
         info['joints_cam'][0], hands['evaluation'][2]['joints'], atol=1e-6
@@ -154,12 +154,12 @@ def test_png_and_jpg_are_told_apart_file_by_file(tmp_path):
         (lambda text: re.sub(r'[0-9.e-]+', 'NaN', text, count=1), 'is not finite'),
     ],
 )
-def test_damaged_truth_is_named(tmp_path, edit, message):
+def test_damaged_ground_truth_is_named(tmp_path, edit, message):
     write_ho3d(tmp_path, 1)
     path = tmp_path / 'evaluation_verts.json'
     path.write_text(edit(path.read_text()))
     with pytest.raises(ValueError, match=message):
-        build(tmp_path, 'evaluation', **TRUTH)
+        build(tmp_path, 'evaluation', **GT)
 
 
 class Payload:
@@ -251,20 +251,20 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         build(tmp_path)
 
 
-def test_truth_of_another_version_is_named(tmp_path):
+def test_ground_truth_of_another_version_is_named(tmp_path):
     write_ho3d(tmp_path, 2)
     path = tmp_path / 'evaluation_xyz.json'
     rows = json.loads(path.read_text())
     path.write_text(json.dumps((np.array(rows) + 0.05).tolist()))
     with pytest.raises(ValueError, match='wrist of row 1 lies 87 mm from'):
-        build(tmp_path, 'evaluation', **TRUTH).get_data_info(1)
+        build(tmp_path, 'evaluation', **GT).get_data_info(1)
     path.write_text(json.dumps(rows[:1]))
     with pytest.raises(ValueError, match='has 1 rows, .* lists 2 frames'):
-        build(tmp_path, 'evaluation', **TRUTH)
+        build(tmp_path, 'evaluation', **GT)
 
 
-def test_masks_tell_what_evaluation_truth_lacks(written):
-    dataset = build(written[0], 'evaluation', pipeline=AUGMENTED, **TRUTH)
+def test_masks_tell_what_evaluation_ground_truth_lacks(written):
+    dataset = build(written[0], 'evaluation', pipeline=AUGMENTED, **GT)
     labels = dataset[0]['data_samples'].gt_instance_labels
     assert [bool(labels[name].any()) for name in LABELS] == [True, True, False]
     assert isinstance(dataset, HO3DMeshDataset)

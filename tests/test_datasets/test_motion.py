@@ -1,4 +1,4 @@
-"""A rendered hand that moves: smooth, seen where its truth says, the same each time."""
+"""A rendered hand that moves: smooth, where its ground truth says, repeatable."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_motion_is_smooth_and_keeps_its_shape(hands):
     assert {hand.side for hand in hands} == {'left'}
 
 
-def test_truth_is_where_the_picture_shows_the_hand(frames):
+def test_ground_truth_is_where_the_picture_shows_the_hand(frames):
     for one in frames:
         pixels = one.vertices_cam @ one.intrinsics.T
         pixels = pixels[:, :2] / pixels[:, 2:]

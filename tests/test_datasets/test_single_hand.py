@@ -46,7 +46,7 @@ def test_every_hand_is_a_sample(hands):
     assert hands.metainfo['num_keypoints'] == 42
 
 
-def test_hands_without_truth_are_left_out(build, odd_root):
+def test_hands_without_ground_truth_are_left_out(build, odd_root):
     plain = build(odd_root)
     hands = SingleHandDataset(plain, min_joints=1)
     expected = []
@@ -118,7 +118,7 @@ def test_samples_of_odd_frames_are_valid_and_of_one_hand(odd_hands):
     assert sides == {'right', 'left'} and 0 < sum(meshes) < len(meshes)
 
 
-def test_truth_of_either_side_is_that_of_the_right_hands_layer(odd_hands):
+def test_ground_truth_of_either_side_is_that_of_the_right_hands_layer(odd_hands):
     hand, checked = SingleHand(), set()
     for index in range(len(odd_hands)):
         sample = odd_hands[DrawKey(index, seed=0, epoch=0)]['data_samples']

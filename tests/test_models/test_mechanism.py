@@ -1,6 +1,7 @@
 """Do the stages repair what the image shows to be wrong? A minute's training.
 
-Coarse meshes are the truth spoiled by an error that the image does not predict: a turn
+Coarse meshes are the ground truth spoiled by an error that the image does not predict:
+    a turn
 of 15 degrees, 5 % of scale, 5 % of the camera. A small trunk sees the rendered hands.
 Held-out errors after training tell whether each part of a stage does its work.
 """
@@ -91,14 +92,14 @@ def spoil(scene, draw):
     )
 
 
-def measure(state, points, incoming, truth):
-    target = project(truth.vertices, truth.camera)
+def measure(state, points, incoming, gt):
+    target = project(gt.vertices, gt.camera)
 
     def pixels(ndc):
         return (SIZE / 2 * (ndc - target)).norm(dim=-1).mean().item()
 
     return Errors(
-        1000 * (state.vertices - truth.vertices).norm(dim=-1).mean().item(),
+        1000 * (state.vertices - gt.vertices).norm(dim=-1).mean().item(),
         pixels(project(state.vertices, state.camera)),
         pixels(project(state.vertices, incoming)),
         pixels(points),

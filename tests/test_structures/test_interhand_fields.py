@@ -49,19 +49,19 @@ def rotated_affine(degrees=25.0):
 
 def evaluate(joints, roots, pred, visible=None):
     """MMPose's own metric on one image."""
-    truth = 1000 * interhand_order(joints + roots[:, None])
+    gt = 1000 * interhand_order(joints + roots[:, None])
     visible = np.ones(42) if visible is None else visible
     sample = PoseDataSample(
         metainfo=dict(
             hand_type=np.array([[1.0, 1.0]]),
             hand_type_valid=np.array([1]),
-            abs_depth=[truth[20, 2], truth[41, 2]],
+            abs_depth=[gt[20, 2], gt[41, 2]],
             focal=FOCAL,
             principal_pt=PRINCIPAL,
         )
     )
     sample.gt_instances = InstanceData(
-        keypoints_cam=truth[None], keypoints_visible=visible[None]
+        keypoints_cam=gt[None], keypoints_visible=visible[None]
     )
     sample.pred_instances = InstanceData(**pred)
     metric = InterHandMetric()
@@ -77,7 +77,7 @@ def predict(joints, roots, affine, presence=(0.9, 0.8), **kwargs):
     )
 
 
-def test_truth_has_no_error_in_mmpose(hands):
+def test_ground_truth_has_no_error_in_mmpose(hands):
     metrics = evaluate(*hands, predict(*hands, rotated_affine()))
     assert metrics.pop('HandednessAcc') == 1
     assert metrics.pop('MPJPE_single') == 0  # no such image

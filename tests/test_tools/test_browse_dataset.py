@@ -1,4 +1,4 @@
-"""Browsing a data set: one picture a sample, truth where the image has it."""
+"""Browsing a data set: one picture a sample, ground truth where the image has it."""
 
 import json
 import runpy

@@ -10,7 +10,7 @@ import pytest
 
 from mmhand_dne.datasets.datasets import HO3DMeshDataset
 from mmhand_dne.hand_model import HandPair
-from mmhand_dne.visualization.panel import ground_truth_panel as truth_panel
+from mmhand_dne.visualization.panel import ground_truth_panel as gt_panel
 from tests.interhand_fixture import write_interhand
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED
@@ -99,7 +99,7 @@ def test_a_mixture_shows_each_of_its_sets(tmp_path, monkeypatch):
     assert list(pictures) == ['0', '1', '2']
     for picture in pictures.values():
         assert picture.shape[1] >= 2 * (TILE + GAP)
-        yellow = np.abs(picture.astype(int) - truth_panel.BOX_COLOR).sum(-1) < 60
+        yellow = np.abs(picture.astype(int) - gt_panel.BOX_COLOR).sum(-1) < 60
         assert yellow.sum() > 200  # the box
 
 
@@ -107,9 +107,9 @@ def test_a_mixture_shows_each_of_its_sets(tmp_path, monkeypatch):
 def captions(monkeypatch):
     """The lines above the pictures of a panel, as they are drawn."""
     said = []
-    labelled = truth_panel.labelled
+    labelled = gt_panel.labelled
     monkeypatch.setattr(
-        truth_panel,
+        gt_panel,
         'labelled',
         lambda picture, *lines: (said.extend(lines), labelled(picture, *lines))[1],
     )
@@ -117,7 +117,7 @@ def captions(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'truth, prob, expected',
+    'ground truth, prob, expected',
     [
         (
             False,
@@ -150,15 +150,17 @@ def captions(monkeypatch):
         ),
     ],
 )
-def test_the_captions_tell_what_is_known(tmp_path, captions, truth, prob, expected):
+def test_the_captions_tell_what_is_known(tmp_path, captions, gt, prob, expected):
     write('ho3d', tmp_path)
     files = {f'{name}_file': f'evaluation_{name}.json' for name in ('xyz', 'verts')}
     steps = [AUGMENTED[0], dict(AUGMENTED[1], prob=prob), *AUGMENTED[2:]]
     item = HO3DMeshDataset(
-        'evaluation.txt', str(tmp_path), pipeline=steps, **(files if truth else {})
+        'evaluation.txt', str(tmp_path), pipeline=steps, **(files if gt else {})
     )[0]
     image = cv2.imread(item['data_samples'].img_path)
     faces = HandPair().faces
-    panel = truth_panel.draw_truth(image, item['data_samples'], faces, original=True)
+    panel = gt_panel.draw_ground_truth(
+        image, item['data_samples'], faces, original=True
+    )
     assert captions == expected
-    assert panel.shape[1] == (1 + truth) * (640 + GAP)
+    assert panel.shape[1] == (1 + gt) * (640 + GAP)

@@ -26,7 +26,7 @@ val_evaluator = dict(type='HandMeshMetric')
 
 
 class RandomHands(BaseDataset):
-    """Truth of random hands, with the loading interface of any data set."""
+    """Ground truth of random hands, with the loading interface of any data set."""
 
     def __init__(self, count, seed, pipeline, **kwargs):
         self.count, self.seed = count, seed
@@ -58,7 +58,7 @@ def labels(count, seed):
 def oracle(train, test):
     """MPVPE of the training set's mean vertices on the test set, image by image."""
     images = []
-    for truth in test:
+    for gt in test:
         hands = []
         for h in range(2):
             mean = np.mean(
@@ -69,8 +69,8 @@ def oracle(train, test):
                 ],
                 0,
             )
-            valid = [bool(truth.hand_vertices_valid[0, h])] * len(mean)
-            true = 1000 * truth.hand_vertices[0, h].numpy()
+            valid = [bool(gt.hand_vertices_valid[0, h])] * len(mean)
+            true = 1000 * gt.hand_vertices[0, h].numpy()
             hands.append(mean_error(1000 * mean, true, valid))
         hands = [error for error in hands if error is not None]
         if hands:

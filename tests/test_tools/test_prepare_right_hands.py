@@ -20,7 +20,7 @@ from tests.test_datasets.right_hand_laws import AUGMENTED
 
 ROOT = Path(__file__).parents[2]
 PARTIAL = ('--partial', '--hand-model', 'cc0', '--workers', '1')
-TRUTH = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
+GT = dict(xyz_file='evaluation_xyz.json', verts_file='evaluation_verts.json')
 # Data sets of each download, and the name of each one's index.
 SETS = dict(
     freihand={
@@ -36,7 +36,7 @@ SETS = dict(
             'ho3d_train.index',
         ),
         'evaluation': (
-            dict(type='HO3DMeshDataset', ann_file='evaluation.txt', **TRUTH),
+            dict(type='HO3DMeshDataset', ann_file='evaluation.txt', **GT),
             'ho3d_evaluation.index',
         ),
     },
@@ -181,13 +181,13 @@ def test_a_changed_pickle_is_noticed_when_it_is_asked_for(prepared, tmp_path):
         dataset.get_data_info(1)
 
 
-def test_truth_that_came_after_the_index_is_noticed(copies):
-    files = [copies['ho3d'] / name for name in TRUTH.values()]
+def test_ground_truth_that_came_after_the_index_is_noticed(copies):
+    files = [copies['ho3d'] / name for name in GT.values()]
     kept = [file.read_bytes() for file in files]
     for file in files:
         file.unlink()
     status, report = prepare('ho3d', copies['ho3d'], *PARTIAL)
-    assert status == 0 and report['evaluation truth']['status'] == 'not checked'
+    assert status == 0 and report['evaluation ground truth']['status'] == 'not checked'
     for file, content in zip(files, kept):
         file.write_bytes(content)
     with pytest.raises(ValueError, match='was not made of .*evaluation_xyz.json'):
@@ -284,10 +284,10 @@ DAMAGES = {
         'train frames are listed once',
         'ABF10/0000',
     ),
-    'truth of other frames': (
+    'ground truth of other frames': (
         'ho3d',
         lambda r: rewrite(r / 'evaluation_xyz.json', lambda rows: rows[::-1]),
-        'truth and annotation share wrists',
+        'ground truth and annotation share wrists',
         'SM1/0000',
     ),
 }
@@ -300,7 +300,7 @@ def test_damage_is_found_and_gets_no_index(copies, damage):
     status, report = prepare(name, copies[name], *PARTIAL)
     assert status == 1 and report[check]['status'] == 'problem'
     assert words in ' '.join(report[check]['examples']) + report[check]['found']
-    split = 'evaluation' if check.startswith('truth') else check.split()[0]
+    split = 'evaluation' if check.startswith('gt') else check.split()[0]
     assert not (copies[name] / SETS[name][split][1]).exists()
     others = [index for key, (_, index) in SETS[name].items() if key != split]
     assert all((copies[name] / index).exists() for index in others)

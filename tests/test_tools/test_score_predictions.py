@@ -61,7 +61,7 @@ def datasets(root) -> dict:
 
 
 def add_prediction(sample, rng):
-    """The truth, moved by millimetres, at a place centimetres away."""
+    """The ground truth, moved by millimetres, at a place centimetres away."""
     labels = sample.gt_instance_labels
     vertices = labels.hand_vertices.numpy().copy()
     joints = labels.hand_joints.numpy().copy()
@@ -99,7 +99,7 @@ def runs(tmp_path_factory):
                 HandMeshMetric(),
                 METRICS[name](),
                 DumpPredictions(str(root / f'{name}.npz')),
-                DumpPredictions(str(root / f'{name}_bare.npz'), with_truth=False),
+                DumpPredictions(str(root / f'{name}_bare.npz'), with_gt=False),
             ]
         )
         evaluator.process(samples)
@@ -159,7 +159,9 @@ def test_a_dump_scores_as_the_run_did(runs, protocol, tmp_path, capsys):
 
 @pytest.mark.parametrize('protocol', METRICS)
 @pytest.mark.parametrize('dump', ['', '_bare'])
-def test_a_config_scores_a_dump_and_gives_it_truth(runs, protocol, dump, tmp_path):
+def test_a_config_scores_a_dump_and_gives_it_ground_truth(
+    runs, protocol, dump, tmp_path
+):
     root, scores = runs
     config, out = tmp_path / 'config.py', tmp_path / 'metrics.json'
     Config(
@@ -203,29 +205,29 @@ def test_what_is_exported_scores_as_the_dump(runs, protocol, packed, tmp_path, c
         tmp_path / packed,
         '--protocol',
         protocol,
-        '--truth',
+        '--ground-truth',
         root / protocol,
         '--out-dir',
         tmp_path,
     )
     assert found
     for name, value in found.items():
-        # The samples hold the truth in float32: a point may cross a threshold.
+        # The samples hold the ground truth in float32: a point may cross a threshold.
         wanted = scores[protocol][f'{protocol}/{name}']
         bound = 2e-5 if name.endswith('mean3d') else 2e-3
         assert value == pytest.approx(wanted, abs=bound), name
     files = [root / protocol / f'evaluation_{n}.json' for n in ('xyz', 'verts')]
-    truth = [np.array(json.loads(file.read_text())) for file in files]
+    gt = [np.array(json.loads(file.read_text())) for file in files]
     pred = [
         np.array(points) for points in json.loads((tmp_path / 'pred.json').read_text())
     ]
     for points, which in zip(pred, ('joints', 'vertices')):
         np.testing.assert_array_equal(points, placed(root, protocol, which))
-    exact = official_scores(pred, truth, protocol)
+    exact = official_scores(pred, gt, protocol)
     text = (tmp_path / 'scores.txt').read_text()
     assert text == ''.join(f'{k}: {v:f}\n' for k, v in exact.items())
     if protocol == 'ho3d':  # on the given wrist, before an OpenGL camera
-        np.testing.assert_allclose(pred[0][:, 0], truth[0][:, 0], atol=1e-7)
+        np.testing.assert_allclose(pred[0][:, 0], gt[0][:, 0], atol=1e-7)
         assert (pred[1][..., 2] < 0).all()
 
 
@@ -253,7 +255,7 @@ def test_an_incomplete_evaluation_is_not_exported(runs, tmp_path, capsys):
         '--out-dir',
         tmp_path,
     )
-    assert 'has no truth/hand_root_valid, which --root given needs' in refusal(
+    assert 'has no gt/hand_root_valid, which --root given needs' in refusal(
         capsys,
         export_submission,
         root / 'ho3d_bare.npz',
@@ -272,7 +274,10 @@ def points(count, joints=21, value=0.0):
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        ([points(2), points(2, 778)], 'has 2 rows, the truth 3; give one row an image'),
+        (
+            [points(2), points(2, 778)],
+            'has 2 rows, the ground truth 3; give one row an image',
+        ),
         ([points(3)], 'has 1 entries, expected the list [xyz, verts]'),
         (
             [points(3, 20), points(3, 778)],
@@ -301,7 +306,7 @@ def test_a_bad_submission_is_one_sentence(runs, content, words, tmp_path, capsys
         path,
         '--protocol',
         'freihand',
-        '--truth',
+        '--ground-truth',
         root / 'freihand',
     )
     assert error.startswith(f'error: {path}: ') and words in error
@@ -312,14 +317,20 @@ def test_what_is_missing_is_named(runs, tmp_path, capsys):
     root, _ = runs
     for arguments, words in (
         ([root / 'freihand.npz'], 'a dump needs --protocol or --config'),
-        ([root / 'freihand_bare.npz', '--protocol', 'freihand'], 'has no truth'),
-        ([tmp_path / 'pred.zip'], 'a submission needs --protocol and --truth'),
+        ([root / 'freihand_bare.npz', '--protocol', 'freihand'], 'has no ground truth'),
+        ([tmp_path / 'pred.zip'], 'a submission needs --protocol and --ground-truth'),
         (
-            [tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', tmp_path],
+            [tmp_path / 'pred.zip', '--protocol', 'ho3d', '--ground-truth', tmp_path],
             'has no evaluation_xyz.json; download',
         ),
         (
-            [tmp_path / 'pred.zip', '--protocol', 'ho3d', '--truth', root / 'ho3d'],
+            [
+                tmp_path / 'pred.zip',
+                '--protocol',
+                'ho3d',
+                '--ground-truth',
+                root / 'ho3d',
+            ],
             'pred.zip: no such file',
         ),
     ):
@@ -332,7 +343,13 @@ def test_a_zip_without_the_one_file_is_refused(runs, tmp_path, capsys):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('notes.txt', 'nothing')
     assert 'holds 0 JSON files [], expected pred.json' in refusal(
-        capsys, score_predictions, path, '--protocol', 'ho3d', '--truth', root / 'ho3d'
+        capsys,
+        score_predictions,
+        path,
+        '--protocol',
+        'ho3d',
+        '--ground-truth',
+        root / 'ho3d',
     )
 
 
@@ -345,7 +362,7 @@ def test_a_submission_of_another_topology_has_no_mesh_error(runs, tmp_path):
             str(path),
             '--protocol',
             'ho3d',
-            '--truth',
+            '--ground-truth',
             str(root / 'ho3d'),
             '--out-dir',
             str(tmp_path),

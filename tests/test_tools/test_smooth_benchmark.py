@@ -66,12 +66,12 @@ def test_smoothing_is_measured_in_one_table(
 
 def test_jitter_is_the_error_of_the_acceleration(monkeypatch):
     tool = load(TOOLS / 'analysis_tools/smooth_benchmark.py', monkeypatch)
-    truth = np.random.default_rng(0).normal(size=(6, 2, 3))
-    steady = truth + np.arange(6)[:, None, None] * 0.1 + 0.3
-    assert tool.jitter(steady, truth) == pytest.approx(0, abs=1e-9)
-    moved = truth.copy()
+    gt = np.random.default_rng(0).normal(size=(6, 2, 3))
+    steady = gt + np.arange(6)[:, None, None] * 0.1 + 0.3
+    assert tool.jitter(steady, gt) == pytest.approx(0, abs=1e-9)
+    moved = gt.copy()
     moved[:, :, 0] += 0.001 * np.arange(6)[:, None] ** 2
-    assert tool.jitter(moved, truth) == pytest.approx(2.0)  # mm a frame^2
+    assert tool.jitter(moved, gt) == pytest.approx(2.0)  # mm a frame^2
 
 
 def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):

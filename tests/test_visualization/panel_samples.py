@@ -1,4 +1,4 @@
-"""Evaluated data samples of hands whose photograph is a rendering of their truth."""
+"""Evaluated data samples whose photograph is a rendering of the ground truth."""
 
 from functools import lru_cache
 
@@ -55,7 +55,7 @@ def posed_hands():
     return mesh.vertices[0], mesh.joints[0]
 
 
-def truth_labels(present, mesh):
+def gt_labels(present, mesh):
     vertices, joints = posed_hands()
     there = torch.tensor(present, dtype=torch.float32)
     solid = there if mesh else torch.zeros(2)
@@ -164,7 +164,7 @@ def make_sample(present=(1, 1), mesh=True, predicted=True, refined=True, maps=Tr
             hand_type=names[tuple(present)],
         )
     )
-    sample.gt_instance_labels = truth_labels(present, mesh)
+    sample.gt_instance_labels = gt_labels(present, mesh)
     box = ndc_to_pixels(torch.tensor([[-0.8, -0.8], [0.8, 0.8]]), SIZE).numpy()
     box = (box - AFFINE[:, 2]) / np.diag(AFFINE)
     sample.gt_instances = InstanceData(bboxes=box.reshape(1, 4))

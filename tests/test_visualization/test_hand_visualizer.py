@@ -24,7 +24,7 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     render_overlay,
 )
 from mmhand_dne.visualization.panel.crop_frame import crop_of
-from mmhand_dne.visualization.panel.hand_visualizer import truth_of
+from mmhand_dne.visualization.panel.hand_visualizer import ground_truth_of
 from mmhand_dne.visualization.panel.mesh_panel import map_tiles
 from mmhand_dne.visualization.panel.mesh_views import (
     WIDEST_GAP,
@@ -61,8 +61,8 @@ def visualizer():
 
 def scene_of(sample, crop=None):
     crop = np.zeros((SIZE, SIZE, 3), np.uint8) if crop is None else crop
-    truth = truth_of(sample)
-    return Scene(crop, hand_pair().faces, SIZE, truth, crop_intrinsics())
+    gt = ground_truth_of(sample)
+    return Scene(crop, hand_pair().faces, SIZE, gt, crop_intrinsics())
 
 
 def columns(picture):
@@ -82,7 +82,9 @@ def test_it_is_registered_and_takes_its_faces_from_the_hand_model():
 def test_a_full_sample_gives_two_rows_of_pictures(visualizer, tmp_path):
     file = tmp_path / 'panel.png'
     picture = draw(visualizer, make_sample(), out_file=str(file))
-    assert columns(picture) == 6  # three meshes, input, truth, side view; maps, joints
+    assert (
+        columns(picture) == 6
+    )  # three meshes, input, ground truth, side view; maps, joints
     assert (cv2.imread(str(file))[..., ::-1] == picture).all()
 
 
@@ -90,7 +92,7 @@ def test_a_full_sample_gives_two_rows_of_pictures(visualizer, tmp_path):
     'lacks, expected',
     [
         (dict(maps=False), 6),
-        (dict(maps=False, refined=False), 4),  # input, mesh, truth, side view
+        (dict(maps=False, refined=False), 4),  # input, mesh, ground truth, side view
         (dict(maps=False, mesh=False), 6),
         (dict(maps=False, predicted=False), 2),
         (dict(predicted=False), 5),  # five maps
@@ -102,7 +104,7 @@ def test_what_is_missing_is_left_out(visualizer, lacks, expected):
     assert columns(draw(visualizer, make_sample(**lacks))) == expected
 
 
-def test_truth_and_predictions_can_be_left_out(visualizer):
+def test_ground_truth_and_predictions_can_be_left_out(visualizer):
     assert columns(draw(visualizer, make_sample(maps=False), draw_gt=False)) == 5
     assert columns(draw(visualizer, make_sample(), draw_pred=False)) == 2
     sample = make_sample(maps=False)
@@ -181,9 +183,9 @@ def test_errors_are_those_of_the_definition():
     line = error_line(view, scene)
     assert line.startswith('error 7.0 mm')
     shifted = view.camera.clone()
-    truth = scene.truth.vertices_ndc[0]
+    gt = scene.gt.vertices_ndc[0]
     flat = view._replace(
-        vertices=torch.cat([truth, truth[..., :1]], -1),
+        vertices=torch.cat([gt, gt[..., :1]], -1),
         camera=torch.tensor([[1.0, 6 / SIZE], [1.0, 8 / SIZE]]).expand_as(shifted),
     )
     assert error_line(flat, scene).endswith(' 5.0 px')  # 3 and 4 pixels

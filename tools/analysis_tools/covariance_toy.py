@@ -5,8 +5,8 @@ from 1 to ``--condition``, log sigma^2 a fixed linear map of an 8-D input x, n s
 normal. Each covariance is trained on samples of (x, y) by its own loss and scored on
 inputs not seen: the relative Frobenius error |Sigma - Sigma*| / |Sigma*|, averaged, and
 the NLL above the true density's, in nats a coordinate. The network is a linear readout
-of x, so the truth is within reach of the correlated covariance; the full one gets a
-hidden layer, since its factor is no linear function of x.
+of x, so the ground truth is within reach of the correlated covariance; the full one
+gets a hidden layer, since its factor is no linear function of x.
 
 W is trained by plain Adam, as any model's is; what counts is the sum of its learning
 rates over the steps. From the identity to such a W* it takes some 4: 1500 steps along
@@ -19,7 +19,7 @@ happens if one insists (W is unfrozen behind its back).
 Prints a table, a row a covariance, mean and standard deviation over seeds, and writes
 it as a picture and a .json. It takes minutes. With the seconds left out:
 
-    | covariance | samples | error [%] | NLL above truth | max W |
+    | covariance | samples | error [%] | NLL above true | max W |
     | diagonal | 20000 | 85.5 +- 1.5 | 0.6480 | - |
     | correlated, exact | 20000 | 4.5 +- 0.3 | 0.0021 | 0.732 |
     | full | 2000 | 219.7 +- 29.2 | 6.1612 | - |
@@ -44,7 +44,7 @@ from torch import Tensor, nn
 import mmhand_dne  # noqa: F401
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.mixing import compose
-from mmhand_dne.models import losses
+from mmhand_dne.models import covariances, losses
 
 INPUTS, HELD_OUT = 8, 500
 
@@ -107,7 +107,7 @@ class Network(nn.Module):
         self.trunk = nn.Identity()
         if row.hidden:
             self.trunk = nn.Sequential(nn.Linear(INPUTS, row.hidden), nn.GELU())
-        kind = getattr(layers, f'{row.covariance}Covariance')
+        kind = getattr(covariances, f'{row.covariance}Covariance')
         frozen = {'train_mixing': False} if row.mode == 'released' else {}
         self.part = kind(width, dim, **frozen)
         options = {'mode': row.mode} if row.covariance == 'Correlated' else {}
@@ -284,7 +284,7 @@ def parse_args(args=None):
 def main(args=None):
     args = parse_args(args)
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    print('| covariance | samples | error [%] | NLL above truth | max W | seconds |')
+    print('| covariance | samples | error [%] | NLL above true | max W | seconds |')
     print('|---|---:|---:|---:|---:|---:|')
     results = run(args)
     (args.out_dir / 'covariance_toy.json').write_text(json.dumps(results, indent=2))

@@ -42,7 +42,7 @@ NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
 # Where the hand goes: the prediction's place, or the annotated wrist.
 PLACES = dict(
     predicted=('pred/hand_root_cam',),
-    given=('truth/hand_root_valid', 'annotation/keypoints_cam'),
+    given=('gt/hand_root_valid', 'annotation/keypoints_cam'),
 )
 
 
@@ -77,7 +77,7 @@ def check_rows(args, dump: DumpFile) -> None:
     if missing:
         raise UserError(
             f'{args.dump}: has no {missing[0]}, which --root {root_of(args)} needs; '
-            'dump the predictions of a model of hand meshes, with truth'
+            'dump the predictions of a model of hand meshes, with ground truth'
         )
     frames = read_frame_list(args.frames) if args.frames else None
     counts = METRICS.get(OFFICIAL[args.protocol]).counts

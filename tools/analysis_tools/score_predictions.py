@@ -1,15 +1,17 @@
 """Score predictions without a model: a dump of tools/test.py, or a submission.
 
 Examples:
-    # A dump, by the evaluator of its config (truth in the dump, else the data set's):
+    # A dump, by the evaluator of its config (ground truth in the dump, else the data
+    # set's):
     python tools/analysis_tools/score_predictions.py predictions.npz \
         --config configs/dne_interhand.py --out metrics.json
     # A dump of FreiHAND's or HO-3D's evaluation, as the official script; scores.txt:
     python tools/analysis_tools/score_predictions.py predictions.npz \
         --protocol ho3d --out-dir work_dirs/ho3d
-    # Anybody's submission against the released truth (evaluation_{xyz,verts}.json):
+    # Anybody's submission against the released ground truth
+    # (evaluation_{xyz,verts}.json):
     python tools/analysis_tools/score_predictions.py pred.zip --protocol freihand \
-        --truth data/freihand_v2 --out-dir work_dirs/freihand
+        --ground-truth data/freihand_v2 --out-dir work_dirs/freihand
 """
 
 import argparse
@@ -41,7 +43,7 @@ from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
 from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
-TRUTH = ('gt_instance_labels', 'gt_instances')
+GT = ('gt_instance_labels', 'gt_instances')
 
 
 def parse_args(args=None):
@@ -51,7 +53,7 @@ def parse_args(args=None):
     )
     parser.add_argument('--protocol', choices=sorted(OFFICIAL), help='official scores')
     parser.add_argument(
-        '--truth',
+        '--ground-truth',
         type=Path,
         help='folder of evaluation_xyz.json and evaluation_verts.json; for submissions',
     )
@@ -69,34 +71,36 @@ def parse_args(args=None):
 
 def score_submission(args) -> dict[str, float]:
     """The official scores of a pred.json or pred.zip."""
-    if args.protocol is None or args.truth is None:
+    if args.protocol is None or args.ground_truth is None:
         raise UserError(
-            f'{args.predictions}: a submission needs --protocol and --truth FOLDER, '
-            'where the released evaluation_xyz.json and evaluation_verts.json are'
+            f'{args.predictions}: a submission needs --protocol and --ground-truth '
+            'FOLDER, where the released evaluation_xyz.json and '
+            'evaluation_verts.json are'
         )
     paths = {}
     for name, points in (('xyz', 'joints'), ('verts', 'vertices')):
-        paths[points] = find(args.truth, f'evaluation_{name}.json')
+        paths[points] = find(args.ground_truth, f'evaluation_{name}.json')
         if paths[points] is None:
             raise UserError(
-                f'{args.truth}: has no evaluation_{name}.json; download the released '
-                'evaluation truth'
+                f'{args.ground_truth}: has no evaluation_{name}.json; download the '
+                'released evaluation ground truth'
             )
-    truth = [read_points(path, points) for points, path in paths.items()]
+    gt = [read_points(path, points) for points, path in paths.items()]
     pred = read_submission(args.predictions)
-    if len(pred[0]) != len(truth[0]):
+    if len(pred[0]) != len(gt[0]):
         raise UserError(
-            f'{args.predictions}: has {len(pred[0]):,} rows, the truth '
-            f'{len(truth[0]):,}; give one row an image of the evaluation set, in its '
+            f'{args.predictions}: has {len(pred[0]):,} rows, the ground truth '
+            f'{len(gt[0]):,}; give one row an image of the evaluation set, in its '
             'order'
         )
     counts = METRICS.get(OFFICIAL[args.protocol]).counts
-    if len(truth[0]) not in counts.values():
+    if len(gt[0]) not in counts.values():
         print(
-            f'note: {args.truth} has {len(truth[0]):,} rows of truth, the official '
-            f'evaluation {" or ".join(f"{n:,} ({v})" for v, n in counts.items())}'
+            f'note: {args.ground_truth} has {len(gt[0]):,} rows of ground truth, the '
+            'official evaluation '
+            f'{" or ".join(f"{n:,} ({v})" for v, n in counts.items())}'
         )
-    return official_scores(pred, truth, args.protocol)
+    return official_scores(pred, gt, args.protocol)
 
 
 def build_metrics(args, cfg) -> list:
@@ -114,17 +118,17 @@ def build_metrics(args, cfg) -> list:
     return [METRICS.build(metric) for metric in evaluator]
 
 
-def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
-    """Samples of a dump without truth get the data set's, by index."""
+def with_gt(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
+    """Samples of a dump without ground truth get the data set's, by index."""
     dataset = None
     for sample in samples:
-        if TRUTH[0] in sample:
+        if GT[0] in sample:
             yield sample
             continue
         if cfg is None:
             raise UserError(
-                f'{path}: has no truth; give --config, whose test data have it, or '
-                'dump with_truth'
+                f'{path}: has no ground truth; give --config, whose test data have it, '
+                'or dump with_gt'
             )
         if dataset is None:
             dataset = DATASETS.build(cfg.test_dataloader.dataset)
@@ -134,14 +138,14 @@ def with_truth(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
                 f'{path}: image {sample["sample_idx"]} has id {sample.get("id")}, the '
                 f'data set of the config {found.get("id")}; give the config of the dump'
             )
-        yield {**sample, **{key: found[key] for key in TRUTH if key in found}}
+        yield {**sample, **{key: found[key] for key in GT if key in found}}
 
 
 def score_dump(args) -> dict[str, float]:
     """The scores of every metric, with their prefixes."""
     cfg = read_config(args.config, args.cfg_options) if args.config else None
     dump, metrics = DumpFile(args.predictions), build_metrics(args, cfg)
-    for sample in with_truth(dumped_samples(dump), cfg, args.predictions):
+    for sample in with_gt(dumped_samples(dump), cfg, args.predictions):
         for metric in metrics:
             metric.process(None, [sample])
     scores = {}

@@ -1,4 +1,4 @@
-"""Smoothing measured on rendered videos with known truth: error and jitter.
+"""Smoothing measured on rendered videos with known ground truth: error and jitter.
 
 Renders clips of a moving CC0 hand (right, left, right, ...) before a fixed camera,
 with something passing in front every two seconds; runs a model over the frames, with
@@ -8,7 +8,8 @@ one table:
 - MPJPE, MPVPE: mm, relative to the wrist, as tools/test.py has them; once more for the
   frames in which something covers the hand.
 - joint jitter, mesh jitter: mean length of the error of the acceleration, mm a frame^2
-  (second differences of joints or vertices relative to the wrist, minus the truth's).
+  (second differences of joints or vertices relative to the wrist, minus the ground
+  truth's).
 - wrist jitter: the same of the wrist in camera metres, with the camera's intrinsics.
 
 Rows: the model as it is; One-Euro; ours with one variance for all coordinates and
@@ -48,7 +49,7 @@ COLUMNS = (
 
 
 class Clip(NamedTuple):
-    """A rendered video and its truth; arrays (T, ...) in camera metres."""
+    """A rendered video and its ground truth; arrays (T, ...) in camera metres."""
 
     side: str
     images: list  # (H, W, 3) uint8 BGR
@@ -199,9 +200,9 @@ def score(results: list, clip: Clip) -> list[float]:
     ]
 
 
-def jitter(points: np.ndarray, truth: np.ndarray) -> float:
+def jitter(points: np.ndarray, gt: np.ndarray) -> float:
     """Mean error of the acceleration, (T, N, 3) metres -> mm a frame^2."""
-    bend = np.diff(points - truth, 2, axis=0)
+    bend = np.diff(points - gt, 2, axis=0)
     return float(MILLIMETRES * np.linalg.norm(bend, axis=-1).mean())
 
 

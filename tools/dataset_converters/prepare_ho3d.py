@@ -29,8 +29,8 @@ from mmhand_dne.datasets.preparation.ho3d_checks import (
     COUNTS,
     check_frames,
     check_geometry,
+    check_gt,
     check_mano,
-    check_truth,
     columns_of,
 )
 from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
@@ -67,9 +67,9 @@ def prepare(args, report: Report) -> list[Path]:
         check_geometry(report, split, names, columns)
         if hand is not None:
             check_mano(report, split, names, columns, hand)
-        truth, files = {}, []
+        gt, files = {}, []
         if split == 'evaluation':
-            truth, files = check_truth(report, args.root, names, columns)
+            gt, files = check_gt(report, args.root, names, columns)
         if len(report.problems) == before:
             texts = Texts.of('/'.join(name) for name in names)
             written.append(args.root / INDEX.format(name=split))
@@ -77,7 +77,7 @@ def prepare(args, report: Report) -> list[Path]:
                 written[-1],
                 SCHEMA,
                 VERSION,
-                dict(name=texts, **columns, **truth),
+                dict(name=texts, **columns, **gt),
                 {},
                 [listed, *files],
             )

@@ -30,7 +30,7 @@ from torch import Tensor
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.panel.ground_truth_panel import draw_truth
+from mmhand_dne.visualization.panel.ground_truth_panel import draw_ground_truth
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,7 +89,9 @@ def picture_of(item: dict, faces: Tensor, mode: str) -> np.ndarray:
         image = item['inputs'].numpy()[::-1].transpose(1, 2, 0)
         if image.dtype != np.uint8:  # HaMeR's crop changes the tones
             image = image.round().clip(0, 255).astype(np.uint8)
-    return draw_truth(np.ascontiguousarray(image), sample, faces, mode == 'original')
+    return draw_ground_truth(
+        np.ascontiguousarray(image), sample, faces, mode == 'original'
+    )
 
 
 def browse(cfg: Config, args: argparse.Namespace, show: bool) -> None:

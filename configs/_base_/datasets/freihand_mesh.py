@@ -1,6 +1,6 @@
 # FreiHAND v2: training images before all four backgrounds, evaluation with its released
-# truth. data_root holds what FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip unpack
-# to, with or without their top-level folders; see README.md here.
+# ground truth. data_root holds what FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip
+# unpack to, with or without their top-level folders; see README.md here.
 dataset_type = 'FreiHANDMeshDataset'
 data_root = 'data/freihand_v2/'
 input_size = 256  # pixels

@@ -1,4 +1,5 @@
-# HO-3D v2 or v3 (the files tell), evaluation with its released truth; see README.md.
+# HO-3D v2 or v3 (the files tell), evaluation with its released ground truth; see
+# README.md.
 dataset_type = 'HO3DMeshDataset'
 data_root = 'data/HO3D_v3/'
 input_size = 256  # pixels

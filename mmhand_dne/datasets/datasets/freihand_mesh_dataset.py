@@ -39,8 +39,8 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
 
     Training image ``i + N v`` shows row i of the N = 32,560 rows before background v.
     Meshes and joints are ``*_verts.json`` and ``*_xyz.json``; MANO parameters
-    supervise pose and shape only. Evaluation truth is used where it was downloaded
-    (``FreiHAND_pub_v2_eval.zip``), else joints, mesh and MANO are masked.
+    supervise pose and shape only. Evaluation ground truth is used where it was
+    downloaded (``FreiHAND_pub_v2_eval.zip``), else joints, mesh and MANO are masked.
 
     Args:
         split: 'training' or 'evaluation'.
@@ -49,7 +49,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             the parameters instead, which needs 3 GB less memory at the start but
             carries the parameters' residual against the meshes.
         box: 'joints' for the tight box of the true joints, 'centre' for 100 pixels at
-            the centre, which needs no truth. FreiHAND has no official box.
+            the centre, which needs no ground truth. FreiHAND has no official box.
         hand_model: see :class:`HandMeshDataset`.
         index: see :func:`find_index`; 'beside' is ``freihand_{split}.index`` in
             ``data_root``, which ``tools/dataset_converters/prepare_freihand.py``
@@ -101,11 +101,11 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         )
         if table is None:
             table = read_table(find_files(self.data_root, self.split, names))
-        self.has_truth = 'joints' in table.columns
-        if not self.has_truth and self.box == 'joints':
+        self.has_gt = 'joints' in table.columns
+        if not self.has_gt and self.box == 'joints':
             raise UserError(
-                f'{self.data_root}: the evaluation truth is not there to take boxes '
-                "from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'"
+                f'{self.data_root}: the evaluation ground truth is not there to take '
+                "boxes from; unpack FreiHAND_pub_v2_eval.zip there, or set box='centre'"
             )
         self.folder = find(self.data_root, f'{self.split}/rgb')
         if self.folder is None:
@@ -113,7 +113,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
                 f'{self.data_root}: neither it nor a folder FreiHAND_pub_v2* in it has '
                 f'{self.split}/rgb; check data_root, or unpack the images there'
             )
-        if self.has_truth:
+        if self.has_gt:
             self._check_hand(table)
         return table
 
@@ -126,7 +126,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         return np.concatenate([rows + len(rows) * version for version in versions])
 
     def read_row(self, row: int) -> dict:
-        """The image of a number with its truth in camera axes."""
+        """The image of a number with its ground truth in camera axes."""
         number, columns = row, self.table.columns
         row = number % len(columns['id'])
         box = None
@@ -134,7 +134,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
             corner = (np.array(SIZE) - 1 - CENTRE_BOX) / 2
             box = np.concatenate([corner, [CENTRE_BOX] * 2])
         hand = RightHand(np.zeros((21, 3)), np.zeros(21, bool))
-        if self.has_truth:
+        if self.has_gt:
             hand = RightHand(
                 columns['joints'][row],
                 np.ones(21, bool),
@@ -149,8 +149,8 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         return info
 
     def count_joints(self, idx: int) -> np.ndarray:
-        """How many joints with truth each hand has: all of the right one's."""
-        return np.array([21 if self.has_truth else 0, 0])
+        """How many joints with ground truth each hand has: all of the right one's."""
+        return np.array([21 if self.has_gt else 0, 0])
 
     def _regressor(self) -> np.ndarray:
         return self.pair.joint_regressor[0].double().numpy()

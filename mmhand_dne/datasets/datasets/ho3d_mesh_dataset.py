@@ -18,7 +18,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     frame_of,
     read_frame,
     read_frame_list,
-    read_truth,
+    read_gt,
 )
 from mmhand_dne.datasets.readers.index_file import Table, Texts
 from mmhand_dne.errors import UserError
@@ -27,8 +27,8 @@ from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset
 
 SIZE = (640, 480)  # pixels, width and height
-# Metres between a row of released truth and its frame's annotated wrist; the same
-# point, so that more means rows of another version.
+# Metres between a row of released ground truth and its frame's annotated wrist; the
+# same point, so that more means rows of another version.
 WRIST_ERROR = 0.01
 CC0_HAND = dict(type='HandPair', source='cc0', tips='ho3d')
 INDEX = 'ho3d_{name}.index'  # beside the list {name}.txt
@@ -42,13 +42,14 @@ class HO3DMeshDataset(RightHandMeshDataset):
     when it is asked for. The files'
     OpenGL axes are turned to the camera's here, once. Training meshes come from the
     MANO parameters, whose pose is absolute; evaluation has boxes and wrists, and with
-    the released truth (``evaluation_xyz.json``, ``evaluation_verts.json``) joints and
-    meshes, but never MANO parameters.
+    the released ground truth (``evaluation_xyz.json``, ``evaluation_verts.json``)
+    joints and meshes, but never MANO parameters.
 
     Args:
         ann_file: 'train.txt' or 'evaluation.txt', relative to ``data_root``.
         data_prefix: ``img`` is the folder of the sequences, 'train' or 'evaluation'.
-        xyz_file, verts_file: released truth of the frames, relative to ``data_root``;
+        xyz_file, verts_file: released ground truth of the frames, relative to
+            ``data_root``;
             None: use what the pickles have.
         hand_model: see :class:`HandMeshDataset`.
         index: see :func:`find_index`; 'beside' is ``ho3d_train.index`` beside
@@ -81,16 +82,18 @@ class HO3DMeshDataset(RightHandMeshDataset):
         )
 
     def load_table(self) -> Table:
-        """The index, or the list's frames and the truth that is not in their pickles.
+        """The index, or the list's frames and the ground truth that is not in their
+        pickles.
 
-        Columns: ``id`` and ``name`` ('sequence/frame'); of the released truth, in
+        Columns: ``id`` and ``name`` ('sequence/frame'); of the released ground truth,
+            in
         OpenGL axes and HO-3D's order, ``true_joints`` (N, 21, 3), ``true_vertices``
         (N, 778, 3); of an index also :func:`frame_columns`, ``suffix`` (N,) of the
         image, and ``size`` and ``mtime_ns`` (N,) of the pickle.
         """
         ann_file, root = Path(self.ann_file), Path(self.data_root)
         place = ann_file.with_name(INDEX.format(name=ann_file.stem))
-        truth = {
+        gt = {
             name: root / file
             for name, file in (
                 ('true_joints', self.xyz_file),
@@ -98,13 +101,11 @@ class HO3DMeshDataset(RightHandMeshDataset):
             )
             if file
         }
-        table = find_index(
-            self.index, place, SCHEMA, VERSION, [ann_file, *truth.values()]
-        )
-        return table or read_list(ann_file, truth)
+        table = find_index(self.index, place, SCHEMA, VERSION, [ann_file, *gt.values()])
+        return table or read_list(ann_file, gt)
 
     def read_row(self, row: int) -> dict:
-        """One frame with its truth in camera axes."""
+        """One frame with its ground truth in camera axes."""
         columns = self.table.columns
         sequence, name = self.table.text('name', row).split('/')
         folder = Path(self.data_prefix['img']) / sequence
@@ -148,7 +149,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
         return frame_of(columns, row)
 
     def count_joints(self, idx: int) -> np.ndarray:
-        """How many joints with truth each hand has, without reading its pickle.
+        """How many joints with ground truth each hand has, without reading its pickle.
 
         Training frames have all joints of the right hand; whether each lies in the
         image is not looked up [decided].
@@ -178,21 +179,21 @@ class HO3DMeshDataset(RightHandMeshDataset):
             raise UserError(
                 f'{self.xyz_file}: the wrist of row {row} lies '
                 f'{MILLIMETRES * error:.0f} mm from the one in {path}, expected the '
-                'same; use the truth and the frame list of the same HO-3D version'
+                'same; use ground truth and frame list of one HO-3D version'
             )
 
 
-def read_list(ann_file: Path, truth: Mapping[str, Path]) -> Table:
-    """A list of frames and the released truth of those, without their pickles.
+def read_list(ann_file: Path, gt: Mapping[str, Path]) -> Table:
+    """A list of frames and the released ground truth of those, without their pickles.
 
     Args:
-        truth: files by column, see :meth:`HO3DMeshDataset.load_table`.
+        gt: files by column, see :meth:`HO3DMeshDataset.load_table`.
     """
     names = ['/'.join(frame) for frame in read_frame_list(ann_file)]
     columns = dict(id=np.arange(len(names)), name=Texts.of(names))
     points = dict(true_joints=21, true_vertices=778)
-    for name, path in truth.items():
-        columns[name] = read_truth(path, len(names), points[name], ann_file)
+    for name, path in gt.items():
+        columns[name] = read_gt(path, len(names), points[name], ann_file)
     return Table(columns, {})
 
 

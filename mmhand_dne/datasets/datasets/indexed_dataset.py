@@ -44,7 +44,7 @@ class IndexedDataset(BaseDataset):
 
     @abstractmethod
     def read_row(self, row: int) -> dict:
-        """One image with its truth, before any transform."""
+        """One image with its ground truth, before any transform."""
 
     def full_init(self) -> None:
         """Load the table and select rows, then those of ``indices``."""
@@ -62,7 +62,7 @@ class IndexedDataset(BaseDataset):
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """One image with its truth, before any transform; fresh arrays each time."""
+        """One image with its ground truth, before any transform; fresh arrays."""
         info = self.read_row(int(self.rows[int(idx)]))
         info['sample_idx'] = int(idx) % len(self.rows)
         return info

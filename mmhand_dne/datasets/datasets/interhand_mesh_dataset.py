@@ -1,4 +1,4 @@
-"""InterHand2.6M with MANO: crops of one or two hands with all their truth."""
+"""InterHand2.6M with MANO: crops of one or two hands with all their ground truth."""
 
 from pathlib import Path
 
@@ -186,7 +186,7 @@ class InterHandMeshDataset(HandMeshDataset):
         return self.rootnet.boxes
 
     def read_row(self, row: int) -> dict:
-        """One entry with its truth in camera axes, before any transform."""
+        """One entry with its ground truth in camera axes, before any transform."""
         columns = self.table.columns
         camera, moment = camera_of(self.table, row), moment_of(self.table, row)
         valid = moment.joints_valid.copy()
@@ -219,7 +219,7 @@ class InterHandMeshDataset(HandMeshDataset):
         return info
 
     def count_joints(self, idx: int) -> np.ndarray:
-        """How many joints with truth each hand of an image shows, without its mesh."""
+        """How many joints with ground truth each hand shows, without its mesh."""
         return self._count(self.rows[int(idx) : int(idx) + 1])[0]
 
     def count_all_joints(self) -> np.ndarray:

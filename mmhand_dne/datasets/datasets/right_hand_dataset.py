@@ -13,7 +13,7 @@ from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 class RightHand(NamedTuple):
     """What a source knows of a right hand, in camera axes; None where it does not.
 
-    A mesh without MANO parameters is normal (released evaluation truth).
+    A mesh without MANO parameters is normal (released evaluation ground truth).
     """
 
     joints: np.ndarray  # (21, 3) metres, OpenPose order, zeros where invalid
@@ -43,7 +43,7 @@ class RightHandMeshDataset(HandMeshDataset):
         """The fields that transforms and MMPose's metrics read.
 
         Args:
-            hand: its truth.
+            hand: its ground truth.
             intrinsics: (3, 3) pixels.
             size: (W, H) of the image, pixels.
             box: (4,) x, y, w, h; by default the tight box of the projected joints.
@@ -69,7 +69,7 @@ class RightHandMeshDataset(HandMeshDataset):
 
     @abstractmethod
     def count_joints(self, idx: int) -> np.ndarray:
-        """How many joints with truth each hand has, (2,), without reading its mesh."""
+        """How many joints with ground truth each hand has, (2,), without its mesh."""
 
     def count_all_joints(self) -> np.ndarray:
         """:meth:`count_joints` of all entries, (N, 2); it is the same of each."""

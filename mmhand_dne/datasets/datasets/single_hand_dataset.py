@@ -15,7 +15,7 @@ EVERY_JOINT = 21
 def shown_joints(
     joints_valid: np.ndarray, joint_in_image: np.ndarray, mano_valid: np.ndarray
 ) -> np.ndarray:
-    """How many joints with truth each hand shows, (2,) int.
+    """How many joints with ground truth each hand shows, (2,) int.
 
     A hand with a mesh but without any annotated joint counts as shown whole: where
     its joints are is known from the mesh.
@@ -42,8 +42,8 @@ class SingleHandDataset:
         dataset: one of our data sets or its config. Where it has no method
             ``count_all_joints()`` or ``count_joints(index)``, every entry is read once
             at the start.
-        min_joints: leave out hands that show fewer joints with truth (HaMeR trains on
-            hands with more than four).
+        min_joints: leave out hands that show fewer joints with ground truth (HaMeR
+            trains on hands with more than four).
 
     Example:
         >>> hands = SingleHandDataset(dict(type='InterHandMeshDataset', ...))
@@ -60,7 +60,7 @@ class SingleHandDataset:
         if min_joints < 1:
             raise UserError(
                 f'SingleHandDataset: min_joints is {min_joints}, expected >= 1; a hand '
-                'without truth is no sample'
+                'without ground truth is no sample'
             )
         self.min_joints = min_joints
         is_config = isinstance(dataset, Mapping)

@@ -52,7 +52,9 @@ def check_rows(
     )
     if 'joints' not in columns:
         report.add(
-            f'{split} truth', SKIPPED, 'not downloaded: FreiHAND_pub_v2_eval.zip has it'
+            f'{split} ground truth',
+            SKIPPED,
+            'not downloaded: FreiHAND_pub_v2_eval.zip has it',
         )
         return table, files
     error = np.abs(bone_lengths(columns['joints']) - columns['scale'])

@@ -19,7 +19,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     frame_columns,
     read_frame,
     read_frame_list,
-    read_truth,
+    read_gt,
 )
 from mmhand_dne.datasets.workers import in_workers
 from mmhand_dne.hand_model import SingleHand
@@ -28,8 +28,10 @@ from .images import MISSING, ImageToCheck, problem_of, report_images
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
 
 COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
-TRUTH = dict(xyz=21, verts=778)
-WRIST_BOUND = 1e-3  # metres; the truth's wrist and the annotated one are one point
+GT = dict(xyz=21, verts=778)
+WRIST_BOUND = (
+    1e-3  # metres; the ground truth's wrist and the annotated one are one point
+)
 # Metres, means over all frames: what is expected of joints that were written from the
 # same parameters, and what another hand model or pose convention exceeds.
 JOINT_BOUNDS = (1e-4, 5e-3)
@@ -187,44 +189,44 @@ def check_mano(
     )
 
 
-def check_truth(report: Report, root: Path, names: Sequence, columns: dict) -> tuple:
-    """The released evaluation truth, if it is there.
+def check_gt(report: Report, root: Path, names: Sequence, columns: dict) -> tuple:
+    """The released evaluation ground truth, if it is there.
 
     Returns: its columns and its files.
     """
-    files = {name: root / f'evaluation_{name}.json' for name in TRUTH}
+    files = {name: root / f'evaluation_{name}.json' for name in GT}
     files = {name: path for name, path in files.items() if path.is_file()}
     if not files:
         report.add(
-            'evaluation truth',
+            'evaluation ground truth',
             SKIPPED,
             'not downloaded: evaluation_xyz.json, evaluation_verts.json',
         )
         return {}, []
     found = {}
-    for name, points in TRUTH.items():
+    for name, points in GT.items():
         try:
-            found[name] = read_truth(
+            found[name] = read_gt(
                 root / f'evaluation_{name}.json', len(names), points, 'evaluation.txt'
             )
         except ValueError as error:
             report.add(f'evaluation_{name}.json', PROBLEM, str(error))
-    if len(found) < len(TRUTH):
+    if len(found) < len(GT):
         return {}, []
-    report.add('evaluation truth', OK, f'{len(names):,} rows')
+    report.add('evaluation ground truth', OK, f'{len(names):,} rows')
     error = np.linalg.norm(
         found['xyz'][:, WRIST] - columns['joints'][:, WRIST], axis=-1
     )
     wrong = np.flatnonzero(error > WRIST_BOUND)
     report.expect(
-        'truth and annotation share wrists',
+        'ground truth and annotation share wrists',
         not len(wrong),
         f'largest difference {MILLIMETRES * error.max(initial=0):.3f} mm',
         f'less than {MILLIMETRES * WRIST_BOUND:.0f} mm',
         ['/'.join(names[row]) for row in wrong],
     )
-    truth = dict(true_joints=found['xyz'], true_vertices=found['verts'])
-    return truth, list(files.values())
+    gt = dict(true_joints=found['xyz'], true_vertices=found['verts'])
+    return gt, list(files.values())
 
 
 def columns_of(found: Sequence[FoundFrame]) -> dict[str, np.ndarray]:

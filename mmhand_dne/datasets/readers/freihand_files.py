@@ -34,14 +34,14 @@ def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
     """Where ``{split}_{name}.json`` lies, for those of the names that are there.
 
     Raises:
-        ValueError: K, or a file of the training split, is missing. The truth of the
-            evaluation split may be absent altogether (not downloaded), but not in
+        ValueError: K, or a file of the training split, is missing. The ground truth of
+            the evaluation split may be absent altogether (not downloaded), but not in
             part.
     """
     paths = {name: find(root, f'{split}_{name}.json') for name in names}
     absent = [name for name in names if paths[name] is None]
-    truth = [name for name in names if name not in ('K', 'scale')]
-    untold = split == 'evaluation' and set(absent) == set(truth)
+    gt = [name for name in names if name not in ('K', 'scale')]
+    untold = split == 'evaluation' and set(absent) == set(gt)
     if absent and not untold:
         raise UserError(
             f'{root}: neither it nor a folder {FOLDERS} in it has '
@@ -145,7 +145,7 @@ def rebuild_vertices(
 
 
 class Keypoints(NamedTuple):
-    """2D truth of one image in MMPose's COCO file of FreiHAND."""
+    """2D ground truth of one image in MMPose's COCO file of FreiHAND."""
 
     img_path: str
     image_id: int

@@ -1,4 +1,4 @@
-"""HO-3D's files: frame lists, Python-2 pickles and released evaluation truth."""
+"""HO-3D's files: frame lists, Python-2 pickles and released evaluation ground truth."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,7 +166,7 @@ def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
+def read_gt(path, count: int, points: int, ann_file) -> np.ndarray:
     """``evaluation_xyz.json`` or ``evaluation_verts.json``: (count, points, 3).
 
     Args:
@@ -177,6 +177,6 @@ def read_truth(path, count: int, points: int, ann_file) -> np.ndarray:
     if len(rows) != count:
         raise UserError(
             f'{path}: has {len(rows)} rows, {ann_file} lists {count} frames; use the '
-            'truth of the same HO-3D version'
+            'ground truth of the same HO-3D version'
         )
     return rows

@@ -1,4 +1,4 @@
-"""A hand that moves smoothly before one camera: frames with their truth."""
+"""A hand that moves smoothly before one camera: frames with their ground truth."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -26,7 +26,7 @@ SPLIT = 'motion'  # names the random numbers: no split of a data set has them
 
 
 class MotionFrame(NamedTuple):
-    """One frame and its truth.
+    """One frame and its ground truth.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.

@@ -26,7 +26,7 @@ class HaMeRCrop(BaseTransform):
     Pixel centres are at integers here, so size/2 is half a pixel beside the crop's
     middle (NDC 0). HaMeR calls that pixel its origin; ``half_pixel`` instead sends the
     centre to the true middle, (size-1)/2, for models that are not HaMeR's weights
-    [decided]. All truth, NDC included, is exact for either.
+    [decided]. All ground truth, NDC included, is exact for either.
 
     The network reads the middle columns of the square (``HaMeRViT.crop_columns``).
 
@@ -74,7 +74,7 @@ class HaMeRCrop(BaseTransform):
         self.rotation, self.rotation_prob = rotation, rotation_prob
 
     def transform(self, results: dict) -> dict:
-        """Add the crop as ``img`` and bring all truth into its camera frame."""
+        """Add the crop as ``img`` and bring all ground truth into its camera frame."""
         centre, side = self.square(results)
         tx, ty, factor, degrees, tones = self.draw()
         degrees = degrees + box_turn(results)

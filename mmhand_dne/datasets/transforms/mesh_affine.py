@@ -1,4 +1,4 @@
-"""The crop: image, 3D truth, MANO parameters and intrinsics in one affine map."""
+"""The crop: image, 3D ground truth, MANO and intrinsics in one affine map."""
 
 import cv2
 import numpy as np
@@ -44,7 +44,7 @@ class MeshCrop(BaseTransform):
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
 
     def transform(self, results: dict) -> dict:
-        """Add the crop as ``img`` and bring all truth into its camera frame."""
+        """Add the crop as ``img`` and bring all ground truth into its camera frame."""
         x, y, w, h = results['bbox']
         side = max(w, h) * self.padding
         if not side > 0:

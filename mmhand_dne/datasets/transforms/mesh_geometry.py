@@ -1,4 +1,4 @@
-"""Changing the camera frame of all of a sample's 3D truth at once."""
+"""Changing the camera frame of all of a sample's 3D ground truth at once."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Mirroring an image with all its truth."""
+"""Mirroring an image with all its ground truth."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform

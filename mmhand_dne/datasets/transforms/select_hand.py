@@ -16,8 +16,9 @@ INTERHAND = (1, 2, 21)  # MMPose's keypoint fields by hand
 class SelectHand(BaseTransform):
     """Keep the hand in ``hand_slot`` alone, in the right hand's slot.
 
-    For a left hand the source image is mirrored first, u -> W-1-u, with all truth, as
-    HaMeR does it; a finished crop that is mirrored is another picture. Slot 1 is
+    For a left hand the source image is mirrored first, u -> W-1-u, with all ground
+    truth, as HaMeR does it; a finished crop that is mirrored is another picture. Slot 1
+    is
     emptied: nothing is known there. ``hand_type`` goes on telling what the image shows,
     so that errors are still reported for single and for interacting hands.
 
@@ -25,7 +26,7 @@ class SelectHand(BaseTransform):
     of the hand's joints, of its mesh where it has one, in the (mirrored) image.
 
     Raises:
-        ValueError: there is no ``hand_slot``, or that hand has no truth.
+        ValueError: there is no ``hand_slot``, or that hand has no ground truth.
     """
 
     def transform(self, results: dict) -> dict:
@@ -47,7 +48,7 @@ class SelectHand(BaseTransform):
 
 
 def mirror_source(results: dict) -> None:
-    """Mirror the image with its camera, all truth and MMPose's own fields."""
+    """Mirror the image with its camera, all ground truth and MMPose's own fields."""
     width = results['img'].shape[1]
     results['img'] = np.ascontiguousarray(results['img'][:, ::-1])
     intrinsics = results['intrinsics'].copy()

@@ -53,7 +53,8 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 def share_hand_model(cfg: Config) -> None:
     """Give the config's top-level ``hand_model`` to model, data sets and metrics.
 
-    One line changes the hand of a whole run: a model must not learn on the truth of
+    One line changes the hand of a whole run: a model must not learn on the ground truth
+        of
     another hand than its own.
     """
     hand_model = cfg.get('hand_model')

@@ -1,7 +1,7 @@
 from .pose_errors import (
     ERROR_NAMES,
+    HandMeshGroundTruth,
     HandMeshPrediction,
-    HandMeshTruth,
     aligned_mean_distance,
     hand_mesh_errors,
     mean_distance,
@@ -12,7 +12,7 @@ from .pose_errors import (
 __all__ = [
     'ERROR_NAMES',
     'HandMeshPrediction',
-    'HandMeshTruth',
+    'HandMeshGroundTruth',
     'aligned_mean_distance',
     'hand_mesh_errors',
     'mean_distance',

@@ -22,7 +22,7 @@ FIELDS = (
 
 
 class MeanHands:
-    """Running means of the truth of a split, and the prediction made of them.
+    """Running means of the ground truth of a split, and the prediction made of them.
 
     Per slot: mean root-relative vertices and joints, the camera that projects this
     mean mesh closest (least squares over all images and vertices) to the true
@@ -46,19 +46,19 @@ class MeanHands:
             sample: data sample with ``gt_instance_labels`` and ``input_size``.
         """
         labels = sample.gt_instance_labels
-        truth = {name: labels[name][0].double() for name in FIELDS}
-        mesh = truth['hand_vertices_valid'] > 0
-        placed = mesh & (truth['hand_root_valid'] > 0)
+        gt = {name: labels[name][0].double() for name in FIELDS}
+        mesh = gt['hand_vertices_valid'] > 0
+        placed = mesh & (gt['hand_root_valid'] > 0)
         pixels = project_perspective(
-            truth['hand_vertices'] + truth['hand_root_cam'][:, None],
-            truth['crop_intrinsics'],
+            gt['hand_vertices'] + gt['hand_root_cam'][:, None],
+            gt['crop_intrinsics'],
         )
         ndc = pixels_to_ndc(pixels, tuple(sample.metainfo['input_size']))
-        self._sum('vertices', truth['hand_vertices'], mesh)
+        self._sum('vertices', gt['hand_vertices'], mesh)
         self._sum('vertices_ndc', ndc, placed)
-        self._sum('joints', truth['hand_joints'], truth['hand_joints_valid'] > 0)
-        self._sum('root_cam', truth['hand_root_cam'], truth['hand_root_valid'] > 0)
-        self._sum('presence', truth['hand_presence'], truth['hand_presence_valid'] > 0)
+        self._sum('joints', gt['hand_joints'], gt['hand_joints_valid'] > 0)
+        self._sum('root_cam', gt['hand_root_cam'], gt['hand_root_valid'] > 0)
+        self._sum('presence', gt['hand_presence'], gt['hand_presence_valid'] > 0)
 
     def prediction(self) -> dict[str, np.ndarray]:
         """What to predict for every image: the fields that HandMeshMetric reads.

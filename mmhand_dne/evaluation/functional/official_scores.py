@@ -28,17 +28,17 @@ NO_MESH = -100.0, -1.0  # error in cm and area that the scripts print without on
 CHUNK = 256  # images worked on at a time
 
 
-def official_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def official_align(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """Prediction after the best similarity; reflections are allowed.
 
     Args:
         pred: (B, N, 3) metres.
-        truth: (B, N, 3) metres.
+        gt: (B, N, 3) metres.
 
-    Returns: (B, N, 3). A prediction without spread lands on the truth's mean.
+    Returns: (B, N, 3). A prediction without spread lands on the ground truth's mean.
     """
-    centred, turn, size = _similarity(pred, truth)
-    return centred @ turn * size + truth.mean(1, keepdims=True)
+    centred, turn, size = _similarity(pred, gt)
+    return centred @ turn * size + gt.mean(1, keepdims=True)
 
 
 def align_by_joints(vertices, joints, true_joints) -> np.ndarray:
@@ -57,9 +57,9 @@ def align_by_joints(vertices, joints, true_joints) -> np.ndarray:
     return (vertices - mean) @ turn * size + mean + step
 
 
-def _similarity(pred, truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _similarity(pred, gt) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centred prediction of unit norm, R^T (B, 3, 3), and the size to give it."""
-    true_centred = truth - truth.mean(1, keepdims=True)
+    true_centred = gt - gt.mean(1, keepdims=True)
     centred = pred - pred.mean(1, keepdims=True)
     true_norm = np.linalg.norm(true_centred, axis=(1, 2), keepdims=True) + MIN_NORM
     centred = centred / (np.linalg.norm(centred, axis=(1, 2), keepdims=True) + MIN_NORM)
@@ -68,12 +68,12 @@ def _similarity(pred, truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return centred, (u @ vh).swapaxes(1, 2), scale * true_norm
 
 
-def scale_translation_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def scale_translation_align(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """HO-3D joints with the true length wrist to middle MCP, on the true wrist.
 
     Args:
         pred: (B, 21, 3) metres, HO-3D joint order.
-        truth: (B, 21, 3) alike.
+        gt: (B, 21, 3) alike.
 
     Returns: (B, 21, 3). Where the predicted bone has no length, its length counts as
         one metre, as in the official script.
@@ -84,21 +84,21 @@ def scale_translation_align(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return np.linalg.norm(bones, axis=-1)[:, None, None]
 
     length = bone(pred)
-    scaled = pred / np.where(length > 0, length, 1.0) * bone(truth)
+    scaled = pred / np.where(length > 0, length, 1.0) * bone(gt)
     wrist = slice(HO3D_WRIST, HO3D_WRIST + 1)
-    return scaled - scaled[:, wrist] + truth[:, wrist]
+    return scaled - scaled[:, wrist] + gt[:, wrist]
 
 
-def mean_and_auc(pred: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_auc(pred: np.ndarray, gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each image: mean distance in cm, area under its share within 0 to 5 cm.
 
     Args:
         pred: (B, N, 3) metres.
-        truth: (B, N, 3) metres.
+        gt: (B, N, 3) metres.
 
     Returns: (B) and (B).
     """
-    distance = np.linalg.norm(pred - truth, axis=-1)
+    distance = np.linalg.norm(pred - gt, axis=-1)
     # Trapezoid: what a point adds to the area, by the first threshold it is within.
     weights = np.ones(len(AUC_THRESHOLDS))
     weights[[0, -1]] = 0.5
@@ -107,21 +107,21 @@ def mean_and_auc(pred: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nd
     return CENTIMETRES * distance.mean(-1), area.mean(-1)
 
 
-def f_scores(pred: np.ndarray, truth: np.ndarray) -> dict[int, np.ndarray]:
+def f_scores(pred: np.ndarray, gt: np.ndarray) -> dict[int, np.ndarray]:
     """F-score at 5 and 15 mm between vertex sets, point to point.
 
     Args:
         pred: (B, N, 3) metres.
-        truth: (B, M, 3) metres.
+        gt: (B, M, 3) metres.
 
     Returns: for 5 and 15 a (B).
     """
     found = {name: [] for name in F_THRESHOLDS}
-    for points, true_points in zip(pred, truth, strict=True):
-        to_truth = cKDTree(true_points).query(points)[0]
+    for points, true_points in zip(pred, gt, strict=True):
+        to_gt = cKDTree(true_points).query(points)[0]
         to_pred = cKDTree(points).query(true_points)[0]
         for name, limit in F_THRESHOLDS.items():
-            precision, recall = (to_truth < limit).mean(), (to_pred < limit).mean()
+            precision, recall = (to_gt < limit).mean(), (to_pred < limit).mean()
             total = precision + recall
             found[name].append(2 * precision * recall / total if total else 0.0)
     return {name: np.array(values) for name, values in found.items()}
@@ -129,7 +129,7 @@ def f_scores(pred: np.ndarray, truth: np.ndarray) -> dict[int, np.ndarray]:
 
 def image_scores(
     pred: tuple[np.ndarray, np.ndarray],
-    truth: tuple[np.ndarray, np.ndarray],
+    gt: tuple[np.ndarray, np.ndarray],
     protocol: str,
 ) -> dict[str, np.ndarray]:
     """Every image's scores, (B) each, in the order of ``scores.txt``.
@@ -139,27 +139,27 @@ def image_scores(
     if protocol not in PROTOCOLS:
         raise UserError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
     pred = [np.asarray(points, np.float64) for points in pred]
-    truth = [np.asarray(points, np.float64) for points in truth]
-    _check(pred, truth)
-    same_mesh = pred[1].shape == truth[1].shape
-    aligned = [official_align(pred[0], truth[0]), None]
+    gt = [np.asarray(points, np.float64) for points in gt]
+    _check(pred, gt)
+    same_mesh = pred[1].shape == gt[1].shape
+    aligned = [official_align(pred[0], gt[0]), None]
     aligned[1] = (
-        official_align(pred[1], truth[1])
+        official_align(pred[1], gt[1])
         if same_mesh
-        else (align_by_joints(pred[1], pred[0], truth[0]))
+        else (align_by_joints(pred[1], pred[0], gt[0]))
     )
     ho3d = protocol == 'ho3d'
     joints = {'xyz': pred[0], 'xyz_procrustes_al' if ho3d else 'xyz_al': aligned[0]}
     if ho3d:
-        joints['xyz_scale_trans_al'] = scale_translation_align(pred[0], truth[0])
+        joints['xyz_scale_trans_al'] = scale_translation_align(pred[0], gt[0])
     scores = {}
     for name, points in (*joints.items(), ('mesh', pred[1]), ('mesh_al', aligned[1])):
         mean, area = NO_MESH
         if name in joints or same_mesh:
-            mean, area = mean_and_auc(points, truth[0 if name in joints else 1])
+            mean, area = mean_and_auc(points, gt[0 if name in joints else 1])
         scores[f'{name}_mean3d'] = np.broadcast_to(mean, len(points))
         scores[f'{name}_auc3d'] = np.broadcast_to(area, len(points))
-    raw, al = f_scores(pred[1], truth[1]), f_scores(aligned[1], truth[1])
+    raw, al = f_scores(pred[1], gt[1]), f_scores(aligned[1], gt[1])
     for limit in F_THRESHOLDS:
         scores[f'f_score_{limit}'] = raw[limit]
         scores[f'f_al_score_{limit}'] = al[limit]
@@ -168,7 +168,7 @@ def image_scores(
 
 def official_scores(
     pred: tuple[np.ndarray, np.ndarray],
-    truth: tuple[np.ndarray, np.ndarray],
+    gt: tuple[np.ndarray, np.ndarray],
     protocol: str,
 ) -> dict[str, float]:
     """All scores of one official script, under its names.
@@ -177,18 +177,18 @@ def official_scores(
         pred: joints (B, 21, 3) and vertices (B, 778, 3), metres, in the data set's own
             joint order and axes (HO-3D: its order, OpenGL). Another number of vertices
             gets F-scores only, after the joints' alignment.
-        truth: alike.
+        gt: alike.
         protocol: 'freihand' or 'ho3d'.
 
     Raises:
         ValueError: unknown protocol, other shapes, numbers that are not finite, or no
             image.
     """
-    _check(pred, truth)
+    _check(pred, gt)
     parts = [
         image_scores(
             [points[start : start + CHUNK] for points in pred],
-            [points[start : start + CHUNK] for points in truth],
+            [points[start : start + CHUNK] for points in gt],
             protocol,
         )
         for start in range(0, len(pred[0]), CHUNK)
@@ -204,15 +204,16 @@ def scores_text(scores: dict[str, float]) -> str:
     return ''.join(f'{name}: {value:f}\n' for name, value in scores.items())
 
 
-def _check(pred, truth) -> None:
+def _check(pred, gt) -> None:
     names = ('joints', 'vertices')
-    for name, points, wanted in zip(names, pred, truth, strict=True):
+    for name, points, wanted in zip(names, pred, gt, strict=True):
         found, expected = np.shape(points), np.shape(wanted)
         if name == 'vertices' and len(found) == 3:  # any topology
             expected = (*expected[:1], found[1], *expected[2:])
         if found != expected or len(found) != 3 or 0 in found:
             raise UserError(
-                f'predicted {name} have shape {found}, the truth {np.shape(wanted)};'
+                f'predicted {name} have shape {found}, the ground truth '
+                f'{np.shape(wanted)};'
                 ' give one row an image of the evaluation list, in its order'
             )
         if not (np.isfinite(points).all() and np.isfinite(wanted).all()):

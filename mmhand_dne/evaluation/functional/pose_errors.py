@@ -1,10 +1,10 @@
 """Errors of two-hand meshes: metres in, millimetres or crop pixels out.
 
 Everything is float64 and works on one image with any number of predictions before
-it. NaN means that the image has no truth for that error.
+it. NaN means that the image has no ground truth for that error.
 
 Averages [decided]: an error of a hand is the mean over its valid points, an error of
-an image the mean over its hands with truth, so that an image of two hands counts
+an image the mean over its hands with ground truth, so that an image of two hands counts
 once. Wrist root on both sides, no scaling; the wrist's own error, 0, stays in MPJPE.
 """
 
@@ -21,7 +21,7 @@ MIN_ALIGNED_POINTS = 3  # a similarity fits two points exactly: the error says n
 ERROR_NAMES = ('MPJPE', 'MPVPE', 'PA-MPJPE', 'PA-MPVPE', 'MPVPE2D', 'MPJPE2D')
 
 
-class HandMeshTruth(NamedTuple):
+class HandMeshGroundTruth(NamedTuple):
     """What one image knows; invalid entries hold any finite number."""
 
     vertices: Tensor  # (2, V, 3) metres, relative to the own wrist
@@ -43,46 +43,46 @@ class HandMeshPrediction(NamedTuple):
     camera: Tensor  # (..., 2, 2, 2) rows (scale, shift) for x and y, crop NDC
 
 
-def mean_distance(pred: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+def mean_distance(pred: Tensor, gt: Tensor, valid: Tensor) -> Tensor:
     """Mean Euclidean distance over valid points.
 
     Args:
         pred: (..., N, D) any unit.
-        truth: (..., N, D) the same unit and frame.
+        gt: (..., N, D) the same unit and frame.
         valid: (..., N) bool.
 
     Returns: (...) in that unit, NaN where no point is valid.
     """
-    distance = torch.linalg.vector_norm(pred - truth, dim=-1)
+    distance = torch.linalg.vector_norm(pred - gt, dim=-1)
     total = torch.where(valid, distance, 0).sum(-1)
     return total / valid.expand_as(distance).sum(-1)
 
 
 def aligned_mean_distance(
-    pred: Tensor, truth: Tensor, valid: Tensor, allow_reflection: bool = False
+    pred: Tensor, gt: Tensor, valid: Tensor, allow_reflection: bool = False
 ) -> Tensor:
     """Mean distance after the best similarity of the valid points.
 
     Args and returns as :func:`mean_distance` with D = 3; NaN also where fewer than
     three points are valid.
     """
-    truth, valid = truth.expand_as(pred), valid.expand(pred.shape[:-1])
-    aligned = similarity_align(pred, truth, valid.double(), allow_reflection)
-    error = mean_distance(aligned, truth, valid)
+    gt, valid = gt.expand_as(pred), valid.expand(pred.shape[:-1])
+    aligned = similarity_align(pred, gt, valid.double(), allow_reflection)
+    error = mean_distance(aligned, gt, valid)
     return torch.where(valid.sum(-1) >= MIN_ALIGNED_POINTS, error, torch.nan)
 
 
 def hand_mesh_errors(
     pred: HandMeshPrediction,
-    truth: HandMeshTruth,
+    gt: HandMeshGroundTruth,
     size: tuple[int, int],
     allow_reflection: bool = False,
 ) -> dict[str, Tensor]:
-    """The errors of one image, each the mean of its hands with truth.
+    """The errors of one image, each the mean of its hands with ground truth.
 
     Args:
         pred: one or several predictions of the image, float64.
-        truth: of the image, float64.
+        gt: of the image, float64.
         size: (W, H) of the crop, pixels.
         allow_reflection: of the alignment behind PA.
 
@@ -92,18 +92,16 @@ def hand_mesh_errors(
     joints = MILLIMETRES * (pred.joints - root)
     vertices = MILLIMETRES * (pred.vertices - root)
     true_joints, true_vertices = (
-        MILLIMETRES * truth.joints,
-        MILLIMETRES * truth.vertices,
+        MILLIMETRES * gt.joints,
+        MILLIMETRES * gt.vertices,
     )
-    mesh_valid = truth.vertices_valid[:, None].expand(truth.vertices.shape[:-1])
-    true_pixels = project_perspective(
-        truth.vertices + truth.root_cam[:, None], truth.intrinsics
-    )
+    mesh_valid = gt.vertices_valid[:, None].expand(gt.vertices.shape[:-1])
+    true_pixels = project_perspective(gt.vertices + gt.root_cam[:, None], gt.intrinsics)
     hands = {
-        'MPJPE': mean_distance(joints, true_joints, truth.joints_valid),
+        'MPJPE': mean_distance(joints, true_joints, gt.joints_valid),
         'MPVPE': mean_distance(vertices, true_vertices, mesh_valid),
         'PA-MPJPE': aligned_mean_distance(
-            joints, true_joints, truth.joints_valid, allow_reflection
+            joints, true_joints, gt.joints_valid, allow_reflection
         ),
         'PA-MPVPE': aligned_mean_distance(
             vertices, true_vertices, mesh_valid, allow_reflection
@@ -111,42 +109,42 @@ def hand_mesh_errors(
         'MPVPE2D': mean_distance(
             ndc_to_pixels(project(pred.vertices, pred.camera), size),
             true_pixels,
-            mesh_valid & truth.root_valid[:, None],
+            mesh_valid & gt.root_valid[:, None],
         ),
         'MPJPE2D': mean_distance(
             ndc_to_pixels(project(pred.joints, pred.camera), size),
-            ndc_to_pixels(truth.joints_ndc, size),
-            truth.joints_ndc_valid,
+            ndc_to_pixels(gt.joints_ndc, size),
+            gt.joints_ndc_valid,
         ),
     }
     return {name: torch.nanmean(error, dim=-1) for name, error in hands.items()}
 
 
-def relative_root_error(pred: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+def relative_root_error(pred: Tensor, gt: Tensor, valid: Tensor) -> Tensor:
     """Distance of the left wrist seen from the right one (MRRPE).
 
     Args:
         pred: (..., 2, 3) wrists right and left, metres, camera axes.
-        truth: (..., 2, 3) alike.
-        valid: (..., 2) bool, of the truth.
+        gt: (..., 2, 3) alike.
+        valid: (..., 2) bool, of the ground truth.
 
-    Returns: (...) mm, NaN unless both wrists have truth.
+    Returns: (...) mm, NaN unless both wrists have ground truth.
     """
-    error = torch.linalg.vector_norm(pred.diff(dim=-2) - truth.diff(dim=-2), dim=-1)
+    error = torch.linalg.vector_norm(pred.diff(dim=-2) - gt.diff(dim=-2), dim=-1)
     return torch.where(valid.all(-1), MILLIMETRES * error[..., 0], torch.nan)
 
 
 def presence_correct(probability: Tensor, presence: Tensor, valid: Tensor) -> Tensor:
-    """1 where every slot with truth lies on its side of one half, else 0.
+    """1 where every slot with ground truth lies on its side of one half, else 0.
 
     InterHand2.6M's handedness accuracy, on images: both slots must be right.
 
     Args:
         probability: (..., 2) predicted presence.
         presence: (..., 2) true presence, 0 or 1.
-        valid: (..., 2) bool, which slots have truth.
+        valid: (..., 2) bool, which slots have ground truth.
 
-    Returns: (...) float64, NaN where no slot has truth.
+    Returns: (...) float64, NaN where no slot has ground truth.
     """
     right = (((probability > 0.5) == (presence > 0.5)) | ~valid).all(-1).double()
     return torch.where(valid.any(-1), right, torch.nan)

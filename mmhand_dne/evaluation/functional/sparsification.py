@@ -185,8 +185,8 @@ def _checked(error, uncertainty) -> tuple[np.ndarray, np.ndarray]:
         )
     if not len(error):
         raise UserError(
-            'sparsification has no joint with truth; check hand_joints_valid of the '
-            'evaluated split'
+            'sparsification has no joint with ground truth; check hand_joints_valid of '
+            'the evaluated split'
         )
     for name, values in (('error', error), ('uncertainty', uncertainty)):
         if not np.isfinite(values).all():

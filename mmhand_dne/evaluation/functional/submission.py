@@ -45,7 +45,7 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_points(path: str | Path, name: str) -> np.ndarray:
-    """A released truth file, e.g. ``evaluation_xyz.json``.
+    """A released ground truth file, e.g. ``evaluation_xyz.json``.
 
     Args:
         name: 'joints' (N, 21, 3) or 'vertices' (N, 778, 3).

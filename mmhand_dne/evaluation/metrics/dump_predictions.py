@@ -1,4 +1,4 @@
-"""DumpPredictions: predictions, with their truth, in a file that numpy reads."""
+"""DumpPredictions: predictions, with their ground truth, in a file that numpy reads."""
 
 import re
 import shutil
@@ -39,9 +39,7 @@ META = (
     'flip',
     'image_mean',
 )
-GROUPS = dict(
-    pred='pred_instances', truth='gt_instance_labels', annotation='gt_instances'
-)
+GROUPS = dict(pred='pred_instances', gt='gt_instance_labels', annotation='gt_instances')
 
 
 @METRICS.register_module()
@@ -57,8 +55,8 @@ class DumpPredictions(BaseMetric):
     Args:
         out_file: path that ends in .npz.
         fields: of ``pred_instances``; None: all but the copies of single stages.
-        with_truth: keep the truth too, so that the file can be scored without the data
-            set.
+        with_gt: keep the ground truth too, so that the file can be scored without the
+            data set.
         collect_device, collect_dir: as in ``BaseMetric``; not used.
 
     Raises:
@@ -69,7 +67,7 @@ class DumpPredictions(BaseMetric):
         self,
         out_file: str,
         fields: Sequence[str] | None = None,
-        with_truth: bool = True,
+        with_gt: bool = True,
         collect_device: str = 'cpu',
         collect_dir: str | None = None,
     ):
@@ -80,7 +78,7 @@ class DumpPredictions(BaseMetric):
             )
         super().__init__(collect_device, None, collect_dir)
         self.path, self.fields = Path(out_file), fields
-        self.with_truth, self.rows = with_truth, None
+        self.with_gt, self.rows = with_gt, None
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Write the rows of a batch.
@@ -151,8 +149,8 @@ class DumpPredictions(BaseMetric):
             names = [name for name in fields if not STAGE_FIELD.match(name)]
         row = dict(order=np.array(image_identity(sample, image), np.int64))
         groups = dict(pred=names)
-        if self.with_truth:
-            groups['truth'] = list(sample.get('gt_instance_labels', {}))
+        if self.with_gt:
+            groups['gt'] = list(sample.get('gt_instance_labels', {}))
             groups['annotation'] = [
                 name for name in ANNOTATED if name in sample.get('gt_instances', {})
             ]

@@ -9,9 +9,9 @@ from .official_metric import OfficialScoreMetric
 class FreiHANDMetric(OfficialScoreMetric):
     """FreiHAND's official scores: ``freihand/xyz_al_mean3d`` and so on, in cm.
 
-    A metric of its own rather than a part of :class:`HandMeshMetric`: another truth
-    (the released joints, absolute), another alignment and other units, as MMPose has
-    one metric a benchmark [decided]. Put it beside HandMeshMetric in the evaluator.
+    A metric of its own rather than a part of :class:`HandMeshMetric`: another ground
+    truth (the released joints, absolute), another alignment and other units, as MMPose
+    has one metric a benchmark [decided]. Put it beside HandMeshMetric in the evaluator.
 
     FreiHAND's test set gives no wrist, so the raw scores are of the predicted place.
     Arguments: see :class:`OfficialScoreMetric`.

@@ -14,8 +14,8 @@ from torch import Tensor
 from mmhand_dne.errors import UserError
 
 from ..functional.pose_errors import (
+    HandMeshGroundTruth,
     HandMeshPrediction,
-    HandMeshTruth,
     hand_mesh_errors,
     presence_correct,
     relative_root_error,
@@ -42,13 +42,15 @@ class HandMeshMetric(BaseMetric):
     ``MPJPE``, ``MPVPE``, ``PA-MPJPE``, ``PA-MPVPE`` in mm, ``MPVPE2D`` and ``MPJPE2D``
     in crop pixels, each with ``_SH``, ``_IH`` (by the true hand type) and ``_All``.
     Without prefix: the last stage; ``coarse/``, ``stage1/``, ... where predicted.
-    ``MRRPE`` (mm, both wrists with truth) and ``presence_acc`` (share of images whose
-    slots with truth are all on the right side of one half) are over all images.
+    ``MRRPE`` (mm, both wrists with ground truth) and ``presence_acc`` (share of images
+    whose slots with ground truth are all on the right side of one half) are over all
+    images.
 
-    ``_All`` pools images, an image is the mean of its hands with truth, a hand the
-    mean of its valid points [decided; the tables of DNE fit it]. A group without any
-    truth is left out, but ``_All`` then is NaN, so that ``save_best='MPVPE_All'``
-    (with ``rule='less'``) works on a set without meshes: NaN is never the best.
+    ``_All`` pools images, an image is the mean of its hands with ground truth, a hand
+    the mean of its valid points [decided; the tables of DNE fit it]. A group without
+    any ground truth is left out, but ``_All`` then is NaN, so that
+    ``save_best='MPVPE_All'`` (with ``rule='less'``) works on a set without meshes: NaN
+    is never the best.
 
     One array of floats an image is kept. Images are sorted by dataset index and
     counted once, so the numbers are the same, to the bit, for any number of
@@ -138,12 +140,12 @@ class HandMeshMetric(BaseMetric):
 
     def _image_result(self, sample: dict) -> dict:
         image = image_name(sample)
-        truth, presence = _read_truth(sample, image)
-        prefixes, meshes = _read_meshes(sample, image, truth)
+        gt, presence = _read_gt(sample, image)
+        prefixes, meshes = _read_meshes(sample, image, gt)
         if 'input_size' not in sample:
             raise UserError(f'image {image}: no input_size; pack it as meta key')
         errors = hand_mesh_errors(
-            meshes, truth, tuple(sample['input_size']), self.allow_reflection
+            meshes, gt, tuple(sample['input_size']), self.allow_reflection
         )
         values = {
             f'{prefix}{name}': error[i]
@@ -151,10 +153,10 @@ class HandMeshMetric(BaseMetric):
             for name, error in errors.items()
         }
         root = _read(sample['pred_instances'], 'hand_root_cam', (2, 3), image, False)
-        root_error = relative_root_error(root, truth.root_cam, truth.root_valid)
+        root_error = relative_root_error(root, gt.root_cam, gt.root_valid)
         # Infinite: the camera's scale is not positive, the hand has no place. NaN
-        # stays the mark of missing truth.
-        no_place = truth.root_valid.all() & ~torch.isfinite(root).all()
+        # stays the mark of missing ground truth.
+        no_place = gt.root_valid.all() & ~torch.isfinite(root).all()
         values['MRRPE'] = torch.where(no_place, torch.inf, root_error)
         probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
         values['presence_acc'] = presence_correct(probability, *presence)
@@ -176,16 +178,16 @@ def _read(
     return read_field(fields, key, shape, image, 'HandMeshMetric', finite)
 
 
-def _read_truth(
+def _read_gt(
     sample: dict, image: str
-) -> tuple[HandMeshTruth, tuple[Tensor, Tensor]]:
-    """Mesh truth of an image, and its presence (2) with validity (2)."""
+) -> tuple[HandMeshGroundTruth, tuple[Tensor, Tensor]]:
+    """Mesh ground truth of an image, and its presence (2) with validity (2)."""
     labels = sample.get('gt_instance_labels', {})
 
     def read(key, *shape):
         return _read(labels, key, shape, image)
 
-    truth = HandMeshTruth(
+    gt = HandMeshGroundTruth(
         vertices=read('hand_vertices', 2, -1, 3),
         vertices_valid=read('hand_vertices_valid', 2) > 0,
         joints=read('hand_joints', 2, -1, 3),
@@ -197,11 +199,11 @@ def _read_truth(
         intrinsics=read('crop_intrinsics', 3, 3),
     )
     valid = read('hand_presence_valid', 2) > 0
-    return truth, (read('hand_presence', 2), valid)
+    return gt, (read('hand_presence', 2), valid)
 
 
 def _read_meshes(
-    sample: dict, image: str, truth: HandMeshTruth
+    sample: dict, image: str, gt: HandMeshGroundTruth
 ) -> tuple[list[str], HandMeshPrediction]:
     """Key prefixes of the S predicted meshes, the last stage first, and the meshes.
 
@@ -217,7 +219,7 @@ def _read_meshes(
         (match[1] for match in map(STAGE_FIELD.fullmatch, fields) if match),
         key=lambda stage: (len(stage), stage) if stage != 'coarse' else (0, ''),
     )
-    shapes = (tuple(truth.vertices.shape), tuple(truth.joints.shape), (2, 2, 2))
+    shapes = (tuple(gt.vertices.shape), tuple(gt.joints.shape), (2, 2, 2))
     stacked = [
         torch.stack(
             [_read(fields, f'{s}_{name}', shape, image) for s in ('hand', *stages)]
@@ -233,7 +235,9 @@ def _without_empty(metrics: dict[str, float]) -> dict[str, float]:
     if empty:
         stage = re.compile(r'(coarse|stage\d+)/')
         names = ', '.join(key for key in empty if not stage.match(key))
-        print_log(f'No image of this split has truth for: {names}', logger='current')
+        print_log(
+            f'No image of this split has ground truth for: {names}', logger='current'
+        )
     return {
         key: value
         for key, value in metrics.items()

@@ -64,7 +64,7 @@ def read_field(
     ):
         raise UserError(
             f'image {image}: {key!r} has shape {tuple(value.shape)}, expected '
-            f'{wanted}; predict with the hand model that made the truth'
+            f'{wanted}; predict with the hand model that made the ground truth'
         )
     if finite and not torch.isfinite(value).all():
         raise UserError(
@@ -94,7 +94,7 @@ def hand_flags(sample: dict, image: str) -> tuple[bool, bool]:
 
 
 def mean_of_finite(name: str, column: np.ndarray) -> float:
-    """Mean over images with truth (not NaN); NaN where there is none.
+    """Mean over images with ground truth (not NaN); NaN where there is none.
 
     Infinite ones, of hands whose predicted camera gives no place, are left out and
     counted in a warning.

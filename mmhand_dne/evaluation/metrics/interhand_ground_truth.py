@@ -1,4 +1,4 @@
-"""What InterHand2.6M's own evaluations take for the truth of an image."""
+"""What InterHand2.6M's own evaluations take for the ground truth of an image."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from .image_results import hand_flags, read_field
 BOX_PADDING = 1.2  # of the tight box of a hand's joints
 
 
-class InterHandTruth(NamedTuple):
+class InterHandGroundTruth(NamedTuple):
     """Of right and left hand; metres, camera axes, OpenPose order."""
 
     joints: np.ndarray  # (2, 21, 3) annotated joints from the camera
@@ -28,7 +28,9 @@ class InterHandTruth(NamedTuple):
     swapped: bool  # the left hand was in slot 0, mirrored
 
 
-def read_interhand_truth(sample: dict, image: str, name: str) -> InterHandTruth:
+def read_interhand_ground_truth(
+    sample: dict, image: str, name: str
+) -> InterHandGroundTruth:
     """The annotation of an image.
 
     A set of one sample a hand has every hand in slot 0, a left one mirrored: it is
@@ -67,7 +69,7 @@ def read_interhand_truth(sample: dict, image: str, name: str) -> InterHandTruth:
         seen[:] = False  # the image is skipped
     swapped = sample.get('hand_side') == 'left'
     order = [1, 0] if swapped else [0, 1]
-    return InterHandTruth(
+    return InterHandGroundTruth(
         read('keypoints_cam', 3)[order] / MILLIMETRES,
         seen[order],
         vertices[order],

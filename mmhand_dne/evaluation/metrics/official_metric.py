@@ -39,8 +39,8 @@ class OfficialScoreMetric(BaseMetric):
     where the evaluation gives the wrist. Scores after alignment are the same. A hand
     whose predicted camera gives no place counts as infinitely far.
 
-    A set without any truth (not downloaded) has no scores, which the log says, so that
-    its predictions can be dumped and submitted.
+    A set without any ground truth (not downloaded) has no scores, which the log says,
+    so that its predictions can be dumped and submitted.
 
     Args:
         root: 'predicted' or 'given'.
@@ -88,7 +88,8 @@ class OfficialScoreMetric(BaseMetric):
         """Scores of the whole set, on every rank; ``size`` as in ``HandMeshMetric``.
 
         Raises:
-            ValueError: no rank processed an image, or some images lack their truth.
+            ValueError: no rank processed an image, or some images lack their ground
+                truth.
         """
         refuse_empty(type(self).__name__, self.results)
         return super().evaluate(sys.maxsize)
@@ -109,7 +110,7 @@ class OfficialScoreMetric(BaseMetric):
             raise UserError(
                 f'image {image}: {name} needs all joints and the mesh of the right '
                 f'hand, which {len(results) - len(told)} of {len(results)} images lack;'
-                ' download the released evaluation truth again'
+                ' download the released evaluation ground truth again'
             )
         values = np.stack([result['values'] for result in results])
         scores = dict(zip(results[0]['names'], values.mean(0).tolist(), strict=True))
@@ -118,24 +119,22 @@ class OfficialScoreMetric(BaseMetric):
 
     def _image_result(self, sample: dict) -> dict:
         name, image = type(self).__name__, image_name(sample)
-        order, truth = image_identity(sample, image), true_hand(sample, image, name)
-        if truth is None:
+        order, gt = image_identity(sample, image), true_hand(sample, image, name)
+        if gt is None:
             return dict(order=order, image=image, values=None)
         pred = predicted_hand(sample, image, name, self.root, self.regressor)
-        if pred.vertices.shape != truth.vertices.shape:
+        if pred.vertices.shape != gt.vertices.shape:
             raise UserError(
                 f'image {image}: the predicted mesh has {len(pred.vertices)} vertices, '
-                f'the true one {len(truth.vertices)}; predict with the hand model that '
-                'made the truth'
+                f'the true one {len(gt.vertices)}; predict with the hand model that '
+                'made the ground truth'
             )
         placed = np.isfinite(pred.joints).all()
         if not placed:
             relative = dict(sample['pred_instances'], hand_root_cam=np.zeros((1, 2, 3)))
             sample = dict(sample, pred_instances=relative)
             pred = predicted_hand(sample, image, name, self.root, self.regressor)
-        scores = image_scores(
-            self._official(pred), self._official(truth), self.protocol
-        )
+        scores = image_scores(self._official(pred), self._official(gt), self.protocol)
         if not placed:
             scores.update(_without_place(scores))
         return dict(

@@ -1,7 +1,7 @@
 """InterHand2.6M's two public protocols, as parts of :class:`HandMeshMetric`.
 
-A protocol reads a fixed number of floats from an image (NaN: no truth) and averages
-those of all images. Numbers of one never compare with numbers of another.
+A protocol reads a fixed number of floats from an image (NaN: no ground truth) and
+averages those of all images. Numbers of one never compare with numbers of another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from mmhand_dne.errors import UserError
 
 from .absolute_hand import joint_regressors, regress
 from .image_results import hand_flags, mean_of_finite, read_field
-from .interhand_ground_truth import InterHandTruth, read_interhand_truth
+from .interhand_ground_truth import InterHandGroundTruth, read_interhand_ground_truth
 
 NAMES = dict(wrist='WristProtocol', mcp_scaled='MCPScaledProtocol')
 
@@ -75,9 +75,9 @@ def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
     return parts
 
 
-def distances(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def distances(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """(..., 3) metres both -> (...) mm."""
-    return MILLIMETRES * np.linalg.norm(pred - truth, axis=-1)
+    return MILLIMETRES * np.linalg.norm(pred - gt, axis=-1)
 
 
 def read_pair(
@@ -101,11 +101,11 @@ def read_pair(
 class WristProtocol:
     """``wrist/``: InterWild's evaluation, wrist root and no scaling.
 
-    Truth are the annotated joints (never a mesh's), prediction the joints that the
-    data set's own regressor (fingertips 745, 317, 445, 556, 673; the right hand's for
-    both hands) finds on the predicted mesh. Wrist root, no scaling, mm. A joint counts
-    where it and its wrist are annotated and inside the image, a hand where the box of
-    these joints has an area, a mesh with its hand.
+    Ground truth are the annotated joints (never a mesh's), prediction the joints that
+    the data set's own regressor (fingertips 745, 317, 445, 556, 673; the right hand's
+    for both hands) finds on the predicted mesh. Wrist root, no scaling, mm. A joint
+    counts where it and its wrist are annotated and inside the image, a hand where the
+    box of these joints has an area, a mesh with its hand.
 
     - ``MPJPE_SH``, ``MPJPE_IH``: mean of the 42 joints' own means over single-hand and
       over interacting images; ``MPJPE_All``: mean of these 84. A joint that is never
@@ -127,32 +127,30 @@ class WristProtocol:
         self.regressor = joint_regressors(hand_model, 'interhand')[0]
 
     def read(self, sample: dict, image: str) -> np.ndarray:
-        """(46) mm: 42 joints right then left, 2 meshes, RRVE, MRRPE; NaN: no truth."""
-        truth = read_interhand_truth(sample, image, 'WristProtocol')
-        pred = read_pair(sample, image, 'WristProtocol', self.regressor, truth.swapped)
+        """(46) mm: 42 joints right then left, 2 meshes, RRVE, MRRPE; NaN: unknown."""
+        gt = read_interhand_ground_truth(sample, image, 'WristProtocol')
+        pred = read_pair(sample, image, 'WristProtocol', self.regressor, gt.swapped)
         wrist = pred.joints[:, WRIST, None]
-        true_joints = truth.joints - truth.joints[:, WRIST, None]
-        joints = np.where(
-            truth.seen, distances(pred.joints - wrist, true_joints), np.nan
-        )
-        true_mesh = truth.vertices - regress(
-            self.regressor[WRIST : WRIST + 1], truth.vertices, image
+        true_joints = gt.joints - gt.joints[:, WRIST, None]
+        joints = np.where(gt.seen, distances(pred.joints - wrist, true_joints), np.nan)
+        true_mesh = gt.vertices - regress(
+            self.regressor[WRIST : WRIST + 1], gt.vertices, image
         )
         mesh = pred.vertices - wrist
         meshes = np.where(
-            self._counted(sample, image, truth),
+            self._counted(sample, image, gt),
             distances(mesh, true_mesh).mean(-1),
             np.nan,
         )
-        pair = self._pair_errors(pred, truth, mesh, true_mesh, meshes)
+        pair = self._pair_errors(pred, gt, mesh, true_mesh, meshes)
         return np.concatenate([joints.ravel(), meshes, pair])
 
     def _pair_errors(
-        self, pred: PredictedPair, truth: InterHandTruth, mesh, true_mesh, meshes
+        self, pred: PredictedPair, gt: InterHandGroundTruth, mesh, true_mesh, meshes
     ) -> np.ndarray:
         """RRVE and MRRPE; infinite where the predicted camera gives no place."""
         wrists = pred.place + pred.joints[:, WRIST]
-        true_wrists = truth.joints[:, WRIST]
+        true_wrists = gt.joints[:, WRIST]
         miss = np.diff(wrists, axis=0)[0] - np.diff(true_wrists, axis=0)[0]
         moved = mesh + np.stack([np.zeros(3), miss])[:, None]
         errors = np.array(
@@ -160,8 +158,8 @@ class WristProtocol:
         )
         errors[np.isnan(errors)] = np.inf
         known = [
-            truth.interacting and not np.isnan(meshes).any(),
-            truth.seen[:, WRIST].all(),
+            gt.interacting and not np.isnan(meshes).any(),
+            gt.seen[:, WRIST].all(),
         ]
         return np.where(known, errors, np.nan)
 
@@ -180,12 +178,12 @@ class WristProtocol:
             found[name] = mean_of_finite(f'{self.name}/{name}', column)
         return found
 
-    def _counted(self, sample, image, truth: InterHandTruth) -> np.ndarray:
+    def _counted(self, sample, image, gt: InterHandGroundTruth) -> np.ndarray:
         """(2) bool: hands whose mesh counts."""
         shown = np.array(hand_flags(sample, image))
-        if truth.swapped:
+        if gt.swapped:
             shown = shown[::-1]
-        return truth.vertices_valid & truth.seen.any(-1) & shown
+        return gt.vertices_valid & gt.seen.any(-1) & shown
 
 
 @METRICS.register_module()
@@ -232,14 +230,14 @@ class MCPScaledProtocol:
             return np.full(4, np.nan)
         if self.min_grey is not None and image_mean(sample, image) < self.min_grey:
             return np.full(4, np.nan)
-        truth = read_field(
+        gt = read_field(
             sample['gt_instance_labels'],
             'hand_vertices',
             (2, -1, 3),
             image,
             'MCPScaledProtocol',
         ).numpy()
-        joints, length, vertices = self._rooted(truth, image)
+        joints, length, vertices = self._rooted(gt, image)
         pred = read_pair(sample, image, 'MCPScaledProtocol', self.regressor, False)
         found, found_length, mesh = self._rooted(pred.vertices, image)
         scale = np.where(

@@ -54,7 +54,7 @@ class SparsificationMetric(BaseMetric):
     relative to the wrist.
 
     ``mode='released'``: the authors' script, for comparing with the paper's tables
-    only. Errors are camera-space truth against the prediction in the MANO frame,
+    only. Errors are camera-space ground truth against the prediction in the MANO frame,
     metres times ten; all 21 joints count for the areas, joints 1 to 20 for Pearson.
     Keys begin with ``released/`` unless a prefix is given.
 
@@ -163,13 +163,13 @@ class SparsificationMetric(BaseMetric):
 
 def _standard_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     """Per hand and joint 1 to 20: error mm, variance mm^2, NLL, level; NaN hidden."""
-    truth, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
+    gt, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     joints = _read(pred, 'hand_joints', (2, NUM_JOINTS, 3), image)
     covariance = _covariance(pred, image)
     if covariance.shape[-1] == 3 * NUM_JOINTS:
         covariance = np.stack([calibration.wrist_aligned(hand) for hand in covariance])
-    true_joints = _read(truth, 'hand_joints', (2, NUM_JOINTS, 3), image)
-    valid = _read(truth, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
+    true_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
+    valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
     residual = true_joints - (joints - joints[:, WRIST : WRIST + 1])
     residual, valid = residual[:, FINGER_JOINTS], valid[:, FINGER_JOINTS]
     variance = np.stack([calibration.joint_variances(hand) for hand in covariance])
@@ -201,7 +201,7 @@ def _calibrate(residual, covariance, visible, image) -> calibration.HandCalibrat
 
 def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     """Per hand and joint 0 to 20: unaligned error m, variance m^2; NaN hidden."""
-    truth, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
+    gt, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     covariance = _covariance(pred, image)
     if covariance.shape[-1] != 3 * NUM_JOINTS:
         raise UserError(
@@ -211,10 +211,10 @@ def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
         )
     joints = _read(pred, 'hand_joints', (2, NUM_JOINTS, 3), image)
     joints = joints + _read(pred, 'hand_root', (2, 3), image)[:, None]
-    root = _read(truth, 'hand_root_cam', (2, 3), image)
-    root_valid = _read(truth, 'hand_root_valid', (2,), image) > 0
-    true_joints = _read(truth, 'hand_joints', (2, NUM_JOINTS, 3), image)
-    valid = _read(truth, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
+    root = _read(gt, 'hand_root_cam', (2, 3), image)
+    root_valid = _read(gt, 'hand_root_valid', (2,), image) > 0
+    true_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
+    valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
     valid &= root_valid[:, None]
     error = np.linalg.norm(true_joints + root[:, None] - joints, axis=-1)
     variance = np.stack([calibration.joint_variances(hand) for hand in covariance])

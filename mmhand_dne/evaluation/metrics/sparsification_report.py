@@ -42,7 +42,7 @@ def standard_report(data: dict[str, np.ndarray]) -> Report:
             level (N) as in ``HandCalibration``.
 
     Raises:
-        ValueError: no joint has truth.
+        ValueError: no joint has ground truth.
     """
     data = {name: _at_least_double(values) for name, values in data.items()}
     kept, hands = ~np.isnan(data['error']), data['coordinates'] > 0
@@ -71,7 +71,7 @@ def released_report(data: dict[str, np.ndarray]) -> Report:
             NaN where hidden.
 
     Raises:
-        ValueError: fewer than 50 joints have truth.
+        ValueError: fewer than 50 joints have ground truth.
     """
     data = {name: _at_least_double(values) for name, values in data.items()}
     kept = ~np.isnan(data['error'])

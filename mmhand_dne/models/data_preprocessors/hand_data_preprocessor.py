@@ -1,4 +1,4 @@
-"""Images to the device as one batch; their truth follows in one transfer."""
+"""Images to the device as one batch; their ground truth follows in one transfer."""
 
 import torch
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
@@ -9,8 +9,8 @@ from mmpose.registry import MODELS
 class HandDataPreprocessor(PoseDataPreprocessor):
     """MMPose's preprocessor without a copy for every tensor of every sample.
 
-    A batch of 30 samples carries about a thousand small tensors of truth. MMPose's
-    class moves each to the device; here they stay, and
+    A batch of 30 samples carries about a thousand small tensors of ground truth.
+    MMPose's class moves each to the device; here they stay, and
     :meth:`HandTargets.from_samples` moves what the model reads as one tensor. Crops of
     one size are stacked as bytes before they are moved and normalised.
 

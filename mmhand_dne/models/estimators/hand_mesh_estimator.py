@@ -142,7 +142,7 @@ class HandMeshEstimator(BasePoseEstimator):
         return losses
 
     def targets_of(self, data_samples: list, device) -> HandTargets:
-        """The truth of the slots that the model has."""
+        """The ground truth of the slots that the model has."""
         if self.num_slots < NUM_SLOTS:
             check_one_hand(data_samples)
         return slots_of(HandTargets.from_samples(data_samples, device), self.num_slots)

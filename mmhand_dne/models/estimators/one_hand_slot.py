@@ -12,7 +12,7 @@ NUM_SLOTS = 2  # of a sample: right, left
 
 
 def check_one_hand(data_samples: Sequence) -> None:
-    """Refuse truth of a second hand, which a one-hand model would silently ignore."""
+    """Refuse a second hand's ground truth, which a one-hand model would ignore."""
     for sample in data_samples:
         if (sample.gt_instance_labels.hand_presence[:, 1:] > 0).any():
             raise UserError(
@@ -23,7 +23,7 @@ def check_one_hand(data_samples: Sequence) -> None:
 
 
 def slots_of(targets: HandTargets, count: int) -> HandTargets:
-    """The truth of the first slots, (B, 2, ...) -> (B, count, ...)."""
+    """The ground truth of the first slots, (B, 2, ...) -> (B, count, ...)."""
     if count == NUM_SLOTS:
         return targets
     fields = {

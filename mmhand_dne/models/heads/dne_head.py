@@ -142,5 +142,5 @@ class DNEHead(BaseModule):
     @staticmethod
     def points_error(points: Tensor, targets: HandTargets) -> Tensor:
         """Mean L1 of (B, R, H, V, 2) points to the true projections, NDC."""
-        truth = targets.vertices_ndc[:, None].to(points.dtype).expand_as(points)
-        return masked_mean(l1_distance(points, truth).mean(1), targets.vertices_valid)
+        gt = targets.vertices_ndc[:, None].to(points.dtype).expand_as(points)
+        return masked_mean(l1_distance(points, gt).mean(1), targets.vertices_valid)

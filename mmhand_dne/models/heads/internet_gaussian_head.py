@@ -22,8 +22,8 @@ class InternetGaussianHead(InternetHead):
     The mean is the heat maps' maximum, InterNet's own prediction, which passes no
     gradient; the NLL trains covariance and backbone [decided]. The wrists are left out:
     their depth is 0 by definition, and a density over it diverges. So d = 60, in cells
-    of the heat maps (x, y, z), one W a hand. The truth is the centre of mass of the
-    target heat maps, finer than a cell.
+    of the heat maps (x, y, z), one W a hand. The ground truth is the centre of mass of
+    the target heat maps, finer than a cell.
 
     Adds ``loss_nll``, and to predictions ``keypoint_std`` (1, 42, 3) in pixels of the
     crop (x, y) and mm (z), 0 for the wrists.

@@ -31,7 +31,8 @@ class JointUncertaintyHead(BaseModule):
         dims: coordinates a joint.
         aligned: True: the J - 1 joints besides the wrist, relative to it, d = 60; the
             wrist's residual is 0 by construction and a density over it diverges.
-            False: the released code's frame, d = 63: truth in the camera against a
+            False: the released code's frame, d = 63: ground truth in the camera against
+                a
             prediction in the MANO frame without the camera's translation.
         num_slots: H; parameters common to all images, such as W, are one set a slot.
 
@@ -134,19 +135,19 @@ class JointUncertaintyHead(BaseModule):
 
         Args:
             joints, root: as in :meth:`gaussian`.
-            targets: with the slots H of the joints. Joints without truth are
+            targets: with the slots H of the joints. Joints without ground truth are
                 integrated out, hands without any add nothing.
         """
         if self.nll_loss is None:
             return {}
-        truth, visible = targets.joints, targets.joints_valid
+        gt, visible = targets.joints, targets.joints_valid
         if self.aligned:
-            truth, visible = truth[..., 1:, :], visible[..., 1:]
+            gt, visible = gt[..., 1:, :], visible[..., 1:]
         else:
-            truth = truth + targets.root_cam[..., None, :]
+            gt = gt + targets.root_cam[..., None, :]
             visible = visible * targets.root_valid[..., None]
         mean = self.mean(joints, root)
-        return dict(loss_nll=self.nll_loss(params, mean, truth, visible))
+        return dict(loss_nll=self.nll_loss(params, mean, gt, visible))
 
     def mean(self, joints: Tensor, root: Tensor | None = None) -> Tensor:
         """(B, H, K, 3) the joints that the covariance is about, in its frame."""

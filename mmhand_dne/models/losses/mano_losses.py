@@ -82,9 +82,9 @@ class HaMeRLoss(nn.Module):
 
         Args:
             coarse: with ``joints_ndc`` from the model's own projection.
-            targets: truth of the same slots.
+            targets: ground truth of the same slots.
         """
-        rotations, truth = coarse.rotations, targets.rotations
+        rotations, gt = coarse.rotations, targets.rotations
         known = targets.mano_valid
         terms = dict(
             loss_joints=(
@@ -102,13 +102,13 @@ class HaMeRLoss(nn.Module):
             loss_orient=(
                 squared_distance,
                 rotations[..., :1, :, :],
-                truth[..., :1, :, :],
+                gt[..., :1, :, :],
                 known,
             ),
             loss_pose=(
                 squared_distance,
                 rotations[..., 1:, :, :],
-                truth[..., 1:, :, :],
+                gt[..., 1:, :, :],
                 known,
             ),
             loss_betas=(squared_distance, coarse.betas, targets.betas, known),

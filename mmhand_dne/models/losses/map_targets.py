@@ -28,7 +28,7 @@ class MapTargets(NamedTuple):
         depth: (B, 1, h, w) metres behind the visible hand's own wrist.
         normal: (B, 3, h, w) unit normal in camera axes.
         heatmaps: (B, 2J, h, w) in [0, 1], right hand first, OpenPose order; 0 where
-            a joint has no truth.
+            a joint has no ground truth.
         heatmaps_valid: (B, 2J) 0 or 1.
         correspondence: (B, 3, h, w) in [0, 1], place on the resting right hand.
         parts: (B, 2, h, w) int64, 0 to 15 the parts, 16 background; one labelling a
@@ -62,8 +62,8 @@ def map_targets(
     which is background too [decided].
 
     Args:
-        targets: truth of B images, H = 2 hands.
-        pair: the hand model whose faces and vertices the truth uses.
+        targets: ground truth of B images, H = 2 hands.
+        pair: the hand model whose faces and vertices the ground truth uses.
         size: (h, w) cells of the maps.
         sigma: standard deviation of the heat maps, cells.
 

@@ -46,8 +46,8 @@ class MeshTerms(nn.Module):
             vertices: (B, R, H, V, 3) metres, root-relative.
             vertices_ndc: (B, R, H, V, 2) their projection, crop NDC.
             joints, joints_ndc: (B, R, H, J, 3) and (B, R, H, J, 2).
-            targets: truth; a hand counts by its mesh where it has one, else by its
-                joints.
+            targets: ground truth; a hand counts by its mesh where it has one, else by
+                its joints.
         """
         mesh = targets.vertices_valid
         bare = (1 - mesh.to(vertices.dtype))[..., None]

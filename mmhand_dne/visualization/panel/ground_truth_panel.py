@@ -24,13 +24,13 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
 
 from .crop_frame import image_to_crop, square
 from .mesh_panel import HANDS
-from .mesh_views import truth_surfaces
+from .mesh_views import gt_surfaces
 
 BOX_COLOR = (240, 228, 66)  # the annotated box
 CROP_COLOR = (255, 255, 255)  # the border of the network's input
 
 
-def draw_truth(
+def draw_ground_truth(
     image: np.ndarray,
     sample: PoseDataSample,
     faces: Tensor,
@@ -53,28 +53,28 @@ def draw_truth(
     Returns: (H, W, 3) uint8 RGB.
     """
     check_image(image)
-    truth = HandTargets.from_samples([sample], torch.device('cpu'))
+    gt = HandTargets.from_samples([sample], torch.device('cpu'))
     scale = max(1.0, tile / max(image.shape[:2]))
     frame = np.linalg.inv(image_to_crop(sample)) if original else np.eye(3)
     # In the original image a mirrored sample shows its slots the other way round.
     swapped = original and bool(sample.get('flip', False))
     colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
     names = HANDS[::-1] if swapped else HANDS
-    skeleton = _joints_picture(image, truth, sample, frame, scale, colors)
-    lines = _sample_line(sample, truth, names), _joints_line(truth, names)
+    skeleton = _joints_picture(image, gt, sample, frame, scale, colors)
+    lines = _sample_line(sample, gt, names), _joints_line(gt, names)
     pictures = [labelled(skeleton, *lines)]
-    surfaces = truth_surfaces(
-        truth, faces, torch.from_numpy(frame).float() @ truth.intrinsics[0], colors
+    surfaces = gt_surfaces(
+        gt, faces, torch.from_numpy(frame).float() @ gt.intrinsics[0], colors
     )
     if surfaces:
         mesh = render_overlay(image, surfaces, scale=scale)
-        pictures.append(labelled(mesh, 'mesh', _mesh_line(truth, names)))
+        pictures.append(labelled(mesh, 'mesh', _mesh_line(gt, names)))
     return grid([pictures])
 
 
 def _joints_picture(
     image: np.ndarray,
-    truth: HandTargets,
+    gt: HandTargets,
     sample: PoseDataSample,
     frame: np.ndarray,
     scale: float,
@@ -85,16 +85,16 @@ def _joints_picture(
     picture = resize(image, (height, width))
     for corners, color in _outlines(sample, frame):
         picture = draw_polygon(picture, _zoom(corners, scale), color)
-    pixels = ndc_to_pixels(truth.joints_ndc[0], sample.input_size).double().numpy()
+    pixels = ndc_to_pixels(gt.joints_ndc[0], sample.input_size).double().numpy()
     pixels = _zoom(_move(pixels, frame), scale)
     radius = max(3.0, max(height, width) / 130)
     for hand, color in enumerate(colors):
         picture = draw_skeleton(
             picture,
             pixels[hand],
-            truth.joints_ndc_valid[0, hand].numpy() > 0,
+            gt.joints_ndc_valid[0, hand].numpy() > 0,
             color,
-            hollow=truth.joints_valid[0, hand].numpy() == 0,
+            hollow=gt.joints_valid[0, hand].numpy() == 0,
             radius=radius,
         )
     return picture
@@ -121,11 +121,9 @@ def _first_box(sample: PoseDataSample) -> np.ndarray | None:
     return np.asarray(instances.bboxes, dtype=np.float64).reshape(-1, 4)[0]
 
 
-def _sample_line(
-    sample: PoseDataSample, truth: HandTargets, names: Sequence[str]
-) -> str:
+def _sample_line(sample: PoseDataSample, gt: HandTargets, names: Sequence[str]) -> str:
     """Which hands are there; those of which that is not known have a question mark."""
-    there, known = truth.presence[0] > 0, truth.presence_valid[0] > 0
+    there, known = gt.presence[0] > 0, gt.presence_valid[0] > 0
     hands = [
         f'{name}{"" if sure else "?"}'
         for name, present, sure in zip(names, there.tolist(), known.tolist())
@@ -135,17 +133,17 @@ def _sample_line(
     return f'id {sample.get("id", "?")}, {" + ".join(hands) or "no hand"}{flipped}'
 
 
-def _joints_line(truth: HandTargets, names: Sequence[str]) -> str:
+def _joints_line(gt: HandTargets, names: Sequence[str]) -> str:
     """How many joints of each hand are drawn, and how many have a depth."""
-    flat = (truth.joints_ndc_valid[0] > 0).sum(dim=-1).tolist()
-    deep = (truth.joints_valid[0] > 0).sum(dim=-1).tolist()
+    flat = (gt.joints_ndc_valid[0] > 0).sum(dim=-1).tolist()
+    deep = (gt.joints_valid[0] > 0).sum(dim=-1).tolist()
     parts = [f'{h} {n} joints ({m} in 3D)' for h, n, m in zip(names, flat, deep)]
     return ', '.join(parts)
 
 
-def _mesh_line(truth: HandTargets, names: Sequence[str]) -> str:
+def _mesh_line(gt: HandTargets, names: Sequence[str]) -> str:
     """Hands with a mesh, and whether their MANO parameters are known."""
-    valid, mano = truth.vertices_valid[0] > 0, truth.mano_valid[0] > 0
+    valid, mano = gt.vertices_valid[0] > 0, gt.mano_valid[0] > 0
     parts = [
         f'{name} ({"with" if parameters else "no"} MANO parameters)'
         for name, there, parameters in zip(names, valid.tolist(), mano.tolist())

@@ -21,9 +21,10 @@ class HandMeshVisualizer(PoseLocalVisualizer):
     """Draws one image's input, meshes and maps as one labelled panel.
 
     First row: the input crop, coarse mesh, refined mesh by the coarse camera and by the
-    corrected one, truth, the refined mesh from the side. Second row: auxiliary maps and
-    predicted joints. What the data sample lacks is left out. The right hand is blue,
-    the left orange. ``add_datasample(..., panel=False)`` draws MMPose's own skeletons.
+    corrected one, ground truth, the refined mesh from the side. Second row: auxiliary
+    maps and predicted joints. What the data sample lacks is left out. The right hand is
+    blue, the left orange. ``add_datasample(..., panel=False)`` draws MMPose's own
+    skeletons.
 
     Args:
         hand_model: config of the ``HandPair`` whose faces the meshes have. Who has the
@@ -88,7 +89,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             image: (h, w, 3) uint8 RGB.
             data_sample: of this image, with ``input_size``, and with ``crop_affine``
                 where                 the image is the original one.
-            draw_gt: draw the truth where the sample has it.
+            draw_gt: draw the ground truth where the sample has it.
             draw_pred: draw the predictions where the sample has them.
             show: open a window; nothing is then stored.
             wait_time: seconds the window stays; 0 waits for a key.
@@ -144,12 +145,12 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             crop=crop,
             faces=self.faces,
             tile=self.tile,
-            truth=truth_of(data_sample) if draw_gt else None,
+            gt=ground_truth_of(data_sample) if draw_gt else None,
             intrinsics=torch.as_tensor(intrinsics).float().cpu() if known else None,
         )
 
 
-def truth_of(data_sample: PoseDataSample) -> HandTargets | None:
+def ground_truth_of(data_sample: PoseDataSample) -> HandTargets | None:
     """The ground truth of one image, or None where the sample has none."""
     labels = data_sample.get('gt_instance_labels')
     if labels is None or 'hand_vertices' not in labels:

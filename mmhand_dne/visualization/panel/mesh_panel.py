@@ -1,4 +1,4 @@
-"""One image's predictions side by side: coarse, refined, truth, maps, side view.
+"""One image's predictions side by side: coarse, refined, ground truth, maps, side view.
 
 The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refined mesh
 with and without the camera correction).
@@ -26,10 +26,10 @@ from .mesh_views import (
     Scene,
     error_line,
     first,
+    gt_surfaces,
     on_cpu,
     prediction_views,
     side_roots,
-    truth_surfaces,
     view_surfaces,
 )
 
@@ -46,7 +46,7 @@ def draw_panel(
     """The whole panel, (h, w, 3) uint8 RGB.
 
     Args:
-        scene: crop, truth and size.
+        scene: crop, ground truth and size.
         instances: predictions with a leading dimension of 1, or None.
         fields: auxiliary maps, or None.
         presence_thr: probability above which a hand is drawn.
@@ -55,10 +55,10 @@ def draw_panel(
     presence = _presence(instances)
     present = presence > presence_thr
     views = prediction_views(instances, present)
-    meshes = [labelled(_plain(scene), title, _presence_line(presence, scene.truth))]
+    meshes = [labelled(_plain(scene), title, _presence_line(presence, scene.gt))]
     meshes += [_mesh_tile(scene, view) for view in views]
-    if scene.truth is not None:
-        meshes.append(_truth_tile(scene))
+    if scene.gt is not None:
+        meshes.append(_gt_tile(scene))
     if views:
         meshes.append(_side_tile(scene, views[-1]))
     extras = map_tiles(fields, scene.picture_size)
@@ -118,15 +118,15 @@ def _mesh_tile(scene: Scene, view: MeshView) -> np.ndarray:
     return labelled(picture, view.title, line)
 
 
-def _truth_tile(scene: Scene) -> np.ndarray:
+def _gt_tile(scene: Scene) -> np.ndarray:
     """The true meshes, or the true joints where the image has no mesh."""
-    truth = scene.truth
-    surfaces = truth_surfaces(truth, scene.faces)
+    gt = scene.gt
+    surfaces = gt_surfaces(gt, scene.faces)
     if surfaces:
         picture = render_overlay(scene.crop, surfaces, scale=scene.scale)
-        return labelled(picture, 'true mesh', _missing(truth.vertices_valid, truth))
-    joints = ndc_to_pixels(truth.joints_ndc[0], scene.crop_size)
-    picture = _draw_hands(scene, joints, truth.joints_ndc_valid[0] > 0)
+        return labelled(picture, 'true mesh', _missing(gt.vertices_valid, gt))
+    joints = ndc_to_pixels(gt.joints_ndc[0], scene.crop_size)
+    picture = _draw_hands(scene, joints, gt.joints_ndc_valid[0] > 0)
     return labelled(picture, 'true joints (no mesh)', '')
 
 
@@ -171,17 +171,17 @@ def _presence(instances: InstanceData | None) -> Tensor:
     return first(instances, 'hand_presence')
 
 
-def _presence_line(presence: Tensor, truth: HandTargets | None) -> str:
-    """Which hands are there, by the model and in truth."""
+def _presence_line(presence: Tensor, gt: HandTargets | None) -> str:
+    """Which hands are there, by the model and in ground truth."""
     line = ', '.join(f'{side} {p:.2f}' for side, p in zip(SIDES, presence.tolist()))
-    if truth is None:
+    if gt is None:
         return line
-    sides = [side for side, there in zip(SIDES, truth.presence[0].tolist()) if there]
+    sides = [side for side, there in zip(SIDES, gt.presence[0].tolist()) if there]
     return f'{line} (true: {" + ".join(sides) or "none"})'
 
 
-def _missing(valid: Tensor, truth: HandTargets) -> str:
+def _missing(valid: Tensor, gt: HandTargets) -> str:
     """Names the hands that are there but have no mesh."""
-    lost = (truth.presence[0] > 0) & ~(valid[0] > 0)
+    lost = (gt.presence[0] > 0) & ~(valid[0] > 0)
     sides = [side for side, gone in zip(SIDES, lost.tolist()) if gone]
     return f'no mesh of the {" and ".join(sides)} hand' if sides else ''

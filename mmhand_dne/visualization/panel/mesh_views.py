@@ -37,7 +37,7 @@ class Scene(NamedTuple):
     crop: np.ndarray  # (h, w, 3) uint8 RGB
     faces: Tensor  # (2, F, 3) int64
     tile: int  # longer side of a picture of the panel, pixels
-    truth: HandTargets | None  # of this image alone, or None
+    gt: HandTargets | None  # of this image alone, or None
     intrinsics: Tensor | None  # (3, 3) of the crop, pixels, or None
 
     @property
@@ -91,8 +91,8 @@ def view_surfaces(view: MeshView, scene: Scene) -> list[Surface]:
     ]
 
 
-def truth_surfaces(
-    truth: HandTargets,
+def gt_surfaces(
+    gt: HandTargets,
     faces: Tensor,
     intrinsics: Tensor | None = None,
     colors: Sequence[Sequence[int]] = HAND_COLORS,
@@ -100,16 +100,16 @@ def truth_surfaces(
     """The true meshes of one image as surfaces, seen by the true camera.
 
     Args:
-        truth: of one image.
+        gt: of one image.
         faces: (2, F, 3) int64.
         intrinsics: (3, 3) of the frame to draw into, pixels; by default the crop's.
         colors: RGB of the right and of the left hand.
     """
-    intrinsics = truth.intrinsics[0] if intrinsics is None else intrinsics
-    shown = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
+    intrinsics = gt.intrinsics[0] if intrinsics is None else intrinsics
+    shown = (gt.vertices_valid[0] > 0) & (gt.root_valid[0] > 0)
     return [
         perspective_surface(
-            truth.vertices_cam[0, hand], intrinsics, faces[hand], colors[hand]
+            gt.vertices_cam[0, hand], intrinsics, faces[hand], colors[hand]
         )
         for hand in shown.nonzero().flatten().tolist()
     ]
@@ -151,15 +151,15 @@ def side_roots(view: MeshView, scene: Scene) -> tuple[Tensor, str]:
 
 
 def error_line(view: MeshView, scene: Scene) -> str:
-    """Mean vertex errors of the hands with truth, or nothing."""
-    if scene.truth is None:
+    """Mean vertex errors of the hands with ground truth, or nothing."""
+    if scene.gt is None:
         return ''
-    truth = scene.truth
-    seen = (truth.vertices_valid[0] > 0) & (truth.root_valid[0] > 0)
+    gt = scene.gt
+    seen = (gt.vertices_valid[0] > 0) & (gt.root_valid[0] > 0)
     if not seen.any():
         return ''
-    error = (view.vertices - truth.vertices[0]).norm(dim=-1)[seen].mean()
-    offset = project(view.vertices, view.camera) - truth.vertices_ndc[0]
+    error = (view.vertices - gt.vertices[0]).norm(dim=-1)[seen].mean()
+    offset = project(view.vertices, view.camera) - gt.vertices_ndc[0]
     pixels = offset * torch.tensor(scene.crop_size) / 2
     pixels = pixels.norm(dim=-1)[seen].mean()
     return f'error {MILLIMETRES * error:.1f} mm, {pixels:.1f} px'

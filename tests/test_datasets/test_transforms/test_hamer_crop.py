@@ -1,4 +1,4 @@
-"""HaMeR's crop: its pixels to the bit, and all truth with them."""
+"""HaMeR's crop: its pixels to the bit, and all ground truth with them."""
 
 import cv2
 import numpy as np
@@ -153,7 +153,7 @@ def hands(infos):
 
 @pytest.mark.parametrize('half_pixel', [False, True])
 @pytest.mark.parametrize('augmentation', [{}, AUGMENTED])
-def test_projected_truth_lands_on_the_pixels(infos, half_pixel, augmentation):
+def test_projected_ground_truth_lands_on_the_pixels(infos, half_pixel, augmentation):
     for seed, (info, slot) in enumerate(hands(infos)):
         results = prepare(info, slot, seed, half_pixel=half_pixel, **augmentation)
         targets = HandTargets.from_samples(
@@ -172,7 +172,7 @@ def test_projected_truth_lands_on_the_pixels(infos, half_pixel, augmentation):
 
 @pytest.mark.parametrize('augmentation', [{}, AUGMENTED])
 def test_a_photo_mirrored_with_its_hands_gives_the_same_sample(infos, augmentation):
-    """Through SelectHand: the picture, the camera and the truth."""
+    """Through SelectHand: the picture, the camera and the ground truth."""
     for seed, (info, slot) in enumerate(hands(infos)):
         image = photo(seed, info['width'], info['height'])
         twin = dict(info, img=image[:, ::-1].copy(), hand_slot=1 - slot)
@@ -202,7 +202,7 @@ def test_a_photo_mirrored_with_its_hands_gives_the_same_sample(infos, augmentati
             np.testing.assert_allclose(one[name][0], two[name][0], atol=1e-9)
 
 
-def test_a_painted_joint_is_found_where_its_truth_projects(infos):
+def test_a_painted_joint_is_found_where_its_ground_truth_projects(infos):
     counted = 0
     for seed, (info, slot) in enumerate(hands(infos)):
         point = info['mesh_joints'][slot, 9] + info['mesh_root'][slot]

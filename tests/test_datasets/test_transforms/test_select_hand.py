@@ -1,4 +1,4 @@
-"""One hand of an image as a right hand, with all its truth."""
+"""One hand of an image as a right hand, with all its ground truth."""
 
 import numpy as np
 import pytest
@@ -129,7 +129,7 @@ def test_packed_samples_keep_the_contract_of_one_hand(interacting, slot):
         ),
     ],
 )
-def test_a_hand_without_truth_is_an_error(interacting, changes, sentence):
+def test_a_hand_without_ground_truth_is_an_error(interacting, changes, sentence):
     image = np.zeros((interacting['height'], interacting['width'], 3), np.uint8)
     with pytest.raises(ValueError, match=sentence):
         SelectHand().transform({**interacting, 'img': image, **changes})

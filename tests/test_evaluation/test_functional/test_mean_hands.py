@@ -29,7 +29,7 @@ def seen(samples, hand, field='hand_vertices_valid'):
 
 
 @pytest.mark.parametrize('hand', [0, 1])
-def test_mesh_is_the_mean_over_images_with_truth(samples, hand):
+def test_mesh_is_the_mean_over_images_with_ground_truth(samples, hand):
     found = mean_of(samples).prediction()
     wanted = np.mean([s.hand_vertices[0, hand].numpy() for s in seen(samples, hand)], 0)
     np.testing.assert_allclose(found['hand_vertices'][0, hand], wanted, atol=1e-7)

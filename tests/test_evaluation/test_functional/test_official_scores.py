@@ -57,7 +57,7 @@ CHANGES = dict(
     mirrored=lambda p: noisy(p) * [-1, 1, 1],
     collinear=collinear,
     zero=np.zeros_like,
-    truth=np.copy,
+    gt=np.copy,
 )
 AT_ZERO = 0.5 / 99  # what the threshold 0 is worth in an area
 
@@ -65,45 +65,45 @@ AT_ZERO = 0.5 / 99  # what the threshold 0 is worth in an area
 @pytest.mark.parametrize('protocol', ['freihand', 'ho3d'])
 @pytest.mark.parametrize('change', CHANGES)
 def test_scores_equal_the_definition(change, protocol):
-    truth = hands()
-    pred = [CHANGES[change](points) for points in truth]
-    found = official_scores(pred, truth, protocol)
-    wanted = oracle.scores(pred, truth, protocol)
+    gt = hands()
+    pred = [CHANGES[change](points) for points in gt]
+    found = official_scores(pred, gt, protocol)
+    wanted = oracle.scores(pred, gt, protocol)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         # Two ways to a rotation leave a perfect prediction 0 here and 1e-17 there.
-        rounded = change == 'truth' and '_al_auc' in name and 'scale' not in name
+        rounded = change == 'gt' and '_al_auc' in name and 'scale' not in name
         bound = AT_ZERO if rounded else 1e-9
         assert found[name] == pytest.approx(value, rel=1e-9, abs=bound), name
 
 
 @pytest.mark.parametrize('protocol', ['freihand', 'ho3d'])
 def test_another_topology_is_scored_by_its_joints(protocol):
-    truth = hands()
-    pred = [noisy(truth[0]), noisy(truth[1])[:, :33] * [1, -1, 1]]
-    found = official_scores(pred, truth, protocol)
-    for name, value in oracle.scores(pred, truth, protocol).items():
+    gt = hands()
+    pred = [noisy(gt[0]), noisy(gt[1])[:, :33] * [1, -1, 1]]
+    found = official_scores(pred, gt, protocol)
+    for name, value in oracle.scores(pred, gt, protocol).items():
         assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
     assert found['mesh_mean3d'] == -100 and found['f_al_score_15'] > 0
 
 
 def test_a_perfect_prediction_scores_as_the_scripts_round_it():
-    truth = hands(images=40)
-    found = official_scores(truth, truth, 'ho3d')
+    gt = hands(images=40)
+    found = official_scores(gt, gt, 'ho3d')
     assert found['xyz_auc3d'] == found['mesh_auc3d'] == 1
     scaled = found['xyz_scale_trans_al_auc3d']  # x / s * s is not always x
     assert 1 - AT_ZERO <= scaled < 1
     assert scaled == pytest.approx(
-        oracle.scores(truth, truth, 'ho3d')['xyz_scale_trans_al_auc3d'], abs=1e-12
+        oracle.scores(gt, gt, 'ho3d')['xyz_scale_trans_al_auc3d'], abs=1e-12
     )
 
 
 def test_scores_do_not_depend_on_the_chunks(monkeypatch):
-    truth = hands(images=5)
-    pred = [noisy(points) for points in truth]
-    whole = official_scores(pred, truth, 'freihand')
+    gt = hands(images=5)
+    pred = [noisy(points) for points in gt]
+    whole = official_scores(pred, gt, 'freihand')
     monkeypatch.setattr(module, 'CHUNK', 2)
-    assert official_scores(pred, truth, 'freihand') == whole
+    assert official_scores(pred, gt, 'freihand') == whole
 
 
 def test_the_text_has_the_scripts_lines():
@@ -126,22 +126,22 @@ def test_the_text_has_the_scripts_lines():
 
 
 def test_a_mirrored_similar_hand_aligns_exactly():
-    truth = hands()[0]
-    moved = 3 * truth[..., [1, 2, 0]] * [-1, 1, 1] + [0.3, -2, 1]
-    np.testing.assert_allclose(official_align(moved, truth), truth, atol=1e-7)
+    gt = hands()[0]
+    moved = 3 * gt[..., [1, 2, 0]] * [-1, 1, 1] + [0.3, -2, 1]
+    np.testing.assert_allclose(official_align(moved, gt), gt, atol=1e-7)
 
 
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda p: p[:1], r'shape \(1, 21, 3\), the truth \(2, 21, 3\)'),
+        (lambda p: p[:1], r'shape \(1, 21, 3\), the ground truth \(2, 21, 3\)'),
         (lambda p: p * np.nan, 'joints hold NaN'),
     ],
 )
 def test_bad_predictions_are_refused(change, words):
-    truth = hands()
+    gt = hands()
     with pytest.raises(ValueError, match=words):
-        official_scores([change(truth[0]), truth[1]], truth, 'freihand')
+        official_scores([change(gt[0]), gt[1]], gt, 'freihand')
 
 
 def test_unknown_protocol_is_refused():
@@ -158,13 +158,15 @@ def test_unknown_protocol_is_refused():
 )
 def test_zero_predictions_score_as_published(protocol, variable, wanted):
     if variable not in os.environ:
-        pytest.skip(f'set {variable} to the folder of the official evaluation truth')
+        pytest.skip(
+            f'set {variable} to the folder of the official evaluation ground truth'
+        )
     root = os.environ[variable]
     paths = [find(root, f'evaluation_{name}.json') for name in ('xyz', 'verts')]
     assert all(paths), f'{root}: no evaluation_xyz.json or no evaluation_verts.json'
-    truth = [read_points(*pair) for pair in zip(paths, ('joints', 'vertices'))]
-    if len(truth[0]) == HO3DMetric.counts['v3']:
+    gt = [read_points(*pair) for pair in zip(paths, ('joints', 'vertices'))]
+    if len(gt[0]) == HO3DMetric.counts['v3']:
         pytest.skip('the published numbers are older than version 3; give HO3D_v2')
-    found = official_scores([np.zeros_like(t) for t in truth], truth, protocol)
+    found = official_scores([np.zeros_like(t) for t in gt], gt, protocol)
     digits = {name: len(text.split('.')[1]) for name, text in wanted.items()}
     assert {name: f'{found[name]:.{digits[name]}f}' for name in wanted} == wanted

@@ -4,33 +4,33 @@ import torch
 
 from mmhand_dne.evaluation.functional.pose_errors import (
     ERROR_NAMES,
+    HandMeshGroundTruth,
     HandMeshPrediction,
-    HandMeshTruth,
     hand_mesh_errors,
     presence_correct,
     relative_root_error,
 )
 from tests.oracles import pose_errors as oracle
-from tests.oracles.hand_samples import SIZE, random_prediction, random_truth
+from tests.oracles.hand_samples import SIZE, random_gt, random_prediction
 
-TRUTH_FIELDS = {
+GT_FIELDS = {
     name: 'crop_intrinsics' if name == 'intrinsics' else f'hand_{name}'
-    for name in HandMeshTruth._fields
+    for name in HandMeshGroundTruth._fields
 }
 
 
 def draw(seed, hand_type):
     rng = np.random.default_rng(seed)
-    truth = random_truth(rng, hand_type)
-    truth = {name: truth[field] for name, field in TRUTH_FIELDS.items()}
+    gt = random_gt(rng, hand_type)
+    gt = {name: gt[field] for name, field in GT_FIELDS.items()}
     pred = random_prediction(rng)
-    return {name: pred[f'hand_{name}'] for name in HandMeshPrediction._fields}, truth
+    return {name: pred[f'hand_{name}'] for name in HandMeshPrediction._fields}, gt
 
 
-def errors(pred, truth, **kwargs):
+def errors(pred, gt, **kwargs):
     pred = HandMeshPrediction(**{k: torch.as_tensor(v) for k, v in pred.items()})
-    truth = HandMeshTruth(**{k: torch.as_tensor(v) for k, v in truth.items()})
-    return hand_mesh_errors(pred, truth, SIZE, **kwargs)
+    gt = HandMeshGroundTruth(**{k: torch.as_tensor(v) for k, v in gt.items()})
+    return hand_mesh_errors(pred, gt, SIZE, **kwargs)
 
 
 def assert_equal(found, wanted):
@@ -46,17 +46,17 @@ def assert_equal(found, wanted):
 @pytest.mark.parametrize('hand_type', ['right', 'left', 'interacting'])
 def test_masked_errors_equal_the_definition(hand_type, reflection):
     for seed in range(4):
-        pred, truth = draw(seed, hand_type)
-        found = errors(pred, truth, allow_reflection=reflection)
-        wanted = oracle.image_errors(pred, truth, SIZE, reflection=reflection)
+        pred, gt = draw(seed, hand_type)
+        found = errors(pred, gt, allow_reflection=reflection)
+        wanted = oracle.image_errors(pred, gt, SIZE, reflection=reflection)
         assert_equal(found, wanted)
 
 
 def test_joints_without_mesh_leave_the_mesh_errors_out():
-    pred, truth = draw(5, 'interacting')
-    truth['vertices_valid'][:] = False
-    found = errors(pred, truth)
-    assert_equal(found, oracle.image_errors(pred, truth, SIZE))
+    pred, gt = draw(5, 'interacting')
+    gt['vertices_valid'][:] = False
+    found = errors(pred, gt)
+    assert_equal(found, oracle.image_errors(pred, gt, SIZE))
     assert {k for k, v in found.items() if v.isnan()} == {
         'MPVPE',
         'PA-MPVPE',
@@ -65,33 +65,33 @@ def test_joints_without_mesh_leave_the_mesh_errors_out():
 
 
 def test_two_valid_joints_have_no_aligned_error():
-    pred, truth = draw(6, 'right')
-    truth['joints_valid'][:] = False
-    truth['joints_valid'][0, [3, 7]] = True
-    found = errors(pred, truth)
+    pred, gt = draw(6, 'right')
+    gt['joints_valid'][:] = False
+    gt['joints_valid'][0, [3, 7]] = True
+    found = errors(pred, gt)
     assert found['PA-MPJPE'].isnan() and found['MPJPE'] > 0
-    truth['joints_valid'][0, 9] = True
-    assert errors(pred, truth)['PA-MPJPE'] > 0.1
+    gt['joints_valid'][0, 9] = True
+    assert errors(pred, gt)['PA-MPJPE'] > 0.1
 
 
-def test_truth_as_prediction_has_no_3d_error():
-    pred, truth = draw(7, 'interacting')
-    truth['joints_valid'][:] = truth['vertices_valid'][:] = True
+def test_ground_truth_as_prediction_has_no_3d_error():
+    pred, gt = draw(7, 'interacting')
+    gt['joints_valid'][:] = gt['vertices_valid'][:] = True
     shift = np.array([0.3, -0.2, 0.1])  # the wrist of the prediction is taken out
     found = errors(
-        dict(pred, vertices=truth['vertices'] + shift, joints=truth['joints'] + shift),
-        truth,
+        dict(pred, vertices=gt['vertices'] + shift, joints=gt['joints'] + shift),
+        gt,
     )
     for name in ERROR_NAMES[:4]:
         assert found[name] < 1e-9, name
 
 
 def test_similarity_changes_only_the_unaligned_errors():
-    pred, truth = draw(8, 'interacting')
-    truth['joints_valid'][:] = truth['vertices_valid'][:] = True
+    pred, gt = draw(8, 'interacting')
+    gt['joints_valid'][:] = gt['vertices_valid'][:] = True
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
     moved = {name: 0.7 * pred[name] @ turn.T + 0.2 for name in ('vertices', 'joints')}
-    before, after = errors(pred, truth), errors({**pred, **moved}, truth)
+    before, after = errors(pred, gt), errors({**pred, **moved}, gt)
     for name in ('PA-MPJPE', 'PA-MPVPE'):
         assert after[name] == pytest.approx(before[name].item(), rel=1e-9)
     assert abs(after['MPVPE'] - before['MPVPE']) > 1
@@ -99,21 +99,21 @@ def test_similarity_changes_only_the_unaligned_errors():
 
 @pytest.mark.parametrize('reflection', [False, True])
 def test_mirrored_hand_is_right_only_with_reflections(reflection):
-    pred, truth = draw(9, 'interacting')
-    truth['joints_valid'][:] = truth['vertices_valid'][:] = True
+    pred, gt = draw(9, 'interacting')
+    gt['joints_valid'][:] = gt['vertices_valid'][:] = True
     mirror = np.array([-1, 1, 1.0])
-    pred.update(vertices=truth['vertices'] * mirror, joints=truth['joints'] * mirror)
-    found = errors(pred, truth, allow_reflection=reflection)
+    pred.update(vertices=gt['vertices'] * mirror, joints=gt['joints'] * mirror)
+    found = errors(pred, gt, allow_reflection=reflection)
     for name in ('PA-MPJPE', 'PA-MPVPE'):
         assert (found[name] < 1e-9) == reflection
 
 
 def test_prediction_of_zeros_errs_by_the_size_of_the_hand():
-    pred, truth = draw(10, 'right')
-    truth['joints_valid'][0] = truth['vertices_valid'][0] = True
+    pred, gt = draw(10, 'right')
+    gt['joints_valid'][0] = gt['vertices_valid'][0] = True
     zeros = {name: np.zeros_like(value) for name, value in pred.items()}
-    found = errors(zeros, truth)
-    joints, vertices = truth['joints'][0], truth['vertices'][0]
+    found = errors(zeros, gt)
+    joints, vertices = gt['joints'][0], gt['vertices'][0]
 
     def spread(points):
         return 1000 * np.linalg.norm(points, axis=-1).mean()
@@ -126,20 +126,20 @@ def test_prediction_of_zeros_errs_by_the_size_of_the_hand():
 
 
 def test_collinear_prediction_gives_finite_errors():
-    pred, truth = draw(11, 'interacting')
+    pred, gt = draw(11, 'interacting')
     for name in ('vertices', 'joints'):
         pred[name] = pred[name][..., :1] * np.array([1.0, 2, -1])
-    truth['joints_valid'][:] = truth['vertices_valid'][:] = True
-    assert all(value.isfinite() for value in errors(pred, truth).values())
+    gt['joints_valid'][:] = gt['vertices_valid'][:] = True
+    assert all(value.isfinite() for value in errors(pred, gt).values())
 
 
 def test_stages_in_front_are_evaluated_alike():
-    pred, truth = draw(12, 'interacting')
+    pred, gt = draw(12, 'interacting')
     other, _ = draw(13, 'interacting')
     both = {name: np.stack([pred[name], other[name]]) for name in pred}
-    found = errors(both, truth)
+    found = errors(both, gt)
     for i, one in enumerate((pred, other)):
-        alone = errors(one, truth)
+        alone = errors(one, gt)
         for name in ERROR_NAMES:
             torch.testing.assert_close(
                 found[name][i], alone[name], rtol=1e-12, atol=0, equal_nan=True
@@ -148,12 +148,12 @@ def test_stages_in_front_are_evaluated_alike():
 
 def test_relative_root_error_equals_the_definition():
     rng = np.random.default_rng(14)
-    pred, truth = rng.normal(size=(2, 2, 3))
+    pred, gt = rng.normal(size=(2, 2, 3))
     valid = torch.tensor([True, True])
-    found = relative_root_error(torch.tensor(pred), torch.tensor(truth), valid)
-    assert found.item() == pytest.approx(oracle.relative_root_error(pred, truth))
+    found = relative_root_error(torch.tensor(pred), torch.tensor(gt), valid)
+    assert found.item() == pytest.approx(oracle.relative_root_error(pred, gt))
     valid[1] = False
-    assert relative_root_error(torch.tensor(pred), torch.tensor(truth), valid).isnan()
+    assert relative_root_error(torch.tensor(pred), torch.tensor(gt), valid).isnan()
 
 
 @pytest.mark.parametrize(

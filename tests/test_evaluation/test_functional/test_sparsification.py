@@ -118,7 +118,7 @@ def test_ranks_of_ties_are_their_mean():
 @pytest.mark.parametrize(
     ('error', 'variance', 'words'),
     [
-        ([], [], 'no joint with truth'),
+        ([], [], 'no joint with ground truth'),
         ([1.0, np.nan], [1.0, 2.0], 'an error is NaN'),
         ([1.0, 2.0], [1.0, np.inf], 'an uncertainty is NaN or infinite'),
         ([1.0, 2.0], [1.0], r'shape \(2,\) and uncertainties \(1,\)'),

@@ -62,11 +62,11 @@ def test_two_processes_write_the_same_bytes(tmp_path):
         np.testing.assert_array_equal(one[key], two[key])
 
 
-def test_fields_can_be_chosen_and_truth_left_out(tmp_path):
+def test_fields_can_be_chosen_and_ground_truth_left_out(tmp_path):
     path = tmp_path / 'dump.npz'
     run(
         [random_sample(0)],
-        DumpPredictions(str(path), fields=['coarse_vertices'], with_truth=False),
+        DumpPredictions(str(path), fields=['coarse_vertices'], with_gt=False),
     )
     names = {key for key in np.load(path).files if not key.startswith('meta/')}
     assert names == {'header', 'order', 'pred/coarse_vertices'}

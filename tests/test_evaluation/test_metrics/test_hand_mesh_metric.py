@@ -13,7 +13,7 @@ from tests.oracles.hand_samples import SIZE, batches, random_sample
 from tests.oracles.ranks import evaluate_share, run_ranks
 
 STAGES = {'': 'hand', 'coarse/': 'coarse', 'stage1/': 'stage1'}
-TRUTH_FIELDS = (
+GT_FIELDS = (
     'vertices',
     'vertices_valid',
     'joints',
@@ -45,13 +45,13 @@ def evaluate(samples, **kwargs):
 
 def oracle_errors(sample, stage):
     labels = sample.gt_instance_labels
-    truth = {name: labels[f'hand_{name}'][0].numpy() for name in TRUTH_FIELDS}
-    truth['intrinsics'] = labels['crop_intrinsics'][0].numpy()
+    gt = {name: labels[f'hand_{name}'][0].numpy() for name in GT_FIELDS}
+    gt['intrinsics'] = labels['crop_intrinsics'][0].numpy()
     pred = {
         name: sample.pred_instances[f'{stage}_{name}'][0]
         for name in ('vertices', 'joints', 'camera')
     }
-    return oracle.image_errors(pred, truth, SIZE)
+    return oracle.image_errors(pred, gt, SIZE)
 
 
 def oracle_metrics(samples):
@@ -170,7 +170,7 @@ def test_set_without_meshes_keeps_save_best_alive(log_lines):
     found = evaluate(samples)
     assert math.isnan(found['MPVPE_All']) and 'MPVPE_SH' not in found
     assert found['MPJPE_All'] > 0
-    assert any('truth for' in line and 'MPVPE_SH' in line for line in log_lines)
+    assert any('ground truth for' in line and 'MPVPE_SH' in line for line in log_lines)
     hook = CheckpointHook(save_best='MPVPE_All', rule='less')
     better = hook.is_better_than['MPVPE_All']
     assert better(1.0, math.inf) and not better(found['MPVPE_All'], math.inf)
@@ -205,7 +205,7 @@ def no_prediction(sample):
     del sample.pred_instances
 
 
-def no_truth(sample):
+def no_gt(sample):
     del sample.gt_instance_labels
 
 
@@ -221,7 +221,7 @@ def no_type(sample):
         (drop('coarse_joints'), "image 1002: 'coarse_joints' is missing"),
         (cut, r"image 1002: 'hand_vertices' has shape \(1, 2, 5, 3\), expected"),
         (no_prediction, 'image 1002: no prediction'),
-        (no_truth, "image 1002: 'hand_vertices' is missing"),
+        (no_gt, "image 1002: 'hand_vertices' is missing"),
         (no_type, "image 1002: hand_type is 'both'"),
     ],
 )

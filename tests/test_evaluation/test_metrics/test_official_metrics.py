@@ -35,13 +35,13 @@ def evaluate(samples, metric):
 
 def definition(pairs, protocol, given=False):
     """The oracle's scores of (sample, predicted, true) triples, with the prefix."""
-    preds, truths = [], []
+    preds, gts = [], []
     for _, pred, true in pairs:
         if given:
             pred = [points - pred[0][0] + true[0][0] for points in pred]
         preds.append(official(pred, protocol))
-        truths.append(official(true, protocol))
-    found = oracle.scores(list(zip(*preds)), list(zip(*truths)), protocol)
+        gts.append(official(true, protocol))
+    found = oracle.scores(list(zip(*preds)), list(zip(*gts)), protocol)
     return {f'{protocol}/{name}': value for name, value in found.items()}
 
 
@@ -147,7 +147,7 @@ def cut_mesh(sample):
     sample.pred_instances.hand_vertices = sample.pred_instances.hand_vertices[:, :, :5]
 
 
-def no_truth(sample):
+def no_gt(sample):
     sample.gt_instance_labels.hand_joints_valid[0, 0, 4] = 0
 
 
@@ -181,10 +181,12 @@ def test_a_bad_sample_is_named(change, words):
         evaluate([sample], HO3DMetric())
 
 
-def test_a_set_without_truth_has_no_scores_but_a_hole_in_it_is_an_error(log_lines):
+def test_a_set_without_ground_truth_has_no_scores_but_a_hole_in_it_is_an_error(
+    log_lines,
+):
     samples = [right_hand_sample(index)[0] for index in range(3)]
     for sample in samples[1:]:
-        no_truth(sample)
+        no_gt(sample)
     assert evaluate(samples[1:], HO3DMetric()) == {}
     assert 'no image of this split has all joints' in log_lines[0]
     with pytest.raises(ValueError, match='image 1: HO3DMetric needs .* 2 of 3 images'):

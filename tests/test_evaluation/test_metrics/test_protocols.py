@@ -32,15 +32,15 @@ def make_sample(index, kind='noisy', hand_type=None):
     rng = np.random.default_rng([5, index])
     hand_type = hand_type or HAND_TYPES[index % 4]
     present = np.array([hand_type != 'left', hand_type != 'right'])
-    truth = TEMPLATE * rng.uniform(0.8, 1.2, (2, 1, 1)) + rng.normal(
+    gt = TEMPLATE * rng.uniform(0.8, 1.2, (2, 1, 1)) + rng.normal(
         0, 0.002, TEMPLATE.shape
     )
-    noise = rng.normal(0, 0.004, truth.shape)
+    noise = rng.normal(0, 0.004, gt.shape)
     pred = dict(
-        noisy=1.1 * truth + noise,
-        zero=0 * truth,
-        mirrored=truth * [-1, 1, 1] + noise,
-        collinear=truth[..., :1] * [1.0, 2, -1],
+        noisy=1.1 * gt + noise,
+        zero=0 * gt,
+        mirrored=gt * [-1, 1, 1] + noise,
+        collinear=gt[..., :1] * [1.0, 2, -1],
     )[kind]
     annotated = present[:, None] & (rng.random((2, 21)) > 0.1)
     seen = annotated & (rng.random((2, 21)) > 0.1)
@@ -64,7 +64,7 @@ def make_sample(index, kind='noisy', hand_type=None):
         **{
             name: torch.from_numpy(np.asarray(value, np.float64))[None]
             for name, value in dict(
-                hand_vertices=truth,
+                hand_vertices=gt,
                 hand_vertices_valid=present & (rng.random(2) > 0.1),
                 hand_joints=rng.normal(0, 0.05, (2, 21, 3)),
                 hand_joints_valid=annotated[:, oracle.FROM_INTERHAND]
@@ -288,7 +288,7 @@ def test_one_option_gives_the_protocols_the_runs_hand():
     assert 'hand_model' not in cfg.test_evaluator[1]
 
 
-def test_packed_truth_predicted_is_perfect(tmp_path):
+def test_packed_ground_truth_predicted_is_perfect(tmp_path):
     """The fields that a data set packs are those that protocols read."""
     write_interhand(tmp_path, num_frames=6)
     kinds = dict(

@@ -56,16 +56,16 @@ def evaluate(samples, **kwargs):
 
 
 def visible_hands(samples):
-    """Residual (20, 3), covariance (60, 60), visible (20) of hands with truth."""
+    """Residual (20, 3), covariance (60, 60), visible (20) of known hands."""
     for sample in samples:
-        truth, pred = sample.gt_instance_labels, sample.pred_instances
+        gt, pred = sample.gt_instance_labels, sample.pred_instances
         for h in range(2):
-            visible = truth.hand_joints_valid[0, h, 1:].numpy() > 0
+            visible = gt.hand_joints_valid[0, h, 1:].numpy() > 0
             covariance = pred.hand_joint_covariance[0, h].astype(float)
             if len(covariance) == 63:
                 covariance = oracle.aligned_covariance(covariance)
             joints = pred.hand_joints[0, h].astype(float)
-            true = truth.hand_joints[0, h].double().numpy()
+            true = gt.hand_joints[0, h].double().numpy()
             if visible.any():
                 yield true[1:] - (joints[1:] - joints[0]), covariance, visible
 
@@ -110,15 +110,15 @@ def test_nll_is_in_nats_a_coordinate_of_a_metre():
 
 
 def test_released_mode_gives_the_authors_numbers():
-    """Their unaligned error in float64, each joint displaced by it from the truth."""
+    """Their unaligned error in float64, by which each joint is displaced."""
     error, variance = golden_pairs()
     samples = []
     for i in range(200):
         sample = uncertain_sample(i, 'right', dims=63, dtype=np.float64)
-        truth, pred = sample.gt_instance_labels, sample.pred_instances
-        truth.hand_joints_valid = torch.tensor([1.0, 0])[None, :, None].expand(1, 2, 21)
-        truth.hand_root_valid = torch.ones(1, 2)
-        truth.hand_joints, truth.hand_root_cam = (
+        gt, pred = sample.gt_instance_labels, sample.pred_instances
+        gt.hand_joints_valid = torch.tensor([1.0, 0])[None, :, None].expand(1, 2, 21)
+        gt.hand_root_valid = torch.ones(1, 2)
+        gt.hand_joints, gt.hand_root_cam = (
             torch.zeros(1, 2, 21, 3),
             torch.zeros(1, 2, 3),
         )
@@ -179,7 +179,7 @@ def test_state_is_small():
     assert sum(sizes) <= 2 * 20 * (3 * 4 + 1) + 2 * 20
 
 
-def test_slot_without_truth_may_be_padded_with_zeros():
+def test_slot_without_ground_truth_may_be_padded_with_zeros():
     samples = [uncertain_sample(index, 'right') for index in range(3)]
     before = evaluate(samples)
     for sample in samples:
@@ -290,7 +290,7 @@ def not_a_number(sample):
     sample.pred_instances.hand_joint_covariance[0, 0, 3, 2] = np.nan
 
 
-def bad_truth(sample):
+def bad_gt(sample):
     sample.gt_instance_labels.hand_joints[0, 0, 3, 2] = float('nan')
 
 
@@ -305,7 +305,7 @@ def two_dimensional(sample):
         (all_zero, 'image 1002: .*deterministic; give it uncertainty_head='),
         (not_positive, 'image 1002: the covariance is not positive definite'),
         (not_a_number, "image 1002: 'hand_joint_covariance' holds NaN"),
-        (bad_truth, "image 1002: 'hand_joints' holds NaN"),
+        (bad_gt, "image 1002: 'hand_joints' holds NaN"),
         (two_dimensional, "image 1002: 'hand_joint_covariance' is 40 x 40, expected"),
     ],
 )
@@ -334,7 +334,7 @@ def test_empty_evaluation_is_refused():
 def test_set_without_visible_joints_is_refused():
     sample = uncertain_sample(0)
     sample.gt_instance_labels.hand_joints_valid = torch.zeros(1, 2, 21)
-    with pytest.raises(ValueError, match='no joint with truth'):
+    with pytest.raises(ValueError, match='no joint with ground truth'):
         evaluate([sample])
 
 

@@ -40,7 +40,7 @@ def test_images_and_metainfo_equal_mmposes(sizes):
         assert mine.metainfo['batch_input_shape'] == tuple(ours['inputs'].shape[-2:])
 
 
-def test_truth_stays_where_the_loader_left_it():
+def test_ground_truth_stays_where_the_loader_left_it():
     data = batch([(16, 16)] * 2)
     held = [sample.gt_instance_labels.value for sample in data['data_samples']]
     preprocess = HandDataPreprocessor(**ARGUMENTS)

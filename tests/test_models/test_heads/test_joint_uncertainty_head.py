@@ -60,8 +60,8 @@ def test_unaligned_frame_is_the_released_codes():
     hands = head.gaussian(params, joints, root)
     assert hands.mean.shape == (3, 2, 63) and head.covariance.log_unit == 0
     torch.testing.assert_close(hands.mean.unflatten(-1, (21, 3)), joints + 0.1)
-    truth = targets.joints + targets.root_cam[..., None, :]
-    expected = -hands.log_prob(truth) - 31.5 * torch.tensor(2 * torch.pi).log()
+    gt = targets.joints + targets.root_cam[..., None, :]
+    expected = -hands.log_prob(gt) - 31.5 * torch.tensor(2 * torch.pi).log()
     torch.testing.assert_close(
         head.loss(params, joints, targets, root)['loss_nll'],
         expected.mean(),

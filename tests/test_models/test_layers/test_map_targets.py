@@ -22,7 +22,7 @@ def pair():
 
 
 def make_targets(pair, turns, roots):
-    """Truth of images whose crop is as large as the maps; turns, roots (B, 2, 3)."""
+    """Ground truth of crops as large as the maps; turns, roots (B, 2, 3)."""
     turns, root_cam = torch.tensor(turns), torch.tensor(roots)
     batch = len(turns)
     rotations = pair.mean_rotations.expand(batch, -1, -1, -1, -1).clone()
@@ -201,7 +201,7 @@ def test_a_heat_map_is_a_gaussian_around_its_joint(crossing, pair):
             assert peak == (int(y.round()), int(x.round()))
 
 
-def test_joints_without_truth_have_empty_masked_heat_maps(crossing, pair):
+def test_joints_without_ground_truth_have_empty_masked_heat_maps(crossing, pair):
     valid = crossing.joints_ndc_valid.clone()
     valid[1, 0, 5] = 0
     maps = map_targets(crossing._replace(joints_ndc_valid=valid), pair, MAP)

@@ -44,7 +44,9 @@ def loss_of(name, **options):
 
 @pytest.mark.parametrize('dims', [2, 3])
 @pytest.mark.parametrize('name', NAMES)
-def test_mean_over_rows_with_truth_of_the_sum_over_visible_coordinates(name, dims):
+def test_mean_over_rows_with_ground_truth_of_the_sum_over_visible_coordinates(
+    name, dims
+):
     part, (token, mean, target, visible) = make(name, dims), batch(dims)
     params = part(token)
     found = loss_of(name, dims=dims)(params, mean, target, visible)
@@ -74,7 +76,7 @@ def test_hidden_targets_may_hold_anything(name):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_rows_without_truth_add_nothing(name):
+def test_rows_without_ground_truth_add_nothing(name):
     part, (token, mean, target, visible) = make(name), batch()
     loss, keep = loss_of(name), [0, 1, 3]
     token.requires_grad_()

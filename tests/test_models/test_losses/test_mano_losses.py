@@ -29,7 +29,7 @@ def prediction(batch=3):
     )
 
 
-def truth(batch=3, **overrides):
+def gt(batch=3, **overrides):
     samples = one_hand_samples(batch, **overrides)
     return slots_of(HandTargets.from_samples(samples), 1)
 
@@ -80,7 +80,7 @@ def some_hidden():
 
 
 def test_sum_is_the_released_loss():
-    coarse, targets = prediction(), truth(**some_hidden())
+    coarse, targets = prediction(), gt(**some_hidden())
     found = HaMeRLoss(reduction='sum')(coarse, targets)
     for name, value in official(coarse, targets).items():
         assert found.pop(name).item() == pytest.approx(value, rel=1e-5), name
@@ -88,21 +88,21 @@ def test_sum_is_the_released_loss():
 
 
 def test_mean_is_the_sum_over_the_batch_size():
-    coarse, targets = prediction(), truth()
+    coarse, targets = prediction(), gt()
     mean = HaMeRLoss()(coarse, targets)
     for name, value in HaMeRLoss(reduction='sum')(coarse, targets).items():
         torch.testing.assert_close(mean[name], value / 3)
 
 
-def test_mean_ignores_hands_without_truth():
-    coarse, targets = prediction(), truth(**some_hidden())
+def test_mean_ignores_hands_without_ground_truth():
+    coarse, targets = prediction(), gt(**some_hidden())
     loss = HaMeRLoss(lambda_betas=1.0)(coarse, targets)['loss_betas']
     errors = (coarse.betas - targets.betas)[[0, 2], 0].square().sum(-1)
     torch.testing.assert_close(loss, errors.mean())
 
 
 @pytest.mark.parametrize('reduction', ['mean', 'sum'])
-def test_without_truth_it_is_zero_with_a_graph(reduction):
+def test_without_ground_truth_it_is_zero_with_a_graph(reduction):
     nothing = {name: torch.zeros(3, 2) for name in ('mano_valid', 'hand_root_valid')}
     nothing.update(
         {
@@ -112,7 +112,7 @@ def test_without_truth_it_is_zero_with_a_graph(reduction):
     )
     coarse = prediction()
     coarse.betas.requires_grad_()
-    losses = HaMeRLoss(reduction=reduction)(coarse, truth(**nothing))
+    losses = HaMeRLoss(reduction=reduction)(coarse, gt(**nothing))
     assert all(value.item() == 0 for value in losses.values())
     losses['loss_betas'].backward()
     assert not coarse.betas.grad.any()

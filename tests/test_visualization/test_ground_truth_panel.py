@@ -1,4 +1,4 @@
-"""Truth lies on the hands, in the crop and in the original image, mirrored or not."""
+"""Ground truth lies on the hands, in crop and original image, mirrored or not."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,11 @@ import torch
 
 from mmhand_dne.visualization.canvas.drawing import BAR, finger_color
 from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
-from mmhand_dne.visualization.panel import ground_truth_panel as truth_panel
-from mmhand_dne.visualization.panel.ground_truth_panel import BOX_COLOR, draw_truth
+from mmhand_dne.visualization.panel import ground_truth_panel as gt_panel
+from mmhand_dne.visualization.panel.ground_truth_panel import (
+    BOX_COLOR,
+    draw_ground_truth,
+)
 from tests.test_visualization.panel_samples import (
     AFFINE,
     ORIGINAL,
@@ -55,7 +58,9 @@ def pictures(picture, height, width):
 
 
 def original(sample):
-    drawn = draw_truth(photograph((1, 1)), sample, hand_pair().faces, True, tile=1)
+    drawn = draw_ground_truth(
+        photograph((1, 1)), sample, hand_pair().faces, True, tile=1
+    )
     return pictures(drawn, *ORIGINAL)
 
 
@@ -85,9 +90,9 @@ def test_a_mirrored_sample_lies_on_the_same_hands_in_the_same_colours():
 def test_a_mirrored_crop_is_the_mirrored_picture():
     crop = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
     faces = hand_pair().faces
-    plain = draw_truth(crop, make_sample(), faces, tile=1)
+    plain = draw_ground_truth(crop, make_sample(), faces, tile=1)
     flipped = np.ascontiguousarray(crop[:, ::-1])
-    mirrored = draw_truth(flipped, mirror(make_sample()), faces, tile=1)
+    mirrored = draw_ground_truth(flipped, mirror(make_sample()), faces, tile=1)
     plain, mirrored = (pictures(p, SIZE, SIZE)[1] for p in (plain, mirrored))
     drawn, again = (plain != crop).any(-1), (mirrored != flipped).any(-1)
     assert (drawn != again[:, ::-1]).mean() < 0.01
@@ -101,7 +106,7 @@ def test_joints_sit_on_their_pixels(in_original):
     image = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
     if in_original:
         image, pixels = photograph((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
-    drawn = draw_truth(image, sample, hand_pair().faces, in_original, tile=1)
+    drawn = draw_ground_truth(image, sample, hand_pair().faces, in_original, tile=1)
     picture = pictures(drawn, *image.shape[:2])[0]
     wrist = np.rint(pixels[0, 0]).astype(int)
     assert np.abs(picture[wrist[1], wrist[0]].astype(int) - finger_color(0)).max() < 40
@@ -114,7 +119,7 @@ def test_invalid_joints_are_absent_and_flat_ones_hollow(monkeypatch):
         seen.append((valid.copy(), hollow.copy()))
         return image
 
-    monkeypatch.setattr(truth_panel, 'draw_skeleton', record)
+    monkeypatch.setattr(gt_panel, 'draw_skeleton', record)
     sample = make_sample()
     sample.gt_instance_labels.hand_joints_ndc_valid[0, 0, 5] = 0
     sample.gt_instance_labels.hand_joints_valid[0, 1] = 0

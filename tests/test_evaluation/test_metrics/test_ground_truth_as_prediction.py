@@ -1,4 +1,4 @@
-"""The truth of a packed data set, predicted: every metric of both kinds is perfect."""
+"""A data set's ground truth, predicted: every metric of both kinds is perfect."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def samples(real_data):
     return [dataset[i]['data_samples'] for i in range(len(dataset))]
 
 
-def truth_as_prediction(sample):
+def gt_as_prediction(sample):
     """All fields of a prediction; the mesh, unknown here, is zeros."""
     labels = sample.gt_instance_labels
     joints, roots = labels.hand_joints.numpy(), labels.hand_root_cam.numpy()
@@ -53,7 +53,7 @@ def truth_as_prediction(sample):
 
 def test_both_metrics_find_no_error_in_real_annotations(samples):
     for sample in samples:
-        sample.pred_instances = truth_as_prediction(sample)
+        sample.pred_instances = gt_as_prediction(sample)
     evaluator = Evaluator([HandMeshMetric(), InterHandMetric(prefix='mmpose')])
     evaluator.process(samples)
     metrics = evaluator.evaluate(len(samples))
