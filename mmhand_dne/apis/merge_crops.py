@@ -3,7 +3,8 @@
 import numpy as np
 from mmengine.logging import print_log
 
-from mmhand_dne.structures.hand_result import SIDES, HandResult, ImageResult
+from mmhand_dne.conventions import SIDES
+from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .batching import Job
 from .inputs.detectors import overlap

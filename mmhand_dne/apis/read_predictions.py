@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, WRIST
+from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, SIDES, WRIST
 from mmhand_dne.geometry.camera import metric_translation, ndc_to_pixels, project
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
-from mmhand_dne.structures.hand_result import SIDES, HandResult, ManoParameters
+from mmhand_dne.structures.hand_result import HandResult, ManoParameters
 
 from .crops import Crop, crop_turn, to_image, upright_affine
 

@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
+from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, SIDES
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model.mano_layer import MANOLayer
 from mmhand_dne.hand_model.mano_source import CC0
-from mmhand_dne.structures.hand_result import SIDES
 from mmhand_dne.version import __version__
 
 KEY = 'mmhand_dne'  # of the description among the file's metadata

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
-from mmhand_dne.structures.hand_result import SIDES
 
 BOTH = 'both'
 

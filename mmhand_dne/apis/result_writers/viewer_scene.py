@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import OPENGL_AXES
+from mmhand_dne.conventions import OPENGL_AXES, SIDES
 from mmhand_dne.geometry.mesh import vertex_normals
-from mmhand_dne.structures.hand_result import SIDES, ImageResult
+from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import HAND_COLORS
 
 # From camera axes (x right, y down, z forward) to x right, y up, z backward: half a

@@ -23,8 +23,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
-from mmhand_dne.structures.hand_result import SIDES, HandResult, ImageResult
+from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .hand_track import HandTrack, smooth_track
 from .smoothers import KalmanSeries, OneEuroSeries

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from mmpose.registry import DATASETS
 
-from mmhand_dne.conventions import MILLIMETRES, OPENGL_AXES, WRIST
+from mmhand_dne.conventions import MILLIMETRES, OPENGL_AXES, OPENPOSE_FROM_HO3D, WRIST
 from mmhand_dne.datasets.readers.ho3d_files import (
     IMAGE_SUFFIXES,
-    OPENPOSE_FROM_HO3D,
     SCHEMA,
     VERSION,
     HO3DFrame,

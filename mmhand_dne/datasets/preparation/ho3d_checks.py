@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import MILLIMETRES, OPENGL_AXES, WRIST
+from mmhand_dne.conventions import HO3D_FROM_OPENPOSE, MILLIMETRES, OPENGL_AXES, WRIST
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import SIZE
 from mmhand_dne.datasets.readers.ho3d_files import (
-    HO3D_FROM_OPENPOSE,
     IMAGE_SUFFIXES,
     HO3DFrame,
     find_image,

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhand_dne.conventions import (
+    MILLIMETRES,
     OPENPOSE_FROM_INTERHAND,
     SIDES,
 )
-from mmhand_dne.datasets.datasets.hand_mesh_dataset import MILLIMETRES
 
 from .annotation_files import lookup, numbers
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from mmhand_dne.datasets.datasets.hand_mesh_dataset import MILLIMETRES
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.json_stream import WHOLE, stream_arrays
 from mmhand_dne.hand_model import HandPair

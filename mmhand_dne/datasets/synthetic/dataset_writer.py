@@ -11,6 +11,7 @@ from mmhand_dne.conventions import (
     INTERHAND_JOINTS,
     MILLIMETRES,
     OPENPOSE_JOINTS,
+    SIDES,
     reorder,
 )
 
@@ -19,7 +20,7 @@ from .camera_rig import Camera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
-from .scene import SIDES, Hand, HandModels, hand_type, sample_moment
+from .scene import Hand, HandModels, hand_type, sample_moment
 
 PLACEHOLDER = [1.0, 1.0, 1.0]  # InterHand2.6M's coordinates of a missing joint
 BOX_SCALE = 1.2  # of InterHand2.6M's boxes about the tight box of the joints

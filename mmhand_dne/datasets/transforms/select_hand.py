@@ -4,10 +4,10 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhand_dne.conventions import SIDES
+from mmhand_dne.conventions import MIRROR_POINTS, SIDES
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import MIRROR, PER_HAND, mirror_hands
+from .mesh_geometry import PER_HAND, mirror_hands
 
 INTERHAND = (1, 2, 21)  # MMPose's keypoint fields by hand
 
@@ -62,7 +62,7 @@ def mirror_source(results: dict) -> None:
     keypoints[visible, 0] = width - 1 - keypoints[visible, 0]
     results['keypoints'] = swap_slots(keypoints)
     results['keypoints_cam'] = swap_slots(
-        results['keypoints_cam'] * MIRROR.astype(np.float32)
+        results['keypoints_cam'] * MIRROR_POINTS.astype(np.float32)
     )
     results['keypoints_visible'] = swap_slots(results['keypoints_visible'])
     results['abs_depth'] = results['abs_depth'][::-1].copy()

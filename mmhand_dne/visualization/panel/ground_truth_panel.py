@@ -7,6 +7,7 @@ import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.camera import ndc_to_pixels
 from mmhand_dne.structures.hand_targets import HandTargets
 from mmhand_dne.visualization.canvas.drawing import (
@@ -23,7 +24,6 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
 )
 
 from .crop_frame import image_to_crop, square
-from .mesh_panel import HANDS
 from .mesh_views import gt_surfaces
 
 BOX_COLOR = (240, 228, 66)  # the annotated box
@@ -59,7 +59,7 @@ def draw_ground_truth(
     # In the original image a mirrored sample shows its slots the other way round.
     swapped = original and bool(sample.get('flip', False))
     colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
-    names = HANDS[::-1] if swapped else HANDS
+    names = SIDES[::-1] if swapped else SIDES
     skeleton = _joints_picture(image, gt, sample, frame, scale, colors)
     lines = _sample_line(sample, gt, names), _joints_line(gt, names)
     pictures = [labelled(skeleton, *lines)]
