@@ -31,11 +31,11 @@ from mmhand_dne.datasets.synthetic import (
     annotation_file,
     merge_annotations,
     plan_frames,
-    write_bytes,
     write_frame,
     write_legends,
 )
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import PARTIAL, remove_partial_files, write_whole
 
 SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
@@ -130,8 +130,8 @@ def main(argv: list[str] | None = None) -> None:
         merge_annotations(args.out, recipe, frames)
     shutil.rmtree(args.out / '.rendering', ignore_errors=True)
     # Halves of images that a killed run was writing.
-    for half in (args.out / 'images').rglob('.*.tmp'):
-        half.unlink()
+    for folder in {path.parent for path in (args.out / 'images').rglob(f'.*{PARTIAL}')}:
+        remove_partial_files(folder)
     print(
         ', '.join(f'{split} {count}' for split, count in counts.items()),
         f'images in {args.out}',
@@ -155,7 +155,7 @@ def check_recipe(root: Path, settings: dict) -> None:
             f'{root} holds other files and no recipe.json; give an '
             'empty or a new folder'
         )
-    write_bytes(path, json.dumps(settings, indent=2).encode())
+    write_whole(path, json.dumps(settings, indent=2).encode())
 
 
 def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> None:

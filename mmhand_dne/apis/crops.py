@@ -13,6 +13,7 @@ from mmengine.dataset import Compose
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.boxes import mirror_box
 
 from .inputs.boxes import BOTH, HandBox
 
@@ -118,8 +119,7 @@ class CropPipeline:
         )
         if mirrored:
             mirror_source(results)
-            x, y, w, h = results['bbox']
-            results['bbox'] = np.array([image.shape[1] - 1 - x - w, y, w, h])
+            results['bbox'] = mirror_box(results['bbox'], image.shape[1])
         given = self.one_hand or box.side in SIDES
         return Crop(self.transforms(results), box, intrinsics, sides, given)
 

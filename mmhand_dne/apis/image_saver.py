@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhand_dne.fileio.atomic import check_folder, write_picture
+from mmhand_dne.fileio.atomic import check_folder
+from mmhand_dne.fileio.images import write_image
 
 from .inputs.sources import Frame, Frames, Pictures
 from .inputs.video import VideoWriter
@@ -42,7 +43,7 @@ class PictureSaver:
         """Write the pictures (H, W, 3) RGB of a frame; returns the paths of images."""
         if self.writer is None:
             return [
-                write_picture(self.folder / f'{frame.name}_{kind}.jpg', picture)
+                write_image(self.folder / f'{frame.name}_{kind}.jpg', picture)
                 for kind, picture in pictures.items()
             ]
         self._add_to_video(frame, next(iter(pictures.values()), None))

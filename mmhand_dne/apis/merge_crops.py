@@ -4,6 +4,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmhand_dne.conventions import SIDES
+from mmhand_dne.geometry.boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .batching import Job
@@ -67,7 +68,7 @@ def without_doubles(hands: list[HandResult]) -> list[HandResult]:
 
 
 def _extent(hand: HandResult) -> np.ndarray:
-    return np.concatenate([hand.vertices_2d.min(0), hand.vertices_2d.max(0)])
+    return tight_corners(hand.vertices_2d)
 
 
 def maps_of(job: Job) -> dict | None:

@@ -7,7 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, SIDES, WRIST
-from mmhand_dne.geometry.camera import metric_translation, ndc_to_pixels, project
+from mmhand_dne.geometry.camera import (
+    metric_translation,
+    mirror_pixels,
+    ndc_to_pixels,
+    project,
+)
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
 from mmhand_dne.structures.hand_result import HandResult, ManoParameters
@@ -214,7 +219,7 @@ class CropView:
         crop = ndc_to_pixels(torch.from_numpy(ndc), self.size).numpy()
         pixels = to_image(crop, self.affine)
         if self.flip:
-            pixels[..., 0] = self.width - 1 - pixels[..., 0]
+            pixels[..., 0] = mirror_pixels(pixels[..., 0], self.width)
         return pixels
 
 

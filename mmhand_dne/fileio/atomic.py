@@ -2,31 +2,44 @@
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import cv2
-import numpy as np
-
-from mmhand_dne.errors import UserError
 
 PARTIAL = '.partial'
 
 
-def write_whole(path: str | Path, content: bytes) -> Path:
-    """Write a file under another name, then give it its own.
+@contextmanager
+def whole_file(
+    path: str | Path, durable: bool = False, keep_suffix: bool = False
+) -> Iterator[Path]:
+    """A path to write to; the file gets its own name when the block ends.
 
-    Creates the folder if needed; what goes wrong leaves nothing behind.
+    Creates the folder if needed; a block that raises leaves nothing behind. What a
+    killed process leaves is removed by :func:`remove_partial_files`.
+
+    Args:
+        path: of the file.
+        durable: force bytes and name to the disk, so that a power failure leaves the
+            old file or the new one.
+        keep_suffix: let the other name end as ``path`` does, for writers that choose
+            the format by it.
 
     Raises:
         OSError: the folder or the file cannot be written; names it.
     """
     path = Path(path)
-    partial = path.with_name(f'.{path.name}{PARTIAL}')
+    partial = path.with_name(f'.{path.name}.{os.getpid()}{PARTIAL}')
+    if keep_suffix:
+        partial = partial.with_name(partial.name + path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        yield partial
+        if durable:
+            _sync(partial)
         os.replace(partial, path)
+        if durable:
+            _sync(path.parent)
     except BaseException as error:
         with suppress(OSError):
             partial.unlink()
@@ -36,7 +49,52 @@ def write_whole(path: str | Path, content: bytes) -> Path:
                 'another output folder'
             ) from error
         raise
-    return path
+
+
+def write_whole(path: str | Path, content: bytes | str, durable: bool = False) -> Path:
+    """Write bytes, or text as UTF-8; see :func:`whole_file`. Returns the path."""
+    content = content.encode() if isinstance(content, str) else content
+    with whole_file(path, durable) as partial:
+        partial.write_bytes(content)
+    return Path(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partial_files(folder: str | Path, name: str = '*') -> list[str]:
+    """Delete what killed processes were writing; a running one keeps its file.
+
+    Args:
+        folder: where; its sub-folders are not looked at.
+        name: of the files that were being written, a glob pattern.
+    Returns: names of what was deleted.
+    """
+    removed = []
+    for left in sorted(Path(folder).glob(f'.{name}.*{PARTIAL}')):
+        process = left.name.removesuffix(PARTIAL).split('.')[-1]
+        if not (process.isdigit() and _runs(int(process))):
+            left.unlink(missing_ok=True)
+            removed.append(left.name)
+    return removed
+
+
+def _runs(process: int) -> bool:
+    """Whether another process of this number exists."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -56,13 +114,3 @@ def check_folder(folder: str | Path) -> Path:
             'choose another output folder'
         ) from error
     return folder
-
-
-def write_picture(path: str | Path, picture: np.ndarray, quality: int = 92) -> Path:
-    """Write (H, W, 3) uint8 RGB as .jpg or .png."""
-    bgr = np.ascontiguousarray(picture[..., ::-1])
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    done, content = cv2.imencode(Path(path).suffix, bgr, options)
-    if not done:
-        raise UserError(f'{path}: a picture of {picture.shape} cannot be encoded')
-    return write_whole(path, content.tobytes())

@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mmhand_dne.errors import UserError
 
+from .atomic import write_whole
+
 # The network reads what the data sets' loader reads; the orientation is applied here.
 AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -139,3 +141,13 @@ def check_array(image: np.ndarray, name: str = 'the array') -> np.ndarray:
         mixed = image[..., :3] * alpha + WHITE * (1 - alpha)
         image = np.rint(mixed).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> Path:
+    """Write (H, W, 3) uint8 RGB as .jpg or .png, whole or not at all."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done, content = cv2.imencode(Path(path).suffix, bgr, options)
+    if not done:
+        raise UserError(f'{path}: an image of {image.shape} cannot be encoded')
+    return write_whole(path, content.tobytes())

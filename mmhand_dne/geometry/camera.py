@@ -5,8 +5,11 @@ NDC of a crop of W pixels: ``x_ndc = (2 u + 1) / W - 1``, so that the crop spans
 [-1, 1], y down, and mirroring is ``x -> -x`` and ``u -> W - 1 - u``.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Array = np.ndarray | Tensor
 
 
 def _size(size, like: Tensor) -> Tensor:
@@ -26,16 +29,48 @@ def project(points: Tensor, camera: Tensor) -> Tensor:
     return points[..., :2] * scale + shift
 
 
-def project_perspective(points_cam: Tensor, intrinsics: Tensor) -> Tensor:
+def project_perspective(
+    points_cam: Array, intrinsics: Array, valid: Array | None = None
+) -> Array:
     """Perspective projection with a full 3x3 matrix (it may have skew).
 
     Args:
-        points_cam: (..., N, 3) metres from the camera, z > 0.
-        intrinsics: (..., 3, 3) pixels.
+        points_cam: (..., N, 3) from the camera, any unit; NumPy or torch.
+        intrinsics: (..., 3, 3) pixels, of the same library.
+        valid: (..., N) bool, the points with z > 0; all by default. Others are divided
+            by 1 in place of their depth, so that they stay finite.
     Returns: (..., N, 2) pixels.
     """
-    image = points_cam @ intrinsics.transpose(-1, -2)
-    return image[..., :2] / image[..., 2:]
+    image = points_cam @ intrinsics.swapaxes(-1, -2)
+    depth = image[..., 2:]
+    if valid is not None:
+        library = torch if isinstance(points_cam, Tensor) else np
+        depth = library.where(valid[..., None], depth, 1)
+    return image[..., :2] / depth
+
+
+def project_pinhole(points_cam: Array, focal: Array, center: Array) -> Array:
+    """Perspective projection by focal lengths and principal point, without skew.
+
+    Args:
+        points_cam: (..., N, 3) from the camera, z > 0, any unit; NumPy or torch.
+        focal, center: (2,) pixels.
+    Returns: (..., N, 2) pixels.
+    """
+    return points_cam[..., :2] / points_cam[..., 2:] * focal + center
+
+
+def mirror_pixels(x: Array | float, width: int) -> Array | float:
+    """Column u of an image of that width in its mirror image: width - 1 - u."""
+    return width - 1 - x
+
+
+def mirror_intrinsics(intrinsics: np.ndarray, width: int) -> np.ndarray:
+    """The camera (3, 3) of the mirror image, for points mirrored across x = 0."""
+    mirrored = intrinsics.copy()
+    mirrored[0, 1] = 0 - mirrored[0, 1]
+    mirrored[0, 2] = mirror_pixels(mirrored[0, 2], width)
+    return mirrored
 
 
 def pixels_to_ndc(pixels: Tensor, size) -> Tensor:

@@ -38,7 +38,9 @@ def test_what_was_written_is_read(index):
     texts = [found.text('name', row) for row in range(3)]
     assert texts == ['a/b.jpg', '', 'Hände'] and found.meta == dict(note=[1, 'two'])
     assert [path.name for path in found.sources] == ['source.json']
-    assert [path.name for path in index.parent.iterdir() if path.suffix == '.tmp'] == []
+    assert [
+        path.name for path in index.parent.iterdir() if path.suffix == '.partial'
+    ] == []
 
 
 def test_another_process_gets_the_path_and_not_the_columns(tmp_path):
@@ -105,11 +107,11 @@ def test_a_killed_writer_leaves_the_old_index_and_the_next_one_cleans_up(index):
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    left = list(index.parent.glob('.x.index.*.tmp'))
+    left = list(index.parent.glob('.x.index.*.partial'))
     assert len(left) == 1 and left[0].stat().st_size > 0
     assert index.read_bytes() == before
-    running = index.parent / f'.x.index.{os.getppid()}.tmp'  # another run's
+    running = index.parent / f'.x.index.{os.getppid()}.partial'  # another run's
     running.write_bytes(b'half')
     write_index(index, 'interhand', 1, dict(id=np.arange(9)), {}, [])
     assert open_index(index, 'interhand', 1).columns['id'][-1] == 8
-    assert list(index.parent.glob('.x.index.*.tmp')) == [running]
+    assert list(index.parent.glob('.x.index.*.partial')) == [running]

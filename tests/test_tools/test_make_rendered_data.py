@@ -302,7 +302,7 @@ def test_a_killed_run_continues_to_the_same_bytes(made, tool, tmp_path, workers)
     while any(map(is_running, pids)):  # they end when their parent is gone
         assert time.time() < deadline + 60
         time.sleep(0.02)
-    half = next((out / 'images').rglob('*.jpg')).with_name('.image1.jpg.7.tmp')
+    half = next((out / 'images').rglob('*.jpg')).with_name('.image1.jpg.7.partial')
     half.write_bytes(b'as a worker that was killed while it wrote leaves it')
     done = {
         path: path.stat().st_mtime_ns

@@ -211,11 +211,11 @@ def test_a_killed_run_leaves_no_index_and_the_next_one_starts_over(copy):
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
     folder = (copy / INDEX).parent
-    assert not (copy / INDEX).exists() and len(list(folder.glob('.*.tmp'))) == 1
+    assert not (copy / INDEX).exists() and len(list(folder.glob('.*.partial'))) == 1
     assert not hasattr(build_dataset(copy).table, 'path')
     assert prepare(copy, *quick)[0] == 0
     assert hasattr(build_dataset(copy).table, 'path')
-    assert not list(folder.glob('.*.tmp'))
+    assert not list(folder.glob('.*.partial'))
 
 
 def test_release_0_0_is_found(copy):

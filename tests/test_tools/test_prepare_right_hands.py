@@ -323,10 +323,10 @@ def test_a_killed_run_leaves_no_index_and_the_next_one_starts_over(copies):
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    assert not list(root.glob('*.index')) and len(list(root.glob('.*.tmp'))) == 1
+    assert not list(root.glob('*.index')) and len(list(root.glob('.*.partial'))) == 1
     assert not hasattr(build(root, SETS['ho3d']['train'][0]).table, 'path')
     assert prepare('ho3d', root, *PARTIAL)[0] == 0
-    assert len(list(root.glob('*.index'))) == 2 and not list(root.glob('.*.tmp'))
+    assert len(list(root.glob('*.index'))) == 2 and not list(root.glob('.*.partial'))
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path, capsys):

@@ -13,12 +13,12 @@ weights pose another hand than theirs.
 """
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import whole_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -183,14 +183,8 @@ def diagnose(state: dict[str, Tensor], variant: str) -> list[str]:
 
 def write(path: str, state: dict[str, Tensor], meta: dict) -> None:
     """Write the checkpoint whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
+    with whole_file(path) as partial:
         torch.save(dict(meta=meta, state_dict=state), partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def report(state: dict, converted: dict, meta: dict) -> None:

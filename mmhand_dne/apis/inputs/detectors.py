@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mmhand_dne.geometry.boxes import tight_corners
+
 from .boxes import HandBox
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
@@ -109,7 +111,7 @@ class MediaPipeDetector:
                 )
                 - 0.5
             )
-            corners = np.concatenate([points.min(0), points.max(0)])
+            corners = tight_corners(points)
             # MediaPipe names the side as in a mirror, as a front camera shows it.
             guess = handedness.classification[0]
             side = 'left' if guess.label == 'Right' else 'right'

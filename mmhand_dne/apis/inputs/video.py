@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import whole_file
 
 OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
 CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
@@ -111,10 +113,8 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, fps: float):
         self.path, self.fps = Path(path), fps
-        self.partial = self.path.with_name(
-            f'.{self.path.stem}.partial{self.path.suffix}'
-        )
         self.writer, self.size, self.count = None, None, 0
+        self._file = ExitStack()  # holds the video's file while it is not whole
         if self.path.suffix.lower() not in CODECS:
             raise UserError(
                 f'{path}: unknown kind of video; let the name end in '
@@ -138,22 +138,18 @@ class VideoWriter:
         self.count += 1
 
     def _start(self, image: np.ndarray) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         height, width = image.shape[:2]
         self.size = (width - width % 2, height - height % 2)  # codecs ask for even ones
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-        self.writer = cv2.VideoWriter(str(self.partial), codec, self.fps, self.size)
+        partial = self._file.enter_context(whole_file(self.path, keep_suffix=True))
+        self.writer = cv2.VideoWriter(str(partial), codec, self.fps, self.size)
         if not self.writer.isOpened():
             raise UserError(
                 f'{self.path}: the video cannot be written; check the '
                 "folder's permissions, or let the name end in .avi"
             )
 
-    def __exit__(self, kind, *_) -> None:
-        if self.writer is None:
-            return
-        self.writer.release()
-        if kind is None:
-            os.replace(self.partial, self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
+    def __exit__(self, *error) -> None:
+        if self.writer is not None:
+            self.writer.release()
+        self._file.__exit__(*error)

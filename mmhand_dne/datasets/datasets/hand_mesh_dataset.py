@@ -12,6 +12,7 @@ from mmhand_dne.conventions import (
     MILLIMETRES,
     WRIST,
 )
+from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import HandPair
 
 from .indexed_dataset import IndexedDataset
@@ -71,8 +72,7 @@ def mmpose_fields(info: dict) -> dict:
     depth = joints[:, WRIST, 2]
     seen = info['joint_in_image']
     seen = seen & seen[:, WRIST, None] & info['joints_valid']
-    pixels = joints @ intrinsics.T
-    pixels = pixels[..., :2] / np.where(seen, pixels[..., 2], 1)[..., None]
+    pixels = project_perspective(joints, intrinsics, seen)
     keypoints = np.concatenate(
         [pixels, (joints[..., 2] - depth[:, None])[..., None]], -1
     )

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhand_dne.conventions import WRIST
+from mmhand_dne.geometry.boxes import tight_box
+from mmhand_dne.geometry.camera import project_perspective
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 
@@ -48,7 +50,9 @@ class RightHandMeshDataset(HandMeshDataset):
             size: (W, H) of the image, pixels.
             box: (4,) x, y, w, h; by default the tight box of the projected joints.
         """
-        pixels = project(hand.joints, hand.joints_valid, intrinsics)
+        valid = hand.joints_valid
+        pixels = project_perspective(hand.joints, intrinsics, valid)
+        pixels = np.where(valid[:, None], pixels, -1)  # as MMPose marks what is unknown
         inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
         info = dict(
             width=size[0],
@@ -102,16 +106,3 @@ def slot_of(value: np.ndarray) -> np.ndarray:
     """(...) of the right hand to (2, ...), zeros for the left."""
     value = np.asarray(value)
     return np.stack([value, np.zeros_like(value)])
-
-
-def project(points: np.ndarray, valid: np.ndarray, intrinsics: np.ndarray):
-    """(N, 3) camera metres to (N, 2) pixels, -1 where not valid."""
-    image = points @ intrinsics.T
-    pixels = image[:, :2] / np.where(valid, image[:, 2], 1)[:, None]
-    return np.where(valid[:, None], pixels, -1)
-
-
-def tight_box(pixels: np.ndarray) -> np.ndarray:
-    """(x, y, w, h) of points (N, 2)."""
-    low, high = pixels.min(0), pixels.max(0)
-    return np.concatenate([low, high - low])

@@ -14,6 +14,7 @@ from mmhand_dne.datasets.readers.freihand_files import (
     rebuild_vertices,
 )
 from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 
 from .images import ImageToCheck, check_images
@@ -71,9 +72,9 @@ def check_rows(
 
 
 def _check_projection(report: Report, split: str, columns: dict) -> None:
-    image = columns['joints'] @ columns['intrinsics'].transpose(0, 2, 1)
-    depth = image[..., 2:]
-    behind = np.flatnonzero((depth <= 0).any((1, 2)))
+    joints = columns['joints']
+    before = joints[..., 2] > 0
+    behind = np.flatnonzero(~before.all(1))
     report.expect(
         f'{split} joints before the camera',
         not len(behind),
@@ -81,7 +82,7 @@ def _check_projection(report: Report, split: str, columns: dict) -> None:
         'none',
         [f'row {row}' for row in behind],
     )
-    pixels = image[..., :2] / np.where(depth > 0, depth, 1)
+    pixels = project_perspective(joints, columns['intrinsics'], before)
     inside = ((pixels >= 0) & (pixels <= np.array(SIZE) - 1)).all(-1)
     report.expect(
         f'{split} joints in 224 x 224',

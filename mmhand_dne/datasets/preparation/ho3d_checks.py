@@ -21,6 +21,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_gt,
 )
 from mmhand_dne.datasets.workers import in_workers
+from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 
 from .images import MISSING, ImageToCheck, problem_of, report_images
@@ -140,9 +141,8 @@ def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -
         'none: OpenGL axes, not converted',
         ['/'.join(names[row]) for row in behind],
     )
-    image = joints @ columns['intrinsics'].transpose(0, 2, 1)
-    depth = np.where(valid & (image[..., 2] > 0), image[..., 2], 1)
-    pixels = image[..., :2] / depth[..., None]
+    before = valid & (joints[..., 2] > 0)
+    pixels = project_perspective(joints, columns['intrinsics'], before)
     inside = ((pixels >= 0) & (pixels <= np.array(SIZE) - 1)).all(-1)
     share = inside[valid].mean() if valid.any() else 0.0
     report.expect(

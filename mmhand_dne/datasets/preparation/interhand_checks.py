@@ -5,6 +5,7 @@ import numpy as np
 from mmhand_dne.conventions import HAND_TYPE_NAMES, MIDDLE, MILLIMETRES, SIDES, WRIST
 from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.readers.interhand_filters import fit_errors
+from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import HandPair
 
 from .report import OK, PROBLEM, SKIPPED, WARNING, Report
@@ -125,9 +126,9 @@ def project_rows(table: Table, rows: np.ndarray) -> tuple:
     joints = np.einsum(
         'nij,nhkj->nhki', columns['camera_rotation'][camera], world - position
     )
-    image = np.einsum('nij,nhkj->nhki', columns['camera_intrinsics'][camera], joints)
-    depth = np.where(valid & (image[..., 2] > 0), image[..., 2], 1)
-    return joints, image[..., :2] / depth[..., None], valid
+    intrinsics = columns['camera_intrinsics'][camera][:, None]
+    pixels = project_perspective(joints, intrinsics, valid & (joints[..., 2] > 0))
+    return joints, pixels, valid
 
 
 def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.ndarray:

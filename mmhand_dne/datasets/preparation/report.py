@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from mmhand_dne.datasets.synthetic.dataset_writer import write_bytes
+from mmhand_dne.fileio.atomic import write_whole
 
 OK, WARNING, PROBLEM, SKIPPED = 'ok', 'warning', 'problem', 'not checked'
 EXAMPLES = 3  # shown of each check; the file has all that were kept
@@ -68,7 +67,7 @@ class Report:
             problems=len(self.problems),
             checks=[check._asdict() for check in self.checks],
         )
-        write_bytes(Path(path), json.dumps(content, indent=1).encode() + b'\n')
+        write_whole(path, json.dumps(content, indent=1).encode() + b'\n')
 
     def _lines(self, check: Check) -> str:
         lines = [f'  {check.status:<12}{check.name:<40}{check.found}']

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import remove_partial_files, whole_file
 
 MAGIC = b'mmhand_dne index 1\n'
 ALIGNMENT = 64  # bytes; of every column in the file
@@ -139,8 +140,7 @@ def write_index(
         sources: the files that the columns were read from.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
+    remove_partial_files(path.parent, path.name)
     arrays = {}
     for name, column in columns.items():
         if isinstance(column, Texts):
@@ -155,17 +155,8 @@ def write_index(
         meta=dict(meta),
         sources=[_describe(source, path) for source in sources],
     )
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    with open(temporary, 'wb') as file:
+    with whole_file(path, durable=True) as partial, open(partial, 'wb') as file:
         _write(file, header, arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name survives a power failure too
-    finally:
-        os.close(folder)
 
 
 def open_index(path, schema: str, version: int) -> IndexFile:
@@ -261,23 +252,3 @@ def _write(file, header: dict, arrays: dict[str, np.ndarray]) -> None:
 
 def _aligned(position: int) -> int:
     return -(-position // ALIGNMENT) * ALIGNMENT
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed runs left; a running one keeps its file."""
-    for left in path.parent.glob(f'.{path.name}.*.tmp'):
-        number = left.name.split('.')[-2]
-        if not (number.isdigit() and _runs(int(number))):
-            left.unlink(missing_ok=True)
-
-
-def _runs(number: int) -> bool:
-    if number == os.getpid():
-        return False
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

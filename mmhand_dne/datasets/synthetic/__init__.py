@@ -6,7 +6,6 @@ from .dataset_writer import (
     annotation_file,
     merge_annotations,
     plan_frames,
-    write_bytes,
     write_frame,
     write_legends,
 )
@@ -19,7 +18,6 @@ __all__ = [
     'annotation_file',
     'merge_annotations',
     'plan_frames',
-    'write_bytes',
     'write_frame',
     'write_legends',
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.geometry.camera import project_pinhole
 
 from .dataset_recipe import Recipe
 
@@ -35,7 +36,7 @@ class Camera(NamedTuple):
 
     def to_pixels(self, points_cam: np.ndarray) -> np.ndarray:
         """Camera coordinates (N, 3), z > 0, to pixels (N, 2)."""
-        return points_cam[:, :2] / points_cam[:, 2:] * self.focal + self.centre
+        return project_pinhole(points_cam, self.focal, self.centre)
 
 
 def make_rig(recipe: Recipe, split: str, capture: int) -> list[Camera]:

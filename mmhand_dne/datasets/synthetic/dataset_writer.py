@@ -1,7 +1,6 @@
 """Rendered moments as files: the layout of InterHand2.6M v1.0."""
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,8 @@ from mmhand_dne.conventions import (
     SIDES,
     reorder,
 )
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.geometry.boxes import tight_corners
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import Camera, make_rig
@@ -90,12 +91,12 @@ def write_frame(root: Path, recipe: Recipe, models: HandModels, frame: Frame) ->
             add_occluders(rng, image, pixels, max(view['annotation']['bbox'][2:]))
         image = expose(rng, image, recipe, camera)
         path = root / 'images' / frame.split / view['image']['file_name']
-        write_bytes(path, encode(rng, image))
+        write_whole(path, encode(rng, image))
         views.append(view)
     record = dict(
         views=views, joint_3d=_joint_3d(hands, joints, valid), mano=_mano(hands)
     )
-    write_bytes(frame.record(root), json.dumps(record).encode())
+    write_whole(frame.record(root), json.dumps(record).encode())
 
 
 def merge_annotations(root: Path, recipe: Recipe, frames: list[Frame]) -> None:
@@ -115,7 +116,7 @@ def merge_annotations(root: Path, recipe: Recipe, frames: list[Frame]) -> None:
     split = frames[0].split
     # The data file comes last: where it is, the split is complete.
     for kind, content in zip(KINDS[::-1], (manos, joints, cameras, data)):
-        write_bytes(annotation_file(root, split, kind), json.dumps(content).encode())
+        write_whole(annotation_file(root, split, kind), json.dumps(content).encode())
 
 
 def write_legends(root: Path, captures: int) -> None:
@@ -126,21 +127,13 @@ def write_legends(root: Path, captures: int) -> None:
             parent = 20 if joint.endswith('1') else index + 1
             parent = -1 if joint == 'wrist' else start + parent
             lines.append(f'{side}_{joint} {start + index} {parent}')
-    write_bytes(
+    write_whole(
         root / 'annotations' / 'skeleton.txt', ('\n'.join(lines) + '\n').encode()
     )
     subjects = [f'{k} Capture{k} none' for k in range(captures)]
-    write_bytes(
+    write_whole(
         root / 'annotations' / 'subject.txt', ('\n'.join(subjects) + '\n').encode()
     )
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is either there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def _world_joints(
@@ -175,9 +168,9 @@ def _describe_view(
             f'no joint is inside the image of {frame} in camera '
             f'{camera.name}: rigs look at the hands by construction'
         )
-    low, high = pixels[seen].min(0), pixels[seen].max(0)
-    extent = (high - low) * BOX_SCALE
-    corner = (low + high) / 2 - extent / 2
+    corners = tight_corners(pixels[seen])
+    extent = (corners[2:] - corners[:2]) * BOX_SCALE
+    corner = (corners[:2] + corners[2:]) / 2 - extent / 2
     name = (
         f'Capture{frame.capture}/{SEQUENCES[kind]}/cam{camera.name}/'
         f'image{frame.number}.jpg'

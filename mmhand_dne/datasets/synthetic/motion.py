@@ -9,6 +9,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.geometry.boxes import tight_corners
 
 from .backdrop import expose, make_backdrop
 from .camera_rig import Camera, make_rig
@@ -105,7 +106,7 @@ def render_motion(
         image = compose(backdrop.copy(), draw_body(body, camera, light))
         vertices_cam, joints_cam = _in_camera(models, hand, camera)
         pixels = camera.to_pixels(joints_cam)
-        box = np.concatenate([pixels.min(0), pixels.max(0)])
+        box = tight_corners(pixels)
         hidden = False
         if recipe.occlusion_share > 0:
             hidden = _pass_in_front(recipe, image, box, clip, index / fps)

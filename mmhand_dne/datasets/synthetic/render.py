@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.geometry.camera import project_pinhole
 from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 
 from .camera_rig import Camera
@@ -33,7 +34,7 @@ def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
     points = (body.vertices - position) @ rotation.T
     focal = torch.from_numpy(camera.focal).float()
     centre = torch.from_numpy(camera.centre).float()
-    pixels = points[:, :2] / points[:, 2:] * focal + centre
+    pixels = project_pinhole(points, focal, centre)
     left, top, right, bottom = _region(pixels, camera.size)
     # Sub-pixel centres of pixel u lie at u +- 1/4.
     origin = torch.tensor([left, top], dtype=torch.float32)

@@ -8,7 +8,7 @@ from mmpose.registry import TRANSFORMS
 from mmpose.structures import PoseDataSample
 
 from mmhand_dne.conventions import WRIST
-from mmhand_dne.geometry.camera import pixels_to_ndc
+from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
 from mmhand_dne.structures.hand_labels import HandLabels
 
@@ -48,10 +48,9 @@ def hand_labels(results: dict) -> dict[str, np.ndarray]:
     root = np.where((mesh | wrist)[:, None], joints_cam[:, WRIST], 0)
     relative = valid & wrist[:, None]
     size = results['input_size']
-    image = joints_cam @ results['intrinsics'].T
-    depth = np.where(known, image[..., 2], 1.0)
-    pixels = torch.from_numpy(image[..., :2] / depth[..., None])
-    seen = valid & (depth > 0)
+    pixels = project_perspective(joints_cam, results['intrinsics'], known)
+    pixels = torch.from_numpy(pixels)
+    seen = valid & (joints_cam[..., 2] > 0)
     return dict(
         hand_vertices=results['mesh_vertices'],
         hand_vertices_valid=mesh,

@@ -4,6 +4,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhand_dne.geometry.boxes import mirror_box
+from mmhand_dne.geometry.camera import mirror_intrinsics
+
 from .mesh_geometry import mirror_hands
 
 
@@ -25,10 +28,7 @@ class RandomMeshFlip(BaseTransform):
             return results
         width = results['img'].shape[1]
         results['img'] = results['img'][:, ::-1]
-        x, y, w, h = results['bbox']
-        results['bbox'] = np.array([width - 1 - x - w, y, w, h])
-        intrinsics = results['intrinsics'].copy()
-        intrinsics[0, 2] = width - 1 - intrinsics[0, 2]
-        results['intrinsics'] = intrinsics
+        results['bbox'] = mirror_box(results['bbox'], width)
+        results['intrinsics'] = mirror_intrinsics(results['intrinsics'], width)
         mirror_hands(results)
         return results

@@ -6,6 +6,12 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.conventions import MIRROR_POINTS, SIDES
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.boxes import tight_box
+from mmhand_dne.geometry.camera import (
+    mirror_intrinsics,
+    mirror_pixels,
+    project_perspective,
+)
 
 from .mesh_geometry import PER_HAND, mirror_hands
 
@@ -51,15 +57,13 @@ def mirror_source(results: dict) -> None:
     """Mirror the image with its camera, all ground truth and MMPose's own fields."""
     width = results['img'].shape[1]
     results['img'] = np.ascontiguousarray(results['img'][:, ::-1])
-    intrinsics = results['intrinsics'].copy()
-    intrinsics[0, 2] = width - 1 - intrinsics[0, 2]
-    results['intrinsics'] = intrinsics
+    results['intrinsics'] = mirror_intrinsics(results['intrinsics'], width)
     mirror_hands(results)
     if 'keypoints' not in results:
         return
     visible = results['keypoints_visible'].astype(bool)
     keypoints = results['keypoints'].copy()
-    keypoints[visible, 0] = width - 1 - keypoints[visible, 0]
+    keypoints[visible, 0] = mirror_pixels(keypoints[visible, 0], width)
     results['keypoints'] = swap_slots(keypoints)
     results['keypoints_cam'] = swap_slots(
         results['keypoints_cam'] * MIRROR_POINTS.astype(np.float32)
@@ -67,7 +71,7 @@ def mirror_source(results: dict) -> None:
     results['keypoints_visible'] = swap_slots(results['keypoints_visible'])
     results['abs_depth'] = results['abs_depth'][::-1].copy()
     results['principal_pt'] = results['principal_pt'].copy()
-    results['principal_pt'][0] = width - 1 - results['principal_pt'][0]
+    results['principal_pt'][0] = mirror_pixels(results['principal_pt'][0], width)
 
 
 def swap_slots(values: np.ndarray) -> np.ndarray:
@@ -103,7 +107,4 @@ def joint_box(results: dict) -> np.ndarray:
             f'{results["img_path"]}: its {results["hand_side"]} hand has neither a '
             'valid joint nor a mesh before the camera; leave it out'
         )
-    pixels = points @ results['intrinsics'].T
-    pixels = pixels[:, :2] / pixels[:, 2:]
-    low, high = pixels.min(0), pixels.max(0)
-    return np.concatenate([low, high - low])
+    return tight_box(project_perspective(points, results['intrinsics']))

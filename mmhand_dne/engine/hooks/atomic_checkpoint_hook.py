@@ -10,8 +10,9 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import remove_partial_files
 
-from ..runner.checkpoint_files import AtomicLocalBackend, remove_partial_files
+from ..runner.checkpoint_files import AtomicLocalBackend
 
 
 @HOOKS.register_module()

@@ -11,8 +11,8 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
 
-TEMPORARY = '.partial'
 RESUMABLE = re.compile(r'(epoch|iter)_\d+\.pth')
 
 
@@ -26,40 +26,11 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; creates the folder if needed."""
-        folder = osp.dirname(osp.abspath(filepath))
-        os.makedirs(folder, exist_ok=True)
-        partial = osp.join(folder, f'.{osp.basename(filepath)}{TEMPORARY}')
-        with open(partial, 'wb') as file:
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, filepath)
-        _sync_folder(folder)
+        write_whole(filepath, obj, durable=True)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text; creates the folder if needed."""
         self.put(obj.encode(encoding), filepath)
-
-
-def _sync_folder(folder: str) -> None:
-    """Force the renaming itself to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def remove_partial_files(folder: str) -> list[str]:
-    """Delete what a killed run was writing; returns the names."""
-    names = [
-        name
-        for name in os.listdir(folder)
-        if name.startswith('.') and name.endswith(TEMPORARY)
-    ]
-    for name in names:
-        os.remove(osp.join(folder, name))
-    return names
 
 
 def what_is_wrong(path: str) -> str | None:

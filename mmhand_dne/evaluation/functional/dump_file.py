@@ -17,7 +17,6 @@ Example:
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import whole_file
 
 FORMAT, VERSION = 'mmhand_dne predictions', 1
 CHUNK = 256  # images in memory at a time
@@ -82,7 +82,7 @@ class RowFiles:
 def merge_rows(folders: Sequence[Path], path: str | Path) -> int:
     """Sort the rows of several folders into one ``.npz``; repeated images once.
 
-    Written under a temporary name and renamed when whole.
+    Whole or not at all.
 
     Returns: the number of images.
 
@@ -98,15 +98,11 @@ def merge_rows(folders: Sequence[Path], path: str | Path) -> int:
     orders = np.concatenate([_column(part, fields, 'order') for part in parts])
     _, kept = np.unique(orders, axis=0, return_index=True)
     header = dict(format=FORMAT, version=VERSION, images=len(kept), fields=fields)
-    temporary = Path(f'{path}.tmp')
-    with open(temporary, 'wb') as file:
-        with zipfile.ZipFile(file, 'w', zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with whole_file(path, durable=True) as partial:
+        with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
             _write_member(archive, 'header', np.array(json.dumps(header).encode()))
             for key in fields:
                 _write_column(archive, key, parts, fields, kept)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
     return len(kept)
 
 

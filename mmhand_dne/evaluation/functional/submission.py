@@ -5,7 +5,6 @@ order of the evaluation set, joint order and axes the data set's own.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import whole_file
 
 NAME = 'pred.json'
 SHAPES = dict(joints=(21, 3), vertices=(778, 3))
@@ -68,10 +68,8 @@ def write_submission(
     Returns: the zip's path.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     path, packed = folder / NAME, folder / 'pred.zip'
-    temporary = folder / f'{NAME}.tmp'
-    with open(temporary, 'w') as file:
+    with whole_file(path) as partial, open(partial, 'w') as file:
         for name, opening in zip(SHAPES, ('[[', ', [')):
             file.write(opening)
             for i, points in enumerate(rows(name)):
@@ -79,11 +77,9 @@ def write_submission(
                 file.write(', ' * (i > 0) + json.dumps(points.tolist()))
             file.write(']')
         file.write(']')
-    os.replace(temporary, path)
-    temporary = folder / 'pred.zip.tmp'
-    with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.write(path, NAME)
-    os.replace(temporary, packed)
+    with whole_file(packed) as partial:
+        with zipfile.ZipFile(partial, 'w', zipfile.ZIP_DEFLATED) as archive:
+            archive.write(path, NAME)
     return packed
 
 

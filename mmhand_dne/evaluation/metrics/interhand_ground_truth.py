@@ -11,6 +11,7 @@ from mmhand_dne.conventions import (
     WRIST,
 )
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.boxes import tight_corners
 
 from .image_results import hand_flags, read_field
 
@@ -88,7 +89,7 @@ def has_box(pixels: np.ndarray, size: np.ndarray) -> bool:
     """
     if not len(pixels):
         return False
-    low, high = pixels.min(0), pixels.max(0)
+    low, high = np.split(tight_corners(pixels), 2)
     extent = BOX_PADDING * (high - low)
     corner = np.maximum((low + high - extent) / 2, 0)
     end = np.minimum(size - 1, corner + np.maximum(extent - 1, 0))

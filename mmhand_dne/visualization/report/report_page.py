@@ -1,7 +1,5 @@
 """A report: one HTML file with pictures, 3D views, numbers and downloads, offline."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from importlib import resources
@@ -10,6 +8,7 @@ from string import Template
 
 import numpy as np
 
+from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.version import __version__
 from mmhand_dne.visualization.results.hand_uncertainty import ELLIPSOID_SHARE
@@ -80,7 +79,7 @@ def write_report(
         library=library,
         script=_asset('page.js'),
     )
-    _write_whole(Path(path), page)
+    write_whole(path, page)
 
 
 def _pictures(result: ImageResult, image: np.ndarray | None) -> dict:
@@ -112,24 +111,3 @@ def _contents(names: list[str]) -> str:
 def _asset(name: str) -> str:
     folder = resources.files(__package__) / 'assets'
     return (folder / name).read_text(encoding='utf-8').strip()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name beside the file, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    """The process's mask for new files, which temporary files do not follow."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

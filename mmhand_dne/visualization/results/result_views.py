@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmhand_dne.conventions import SIDES
+from mmhand_dne.geometry.boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     AMBIENT,
@@ -227,7 +228,7 @@ def _extent(hand: HandResult) -> np.ndarray:
     pixels = np.asarray(hand.vertices_2d, np.float64)
     if not np.isfinite(pixels).all():
         return np.asarray(hand.box, np.float64)
-    return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+    return tight_corners(pixels)
 
 
 def _meet(a: np.ndarray, b: np.ndarray) -> bool:
@@ -238,7 +239,7 @@ def _bounds(*points: np.ndarray) -> np.ndarray:
     """Left, top, right and bottom of points (N, 2) that are finite, (4,)."""
     every = np.concatenate(points)
     every = every[np.isfinite(every).all(axis=-1)]
-    return np.concatenate([every.min(axis=0), every.max(axis=0)])
+    return tight_corners(every)
 
 
 def _close_up(extents: Sequence[np.ndarray], tile: int) -> Window:

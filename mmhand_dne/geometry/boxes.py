@@ -1,0 +1,22 @@
+"""Boxes around points, pixels: a box is (x, y, w, h), corners are (x0, y0, x1, y1)."""
+
+import numpy as np
+
+from .camera import mirror_pixels
+
+
+def tight_corners(points: np.ndarray) -> np.ndarray:
+    """Corners (4,) of the smallest box that holds points (N, 2), N at least 1."""
+    return np.concatenate([points.min(0), points.max(0)])
+
+
+def tight_box(points: np.ndarray) -> np.ndarray:
+    """The smallest box (4,) that holds points (N, 2), N at least 1."""
+    low, high = points.min(0), points.max(0)
+    return np.concatenate([low, high - low])
+
+
+def mirror_box(box: np.ndarray, width: int) -> np.ndarray:
+    """A box (4,) in the mirror image of an image of that width."""
+    x, y, w, h = box
+    return np.array([mirror_pixels(x, width) - w, y, w, h])
