@@ -68,7 +68,7 @@ class HandReader:
 
     @torch.no_grad()
     def _mano_roots(self, views: list['CropView']) -> np.ndarray:
-        """(B, H, 3) wrists in MANO's frame, of the upright global rotations."""
+        """(B, S, 3) wrists in MANO's frame, of the upright global rotations."""
         hand = self.model.hand_model
         like = hand.template
         turns = np.stack([view.rotations for view in views])[:, : self.num_slots]
@@ -81,7 +81,7 @@ class HandReader:
 
     @torch.no_grad()
     def _in_crops(self, views: list['CropView']) -> list[dict[str, np.ndarray]]:
-        """Joints and vertices in crop NDC, (H, N, 2) each, by name."""
+        """Joints and vertices in crop NDC, (S, N, 2) each, by name."""
         wanted = dict(joints='hand_joints', vertices='hand_vertices')
         if self.refines:
             wanted['coarse'] = 'coarse_vertices'
@@ -104,7 +104,7 @@ class HandReader:
         return found
 
     def _ndc(self, points: Tensor, camera: Tensor, root: Tensor) -> Tensor:
-        """(1, H, N, 3) wrist-relative to (1, H, N, 2) crop NDC."""
+        """(1, S, N, 3) wrist-relative to (1, S, N, 2) crop NDC."""
         if not self.perspective:
             return project(points, camera)
         points, camera, root = points[:, :1], camera[:, :1], root[:, :1]
@@ -190,7 +190,7 @@ class CropView:
         self.rotations = turns  # (2, 16, 3, 3), of a picture that may be mirrored
 
     def tensor(self, name: str) -> Tensor:
-        """A predicted field (1, H, ...) on the CPU, float64."""
+        """A predicted field (1, S, ...) on the CPU, float64."""
         return torch.from_numpy(np.asarray(self.pred[name])).double()
 
     def place(self, camera: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ FRAME = (
 
 
 class Output(NamedTuple):
-    """Shape of an output after N crops and H slots, and what it is."""
+    """Shape of an output after N crops and S slots, and what it is."""
 
     shape: str
     meaning: str

@@ -52,7 +52,7 @@ def border_distance(network: HandNetwork, crops: Tensor) -> Tensor:
     found = [torch.full((len(crops),), torch.inf)]
 
     def note(neck: ThreeViewVoxelNeck, args: tuple) -> None:
-        vertices, cells = args[1], neck.num_cells  # (N, H, V, 3)
+        vertices, cells = args[1], neck.num_cells  # (N, S, V, 3)
         low = vertices.amin(-2, keepdim=True)
         extent = (vertices.amax(-2, keepdim=True) - low).amax(-1, keepdim=True)
         place = (vertices - low) / extent * cells

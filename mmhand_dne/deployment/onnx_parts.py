@@ -66,7 +66,7 @@ class DenseGraphAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """(G, H, V, in_channels) -> (G, H, V, out_channels)."""
+        """(G, S, V, in_channels) -> (G, S, V, out_channels)."""
         part, hands = self.part, features.shape[1]
         tokens = (part.inward(features) + part.side).flatten(0, 1)
         for conv, norm, attention in zip(part.convs, part.norms, part.attentions):

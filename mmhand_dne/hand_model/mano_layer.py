@@ -34,11 +34,11 @@ SMPLX_NOTICE = 'with only 10 shape coefficients'
 
 
 class HandMesh(NamedTuple):
-    """Both hands of a batch; H = 2 slots, right and left."""
+    """Both hands of a batch; S = 2 slots, right and left."""
 
-    vertices: Tensor  # (B, H, V, 3) metres, relative to the regressed wrist
-    joints: Tensor  # (B, H, J, 3) metres, relative to the wrist, OpenPose order
-    root: Tensor  # (B, H, 3) metres, the regressed wrist in the MANO frame
+    vertices: Tensor  # (B, S, V, 3) metres, relative to the regressed wrist
+    joints: Tensor  # (B, S, J, 3) metres, relative to the wrist, OpenPose order
+    root: Tensor  # (B, S, 3) metres, the regressed wrist in the MANO frame
 
 
 @MODELS.register_module()

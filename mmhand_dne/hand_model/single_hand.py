@@ -17,7 +17,7 @@ from .mano_layer import HandMesh, MANOLayer
 
 @MODELS.register_module()
 class SingleHand(nn.Module):
-    """The right hand alone, with the interface of :class:`HandPair` for H = 1 slot.
+    """The right hand alone, with the interface of :class:`HandPair` for S = 1 slot.
 
     Args:
         source: 'cc0' for the embedded hand, else a MANO file or folder, see

@@ -1,7 +1,7 @@
 """The one table of ground-truth fields: packing, unpacking and tests read it.
 
 A sample's ``gt_instance_labels`` holds these fields as float32 tensors with a leading
-dimension of 1, the image. H = 2 hand slots (right, left), J = 21 joints in OpenPose
+dimension of 1, the image. S = 2 hand slots (right, left), J = 21 joints in OpenPose
 order, V vertices. What is not known is zero (rotations: identity) and masked.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhand_dne.errors import UserError
 
-SIZES = {'H': 2, 'J': 21, 'R': 16}  # V is the hand model's
+SIZES = {'S': 2, 'J': 21}  # V is the hand model's
 
 
 class Field(NamedTuple):
@@ -34,33 +34,33 @@ class Field(NamedTuple):
 HAND_LABELS: dict[str, Field] = {
     'hand_vertices': Field(
         'vertices',
-        'H V 3',
+        'S V 3',
         'metres, camera axes, from the own wrist',
         'hand_vertices_valid',
     ),
-    'hand_vertices_valid': Field('vertices_valid', 'H', '0 or 1'),
+    'hand_vertices_valid': Field('vertices_valid', 'S', '0 or 1'),
     'hand_joints': Field(
         'joints',
-        'H J 3',
+        'S J 3',
         'metres, camera axes, from the own wrist',
         'hand_joints_valid',
     ),
-    'hand_joints_valid': Field('joints_valid', 'H J', '0 or 1'),
+    'hand_joints_valid': Field('joints_valid', 'S J', '0 or 1'),
     'hand_joints_ndc': Field(
-        'joints_ndc', 'H J 2', 'crop NDC, y down', 'hand_joints_ndc_valid'
+        'joints_ndc', 'S J 2', 'crop NDC, y down', 'hand_joints_ndc_valid'
     ),
-    'hand_joints_ndc_valid': Field('joints_ndc_valid', 'H J', '0 or 1'),
+    'hand_joints_ndc_valid': Field('joints_ndc_valid', 'S J', '0 or 1'),
     'hand_root_cam': Field(
-        'root_cam', 'H 3', 'metres from the camera, the wrist', 'hand_root_valid'
+        'root_cam', 'S 3', 'metres from the camera, the wrist', 'hand_root_valid'
     ),
-    'hand_root_valid': Field('root_valid', 'H', '0 or 1'),
+    'hand_root_valid': Field('root_valid', 'S', '0 or 1'),
     'mano_rotations': Field(
-        'rotations', 'H R 3 3', 'absolute, MANO order, global first', 'mano_valid'
+        'rotations', 'S 16 3 3', 'absolute, MANO order, global first', 'mano_valid'
     ),
-    'mano_betas': Field('betas', 'H 10', 'MANO shape', 'mano_valid'),
-    'mano_valid': Field('mano_valid', 'H', '0 or 1'),
-    'hand_presence': Field('presence', 'H', '0 or 1', 'hand_presence_valid'),
-    'hand_presence_valid': Field('presence_valid', 'H', '0 or 1'),
+    'mano_betas': Field('betas', 'S 10', 'MANO shape', 'mano_valid'),
+    'mano_valid': Field('mano_valid', 'S', '0 or 1'),
+    'hand_presence': Field('presence', 'S', '0 or 1', 'hand_presence_valid'),
+    'hand_presence_valid': Field('presence_valid', 'S', '0 or 1'),
     'crop_intrinsics': Field('intrinsics', '3 3', 'pixels of the crop, full matrix'),
 }
 

@@ -8,13 +8,13 @@ from torch import Tensor
 class HandState(NamedTuple):
     """One estimate of the hands; slot 0 is the right hand, slot 1 the left.
 
-    H is 2, or 1 for models that read one hand an image, turned into a right one.
+    S is 2, or 1 for models that read one hand an image, turned into a right one.
 
     Attributes:
-        vertices: (B, H, V, 3) metres, camera axes, relative to the hand's wrist.
-        joints: (B, H, J, 3) metres, like the vertices, OpenPose order.
-        root: (B, H, 3) metres, the wrist in the model's own frame (0 for DNE).
-        camera: (B, H, 2, 2) rows (scale, shift) for x and y (DNE Eq. 5).
+        vertices: (B, S, V, 3) metres, camera axes, relative to the hand's wrist.
+        joints: (B, S, J, 3) metres, like the vertices, OpenPose order.
+        root: (B, S, 3) metres, the wrist in the model's own frame (0 for DNE).
+        camera: (B, S, 2, 2) rows (scale, shift) for x and y (DNE Eq. 5).
     """
 
     vertices: Tensor
@@ -46,14 +46,14 @@ class CoarseHands(NamedTuple):
 
     Attributes:
         state: the coarse meshes and cameras.
-        rotations_6d: (B, H, 16, 6) regressed joint rotations, columns first, raw.
-        rotations: (B, H, 16, 3, 3) the same as matrices, absolute.
-        betas: (B, H, 10) shape.
-        presence_logits: (B, H).
-        pooled: (B, H, C) features under the head's attention, mean over groups.
-        weak_camera: (B, H, 3) HaMeR's s, t_x, t_y, if the head has that camera.
-        joints_ndc: (B, H, J, 2) the joints through that camera, crop NDC.
-        token: (B, H, d_x) what the head knew of each hand, if it keeps it.
+        rotations_6d: (B, S, 16, 6) regressed joint rotations, columns first, raw.
+        rotations: (B, S, 16, 3, 3) the same as matrices, absolute.
+        betas: (B, S, 10) shape.
+        presence_logits: (B, S).
+        pooled: (B, S, C) features under the head's attention, mean over groups.
+        weak_camera: (B, S, 3) HaMeR's s, t_x, t_y, if the head has that camera.
+        joints_ndc: (B, S, J, 2) the joints through that camera, crop NDC.
+        token: (B, S, d_x) what the head knew of each hand, if it keeps it.
     """
 
     state: HandState
@@ -72,14 +72,14 @@ class RefinedHands(NamedTuple):
 
     Attributes:
         state: the most confident sample, which goes on to the next stage.
-        points_ndc: (B, H, V, 2) u' = u + eps_2d of that sample, crop NDC.
-        mean_2d: (B, H, V, 2) mean of the 2D noise, NDC.
-        mean_3d: (B, H, V, 3) mean of the 3D noise of that sample, metres.
-        features: (B, H, V, C) image-aligned features g of that sample.
-        sample_vertices: (B, R, H, V, 3) of every sample.
-        sample_cameras: (B, R, H, 2, 2).
-        sample_points_ndc: (B, R, H, V, 2).
-        regressed_ndc: (B, H, V, 2) u_r; the same for all stages of a forward.
+        points_ndc: (B, S, V, 2) u' = u + eps_2d of that sample, crop NDC.
+        mean_2d: (B, S, V, 2) mean of the 2D noise, NDC.
+        mean_3d: (B, S, V, 3) mean of the 3D noise of that sample, metres.
+        features: (B, S, V, C) image-aligned features g of that sample.
+        sample_vertices: (B, R, S, V, 3) of every sample.
+        sample_cameras: (B, R, S, 2, 2).
+        sample_points_ndc: (B, R, S, V, 2).
+        regressed_ndc: (B, S, V, 2) u_r; the same for all stages of a forward.
     """
 
     state: HandState

@@ -14,27 +14,27 @@ MIN_DEPTH = 1e-3  # metres; a true vertex is farther from any camera
 
 
 class HandTargets(NamedTuple):
-    """Ground truth of B images; H = 2 slots, right and left.
+    """Ground truth of B images; S = 2 slots, right and left.
 
     Masks are 0 or 1; where one is 0 the field is zero (rotations: identity).
 
     Attributes:
-        vertices: (B, H, V, 3) metres, camera axes, from the own wrist.
-        vertices_valid: (B, H).
-        joints: (B, H, J, 3) like the vertices, OpenPose order.
-        joints_valid: (B, H, J).
-        joints_ndc: (B, H, J, 2) crop NDC.
-        joints_ndc_valid: (B, H, J); needs no valid wrist.
-        root_cam: (B, H, 3) the wrist, metres from the camera.
-        root_valid: (B, H).
-        rotations: (B, H, 16, 3, 3) absolute, MANO order, the global one first.
-        betas: (B, H, 10).
-        mano_valid: (B, H).
-        presence: (B, H) 1 where the image shows that hand.
-        presence_valid: (B, H).
+        vertices: (B, S, V, 3) metres, camera axes, from the own wrist.
+        vertices_valid: (B, S).
+        joints: (B, S, J, 3) like the vertices, OpenPose order.
+        joints_valid: (B, S, J).
+        joints_ndc: (B, S, J, 2) crop NDC.
+        joints_ndc_valid: (B, S, J); needs no valid wrist.
+        root_cam: (B, S, 3) the wrist, metres from the camera.
+        root_valid: (B, S).
+        rotations: (B, S, 16, 3, 3) absolute, MANO order, the global one first.
+        betas: (B, S, 10).
+        mano_valid: (B, S).
+        presence: (B, S) 1 where the image shows that hand.
+        presence_valid: (B, S).
         intrinsics: (B, 3, 3) of the crop, pixels, full matrix.
-        vertices_ndc: (B, H, V, 2) the vertices through the perspective camera.
-        vertices_cam: (B, H, V, 3) metres from the camera.
+        vertices_ndc: (B, S, V, 2) the vertices through the perspective camera.
+        vertices_cam: (B, S, V, 3) metres from the camera.
     """
 
     vertices: Tensor

@@ -19,7 +19,7 @@ VERTICES, SIZE = 7, (64, 48)
 def random_labels(seed=0, mesh=(1, 1)):
     """One image's arrays; hands without a mesh are zero."""
     rng = np.random.default_rng(seed)
-    letters = dict(H=2, J=21, R=16, V=VERTICES)
+    letters = dict(S=2, J=21, V=VERTICES)
     labels = {}
     for name, field in HAND_LABELS.items():
         shape = [letters.get(x) or int(x) for x in field.shape.split()]
@@ -101,11 +101,11 @@ DEFECTS = {
     'absent': (lambda x: x.pop('mano_betas'), "has no 'mano_betas' .* provide it"),
     'too few dimensions': (
         lambda x: x.update(hand_root_cam=np.zeros(3)),
-        r"'hand_root_cam' has shape \(3,\), expected \(H, 3\)",
+        r"'hand_root_cam' has shape \(3,\), expected \(S, 3\)",
     ),
     'three hands': (
         lambda x: x.update(hand_presence=np.zeros(3)),
-        r"'hand_presence' has shape \(3,\), expected \(H\)",
+        r"'hand_presence' has shape \(3,\), expected \(S\)",
     ),
     'NaN': (
         lambda x: x['hand_joints'].put(4, np.nan),

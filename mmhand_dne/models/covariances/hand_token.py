@@ -13,7 +13,7 @@ class CoarseHandToken(nn.Module):
     """The token that the regressor kept, or None; HaMeR's decoder keeps one."""
 
     def forward(self, coarse: CoarseHands, refined: list[RefinedHands]):
-        """-> (B, H, d_x) or None."""
+        """-> (B, S, d_x) or None."""
         return coarse.token
 
 
@@ -37,11 +37,11 @@ class RefinedHandToken(nn.Module):
         self.fc = nn.Linear(2 * in_channels, out_channels)
 
     def forward(self, coarse: CoarseHands, refined: list[RefinedHands]) -> Tensor:
-        """-> (B, H, d_x)."""
+        """-> (B, S, d_x)."""
         if not refined:
             raise UserError(
                 'RefinedHandToken: the hands are not refined; give the model a '
                 "refine_head, or use hand_token=dict(type='CoarseHandToken')"
             )
-        read = refined[-1].features.mean(2)  # (B, H, C)
+        read = refined[-1].features.mean(2)  # (B, S, C)
         return self.fc(torch.cat([read, coarse.pooled.to(read.dtype)], -1))

@@ -170,8 +170,8 @@ class HandMeshEstimator(BasePoseEstimator):
 
 
 def joints_and_root(outputs: HandOutputs) -> tuple[Tensor, Tensor]:
-    """The final joints from the wrist (B, H, J, 3), which refining may have moved, and
-    that wrist in the model's frame (B, H, 3).
+    """The final joints from the wrist (B, S, J, 3), which refining may have moved, and
+    that wrist in the model's frame (B, S, 3).
     """
     state = final_state(outputs)
     wrist = state.joints[..., WRIST, :]

@@ -33,7 +33,7 @@ def say_once(text: str) -> None:
 
 
 def metric_roots(outputs, data_samples, size: int) -> Tensor:
-    """Wrists in camera metres from the predicted cameras, (B, H, 3); NaN if s <= 0."""
+    """Wrists in camera metres from the predicted cameras, (B, S, 3); NaN if s <= 0."""
     camera = final_state(outputs).camera
     intrinsics = crop_intrinsics(data_samples, camera)[:, None].expand(
         -1, camera.shape[1], -1, -1
@@ -48,7 +48,7 @@ def metric_roots(outputs, data_samples, size: int) -> Tensor:
 
 
 def projected_joints(outputs) -> Tensor:
-    """(B, H, J, 2) crop NDC, through the regressor's own camera if it has one."""
+    """(B, S, J, 2) crop NDC, through the regressor's own camera if it has one."""
     if not outputs.refined and outputs.coarse.joints_ndc is not None:
         return outputs.coarse.joints_ndc
     state = final_state(outputs)
@@ -76,8 +76,8 @@ def uncertainty_fields(hands: JointGaussian, joint_std: Tensor) -> dict[str, Ten
     """Error bars by their names in ``pred_instances``.
 
     Args:
-        hands: (B, H) densities over d coordinates.
-        joint_std: (B, H, J) metres.
+        hands: (B, S) densities over d coordinates.
+        joint_std: (B, S, J) metres.
     """
     return dict(hand_joint_covariance=hands.covariance(), hand_joint_std=joint_std)
 

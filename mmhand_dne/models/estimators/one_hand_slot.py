@@ -35,6 +35,6 @@ def slots_of(targets: HandTargets, count: int) -> HandTargets:
 
 
 def padded(value: Tensor) -> Tensor:
-    """Zeros for the slots a model does not have, (B, H, ...) -> (B, 2, ...)."""
+    """Zeros for the slots a model does not have, (B, S, ...) -> (B, 2, ...)."""
     missing = NUM_SLOTS - value.shape[1]
     return pad(value, (0, 0) * (value.dim() - 2) + (0, missing)) if missing else value

@@ -141,6 +141,6 @@ class DNEHead(BaseModule):
 
     @staticmethod
     def points_error(points: Tensor, targets: HandTargets) -> Tensor:
-        """Mean L1 of (B, R, H, V, 2) points to the true projections, NDC."""
+        """Mean L1 of (B, R, S, V, 2) points to the true projections, NDC."""
         gt = targets.vertices_ndc[:, None].to(points.dtype).expand_as(points)
         return masked_mean(l1_distance(points, gt).mean(1), targets.vertices_valid)

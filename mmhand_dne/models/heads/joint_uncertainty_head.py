@@ -34,7 +34,7 @@ class JointUncertaintyHead(BaseModule):
             False: the released code's frame, d = 63: ground truth in the camera against
                 a
             prediction in the MANO frame without the camera's translation.
-        num_slots: H; parameters common to all images, such as W, are one set a slot.
+        num_slots: S; parameters common to all images, such as W, are one set a slot.
 
     Where ``covariance`` names no ``unit`` it is 0.02 (metres) if aligned, else 1, which
     is also what converted weights need.
@@ -96,10 +96,10 @@ class JointUncertaintyHead(BaseModule):
     def forward(
         self, token: Tensor | None = None, features: Tensor | None = None
     ) -> CovarianceParams:
-        """Parameters with leading dims (B, H).
+        """Parameters with leading dims (B, S).
 
         Args:
-            token: (B, H, d_x), unused with a decoder.
+            token: (B, S, d_x), unused with a decoder.
             features: (B, C, h, w), for the decoder only.
         """
         if self.decoder is not None:
@@ -116,11 +116,11 @@ class JointUncertaintyHead(BaseModule):
     def gaussian(
         self, params: CovarianceParams, joints: Tensor, root: Tensor | None = None
     ) -> JointGaussian:
-        """The density around joints (B, H, J, 3) metres from the wrist.
+        """The density around joints (B, S, J, 3) metres from the wrist.
 
         Args:
-            root: (B, H, 3) the wrist in the MANO frame, if not aligned.
-        Returns: (B, H), joints 1..J-1 if aligned, else all.
+            root: (B, S, 3) the wrist in the MANO frame, if not aligned.
+        Returns: (B, S), joints 1..J-1 if aligned, else all.
         """
         return self.covariance.gaussian(params, self.mean(joints, root))
 
@@ -135,7 +135,7 @@ class JointUncertaintyHead(BaseModule):
 
         Args:
             joints, root: as in :meth:`gaussian`.
-            targets: with the slots H of the joints. Joints without ground truth are
+            targets: with the slots S of the joints. Joints without ground truth are
                 integrated out, hands without any add nothing.
         """
         if self.nll_loss is None:
@@ -150,7 +150,7 @@ class JointUncertaintyHead(BaseModule):
         return dict(loss_nll=self.nll_loss(params, mean, gt, visible))
 
     def mean(self, joints: Tensor, root: Tensor | None = None) -> Tensor:
-        """(B, H, K, 3) the joints that the covariance is about, in its frame."""
+        """(B, S, K, 3) the joints that the covariance is about, in its frame."""
         if joints.shape[-2] != self.num_joints:
             raise UserError(
                 f'JointUncertaintyHead: {joints.shape[-2]} joints, '
@@ -166,5 +166,5 @@ class JointUncertaintyHead(BaseModule):
         return joints + root[..., None, :]
 
     def joint_std(self, hands: JointGaussian) -> Tensor:
-        """(B, H, J) metres, root of the trace of a joint's block; aligned: wrist 0."""
+        """(B, S, J) metres, root of the trace of a joint's block; aligned: wrist 0."""
         return pad(hands.joint_std(), (1 if self.aligned else 0, 0))

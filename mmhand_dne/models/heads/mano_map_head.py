@@ -110,7 +110,7 @@ class MANOMapHead(BaseModule):
 
         Args:
             features: (B, C, h, w).
-        Returns: (B, H, 111) pose, shape, camera, presence; (B, H, C).
+        Returns: (B, S, 111) pose, shape, camera, presence; (B, S, C).
         """
         trunk = with_positions(self.trunk(with_positions(features)))
         attention = self.attention_maps(trunk[:, :-2]).unflatten(1, (2, 19))
@@ -119,7 +119,7 @@ class MANOMapHead(BaseModule):
         means = softmax_readout(
             trunk[:, None], attention.flatten(1, 2), shared=True
         )  # (B, 38, C)
-        means = means.unflatten(1, (2, 19))[:, :, self.group]  # (B, H, 111, C)
+        means = means.unflatten(1, (2, 19))[:, :, self.group]  # (B, S, 111, C)
         weight = self.parameter_maps.weight.flatten(1).unflatten(0, (2, 111))
         bias = self.parameter_maps.bias.unflatten(0, (2, 111))
         numbers = READOUT_GAIN * ((means * weight).sum(-1) + bias)

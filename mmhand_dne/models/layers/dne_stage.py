@@ -27,7 +27,7 @@ NOISE_UNIT_3D = 0.1  # metres
 
 
 class Regressed(NamedTuple):
-    """What a forward regresses once for all stages: (B, H, V, 2) and (B, H, V, C)."""
+    """What a forward regresses once for all stages: (B, S, V, 2) and (B, S, V, C)."""
 
     points_ndc: Tensor
     features: Tensor
@@ -103,7 +103,7 @@ class DNEStage(BaseModule):
     def with_coordinates(
         self, features: Tensor, points: Tensor, vertices: Tensor
     ) -> Tensor:
-        """Append u, v and the vertex embedding to (G, H, V, K) features if asked."""
+        """Append u, v and the vertex embedding to (G, S, V, K) features if asked."""
         if not self.coordinate_inputs:
             return features
         embedding = self.embedding.expand(features.shape[0], -1, -1, -1)
@@ -117,19 +117,19 @@ class DNEStage(BaseModule):
         vertices: Tensor,
         regressed: Regressed | None,
     ) -> Tensor:
-        """mu_2d = phi(f_p, f_r) (Eq. 3): (B, H, V, 2) NDC."""
+        """mu_2d = phi(f_p, f_r) (Eq. 3): (B, S, V, 2) NDC."""
         read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
         joined = torch.cat([read, regressed.features.to(read.dtype)], -1)
         mean = self.phi(self.with_coordinates(joined, points, vertices))
         return NOISE_UNIT_2D * mean.to(points.dtype)
 
     def read_image(self, features: Tensor, points: Tensor) -> Tensor:
-        """g = bilinear(F, u') of every sample: (B, R, H, V, C)."""
+        """g = bilinear(F, u') of every sample: (B, R, S, V, C)."""
         shape = points.shape[1:4]
         return bilinear(features, points.flatten(1, 3)).unflatten(1, shape)
 
     def estimate_3d(self, aligned: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
-        """mu_3d = varphi(three views) (Eq. 4) a sample: (B, R, H, V, 3) metres."""
+        """mu_3d = varphi(three views) (Eq. 4) a sample: (B, R, S, V, 3) metres."""
         samples = aligned.shape[1]
         flat = vertices[:, None].expand(-1, samples, -1, -1, -1).flatten(0, 1)
         views = self.views(aligned.flatten(0, 1), flat)
@@ -151,7 +151,7 @@ class DNEStage(BaseModule):
             state: incoming meshes and cameras, whatever produced them.
             regressed: u_r and f_r; needed with ``noise_2d``.
             draws: training noise; None: eps is its mean, one sample.
-            regress_joints: (B, H, V, 3) -> (B, H, J, 3).
+            regress_joints: (B, S, V, 3) -> (B, S, J, 3).
         """
         vertices = state.vertices
         points = project(vertices, state.camera)
@@ -194,7 +194,7 @@ class DNEStage(BaseModule):
         )
 
     def draw(self, mean: Tensor, delta: float, draws: StageDraws | None):
-        """Draw eps around (B, 1 or R, H, V, D) means: R samples, or the mean alone."""
+        """Draw eps around (B, 1 or R, S, V, D) means: R samples, or the mean alone."""
         if draws is None:
             return draw_noise(mean, self.gamma, delta)
         normal = draws.normal(mean)
@@ -218,12 +218,12 @@ class DNEStage(BaseModule):
         Confidence is log N(eps_2d) + log N(eps_3d) summed over the hand's vertices:
         one index a hand, the introduction's "sample with the highest confidence".
         """
-        best = density.detach().argmax(1)  # (B, H)
+        best = density.detach().argmax(1)  # (B, S)
 
         image = torch.arange(best.shape[0], device=best.device)[:, None]
         hand = torch.arange(best.shape[1], device=best.device)
 
-        def pick(samples: Tensor) -> Tensor:  # (B, R, H, ...) -> (B, H, ...)
+        def pick(samples: Tensor) -> Tensor:  # (B, R, S, ...) -> (B, S, ...)
             return samples[image, best, hand]
 
         vertices = pick(refined)

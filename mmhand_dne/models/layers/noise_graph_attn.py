@@ -137,7 +137,7 @@ class NoiseGraphAttention(BaseModule):
         return empty.index_add(1, self.cluster, tokens * share)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(G, H, V, in_channels) -> (G, H, V, out_channels)."""
+        """(G, S, V, in_channels) -> (G, S, V, out_channels)."""
         groups, hands = features.shape[:2]
         tokens = (self.inward(features) + self.side).flatten(0, 1)
         for conv, norm, attention in zip(self.convs, self.norms, self.attentions):

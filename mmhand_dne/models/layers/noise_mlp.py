@@ -48,5 +48,5 @@ class NoiseMLP(BaseModule):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(G, H, V, in_channels) -> (G, H, V, out_channels)."""
+        """(G, S, V, in_channels) -> (G, S, V, out_channels)."""
         return self.last(self.body(features))

@@ -13,8 +13,8 @@ class NoiseDraw(NamedTuple):
     """Draws of Eq. 2 and how likely they are.
 
     Attributes:
-        value: (B, R, H, V, D) eps, differentiable in the mean.
-        log_density: (B, R, H) log N(eps), summed over vertices and axes.
+        value: (B, R, S, V, D) eps, differentiable in the mean.
+        log_density: (B, R, S) log N(eps), summed over vertices and axes.
     """
 
     value: Tensor
@@ -34,7 +34,7 @@ def draw_noise(
     The paper's "scale" is read as a standard deviation [decided].
 
     Args:
-        mean: (B, R, H, V, D) NDC or metres.
+        mean: (B, R, S, V, D) NDC or metres.
         gamma: relative part of the standard deviation.
         delta: constant part, in the mean's unit.
         normal: standard normal draws of the same shape; None at inference.
@@ -50,7 +50,7 @@ class StageDraws:
     """Standard normal draws of one stage, keyed by image where keys are known.
 
     Args:
-        num_samples: R; the draws have shape (B, R, H, V, D).
+        num_samples: R; the draws have shape (B, R, S, V, D).
         keys: (B,) int64 from :func:`draw_keys`, or None for torch's generator.
         stream: number that tells the stage's draws from another stage's.
     """

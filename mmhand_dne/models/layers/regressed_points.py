@@ -55,14 +55,14 @@ class RegressedPoints(BaseModule):
 
         Args:
             features: (B, C, h, w).
-        Returns: u_r (B, H, V, 2) NDC, f_r (B, H, V, C).
+        Returns: u_r (B, S, V, 2) NDC, f_r (B, S, V, C).
         """
         if tuple(features.shape[-2:]) != self.map_size:
             raise UserError(
                 f'feature map is {tuple(features.shape[-2:])}, the head was built for '
                 f'{self.map_size}; set refine_head.map_size to the input size / stride'
             )
-        rows = self.spatial(features.flatten(2)).transpose(1, 2)  # (B, H*V, C)
+        rows = self.spatial(features.flatten(2)).transpose(1, 2)  # (B, S*V, C)
         raw = self.shared(rows).unflatten(1, (self.num_hands, self.num_vertices))
         points = MAX_NDC * torch.tanh(self.start + raw[..., :2])
         read = bilinear(features, points.flatten(1, 2))

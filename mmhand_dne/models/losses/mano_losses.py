@@ -26,7 +26,7 @@ def per_hand(values: Tensor, mask: Tensor | None, reduction: str) -> Tensor:
     counts as an average one and neither batch size nor number of processes matters.
 
     Args:
-        values: (B, H, ...).
+        values: (B, S, ...).
         mask: as in :func:`masked_mean`.
     """
     if reduction == 'mean':

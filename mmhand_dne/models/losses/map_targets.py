@@ -62,7 +62,7 @@ def map_targets(
     which is background too [decided].
 
     Args:
-        targets: ground truth of B images, H = 2 hands.
+        targets: ground truth of B images, S = 2 hands.
         pair: the hand model whose faces and vertices the ground truth uses.
         size: (h, w) cells of the maps.
         sigma: standard deviation of the heat maps, cells.

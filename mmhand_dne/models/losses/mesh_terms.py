@@ -43,9 +43,9 @@ class MeshTerms(nn.Module):
         """Scalars, already weighted.
 
         Args:
-            vertices: (B, R, H, V, 3) metres, root-relative.
-            vertices_ndc: (B, R, H, V, 2) their projection, crop NDC.
-            joints, joints_ndc: (B, R, H, J, 3) and (B, R, H, J, 2).
+            vertices: (B, R, S, V, 3) metres, root-relative.
+            vertices_ndc: (B, R, S, V, 2) their projection, crop NDC.
+            joints, joints_ndc: (B, R, S, J, 3) and (B, R, S, J, 2).
             targets: ground truth; a hand counts by its mesh where it has one, else by
                 its joints.
         """

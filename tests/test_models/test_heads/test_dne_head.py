@@ -139,14 +139,14 @@ def test_most_confident_sample_goes_on():
     keys = torch.tensor([1, 2])
     stage = head(features(), make_state(head.hand_model), keys)[0]
     chosen = (stage.sample_vertices - stage.state.vertices[:, None]).abs()
-    chosen = chosen.sum((-1, -2)).argmin(1)  # (B, H)
+    chosen = chosen.sum((-1, -2)).argmin(1)  # (B, S)
     mean = head.stages[0]
     scale_2d = mean.gamma * stage.mean_2d.abs() + mean.delta_2d
     coarse = make_state(head.hand_model)
     u = project(coarse.vertices, coarse.camera)
     eps = stage.sample_points_ndc - u[:, None]
     normal_2d = torch.distributions.Normal(stage.mean_2d, scale_2d)
-    density_2d = normal_2d.log_prob(eps.transpose(0, 1)).sum((-1, -2))  # (R, B, H)
+    density_2d = normal_2d.log_prob(eps.transpose(0, 1)).sum((-1, -2))  # (R, B, S)
     # The 3D part needs each sample's own mean: run the stage's own estimate again.
     means = head.stages[0].estimate_3d(
         head.stages[0].read_image(features(), stage.sample_points_ndc),
