@@ -172,9 +172,9 @@ class UnrolledFull(Covariance):
         self.part = part
         # Entry (row, column) of L is entry ``index`` of what the readouts give; what
         # they give nothing for, above the diagonal, is a zero appended to it.
-        index = torch.full((part.dim**2,), len(part.places))
-        index[part.places.cpu()] = torch.arange(len(part.places))
-        self.register_buffer('index', index.to(part.places.device), False)
+        index = torch.full((part.dim**2,), len(part.entries))
+        index[part.entries.cpu()] = torch.arange(len(part.entries))
+        self.register_buffer('index', index.to(part.entries.device), False)
         self.register_buffer('below', blocks_below(part.dim), False)
 
     def params(self, token: Tensor) -> CovarianceParams:

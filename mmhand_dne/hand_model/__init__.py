@@ -1,8 +1,9 @@
 """The hand: MANO layer, files, and the embedded CC0 hand."""
 
 from .cc0_hand import load_cc0_hand
+from .hand_pair import HandMesh, HandPair, build_hand_model
 from .mano_file import read_mano
-from .mano_layer import HandMesh, HandPair, MANOLayer
+from .mano_layer import MANOLayer
 from .single_hand import SingleHand
 from .vertex_parts import part_labels, rest_coordinates
 
@@ -11,6 +12,7 @@ __all__ = [
     'HandPair',
     'MANOLayer',
     'SingleHand',
+    'build_hand_model',
     'load_cc0_hand',
     'part_labels',
     'read_mano',

@@ -1,8 +1,7 @@
-"""MANO as modules: one hand, ``MANOLayer``, and a sample's two, ``HandPair``."""
+"""MANO as a module: one hand."""
 
 import contextlib
 import io
-from typing import NamedTuple
 
 import numpy as np
 import smplx
@@ -15,7 +14,6 @@ from mmhand_dne.conventions import (
     HO3D_JOINTS,
     NUM_ROTATIONS,
     OPENPOSE_JOINTS,
-    WRIST,
     reorder,
     tip_vertices,
 )
@@ -31,14 +29,6 @@ from .mano_source import load_hand
 
 # smplx prints this for every MANO file, all of which have 10 directions.
 SMPLX_NOTICE = 'with only 10 shape coefficients'
-
-
-class HandMesh(NamedTuple):
-    """Both hands of a batch; S = 2 slots, right and left."""
-
-    vertices: Tensor  # (B, S, V, 3) metres, relative to the regressed wrist
-    joints: Tensor  # (B, S, J, 3) metres, relative to the wrist, OpenPose order
-    root: Tensor  # (B, S, 3) metres, the regressed wrist in the MANO frame
 
 
 @MODELS.register_module()
@@ -199,70 +189,6 @@ class MANOLayer(nn.Module):
         they differ from the positions of the kinematic chain.
         """
         return self.joint_regressor(tips).to(vertices) @ vertices
-
-
-@MODELS.register_module()
-class HandPair(nn.Module):
-    """Both hand slots of a sample, relative to each hand's own wrist.
-
-    Args:
-        source: 'cc0' for the embedded hand, else a MANO file or folder, see
-            :func:`load_hand`.
-        tips: name of the fingertip vertices, see ``TIP_VERTICES``.
-
-    Attributes:
-        right, left (MANOLayer): the hands.
-        faces (Tensor): (2, F, 3), wound outward on both sides.
-        joint_regressor (Tensor): (2, 21, V), OpenPose order.
-        mean_rotations (Tensor): (2, 16, 3, 3), the mean pose, global rotation identity.
-        template (Tensor): (2, V, 3) metres, wrist-relative, mean pose with betas 0.
-
-    Example:
-        >>> pair = HandPair()
-        >>> mesh = pair(pair.mean_rotations[None], torch.zeros(1, 2, 10))
-        >>> mesh.vertices.shape, mesh.joints.shape
-        (torch.Size([1, 2, 778, 3]), torch.Size([1, 2, 21, 3]))
-    """
-
-    def __init__(self, source: str = 'cc0', tips: str = 'interhand') -> None:
-        super().__init__()
-        self.tips = tips
-        self.right = MANOLayer('right', source)
-        self.left = MANOLayer('left', source)
-        hands = (self.right, self.left)
-        self._keep('faces', [hand.faces for hand in hands])
-        self._keep('joint_regressor', [hand.joint_regressor(tips) for hand in hands])
-        self._keep('mean_rotations', [hand.mean_rotations for hand in hands])
-        betas = torch.zeros(1, 2, self.right.layer.num_betas)
-        self._keep('template', list(self(self.mean_rotations[None], betas).vertices[0]))
-
-    def _keep(self, name: str, values: list) -> None:
-        self.register_buffer(name, torch.stack(values), persistent=False)
-
-    def forward(self, rotations: Tensor, betas: Tensor) -> HandMesh:
-        """Meshes and joints of both slots, in the hands' precision (no autocast).
-
-        Args:
-            rotations: (B, 2, 16, 3, 3) absolute, MANO joint order, global one first.
-            betas: (B, 2, 10).
-        """
-        vertices = torch.stack(
-            [
-                hand(rotations[:, slot], betas[:, slot])
-                for slot, hand in enumerate((self.right, self.left))
-            ],
-            dim=1,
-        )
-        joints = self.regress_joints(vertices)
-        root = joints[..., WRIST, :]
-        origin = root[..., None, :]
-        return HandMesh(vertices - origin, joints - origin, root)
-
-    def regress_joints(self, vertices: Tensor) -> Tensor:
-        """Joints of given meshes, (B, 2, V, 3) -> (B, 2, 21, 3), OpenPose order."""
-        with torch.autocast(vertices.device.type, enabled=False):
-            vertices = at_least_fp32(vertices)
-            return self.joint_regressor.to(vertices) @ vertices
 
 
 def _smplx_layer(arrays: dict[str, np.ndarray], side: str) -> nn.Module:

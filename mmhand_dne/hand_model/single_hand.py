@@ -12,7 +12,8 @@ from mmhand_dne.conventions import (
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 
-from .mano_layer import HandMesh, MANOLayer
+from .hand_pair import HandMesh
+from .mano_layer import MANOLayer
 
 
 @MODELS.register_module()

@@ -1,17 +1,15 @@
-"""What every vertex of the hand carries: its part, its place on the rest pose."""
-
-from typing import TYPE_CHECKING
+"""What every vertex of the hand carries: its part, its position on the rest pose."""
 
 import torch
 from torch import Tensor
 
 from mmhand_dne.conventions import MIRROR_POINTS
 
-if TYPE_CHECKING:
-    from .mano_layer import HandPair, MANOLayer
+from .hand_pair import HandPair
+from .mano_layer import MANOLayer
 
 
-def part_labels(layer: 'MANOLayer') -> Tensor:
+def part_labels(layer: MANOLayer) -> Tensor:
     """Part of each vertex: the joint with the largest skinning weight.
 
     Returns: (V,) int64 in 0..15, MANO joint order (0 the palm).
@@ -19,8 +17,8 @@ def part_labels(layer: 'MANOLayer') -> Tensor:
     return layer.weights.argmax(dim=1)
 
 
-def rest_coordinates(pair: 'HandPair') -> Tensor:
-    """Place of each vertex in the cube around the right hand at rest.
+def rest_coordinates(pair: HandPair) -> Tensor:
+    """Position of each vertex in the cube around the right hand at rest.
 
     The cube is centred on the bounding box of the flat right hand (betas 0) and as wide
     as its largest extent, so that one unit is the same length on every axis and the

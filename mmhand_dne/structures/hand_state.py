@@ -1,8 +1,10 @@
-"""What the modules hand to each other: meshes with cameras, and auxiliary maps."""
+"""What modules hand to each other: meshes with cameras, maps, all of a forward."""
 
 from typing import NamedTuple
 
 from torch import Tensor
+
+from mmhand_dne.gaussian.density import CovarianceParams
 
 
 class HandState(NamedTuple):
@@ -30,7 +32,7 @@ class AuxMaps(NamedTuple):
         depth: (B, 1, h, w) metres from the visible hand's own wrist.
         normal: (B, 3, h, w) surface normal, camera axes.
         heatmaps: (B, 42, h, w) right hand's 21 joints, then the left's.
-        correspondence: (B, 3, h, w) place on the rest-pose right hand, [0, 1]^3.
+        correspondence: (B, 3, h, w) position on the rest-pose right hand, [0, 1]^3.
         parts: (B, 34, h, w) logits, 16 parts + background, right then left.
     """
 
@@ -91,3 +93,19 @@ class RefinedHands(NamedTuple):
     sample_cameras: Tensor
     sample_points_ndc: Tensor
     regressed_ndc: Tensor | None
+
+
+class HandOutputs(NamedTuple):
+    """Everything a forward yields; None for what the model has no head for.
+
+    Attributes:
+        maps: the auxiliary maps.
+        coarse: the regressor's hands.
+        refined: one for each stage, none of a baseline.
+        covariance_params: of the joints' covariance, leading dims (B, S).
+    """
+
+    maps: AuxMaps | None
+    coarse: CoarseHands
+    refined: list[RefinedHands]
+    covariance_params: CovarianceParams | None = None

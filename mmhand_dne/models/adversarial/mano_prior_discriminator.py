@@ -22,7 +22,7 @@ class MANOPriorDiscriminator(BaseModule):
         torch.Size([4, 17])
     """
 
-    def __init__(self, init_cfg: dict | None = None):
+    def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.D_conv1 = nn.Conv2d(9, 32, 1)
         self.D_conv2 = nn.Conv2d(32, 32, 1)

@@ -29,7 +29,7 @@ class RealHands:
         ValueError: the file is missing or holds something else.
     """
 
-    def __init__(self, source: str = 'batch'):
+    def __init__(self, source: str = 'batch') -> None:
         self.source, self.poses, self.betas = source, None, None
         if source == 'cc0':
             hand = load_cc0_hand()

@@ -41,7 +41,7 @@ class HaMeRViT(BaseModule):
 
     def __init__(
         self,
-        img_size=(256, 192),
+        img_size: tuple[int, int] = (256, 192),
         crop_columns: int = 32,
         patch_size: int = 16,
         patch_padding: int = 2,
@@ -52,7 +52,7 @@ class HaMeRViT(BaseModule):
         drop_path_rate: float = 0.55,
         with_cp: bool = False,
         init_cfg: dict | None = None,
-    ):
+    ) -> None:
         super().__init__(init_cfg)
         if embed_dims % num_heads or depth < 1:
             raise UserError(
@@ -114,7 +114,7 @@ class HaMeRViT(BaseModule):
 class PatchEmbed(nn.Module):
     """Patches to tokens: (B, 3, H, W) -> (B, h*w, C), row by row."""
 
-    def __init__(self, embed_dims: int, patch_size: int, padding: int):
+    def __init__(self, embed_dims: int, patch_size: int, padding: int) -> None:
         super().__init__()
         self.projection = nn.Conv2d(3, embed_dims, patch_size, patch_size, padding)
 
@@ -125,7 +125,9 @@ class PatchEmbed(nn.Module):
 class TransformerLayer(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)), each dropped at random."""
 
-    def __init__(self, dims: int, heads: int, mlp_ratio: float, drop_path: float):
+    def __init__(
+        self, dims: int, heads: int, mlp_ratio: float, drop_path: float
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(dims, eps=1e-6)
         self.attn = SelfAttention(dims, heads)
@@ -141,7 +143,7 @@ class TransformerLayer(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head attention among tokens (B, N, C); rows of qkv: query, key, value."""
 
-    def __init__(self, dims: int, heads: int):
+    def __init__(self, dims: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(dims, 3 * dims)
@@ -160,7 +162,7 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers with exact GELU; nested as OpenMMLab's checkpoints name it."""
 
-    def __init__(self, dims: int, hidden: int):
+    def __init__(self, dims: int, hidden: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Sequential(nn.Linear(dims, hidden), nn.GELU()), nn.Linear(hidden, dims)

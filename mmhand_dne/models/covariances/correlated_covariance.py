@@ -1,18 +1,19 @@
 """The correlation-aware covariance: one linear map shared by all images."""
 
+from typing import Any
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.gaussian.density import CovarianceParams, correlated_nll, diagonal_nll
+from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.mixing import (
     MixingFactors,
     absorb,
     check_condition,
     compose,
     from_mixing,
-    state_from_mixing,
     unit_columns,
 )
 
@@ -67,13 +68,13 @@ class CorrelatedCovariance(DiagonalCovariance):
 
     def __init__(
         self,
-        *args,
+        *args: Any,
         linear: bool = True,
         train_mixing: bool = True,
         initial_mixing: str = 'identity',
         check_interval: int = 500,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         if initial_mixing not in ('identity', 'released') or check_interval < 1:
             raise UserError(
@@ -135,14 +136,6 @@ class CorrelatedCovariance(DiagonalCovariance):
         sigma = torch.exp(0.5 * params.log_var)
         return mixing.to(sigma.dtype) * sigma[..., None, :]
 
-    def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
-    ) -> Tensor:
-        """See :func:`correlated_nll`."""
-        if not self.linear:
-            return diagonal_nll(residual, params.log_var, visible)
-        return correlated_nll(residual, params.log_var, params.mixing, visible)
-
     @torch.no_grad()
     def mixing(self) -> Tensor:
         """W (d, d) or (S, d, d) as it is, scale included; float64 inside."""
@@ -176,16 +169,17 @@ class CorrelatedCovariance(DiagonalCovariance):
         step, self.base, self.base_log_det, _ = from_mixing(mixing)
         self.lower_upper.copy_(step)
 
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
+    def _save_to_state_dict(
+        self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
+    ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.linear:
             destination[prefix + 'unit_mixing'] = self.unit_mixing()
 
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
         state_dict.pop(prefix + 'unit_mixing', None)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         if self.linear:
             check_condition(self.mixing())
-
-
-__all__ = ['CorrelatedCovariance', 'state_from_mixing']

@@ -1,6 +1,7 @@
 """Covariances as parts: what the network says about its error, given a token."""
 
 import math
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -8,11 +9,11 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.gaussian.density import CovarianceParams, diagonal_nll, full_nll
+from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.geometry.precision import at_least_fp32
 
-SPREAD = 0.1  # of a readout's first outputs for a token of unit variance
+INITIAL_STD = 0.1  # of a readout's first outputs for a token of unit variance
 
 
 class Covariance(BaseModule):
@@ -25,11 +26,11 @@ class Covariance(BaseModule):
     Args:
         in_channels: d_x, channels of the token.
         dim: d, coordinates of the target.
-        dims: coordinates a joint, 2 or 3.
-        unit: the length, in the target's unit, in which the network speaks: its raw
-            outputs 0 mean a standard deviation of one ``unit`` a coordinate. 1 for
-            weights of other programs, whose outputs are in the target's unit.
-        num_slots: S; parts with parameters common to all images have one set a slot.
+        dims: coordinates per joint, 2 or 3.
+        unit: standard deviation of each coordinate, in the target's unit, where the
+            network's raw outputs are 0. 1 for weights of other programs, whose outputs
+            are in the target's unit.
+        num_slots: S; parts with parameters common to all images have one set per slot.
     """
 
     probabilistic = True
@@ -42,7 +43,7 @@ class Covariance(BaseModule):
         unit: float = 1.0,
         num_slots: int = 1,
         init_cfg: dict | None = None,
-    ):
+    ) -> None:
         super().__init__(init_cfg)
         if dims not in (2, 3) or dim < 1 or dim % dims:
             raise UserError(
@@ -57,10 +58,10 @@ class Covariance(BaseModule):
         self.in_channels, self.dim, self.dims = in_channels, dim, dims
         self.num_slots, self.log_unit = num_slots, math.log(unit)
 
-    def readout(self, channels: int, spread: float = SPREAD) -> nn.Linear:
+    def readout(self, channels: int, std: float = INITIAL_STD) -> nn.Linear:
         """A linear readout of the token: error bars start almost alike."""
         layer = nn.Linear(self.in_channels, channels)
-        nn.init.normal_(layer.weight, std=spread * self.in_channels**-0.5)
+        nn.init.normal_(layer.weight, std=std * self.in_channels**-0.5)
         nn.init.zeros_(layer.bias)
         return layer
 
@@ -85,27 +86,6 @@ class Covariance(BaseModule):
 
     def root(self, params: CovarianceParams) -> Tensor:
         """(..., d, d) square root of the covariance."""
-        raise NotImplementedError
-
-    def nll(
-        self,
-        params: CovarianceParams,
-        residual: Tensor,
-        visible: Tensor | None = None,
-    ) -> Tensor:
-        """-log density without 0.5 log 2 pi a coordinate, (...); float32 as the above.
-
-        Args:
-            residual: (..., d) y - mu, the target's unit.
-            visible: (..., d) bool, or None: all.
-        """
-        with torch.autocast(residual.device.type, enabled=False):
-            return self.density(params, at_least_fp32(residual), visible)
-
-    def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
-    ) -> Tensor:
-        """As :meth:`nll`, in the precision of the residual."""
         raise NotImplementedError
 
     def gaussian(self, params: CovarianceParams, mean: Tensor) -> JointGaussian:
@@ -136,15 +116,6 @@ class DeterministicCovariance(Covariance):
         """Zeros: a point mass."""
         return torch.diag_embed(torch.zeros_like(params.log_var))
 
-    def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
-    ) -> Tensor:
-        """Refuses: a point has no density."""
-        raise UserError(
-            'DeterministicCovariance has no density; use one of '
-            'DiagonalCovariance, FullCovariance, CorrelatedCovariance'
-        )
-
 
 @MODELS.register_module()
 class DiagonalCovariance(Covariance):
@@ -157,7 +128,7 @@ class DiagonalCovariance(Covariance):
         torch.Size([8, 20])
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fc_log_var = self.readout(self.dim)
 
@@ -169,12 +140,6 @@ class DiagonalCovariance(Covariance):
         """diag sigma."""
         return torch.diag_embed(torch.exp(0.5 * params.log_var))
 
-    def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
-    ) -> Tensor:
-        """See :func:`diagonal_nll`."""
-        return diagonal_nll(residual, params.log_var, visible)
-
 
 @MODELS.register_module()
 class FullCovariance(Covariance):
@@ -184,15 +149,15 @@ class FullCovariance(Covariance):
     ``fc_log_diag`` minus the log of its diagonal. Adds d_x (d + d (d-1)/2) weights.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows, columns = torch.tril_indices(self.dim, self.dim, -1)
         diagonal = torch.arange(self.dim) * (self.dim + 1)
         # A product with d such entries a row must not dwarf the diagonal.
-        self.fc_tril = self.readout(len(rows), SPREAD * self.dim**-0.5)
+        self.fc_tril = self.readout(len(rows), INITIAL_STD * self.dim**-0.5)
         self.fc_log_diag = self.readout(self.dim)
-        places = torch.cat([rows * self.dim + columns, diagonal])
-        self.register_buffer('places', places, persistent=False)
+        entries = torch.cat([rows * self.dim + columns, diagonal])
+        self.register_buffer('entries', entries, persistent=False)
 
     def params(self, token: Tensor) -> CovarianceParams:
         """L and minus the log of its diagonal."""
@@ -200,7 +165,7 @@ class FullCovariance(Covariance):
         log_diag = self.fc_log_diag(token) + self.log_unit
         entries = torch.cat([lower, torch.exp(-log_diag)], -1)
         factor = entries.new_zeros(*entries.shape[:-1], self.dim**2)
-        factor = factor.index_copy(-1, self.places, entries)
+        factor = factor.index_copy(-1, self.entries, entries)
         return CovarianceParams(
             factor=factor.unflatten(-1, (self.dim, self.dim)), log_diag=log_diag
         )
@@ -209,9 +174,3 @@ class FullCovariance(Covariance):
         """L^-T: L^-T L^-1 is the covariance."""
         identity = torch.eye(self.dim).to(params.factor)
         return torch.linalg.solve_triangular(params.factor.mT, identity, upper=True)
-
-    def density(
-        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
-    ) -> Tensor:
-        """See :func:`full_nll`."""
-        return full_nll(residual, params.factor, params.log_diag, visible)

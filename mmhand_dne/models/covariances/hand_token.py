@@ -1,4 +1,4 @@
-"""What is known of each hand, as one vector: the input of its error bars."""
+"""Tokens: one vector for each hand, from which its error bars are estimated."""
 
 import torch
 from mmpose.registry import MODELS
@@ -12,7 +12,9 @@ from mmhand_dne.structures.hand_state import CoarseHands, RefinedHands
 class CoarseHandToken(nn.Module):
     """The token that the regressor kept, or None; HaMeR's decoder keeps one."""
 
-    def forward(self, coarse: CoarseHands, refined: list[RefinedHands]):
+    def forward(
+        self, coarse: CoarseHands, refined: list[RefinedHands]
+    ) -> Tensor | None:
         """-> (B, S, d_x) or None."""
         return coarse.token
 
@@ -32,7 +34,7 @@ class RefinedHandToken(nn.Module):
         >>> token = RefinedHandToken(256, 1024)  # uncertainty_head.in_channels=1024
     """
 
-    def __init__(self, in_channels: int, out_channels: int = 1024):
+    def __init__(self, in_channels: int, out_channels: int = 1024) -> None:
         super().__init__()
         self.fc = nn.Linear(2 * in_channels, out_channels)
 

@@ -1,10 +1,13 @@
 """A covariance beside the keypoints of any of MMPose's heads."""
 
+from collections.abc import Sequence
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 
 
@@ -17,8 +20,8 @@ class KeypointGaussian(nn.Module):
         covariance: a covariance part; ``in_channels``, ``dim``, ``dims`` and
             ``num_slots`` are filled in.
         loss: its loss.
-        dims: coordinates a joint.
-        num_slots: Gaussians an image, e.g. one a hand.
+        dims: coordinates per joint.
+        num_slots: Gaussians per image, e.g. one for each hand.
     """
 
     def __init__(
@@ -29,7 +32,7 @@ class KeypointGaussian(nn.Module):
         loss: dict,
         dims: int,
         num_slots: int = 1,
-    ):
+    ) -> None:
         super().__init__()
         self.covariance = MODELS.build(
             {
@@ -57,7 +60,7 @@ class KeypointGaussian(nn.Module):
         """NLL of (B, S, K, dims); visible (B, S, K)."""
         return self.nll_loss(self.params(feats), mean, target, visible)
 
-    def params(self, feats: Tensor):
+    def params(self, feats: Tensor) -> CovarianceParams:
         """Parameters with leading dims (B, S), the token being the same for all S."""
         token = adaptive_avg_pool2d(feats, 1).flatten(1) if feats.dim() == 4 else feats
         return self.covariance(token[:, None].expand(-1, self.num_slots, -1))
@@ -69,6 +72,9 @@ class Computed(tuple):
     MMPose's heads compute their outputs inside ``loss`` and ``predict``; a head that
     needs them too would otherwise compute them twice.
     """
+
+
+Features = Sequence[Tensor] | Computed  # what MMPose hands to a head
 
 
 def stack(samples: list, name: str) -> Tensor:

@@ -26,7 +26,7 @@ class BatchGaussianNoise(nn.Module):
         >>> images, samples = augment(torch.zeros(2, 3, 8, 8), [])
     """
 
-    def __init__(self, std: float = 0.3):
+    def __init__(self, std: float = 0.3) -> None:
         super().__init__()
         if not std >= 0:
             raise UserError(f'BatchGaussianNoise: std is {std}, expected >= 0')

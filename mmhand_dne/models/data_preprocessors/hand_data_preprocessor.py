@@ -1,5 +1,7 @@
 """Images to the device as one batch; their ground truth follows in one transfer."""
 
+from typing import Any
+
 import torch
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
@@ -23,7 +25,7 @@ class HandDataPreprocessor(PoseDataPreprocessor):
         torch.Size([2, 3, 8, 8])
     """
 
-    def cast_data(self, data):
+    def cast_data(self, data: Any) -> Any:
         """Inputs on the device, stacked where they have one size; samples as given."""
         if not isinstance(data, dict):  # MMEngine's comes back here for each image
             return super().cast_data(data)

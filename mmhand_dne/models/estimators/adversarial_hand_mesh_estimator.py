@@ -1,5 +1,8 @@
 """HaMeR's training with a discriminator of poses and shapes."""
 
+from typing import Any
+
+from mmengine.optim import OptimWrapperDict
 from mmpose.registry import MODELS
 from torch import Tensor
 
@@ -7,8 +10,9 @@ from mmhand_dne.models.adversarial.mano_prior_discriminator import (
     discriminator_loss,
     generator_loss,
 )
+from mmhand_dne.structures.hand_state import HandOutputs
 
-from .hand_mesh_estimator import HandMeshEstimator, HandOutputs
+from .hand_mesh_estimator import HandMeshEstimator
 
 
 @MODELS.register_module()
@@ -29,12 +33,12 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
 
     def __init__(
         self,
-        *args,
+        *args: Any,
         discriminator: dict = dict(type='MANOPriorDiscriminator'),
         real_hands: dict = dict(type='RealHands', source='batch'),
         adversarial_weight: float = 5e-4,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.discriminator = MODELS.build(discriminator)
         self.real_hands = MODELS.build(real_hands)
@@ -59,12 +63,13 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
         losses['loss_adversarial'] = self.adversarial_weight * generator_loss(judged)
         return losses
 
-    def train_step(self, data: dict, optim_wrapper) -> dict[str, Tensor]:
+    def train_step(
+        self, data: dict, optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
         """Step the model, then the discriminator; returns the losses to log.
 
         Args:
-            optim_wrapper: ``OptimWrapperDict`` with ``generator`` and
-                ``discriminator``.
+            optim_wrapper: with ``generator`` and ``discriminator``.
         """
         data = self.data_preprocessor(data, True)
         wrapper = optim_wrapper['generator']

@@ -1,16 +1,16 @@
 """The whole model, as the papers' figures draw it."""
 
-from typing import NamedTuple
+from typing import Any
 
+import torch
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
-from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.randomness.batch_keys import draw_keys
-from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, RefinedHands
+from mmhand_dne.structures.hand_state import HandOutputs
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_predictions import final_state, pack_predictions, uncertainty_fields
@@ -18,19 +18,10 @@ from .mirroring import average_with_mirrored
 from .one_hand_slot import NUM_SLOTS, check_one_hand, slots_of
 
 
-class HandOutputs(NamedTuple):
-    """Everything a forward yields; None for what the model has no head for."""
-
-    maps: AuxMaps | None
-    coarse: CoarseHands
-    refined: list[RefinedHands]
-    spread: CovarianceParams | None = None
-
-
 @MODELS.register_module()
 class HandMeshEstimator(BasePoseEstimator):
-    """Hand meshes from one crop: encode, map, regress, refine (DNE Fig. 1), and say how
-    sure they are (CAU).
+    """Hand meshes from one crop, and how sure they are: encode, map, regress, refine
+    (DNE Fig. 1), estimate the covariance (CAU).
 
     Heads are parts: without ``refine_head`` it is the baseline (M=0), without
     ``aux_head`` the features go to the regressor as they are; a ViT,
@@ -55,37 +46,27 @@ class HandMeshEstimator(BasePoseEstimator):
 
     def __init__(
         self,
-        backbone,
-        neck=None,
-        mano_head=None,
-        aux_head=None,
-        refine_head=None,
-        uncertainty_head=None,
-        hand_token=dict(type='CoarseHandToken'),
-        hand_model=dict(type='HandPair'),
-        train_cfg=None,
-        test_cfg=None,
-        data_preprocessor=None,
-        init_cfg=None,
-        metainfo=None,
-    ):
+        backbone: dict,
+        neck: dict | None = None,
+        mano_head: dict | None = None,
+        aux_head: dict | None = None,
+        refine_head: dict | None = None,
+        uncertainty_head: dict | None = None,
+        hand_token: dict = dict(type='CoarseHandToken'),
+        hand_model: dict = dict(type='HandPair'),
+        **kwargs: Any,
+    ) -> None:
         if mano_head is None:
             raise UserError('HandMeshEstimator needs mano_head, the coarse regressor')
         hand_model = MODELS.build(hand_model)
 
-        def with_hand(head):
-            return {'hand_model': hand_model, **head}
+        def build(part: dict | None, **shared: Any) -> nn.Module | None:
+            return MODELS.build({**shared, **part}) if part else None
 
         # MMPose's base insists on exactly one head; the regressor is the one that is
         # always there. It goes by its own name below.
         super().__init__(
-            backbone,
-            head=with_hand(mano_head),
-            train_cfg=train_cfg,
-            test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
-            metainfo=metainfo,
+            backbone, head={'hand_model': hand_model, **mano_head}, **kwargs
         )
         self.hand_model = hand_model
         self.num_slots = len(hand_model.mean_rotations)
@@ -94,15 +75,13 @@ class HandMeshEstimator(BasePoseEstimator):
                 'HandMeshEstimator: flip_test mirrors a right hand into a left one, '
                 'which a one-hand model never saw; set test_cfg.flip_test=False'
             )
-        self.neck = MODELS.build(neck) if neck else None
-        self.aux_head = MODELS.build(with_hand(aux_head)) if aux_head else None
+        self.neck = build(neck)
+        self.aux_head = build(aux_head, hand_model=hand_model)
         self.mano_head = self.head
         del self.head
-        self.refine_head = MODELS.build(with_hand(refine_head)) if refine_head else None
-        self.hand_token = MODELS.build(hand_token)
-        self.uncertainty_head = (
-            MODELS.build(uncertainty_head) if uncertainty_head else None
-        )
+        self.refine_head = build(refine_head, hand_model=hand_model)
+        self.hand_token = build(hand_token)
+        self.uncertainty_head = build(uncertainty_head)
         self.refines_in_training = True  # TwoPhaseHook trains the baseline first
 
     @property
@@ -113,17 +92,18 @@ class HandMeshEstimator(BasePoseEstimator):
         return self.refines_in_training or not self.training
 
     def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
-        """Normalised crops (B, 3, H, W) -> maps, coarse and refined hands, spread."""
+        """Normalised crops (B, 3, H, W) -> all that the heads yield."""
         features, maps = self.extract_feat(inputs)[0], None
         if self.aux_head is not None:
             maps, features = self.aux_head(features)
         coarse = self.mano_head(features)
-        refined, spread = [], None
+        refined, covariance_params = [], None
         if self.refine_head is not None and self.refines:
             refined = self.refine_head(features, coarse.state, keys)
         if self.uncertainty_head is not None and self.refines:
-            spread = self.uncertainty_head(self.hand_token(coarse, refined), features)
-        return HandOutputs(maps, coarse, refined, spread)
+            token = self.hand_token(coarse, refined)
+            covariance_params = self.uncertainty_head(token, features)
+        return HandOutputs(maps, coarse, refined, covariance_params)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
@@ -134,14 +114,16 @@ class HandMeshEstimator(BasePoseEstimator):
             losses.update(self.aux_head.loss(outputs.maps, targets))
         if outputs.refined:
             losses.update(self.refine_head.loss(outputs.refined, targets))
-        if outputs.spread is not None:
+        if outputs.covariance_params is not None:
             joints, root = joints_and_root(outputs)
             losses.update(
-                self.uncertainty_head.loss(outputs.spread, joints, targets, root)
+                self.uncertainty_head.loss(
+                    outputs.covariance_params, joints, targets, root
+                )
             )
         return losses
 
-    def targets_of(self, data_samples: list, device) -> HandTargets:
+    def targets_of(self, data_samples: list, device: torch.device) -> HandTargets:
         """The ground truth of the slots that the model has."""
         if self.num_slots < NUM_SLOTS:
             check_one_hand(data_samples)
@@ -160,12 +142,13 @@ class HandMeshEstimator(BasePoseEstimator):
     def error_bars(self, outputs: HandOutputs) -> dict[str, Tensor]:
         """Covariances and standard deviations; nothing of a deterministic model."""
         head = self.uncertainty_head
-        if outputs.spread is None or not head.covariance.probabilistic:
+        params = outputs.covariance_params
+        if params is None or not head.covariance.probabilistic:
             return {}
-        hands = head.gaussian(outputs.spread, *joints_and_root(outputs))
+        hands = head.gaussian(params, *joints_and_root(outputs))
         return uncertainty_fields(hands, head.joint_std(hands))
 
-    def _forward(self, inputs: Tensor, data_samples=None) -> HandOutputs:
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> HandOutputs:
         return self.run_heads(inputs)
 
 

@@ -1,7 +1,9 @@
 """Predictions of a batch as MMPose data samples."""
 
+import logging
 from functools import cache
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
@@ -9,18 +11,18 @@ from torch import Tensor
 
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.geometry.camera import metric_translation, project
-from mmhand_dne.structures.hand_state import HandState
+from mmhand_dne.structures.hand_state import HandOutputs, HandState
 from mmhand_dne.structures.mmpose_predictions import interhand_prediction
 
 from .one_hand_slot import NUM_SLOTS, padded
 
 
-def final_state(outputs) -> HandState:
+def final_state(outputs: HandOutputs) -> HandState:
     """The last stage's hands, or the coarse ones of a baseline."""
     return outputs.refined[-1].state if outputs.refined else outputs.coarse.state
 
 
-def crop_intrinsics(data_samples, like: Tensor) -> Tensor:
+def crop_intrinsics(data_samples: list, like: Tensor) -> Tensor:
     """(B, 3, 3) intrinsics of the crops, pixels."""
     rows = [sample.gt_instance_labels.crop_intrinsics[0] for sample in data_samples]
     return torch.stack(rows).to(like)
@@ -29,10 +31,10 @@ def crop_intrinsics(data_samples, like: Tensor) -> Tensor:
 @cache
 def say_once(text: str) -> None:
     """Log a warning, the first time only."""
-    print_log(text, 'current', level=30)
+    print_log(text, 'current', level=logging.WARNING)
 
 
-def metric_roots(outputs, data_samples, size: int) -> Tensor:
+def metric_roots(outputs: HandOutputs, data_samples: list, size: int) -> Tensor:
     """Wrists in camera metres from the predicted cameras, (B, S, 3); NaN if s <= 0."""
     camera = final_state(outputs).camera
     intrinsics = crop_intrinsics(data_samples, camera)[:, None].expand(
@@ -47,7 +49,7 @@ def metric_roots(outputs, data_samples, size: int) -> Tensor:
     return roots
 
 
-def projected_joints(outputs) -> Tensor:
+def projected_joints(outputs: HandOutputs) -> Tensor:
     """(B, S, J, 2) crop NDC, through the regressor's own camera if it has one."""
     if not outputs.refined and outputs.coarse.joints_ndc is not None:
         return outputs.coarse.joints_ndc
@@ -55,7 +57,7 @@ def projected_joints(outputs) -> Tensor:
     return project(state.joints, state.camera)
 
 
-def stage_fields(outputs) -> dict[str, Tensor]:
+def stage_fields(outputs: HandOutputs) -> dict[str, Tensor]:
     """Coarse and per-stage meshes by their names in ``pred_instances``."""
     states = {'coarse': outputs.coarse.state}
     states.update(
@@ -82,7 +84,7 @@ def uncertainty_fields(hands: JointGaussian, joint_std: Tensor) -> dict[str, Ten
     return dict(hand_joint_covariance=hands.covariance(), hand_joint_std=joint_std)
 
 
-def _arrays(fields: dict[str, Tensor]) -> dict:
+def _arrays(fields: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """Two slots each, as float32 arrays."""
     return {
         name: padded(value.detach().float()).cpu().numpy()
@@ -91,13 +93,17 @@ def _arrays(fields: dict[str, Tensor]) -> dict:
 
 
 def pack_predictions(
-    outputs, data_samples, size: int, with_maps: bool, error_bars: dict[str, Tensor]
+    outputs: HandOutputs,
+    data_samples: list,
+    size: int,
+    with_maps: bool,
+    error_bars: dict[str, Tensor],
 ) -> list:
     """Attach ``pred_instances`` and, if asked, ``pred_fields`` to the samples.
 
     Args:
-        outputs: ``HandOutputs`` of the batch; of a one-hand model, the second slot is
-            filled with zeros.
+        outputs: of the batch; of a one-hand model, the second slot is filled with
+            zeros.
         data_samples: (B) samples; their metainfo tells crop from image.
         size: side of the crop, pixels.
         with_maps: add the auxiliary maps.

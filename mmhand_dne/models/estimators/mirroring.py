@@ -1,5 +1,7 @@
 """Undoing a mirrored crop, and averaging with the upright one (flip test)."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,14 @@ from mmhand_dne.geometry.rotation import (
     mirror_rotation,
     sixd_from_matrix,
 )
-from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, HandState
+from mmhand_dne.structures.hand_state import (
+    AuxMaps,
+    CoarseHands,
+    HandOutputs,
+    HandState,
+)
+
+Hands = TypeVar('Hands', AuxMaps, HandState)
 
 
 def _mirror_points(points: Tensor) -> Tensor:
@@ -60,17 +69,18 @@ def mirror_coarse(coarse: CoarseHands) -> CoarseHands:
     )
 
 
-def _mean(first, second):
+def _mean(first: Hands, second: Hands) -> Hands:
+    """Field by field, of two named tuples of tensors of one kind."""
     return type(first)(*((a + b) / 2 for a, b in zip(first, second)))
 
 
-def average_with_mirrored(outputs, mirrored):
+def average_with_mirrored(outputs: HandOutputs, mirrored: HandOutputs) -> HandOutputs:
     """Mean of a prediction and the un-mirrored prediction on the mirrored crop.
 
     Args:
-        outputs, mirrored: ``HandOutputs`` on the crop and on the crop flipped in x.
-    Returns: ``HandOutputs``; rotations are re-orthogonalised means, the spread is that
-        of the upright crop [decided].
+        outputs, mirrored: on the crop and on the crop flipped in x.
+    Returns: means; rotations are re-orthogonalised, the covariance is that of the
+        upright crop [decided].
     """
     coarse, other = outputs.coarse, mirror_coarse(mirrored.coarse)
     sixd = (sixd_from_matrix(coarse.rotations) + other.rotations_6d) / 2
@@ -93,4 +103,4 @@ def average_with_mirrored(outputs, mirrored):
     maps = outputs.maps
     if maps is not None:
         maps = _mean(maps, mirror_maps(mirrored.maps))
-    return type(outputs)(maps, coarse, refined, outputs.spread)
+    return HandOutputs(maps, coarse, refined, outputs.covariance_params)

@@ -6,14 +6,16 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import NUM_JOINTS, NUM_ROTATIONS, SIDES
+from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.losses.map_losses import DEPTH_UNIT
 from mmhand_dne.models.losses.map_targets import map_targets
 from mmhand_dne.structures.hand_state import AuxMaps
 from mmhand_dne.structures.hand_targets import HandTargets
 
-from .hand_model_arg import build_hand_model
-
-CHANNELS = (1, 3, 42, 3, 34)  # depth, normal, heat maps, correspondence, parts
+# Depth, normal, heat maps, correspondence, parts; the last with a background.
+NUM_HANDS, NUM_LABELS = len(SIDES), NUM_ROTATIONS + 1
+CHANNELS = (1, 3, NUM_HANDS * NUM_JOINTS, 3, NUM_HANDS * NUM_LABELS)
 
 
 @MODELS.register_module()
@@ -41,15 +43,15 @@ class AuxMapHead(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        hand_model,
-        mid_channels=128,
-        heatmap_sigma=2.0,
-        norm_cfg=dict(type='BN'),
-        loss=dict(type='AuxMapLoss'),
-        init_cfg=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        hand_model: dict | nn.Module,
+        mid_channels: int = 128,
+        heatmap_sigma: float = 2.0,
+        norm_cfg: dict = dict(type='BN'),
+        loss: dict = dict(type='AuxMapLoss'),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         self.heatmap_sigma = heatmap_sigma
@@ -85,7 +87,7 @@ class AuxMapHead(BaseModule):
         depth, normal, heatmaps, correspondence, parts = raw.split(CHANNELS, 1)
         # The network works in units of about 1; the map is in metres.
         maps = AuxMaps(depth * DEPTH_UNIT, normal, heatmaps, correspondence, parts)
-        shares = parts.unflatten(1, (2, 17)).softmax(2).flatten(1, 2)
+        shares = parts.unflatten(1, (NUM_HANDS, NUM_LABELS)).softmax(2).flatten(1, 2)
         merged = self.merge(
             torch.cat([features, depth, normal, heatmaps, correspondence, shares], 1)
         )

@@ -1,11 +1,14 @@
 """Cascaded dual noise estimation."""
 
+from typing import Any
+
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
+from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.dne_stage import DNEStage, Regressed
 from mmhand_dne.models.layers.noise_model import StageDraws
 from mmhand_dne.models.layers.regressed_points import RegressedPoints
@@ -14,8 +17,6 @@ from mmhand_dne.models.losses.mesh_losses import l1_distance
 from mmhand_dne.models.losses.mesh_terms import MeshTerms
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 from mmhand_dne.structures.hand_targets import HandTargets
-
-from .hand_model_arg import build_hand_model
 
 
 @MODELS.register_module()
@@ -48,19 +49,19 @@ class DNEHead(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        hand_model,
-        map_size=64,
-        num_stages=3,
-        num_samples=4,
-        noise_2d=True,
-        detach_coarse=False,
+        in_channels: int,
+        hand_model: dict | nn.Module,
+        map_size: int | tuple[int, int] = 64,
+        num_stages: int = 3,
+        num_samples: int = 4,
+        noise_2d: bool = True,
+        detach_coarse: bool = False,
         mesh_terms: dict | None = None,
-        loss_u=0.0,
-        loss_regressed=0.0,
-        init_cfg=None,
-        **stage,
-    ):
+        loss_u: float = 0.0,
+        loss_regressed: float = 0.0,
+        init_cfg: dict | None = None,
+        **stage: Any,
+    ) -> None:
         super().__init__(init_cfg)
         if num_stages < 1 or num_samples < 1:
             raise UserError(
@@ -87,7 +88,7 @@ class DNEHead(BaseModule):
     def forward(
         self, features: Tensor, coarse: HandState, keys: Tensor | None = None
     ) -> list[RefinedHands]:
-        """Refine, one result a stage.
+        """Refine, one result per stage.
 
         Args:
             features: (B, C, h, w) F.
@@ -100,15 +101,12 @@ class DNEHead(BaseModule):
         regressed = None
         if hasattr(self, 'regress_points'):
             regressed = Regressed(*self.regress_points(features))
-        refined = []
-        state = coarse
+        refined, state = [], coarse
         for number, stage in enumerate(self.stages):
             draws = None
             if self.training:
                 draws = StageDraws(self.num_samples, keys, number)
-            refined.append(
-                stage(features, state, regressed, draws, self.hand_model.regress_joints)
-            )
+            refined.append(stage(features, state, regressed, draws))
             state = refined[-1].state
         return refined
 

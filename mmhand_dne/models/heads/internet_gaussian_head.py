@@ -1,29 +1,34 @@
 """MMPose's InterNet with error bars."""
 
+from typing import Any
+
 import torch
 from mmpose.models.heads import InternetHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor
 
+from mmhand_dne.conventions import NUM_JOINTS, SIDES
 from mmhand_dne.models.covariances.keypoint_gaussian import (
     Computed,
+    Features,
     KeypointGaussian,
     stack,
 )
 
-HANDS, JOINTS = 2, 21  # right then left, tip to base, the wrist last
+# InterNet's keypoints: right then left, tip to base, the wrist last.
+NUM_HANDS = len(SIDES)
 
 
 @MODELS.register_module()
 class InternetGaussianHead(InternetHead):
-    """InternetHead plus a Gaussian a hand over its 3D keypoints.
+    """InternetHead plus a Gaussian per hand over its 3D keypoints.
 
     The mean is the heat maps' maximum, InterNet's own prediction, which passes no
     gradient; the NLL trains covariance and backbone [decided]. The wrists are left out:
     their depth is 0 by definition, and a density over it diverges. So d = 60, in cells
-    of the heat maps (x, y, z), one W a hand. The ground truth is the centre of mass of
-    the target heat maps, finer than a cell.
+    of the heat maps (x, y, z), one W per hand. The ground truth is the centre of mass
+    of the target heat maps, finer than a cell.
 
     Adds ``loss_nll``, and to predictions ``keypoint_std`` (1, 42, 3) in pixels of the
     crop (x, y) and mm (z), 0 for the wrists.
@@ -37,27 +42,29 @@ class InternetGaussianHead(InternetHead):
 
     def __init__(
         self,
-        keypoint_head_cfg,
-        *args,
-        covariance=dict(type='CorrelatedCovariance', unit=4.0),
-        loss_nll=dict(type='CorrelatedGaussianNLLLoss'),
-        **kwargs,
-    ):
+        keypoint_head_cfg: dict,
+        *args: Any,
+        covariance: dict = dict(type='CorrelatedCovariance', unit=4.0),
+        loss_nll: dict = dict(type='CorrelatedGaussianNLLLoss'),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(keypoint_head_cfg, *args, **kwargs)
         self.gaussian = KeypointGaussian(
             keypoint_head_cfg['in_channels'],
-            JOINTS - 1,
+            NUM_JOINTS - 1,
             covariance,
             loss_nll,
             dims=3,
-            num_slots=HANDS,
+            num_slots=NUM_HANDS,
         )
 
-    def forward(self, feats):
+    def forward(self, feats: Features) -> list[Tensor]:
         """The parent's outputs; what is computed already passes through."""
         return list(feats) if isinstance(feats, Computed) else super().forward(feats)
 
-    def loss(self, feats, batch_data_samples, train_cfg={}):
+    def loss(
+        self, feats: Features, batch_data_samples: list, train_cfg: dict = {}
+    ) -> dict[str, Tensor]:
         """The parent's losses and ``loss_nll``."""
         outputs = self.forward(feats)
         losses = super().loss(Computed(outputs), batch_data_samples, train_cfg)
@@ -75,7 +82,9 @@ class InternetGaussianHead(InternetHead):
         )
         return losses
 
-    def predict(self, feats, batch_data_samples, test_cfg={}):
+    def predict(
+        self, feats: Features, batch_data_samples: list, test_cfg: dict = {}
+    ) -> list:
         """The parent's predictions with standard deviations."""
         flipped = test_cfg.get('flip_test', False)
         features = feats[0] if flipped else feats
@@ -97,7 +106,7 @@ class InternetGaussianHead(InternetHead):
 
 def by_hand(values: Tensor) -> Tensor:
     """(B, 42, ...) -> (B, 2, 20, ...), without the wrists."""
-    return values.unflatten(1, (HANDS, JOINTS))[:, :, :-1]
+    return values.unflatten(1, (NUM_HANDS, NUM_JOINTS))[:, :, :-1]
 
 
 def peak(maps: Tensor) -> Tensor:
@@ -114,6 +123,6 @@ def centre_of_mass(maps: Tensor) -> Tensor:
     means = []
     for axis in (4, 3, 2):
         others = [other for other in (2, 3, 4) if other != axis]
-        places = torch.arange(maps.shape[axis], device=maps.device, dtype=maps.dtype)
-        means.append((maps.sum(others) * places).sum(-1) / total)
+        positions = torch.arange(maps.shape[axis], device=maps.device, dtype=maps.dtype)
+        means.append((maps.sum(others) * positions).sum(-1) / total)
     return torch.stack(means, -1)

@@ -1,4 +1,4 @@
-"""Error bars of a hand model's joints, from a token a hand."""
+"""Error bars of a hand model's joints, from one token per hand."""
 
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -9,6 +9,7 @@ from mmhand_dne.conventions import OPENPOSE_JOINTS
 from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
+from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
 from mmhand_dne.structures.hand_targets import HandTargets
 
 ALIGNED_UNIT = 0.02  # metres: a trained model's root-relative error, to start from
@@ -16,25 +17,25 @@ ALIGNED_UNIT = 0.02  # metres: a trained model's root-relative error, to start f
 
 @MODELS.register_module()
 class JointUncertaintyHead(BaseModule):
-    """A Gaussian a hand around the joints that another head predicts (CAU).
+    """A Gaussian per hand around the joints that another head predicts (CAU).
 
     Args:
         in_channels: d_x, channels of the token; with ``decoder`` of its output.
         covariance: a part such as :class:`CorrelatedCovariance`; ``in_channels``,
             ``dim`` and ``num_slots`` are filled in.
         decoder: arguments of :class:`CrossAttentionDecoder`, to read a token of its
-            own from the feature map as the papers do (one hand an image); None takes
+            own from the feature map as the papers do (one hand per image); None takes
             the token of the head that predicts the joints.
         loss: such as :class:`CorrelatedGaussianNLLLoss`; unused by
             DeterministicCovariance.
         num_joints: J, OpenPose order, the wrist first.
-        dims: coordinates a joint.
+        dims: coordinates per joint.
         aligned: True: the J - 1 joints besides the wrist, relative to it, d = 60; the
             wrist's residual is 0 by construction and a density over it diverges.
             False: the released code's frame, d = 63: ground truth in the camera against
                 a
             prediction in the MANO frame without the camera's translation.
-        num_slots: S; parameters common to all images, such as W, are one set a slot.
+        num_slots: S; parameters common to all images, such as W, are one set per slot.
 
     Where ``covariance`` names no ``unit`` it is 0.02 (metres) if aligned, else 1, which
     is also what converted weights need.
@@ -58,7 +59,7 @@ class JointUncertaintyHead(BaseModule):
         aligned: bool = True,
         num_slots: int = 1,
         init_cfg: dict | None = None,
-    ):
+    ) -> None:
         super().__init__(init_cfg)
         self.aligned, self.num_joints = aligned, num_joints
         dim = (num_joints - aligned) * dims
@@ -83,11 +84,9 @@ class JointUncertaintyHead(BaseModule):
     def _build_decoder(
         self, in_channels: int, decoder: dict, num_slots: int
     ) -> nn.Module:
-        from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
-
         if num_slots != 1 or not self.covariance.probabilistic:
             raise UserError(
-                'JointUncertaintyHead: a decoder reads one token an image, for a '
+                'JointUncertaintyHead: a decoder reads one token per image, for a '
                 'covariance that uses it; leave decoder out with '
                 f'num_slots={num_slots} and {type(self.covariance).__name__}'
             )

@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
@@ -15,13 +16,12 @@ from mmhand_dne.geometry.weak_perspective import (
     project_hamer,
     translation_from_weak_camera,
 )
+from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
-from .hand_model_arg import build_hand_model
-
-# Half a turn about x: the camera's y points down where MANO's points up. The mean
+# Half a rotation about x: the camera's y points down where MANO's points up. The mean
 # parameters that HaMeR shares hold this rotation in another layout of the 6D, which
 # in ours has two parallel columns and no direction.
 INITIAL_ROOT = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
@@ -33,7 +33,7 @@ class MANODecoderHead(BaseModule):
 
     Linear readouts of the token are added to a mean hand: the buffers ``init_pose``,
     ``init_betas``, ``init_cam``, which a converted checkpoint overwrites. By default
-    they are the hand model's mean pose turned to the camera, betas 0 and a camera
+    they are the hand model's mean pose facing the camera, betas 0 and a camera
     whose crop is half a metre wide at the hand (HaMeR's 4).
 
     The state's orthographic camera agrees with HaMeR's perspective one to first order;
@@ -60,14 +60,14 @@ class MANODecoderHead(BaseModule):
     def __init__(
         self,
         in_channels: int,
-        hand_model,
+        hand_model: dict | nn.Module,
         decoder: dict | None = None,
-        init_cam=(4.0, 0.0, 0.0),
+        init_cam: tuple[float, float, float] = (4.0, 0.0, 0.0),
         focal: float = FOCAL,
         image_size: int = CROP,
         loss: dict = dict(type='HaMeRLoss'),
         init_cfg: dict | None = None,
-    ):
+    ) -> None:
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         if len(self.hand_model.mean_rotations) != 1:
@@ -81,13 +81,13 @@ class MANODecoderHead(BaseModule):
             **{'context_channels': in_channels, **(decoder or {})}
         )
         channels = self.decoder.pos_embed.shape[-1]
-        self.fc_pose = nn.Linear(channels, 96)
-        self.fc_shape = nn.Linear(channels, 10)
+        self.fc_pose = nn.Linear(channels, 6 * NUM_ROTATIONS)
+        self.fc_shape = nn.Linear(channels, NUM_BETAS)
         self.fc_cam = nn.Linear(channels, 3)
         pose = sixd_from_matrix(self.hand_model.mean_rotations)  # (1, 16, 6)
         pose[:, 0] = torch.tensor(INITIAL_ROOT)
         self.register_buffer('init_pose', pose.flatten(1))
-        self.register_buffer('init_betas', torch.zeros(1, 10))
+        self.register_buffer('init_betas', torch.zeros(1, NUM_BETAS))
         self.register_buffer('init_cam', torch.tensor([init_cam]))
         self.loss_module = MODELS.build(loss)
         self.reset_readout()
@@ -104,7 +104,7 @@ class MANODecoderHead(BaseModule):
         with torch.autocast(features.device.type, enabled=False):
             token = at_least_fp32(token)
             pose = self.fc_pose(token) + self.init_pose
-            rotations_6d = pose.unflatten(-1, (1, 16, 6))
+            rotations_6d = pose.unflatten(-1, (1, NUM_ROTATIONS, 6))
             rotations = matrix_from_6d(rotations_6d)
             betas = (self.fc_shape(token) + self.init_betas)[:, None]
             camera = (self.fc_cam(token) + self.init_cam)[:, None]  # (B, 1, 3)

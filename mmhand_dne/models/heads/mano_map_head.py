@@ -6,21 +6,32 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS, SIDES
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.sampling import softmax_readout
+from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.positions import with_positions
 from mmhand_dne.models.losses.mesh_terms import MeshTerms
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
-from .hand_model_arg import build_hand_model
-
 # The mean of a map over its cells differs little from image to image; at gain 1 an
 # optimiser's step of 1e-3 would need thousands of them to turn a hand around.
 READOUT_GAIN = 10.0
-POSE, SHAPE, CAMERA, PRESENCE = slice(0, 96), slice(96, 106), slice(106, 110), 110
+# What is read for each hand, in this order: how many attention maps, and how many
+# numbers under each of them.
+READ_OUT = {
+    'pose': (NUM_ROTATIONS, 6),
+    'shape': (1, NUM_BETAS),
+    'camera': (1, 4),
+    'presence': (1, 1),
+}
+SIZES = {name: maps * numbers for name, (maps, numbers) in READ_OUT.items()}
+NUM_MAPS = sum(maps for maps, _ in READ_OUT.values())
+NUM_NUMBERS = sum(SIZES.values())
+NUM_HANDS = len(SIDES)
 
 
 @MODELS.register_module()
@@ -28,8 +39,8 @@ class MANOMapHead(BaseModule):
     """Regress MANO parameters and a camera for each hand (DNE Sec. 3.1, after ACR).
 
     Convolutions predict a map for every number and attention maps; each group of
-    numbers is the mean of its maps under the softmax of its attention map: one for a
-    joint, one for the shape, one for the camera, one for the presence, per hand
+    numbers is the mean of its maps under the softmax of its attention map: one per
+    joint, one for the shape, one for the camera, one for the presence, of each hand
     [decided]. The convolutions also see where they are, since a mean over the map
     forgets it [decided]. The hand model turns the parameters into the coarse meshes.
 
@@ -56,33 +67,29 @@ class MANOMapHead(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        hand_model,
-        mid_channels=128,
-        scale_0=8.0,
-        norm_cfg=dict(type='BN'),
-        lambda_theta=1.0,
-        lambda_beta=0.1,
-        lambda_presence=0.1,
+        in_channels: int,
+        hand_model: dict | nn.Module,
+        mid_channels: int = 128,
+        scale_0: float = 8.0,
+        norm_cfg: dict = dict(type='BN'),
+        lambda_theta: float = 1.0,
+        lambda_beta: float = 0.1,
+        lambda_presence: float = 0.1,
         mesh_terms: dict | None = None,
-        init_cfg=None,
-    ):
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.hand_model = build_hand_model(hand_model)
         self.scale_0 = scale_0
         self.trunk = ConvModule(
             in_channels + 2, mid_channels, 3, padding=1, norm_cfg=norm_cfg
         )
-        self.parameter_maps = nn.Conv2d(mid_channels + 2, 2 * 111, 1)
-        self.attention_maps = nn.Conv2d(mid_channels, 2 * 19, 1)
-        # Attention map of each of a hand's numbers: 16 joints, shape, camera, presence.
-        group = [
-            *(joint for joint in range(16) for _ in range(6)),
-            *[16] * 10,
-            *[17] * 4,
-            18,
-        ]
-        self.register_buffer('group', torch.tensor(group), persistent=False)
+        self.parameter_maps = nn.Conv2d(mid_channels + 2, NUM_HANDS * NUM_NUMBERS, 1)
+        self.attention_maps = nn.Conv2d(mid_channels, NUM_HANDS * NUM_MAPS, 1)
+        # The attention map of each of a hand's numbers.
+        sizes = [numbers for maps, numbers in READ_OUT.values() for _ in range(maps)]
+        group = torch.arange(NUM_MAPS).repeat_interleave(torch.tensor(sizes))
+        self.register_buffer('group', group, persistent=False)
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_theta = MODELS.build(
             dict(type='MaskedL1Loss', loss_weight=lambda_theta)
@@ -106,24 +113,28 @@ class MANOMapHead(BaseModule):
         self.reset_readout()
 
     def read_parameters(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The 111 numbers a hand, and features pooled by the same attention.
+        """The numbers of each hand, and features pooled by the same attention.
 
         Args:
             features: (B, C, h, w).
-        Returns: (B, S, 111) pose, shape, camera, presence; (B, S, C).
+        Returns: (B, S, 111) pose, shape, camera, presence as in ``READ_OUT``; (B, S, C)
+            features under the mean attention of the joints.
         """
+        # Where to look for each group of numbers.
         trunk = with_positions(self.trunk(with_positions(features)))
-        attention = self.attention_maps(trunk[:, :-2]).unflatten(1, (2, 19))
+        attention = self.attention_maps(trunk[:, :-2])
         # The mean of a 1x1 convolution's map is the convolution of the mean: pooling
         # first gives the same numbers without ever making the 222 maps.
-        means = softmax_readout(
-            trunk[:, None], attention.flatten(1, 2), shared=True
-        )  # (B, 38, C)
-        means = means.unflatten(1, (2, 19))[:, :, self.group]  # (B, S, 111, C)
-        weight = self.parameter_maps.weight.flatten(1).unflatten(0, (2, 111))
-        bias = self.parameter_maps.bias.unflatten(0, (2, 111))
+        means = softmax_readout(trunk[:, None], attention, shared=True)
+        means = means.unflatten(1, (NUM_HANDS, NUM_MAPS))[:, :, self.group]
+        # That convolution, each number with its own row: (B, S, 111, C) -> (B, S, 111).
+        rows = (NUM_HANDS, NUM_NUMBERS)
+        weight = self.parameter_maps.weight.flatten(1).unflatten(0, rows)
+        bias = self.parameter_maps.bias.unflatten(0, rows)
         numbers = READOUT_GAIN * ((means * weight).sum(-1) + bias)
-        focus = attention[:, :, :16].flatten(3).softmax(-1).mean(2)
+        # What the image shows of the hand as a whole, for its error bars.
+        joints = attention.unflatten(1, (NUM_HANDS, NUM_MAPS))[:, :, :NUM_ROTATIONS]
+        focus = joints.flatten(3).softmax(-1).mean(2)
         pooled = torch.einsum('bhn,bcn->bhc', focus, features.flatten(2))
         return numbers, pooled
 
@@ -132,11 +143,11 @@ class MANOMapHead(BaseModule):
         numbers, pooled = self.read_parameters(features)
         with torch.autocast(features.device.type, enabled=False):
             numbers = at_least_fp32(numbers)
+            pose, betas, raw, presence = numbers.split(list(SIZES.values()), -1)
             mean = sixd_from_matrix(self.hand_model.mean_rotations).to(numbers.dtype)
-            rotations_6d = mean + numbers[..., POSE].unflatten(-1, (16, 6))
+            rotations_6d = mean + pose.unflatten(-1, READ_OUT['pose'])
             rotations = matrix_from_6d(rotations_6d)
-            betas = numbers[..., SHAPE]
-            raw = numbers[..., CAMERA].unflatten(-1, (2, 2))
+            raw = raw.unflatten(-1, (2, 2))
             camera = torch.stack(
                 [self.scale_0 * raw[..., 0].clamp(max=5).exp(), raw[..., 1]], -1
             )
@@ -145,7 +156,7 @@ class MANOMapHead(BaseModule):
             mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), camera
         )
         return CoarseHands(
-            state, rotations_6d, rotations, betas, numbers[..., PRESENCE], pooled
+            state, rotations_6d, rotations, betas, presence.squeeze(-1), pooled
         )
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:

@@ -1,11 +1,15 @@
 """MMPose's keypoint regression with error bars."""
 
+from typing import Any
+
 from mmpose.models.heads import RegressionHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
+from torch import Tensor
 
 from mmhand_dne.models.covariances.keypoint_gaussian import (
     Computed,
+    Features,
     KeypointGaussian,
     stack,
 )
@@ -27,21 +31,23 @@ class RegressionGaussianHead(RegressionHead):
 
     def __init__(
         self,
-        *args,
-        covariance=dict(type='CorrelatedCovariance', unit=0.1),
-        loss_nll=dict(type='CorrelatedGaussianNLLLoss'),
-        **kwargs,
-    ):
+        *args: Any,
+        covariance: dict = dict(type='CorrelatedCovariance', unit=0.1),
+        loss_nll: dict = dict(type='CorrelatedGaussianNLLLoss'),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.gaussian = KeypointGaussian(
             self.in_channels, self.num_joints, covariance, loss_nll, dims=2
         )
 
-    def forward(self, feats):
+    def forward(self, feats: Features) -> Tensor:
         """(B, K, 2) in [0, 1]; what is computed already passes through."""
         return feats[0] if isinstance(feats, Computed) else super().forward(feats)
 
-    def loss(self, feats, batch_data_samples, train_cfg={}):
+    def loss(
+        self, feats: Features, batch_data_samples: list, train_cfg: dict = {}
+    ) -> dict[str, Tensor]:
         """The parent's losses and ``loss_nll``."""
         points = self.forward(feats)
         losses = super().loss(Computed([points]), batch_data_samples, train_cfg)
@@ -53,7 +59,9 @@ class RegressionGaussianHead(RegressionHead):
         )
         return losses
 
-    def predict(self, feats, batch_data_samples, test_cfg={}):
+    def predict(
+        self, feats: Features, batch_data_samples: list, test_cfg: dict = {}
+    ) -> list:
         """The parent's predictions with standard deviations."""
         flipped = test_cfg.get('flip_test', False)
         features = feats[0] if flipped else feats

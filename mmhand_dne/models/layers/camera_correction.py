@@ -22,7 +22,7 @@ class RidgeCamera(nn.Module):
         torch.Size([2, 2, 2, 2])
     """
 
-    def __init__(self, xi: float = 1e-4):
+    def __init__(self, xi: float = 1e-4) -> None:
         super().__init__()
         if not xi >= 0:
             raise UserError(

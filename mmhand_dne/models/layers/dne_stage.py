@@ -12,7 +12,7 @@ from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 
-from .noise_model import StageDraws, draw_noise
+from .noise_model import NoiseDraw, StageDraws, draw_noise
 
 # (noise_2d, noise_3d, camera): rows of Tables 2 and 3 and Figure 5 of the paper.
 STAGE_MODES = {
@@ -27,10 +27,37 @@ NOISE_UNIT_3D = 0.1  # metres
 
 
 class Regressed(NamedTuple):
-    """What a forward regresses once for all stages: (B, S, V, 2) and (B, S, V, C)."""
+    """What a forward regresses once for all stages.
+
+    Attributes:
+        points_ndc: (B, S, V, 2) u_r, crop NDC.
+        features: (B, S, V, C) f_r, read at those points.
+    """
 
     points_ndc: Tensor
     features: Tensor
+
+
+class StageSamples(NamedTuple):
+    """The R noisy samples that a stage draws of the hands; R is 1 at inference.
+
+    Attributes:
+        vertices: (B, R, S, V, 3) metres, v' = v + eps_3d.
+        cameras: (B, R, S, 2, 2) rows (scale, shift), refitted to each sample.
+        points_ndc: (B, R, S, V, 2) u' = u + eps_2d, crop NDC.
+        features: (B, R, S, V, C) image-aligned features g.
+        mean_2d: (B, S, V, 2) mean of eps_2d, NDC, the same for all samples.
+        mean_3d: (B, R, S, V, 3) mean of eps_3d, metres.
+        log_density: (B, R, S) log N(eps_2d) + log N(eps_3d) of each hand.
+    """
+
+    vertices: Tensor
+    cameras: Tensor
+    points_ndc: Tensor
+    features: Tensor
+    mean_2d: Tensor
+    mean_3d: Tensor
+    log_density: Tensor
 
 
 class DNEStage(BaseModule):
@@ -54,21 +81,21 @@ class DNEStage(BaseModule):
 
     def __init__(
         self,
-        channels,
-        hand_model,
-        noise_2d=True,
-        noise_3d=True,
-        camera='ridge',
-        gamma=0.1,
-        delta_2d=0.01,
-        delta_3d=1e-3,
-        xi=1e-4,
-        num_cells=32,
-        estimator=dict(type='NoiseMLP'),
-        coordinate_inputs=False,
-        embed_channels=16,
-        init_cfg=None,
-    ):
+        channels: int,
+        hand_model: nn.Module,
+        noise_2d: bool = True,
+        noise_3d: bool = True,
+        camera: str = 'ridge',
+        gamma: float = 0.1,
+        delta_2d: float = 0.01,
+        delta_3d: float = 1e-3,
+        xi: float = 1e-4,
+        num_cells: int = 32,
+        estimator: dict = dict(type='NoiseMLP'),
+        coordinate_inputs: bool = False,
+        embed_channels: int = 16,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if (noise_2d, noise_3d, camera) not in STAGE_MODES:
             known = '; '.join(f'{name}: {mode}' for mode, name in STAGE_MODES.items())
@@ -76,6 +103,7 @@ class DNEStage(BaseModule):
                 f'DNE stage with (noise_2d, noise_3d, camera) = '
                 f'{(noise_2d, noise_3d, camera)} is not defined; choose one of {known}'
             )
+        self.hand_model = hand_model
         self.noise_2d, self.noise_3d, self.camera = noise_2d, noise_3d, camera
         self.gamma, self.delta_2d, self.delta_3d = gamma, delta_2d, delta_3d
         self.coordinate_inputs = coordinate_inputs
@@ -85,18 +113,17 @@ class DNEStage(BaseModule):
             self.embedding = nn.Parameter(
                 torch.randn(*hand_model.template.shape[:2], embed_channels) * 0.1
             )
-        build = dict(hand_model=hand_model, **estimator)
+
+        def build(inputs: int, outputs: int) -> nn.Module:
+            sizes = dict(in_channels=inputs + extra, out_channels=outputs)
+            return MODELS.build({**sizes, 'hand_model': hand_model, **estimator})
+
         if noise_2d:
-            self.phi = MODELS.build(
-                dict(in_channels=2 * channels + extra, out_channels=2, **build)
-            )
+            self.phi = build(2 * channels, 2)
         if noise_3d:
-            self.views = MODELS.build(
-                dict(type='ThreeViewVoxelNeck', num_cells=num_cells)
-            )
-            self.varphi = MODELS.build(
-                dict(in_channels=3 * channels + extra, out_channels=3, **build)
-            )
+            views = dict(type='ThreeViewVoxelNeck', num_cells=num_cells)
+            self.views = MODELS.build(views)
+            self.varphi = build(3 * channels, 3)
         if camera == 'ridge':
             self.fit_camera = MODELS.build(dict(type='RidgeCamera', xi=xi))
 
@@ -142,7 +169,6 @@ class DNEStage(BaseModule):
         state: HandState,
         regressed: Regressed | None,
         draws: StageDraws | None,
-        regress_joints,
     ) -> RefinedHands:
         """Refine a state.
 
@@ -151,93 +177,84 @@ class DNEStage(BaseModule):
             state: incoming meshes and cameras, whatever produced them.
             regressed: u_r and f_r; needed with ``noise_2d``.
             draws: training noise; None: eps is its mean, one sample.
-            regress_joints: (B, S, V, 3) -> (B, S, J, 3).
         """
-        vertices = state.vertices
-        points = project(vertices, state.camera)
-        mean_2d = torch.zeros_like(points)
-        points, density = points[:, None], 0
+        samples = self.sample(features, state, regressed, draws)
+        refined = self.select(samples, state)
+        return refined._replace(regressed_ndc=regressed and regressed.points_ndc)
+
+    def sample(
+        self,
+        features: Tensor,
+        state: HandState,
+        regressed: Regressed | None,
+        draws: StageDraws | None,
+    ) -> StageSamples:
+        """Noisy meshes and their cameras; arguments as in :meth:`forward`."""
+        vertices, density = state.vertices, 0
+        # In the image plane: where each vertex is seen, u' = u + eps_2d (Eq. 1-3).
+        points = project(vertices, state.camera)[:, None]
+        mean_2d = torch.zeros_like(points[:, 0])
         if self.noise_2d:
             mean_2d = self.estimate_2d(features, points[:, 0], vertices, regressed)
             eps_2d = self.draw(mean_2d[:, None], self.delta_2d, draws)
             points, density = points + eps_2d.value, eps_2d.log_density
+        # Image-aligned features: what the image shows there.
         aligned = self.read_image(features, points)
-        mean_3d = torch.zeros_like(vertices)[:, None].expand(
-            -1, points.shape[1], -1, -1, -1
-        )
-        refined = vertices[:, None].expand_as(mean_3d)
+        # In space: from three views of those features, v' = v + eps_3d (Eq. 4).
+        refined = vertices[:, None]
+        mean_3d = torch.zeros_like(refined)
         if self.noise_3d:
             mean_3d = self.estimate_3d(aligned, points, vertices)
             eps_3d = self.draw(mean_3d, self.delta_3d, draws)
-            refined, density = (
-                vertices[:, None] + eps_3d.value,
-                density + eps_3d.log_density,
-            )
-        samples = max(points.shape[1], refined.shape[1])
-        points = points.expand(-1, samples, -1, -1, -1)
-        aligned = aligned.expand(-1, samples, -1, -1, -1)
-        mean_3d = mean_3d.expand_as(refined)
-        cameras = state.camera[:, None].expand(-1, samples, -1, -1, -1)
+            refined = refined + eps_3d.value
+            density = density + eps_3d.log_density
+        # One sample of the image plane may meet many in space, and the other way.
+        count = max(points.shape[1], refined.shape[1])
+        refined, points, aligned, mean_3d, cameras = (
+            value.expand(-1, count, *value.shape[2:])
+            for value in (refined, points, aligned, mean_3d, state.camera[:, None])
+        )
+        # The camera that sees v' at u' (Eq. 6-7).
         if self.camera == 'ridge':
             cameras = self.fit_camera(refined, points, cameras)
-        return self.select(
-            density,
-            refined,
-            cameras,
-            points,
-            mean_2d,
-            mean_3d,
-            aligned,
-            state,
-            regressed,
-            regress_joints,
+        return StageSamples(
+            refined, cameras, points, aligned, mean_2d, mean_3d, density
         )
 
-    def draw(self, mean: Tensor, delta: float, draws: StageDraws | None):
+    def draw(self, mean: Tensor, delta: float, draws: StageDraws | None) -> NoiseDraw:
         """Draw eps around (B, 1 or R, S, V, D) means: R samples, or the mean alone."""
         if draws is None:
             return draw_noise(mean, self.gamma, delta)
         normal = draws.normal(mean)
         return draw_noise(mean.expand_as(normal), self.gamma, delta, normal)
 
-    def select(
-        self,
-        density,
-        refined,
-        cameras,
-        points,
-        mean_2d,
-        mean_3d,
-        aligned,
-        state,
-        regressed,
-        regress_joints,
-    ) -> RefinedHands:
+    def select(self, samples: StageSamples, state: HandState) -> RefinedHands:
         """Keep each hand's most confident sample [decided].
 
-        Confidence is log N(eps_2d) + log N(eps_3d) summed over the hand's vertices:
-        one index a hand, the introduction's "sample with the highest confidence".
-        """
-        best = density.detach().argmax(1)  # (B, S)
+        Confidence is the samples' log-density, summed over the hand's vertices: one
+        index per hand, the introduction's "sample with the highest confidence".
 
+        Args:
+            samples: of this stage.
+            state: what came into it; its root stays.
+        """
+        best = samples.log_density.detach().argmax(1)  # (B, S)
         image = torch.arange(best.shape[0], device=best.device)[:, None]
         hand = torch.arange(best.shape[1], device=best.device)
 
-        def pick(samples: Tensor) -> Tensor:  # (B, R, S, ...) -> (B, S, ...)
-            return samples[image, best, hand]
+        def pick(values: Tensor) -> Tensor:  # (B, R, S, ...) -> (B, S, ...)
+            return values[image, best, hand]
 
-        vertices = pick(refined)
-        chosen = HandState(
-            vertices, regress_joints(vertices), state.root, pick(cameras)
-        )
+        vertices = pick(samples.vertices)
+        joints = self.hand_model.regress_joints(vertices)
         return RefinedHands(
-            chosen,
-            pick(points),
-            mean_2d,
-            pick(mean_3d),
-            pick(aligned),
-            refined,
-            cameras,
-            points,
-            regressed.points_ndc if regressed else None,
+            state=HandState(vertices, joints, state.root, pick(samples.cameras)),
+            points_ndc=pick(samples.points_ndc),
+            mean_2d=samples.mean_2d,
+            mean_3d=pick(samples.mean_3d),
+            features=pick(samples.features),
+            sample_vertices=samples.vertices,
+            sample_cameras=samples.cameras,
+            sample_points_ndc=samples.points_ndc,
+            regressed_ndc=None,
         )

@@ -49,7 +49,7 @@ def mesh_clusters(points: Tensor, faces: Tensor, count: int) -> Tensor:
 class GraphConv(nn.Module):
     """Residual graph convolution over the mesh edges, with layer normalisation."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
         self.own = nn.Linear(channels, channels)
@@ -71,8 +71,8 @@ class NoiseGraphAttention(BaseModule):
     """Graph convolutions on each mesh, attention across both hands (DNE Table 1).
 
     In the spirit of IntagHand [decided]: residual graph convolutions over the mesh
-    edges; vertices pooled to ``num_clusters`` tokens a hand; multi-head attention over
-    the tokens of both hands; the result added back to the tokens' vertices.
+    edges; vertices pooled to ``num_clusters`` tokens per hand; multi-head attention
+    over the tokens of both hands; the result added back to the tokens' vertices.
 
     Args:
         in_channels: of a vertex's features.
@@ -80,7 +80,7 @@ class NoiseGraphAttention(BaseModule):
         hidden_channels: width of convolutions and attention.
         num_layers: pairs of graph convolution and attention.
         num_heads: of the attention.
-        num_clusters: tokens a hand.
+        num_clusters: tokens per hand.
         hand_model: :class:`HandPair`: template and faces.
 
     Example:
@@ -92,15 +92,15 @@ class NoiseGraphAttention(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        hidden_channels=64,
-        num_layers=2,
-        num_heads=4,
-        num_clusters=128,
-        hand_model=None,
-        init_cfg=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        hidden_channels: int = 64,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        num_clusters: int = 128,
+        hand_model: nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if hand_model is None:
             raise UserError('NoiseGraphAttention needs hand_model for its mesh edges')

@@ -28,13 +28,13 @@ class NoiseMLP(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        hidden_channels=128,
-        num_layers=3,
-        hand_model=None,
-        init_cfg=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        hidden_channels: int = 128,
+        num_layers: int = 3,
+        hand_model: nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if num_layers < 2:
             raise UserError(f'NoiseMLP: num_layers is {num_layers}, expected >= 2')

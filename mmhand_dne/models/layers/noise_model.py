@@ -55,7 +55,7 @@ class StageDraws:
         stream: number that tells the stage's draws from another stage's.
     """
 
-    def __init__(self, num_samples: int, keys: Tensor | None, stream: int):
+    def __init__(self, num_samples: int, keys: Tensor | None, stream: int) -> None:
         self.num_samples, self.keys, self.stream = num_samples, keys, stream
 
     def normal(self, mean: Tensor) -> Tensor:

@@ -9,6 +9,6 @@ def with_positions(features: Tensor) -> Tensor:
     height, width = features.shape[-2:]
     rows = (2 * torch.arange(height, device=features.device) + 1) / height - 1
     columns = (2 * torch.arange(width, device=features.device) + 1) / width - 1
-    place = torch.stack(torch.meshgrid(columns, rows, indexing='xy'))
-    place = place.to(features.dtype).expand(features.shape[0], -1, -1, -1)
-    return torch.cat([features, place], 1)
+    positions = torch.stack(torch.meshgrid(columns, rows, indexing='xy'))
+    positions = positions.to(features.dtype).expand(features.shape[0], -1, -1, -1)
+    return torch.cat([features, positions], 1)

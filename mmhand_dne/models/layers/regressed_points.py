@@ -29,8 +29,13 @@ class RegressedPoints(BaseModule):
     """
 
     def __init__(
-        self, channels, map_size, hand_model, hidden_channels=64, init_cfg=None
-    ):
+        self,
+        channels: int,
+        map_size: tuple[int, int],
+        hand_model: nn.Module,
+        hidden_channels: int = 64,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.map_size = tuple(map_size)
         template = hand_model.template

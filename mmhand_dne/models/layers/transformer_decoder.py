@@ -48,7 +48,7 @@ class CrossAttentionDecoder(nn.Module):
         head_dims: int = 64,
         ffn_dims: int = 1024,
         coordinates: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         self.coordinates = coordinates
         self.token_embed = nn.Linear(1, embed_dims)
@@ -82,7 +82,14 @@ class CrossAttentionDecoder(nn.Module):
 class DecoderLayer(nn.Module):
     """Self-attention, cross-attention and perceptron, each added to the token."""
 
-    def __init__(self, dims, context_channels, num_heads, head_dims, ffn_dims):
+    def __init__(
+        self,
+        dims: int,
+        context_channels: int,
+        num_heads: int,
+        head_dims: int,
+        ffn_dims: int,
+    ) -> None:
         super().__init__()
         inner = num_heads * head_dims
         self.norm_self = nn.LayerNorm(dims)
@@ -101,7 +108,7 @@ class DecoderLayer(nn.Module):
 class LoneSelfAttention(nn.Module):
     """Self-attention of a single token (B, 1, C): its value, whatever query and key."""
 
-    def __init__(self, dims: int, inner: int):
+    def __init__(self, dims: int, inner: int) -> None:
         super().__init__()
         self.qkv = nn.Linear(dims, 3 * inner, bias=False)
         self.proj = nn.Linear(inner, dims)
@@ -114,7 +121,9 @@ class LoneSelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of tokens (B, 1, C) to cells (B, N, K); rows of kv: key, value."""
 
-    def __init__(self, dims: int, context_channels: int, inner: int, num_heads: int):
+    def __init__(
+        self, dims: int, context_channels: int, inner: int, num_heads: int
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.q = nn.Linear(dims, inner, bias=False)
@@ -133,7 +142,7 @@ class CrossAttention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers with exact GELU."""
 
-    def __init__(self, dims: int, hidden: int):
+    def __init__(self, dims: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(dims, hidden)
         self.fc2 = nn.Linear(hidden, dims)

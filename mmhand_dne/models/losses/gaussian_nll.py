@@ -1,5 +1,7 @@
 """Losses of Gaussian covariances on any keypoint model, 2D or 3D."""
 
+from typing import Any
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ class GaussianNLLLoss(nn.Module):
     without any gives 0 with a gradient graph. It runs in float32 under autocast.
 
     Args:
-        dims: coordinates a joint, 2 or 3.
+        dims: coordinates per joint, 2 or 3.
         loss_weight: factor.
         reduction: 'mean' as above, or 'sum' over this process' rows, as the released
             code does.
@@ -42,7 +44,7 @@ class GaussianNLLLoss(nn.Module):
 
     def __init__(
         self, dims: int = 3, loss_weight: float = 1.0, reduction: str = 'mean'
-    ):
+    ) -> None:
         super().__init__()
         if dims not in (2, 3) or reduction not in ('mean', 'sum'):
             raise UserError(
@@ -66,23 +68,34 @@ class GaussianNLLLoss(nn.Module):
             visible: (..., K) nonzero where the joint is known, a mask and no weight;
                 None: all. Hidden targets may hold anything.
         """
+        value = self.rows(params, mean, target, visible)
+        if self.reduction == 'sum':
+            return self.loss_weight * value.sum()
+        counted = None if visible is None else (visible > 0).any(-1)
+        return self.loss_weight * masked_mean(value, counted)
+
+    def rows(
+        self,
+        params: CovarianceParams,
+        mean: Tensor,
+        target: Tensor,
+        visible: Tensor | None = None,
+    ) -> Tensor:
+        """(...) of each row, 0 where none of its joints is visible.
+
+        Arguments: see :meth:`forward`.
+        """
         self._check(params, mean, target, visible)
         with torch.autocast(mean.device.type, enabled=False):
             residual = at_least_fp32(target).to(at_least_fp32(mean).dtype) - mean
-            residual = residual.flatten(-2)
-            shown = rows = None
+            residual, shown = residual.flatten(-2), None
             if visible is not None:
                 shown = (visible > 0).repeat_interleave(self.dims, -1)
-                rows = (visible > 0).any(-1)
                 residual = torch.where(shown, residual, 0)
             if not residual.isfinite().all():
                 raise UserError(self._complaint(mean, target, shown))
             value = self.nll(params, residual, shown)
-            if rows is not None:
-                value = torch.where(rows, value, 0)
-            if self.reduction == 'sum':
-                return self.loss_weight * value.sum()
-            return self.loss_weight * masked_mean(value, rows)
+            return value if shown is None else torch.where(shown.any(-1), value, 0)
 
     def nll(
         self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
@@ -90,7 +103,13 @@ class GaussianNLLLoss(nn.Module):
         """(...) of residuals (..., d), hidden ones 0."""
         raise NotImplementedError
 
-    def _check(self, params, mean, target, visible) -> None:
+    def _check(
+        self,
+        params: CovarianceParams,
+        mean: Tensor,
+        target: Tensor,
+        visible: Tensor | None,
+    ) -> None:
         name = type(self).__name__
         if mean.shape != target.shape or mean.shape[-1] != self.dims:
             raise UserError(
@@ -100,7 +119,7 @@ class GaussianNLLLoss(nn.Module):
         if visible is not None and visible.shape != mean.shape[:-1]:
             raise UserError(
                 f'{name}: visible {tuple(visible.shape)} is not '
-                f'{tuple(mean.shape[:-1])}, one entry a joint'
+                f'{tuple(mean.shape[:-1])}, one entry per joint'
             )
         scale = params.log_diag if params.log_var is None else params.log_var
         if scale.shape != (*mean.shape[:-2], mean.shape[-2] * self.dims):
@@ -110,7 +129,7 @@ class GaussianNLLLoss(nn.Module):
                 'dim of the covariance to the number of joints times dims'
             )
 
-    def _complaint(self, mean, target, shown) -> str:
+    def _complaint(self, mean: Tensor, target: Tensor, shown: Tensor | None) -> str:
         bad = ~target.isfinite().flatten(-2)
         if shown is not None:
             bad &= shown
@@ -126,8 +145,9 @@ class GaussianNLLLoss(nn.Module):
         )
 
 
-def _kind(found: bool, loss: nn.Module, part: str) -> None:
-    if not found:
+def _require(has_parameters: bool, loss: nn.Module, part: str) -> None:
+    """Refuse the parameters of another covariance than the loss is for."""
+    if not has_parameters:
         raise UserError(
             f'{type(loss).__name__} needs the parameters of a {part}; '
             'name that part, or the loss of the part there is'
@@ -138,9 +158,11 @@ def _kind(found: bool, loss: nn.Module, part: str) -> None:
 class DiagonalGaussianNLLLoss(GaussianNLLLoss):
     """NLL of DiagonalCovariance, and of CorrelatedCovariance(linear=False)."""
 
-    def nll(self, params, residual, visible):
+    def nll(
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
+    ) -> Tensor:
         """See :func:`diagonal_nll`."""
-        _kind(
+        _require(
             params.log_var is not None and params.mixing is None,
             self,
             'DiagonalCovariance',
@@ -152,9 +174,11 @@ class DiagonalGaussianNLLLoss(GaussianNLLLoss):
 class FullGaussianNLLLoss(GaussianNLLLoss):
     """NLL of FullCovariance. The released code's value is twice this one."""
 
-    def nll(self, params, residual, visible):
+    def nll(
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
+    ) -> Tensor:
         """See :func:`full_nll`."""
-        _kind(params.factor is not None, self, 'FullCovariance')
+        _require(params.factor is not None, self, 'FullCovariance')
         return full_nll(residual, params.factor, params.log_diag, visible)
 
 
@@ -182,8 +206,8 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         mode: str = 'exact',
         num_samples: int = 25,
         sample_weight: float = 1.0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if mode not in ('exact', 'released') or num_samples < 1:
             raise UserError(
@@ -193,9 +217,11 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         self.mode, self.num_samples = mode, num_samples
         self.sample_weight = sample_weight
 
-    def nll(self, params, residual, visible):
+    def nll(
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
+    ) -> Tensor:
         """See :func:`correlated_nll`; W = I (``linear=False``) is the diagonal's."""
-        _kind(params.log_var is not None, self, 'CorrelatedCovariance')
+        _require(params.log_var is not None, self, 'CorrelatedCovariance')
         if self.mode == 'released':
             return self.released(params, residual, visible)
         if params.mixing is None:

@@ -1,5 +1,7 @@
 """HaMeR's losses on the regressed hand: joints in space and image, pose, shape."""
 
+from collections.abc import Callable
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from mmhand_dne.structures.hand_state import CoarseHands
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .masked_loss import masked_mean
-from .mesh_losses import _same_shape, l1_distance
+from .mesh_losses import check_same_shape, l1_distance
 
 REDUCTIONS = ('mean', 'sum')
 
@@ -56,13 +58,13 @@ class HaMeRLoss(nn.Module):
 
     def __init__(
         self,
-        lambda_3d=0.05,
-        lambda_2d=0.01,
-        lambda_orient=1e-3,
-        lambda_pose=1e-3,
-        lambda_betas=5e-4,
+        lambda_3d: float = 0.05,
+        lambda_2d: float = 0.01,
+        lambda_orient: float = 1e-3,
+        lambda_pose: float = 1e-3,
+        lambda_betas: float = 5e-4,
         reduction: str = 'mean',
-    ):
+    ) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
             raise UserError(
@@ -120,8 +122,12 @@ class HaMeRLoss(nn.Module):
             }
 
     def _term(
-        self, distance, prediction: Tensor, target: Tensor, mask: Tensor
+        self,
+        distance: Callable[[Tensor, Tensor], Tensor],
+        prediction: Tensor,
+        target: Tensor,
+        mask: Tensor,
     ) -> Tensor:
-        _same_shape(prediction, target)
+        check_same_shape(prediction, target)
         values = distance(prediction, target.to(prediction.dtype))
         return per_hand(values, mask, self.reduction)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_state import AuxMaps
 
+from .map_targets import MapTargets
 from .masked_loss import masked_mean
 from .mesh_losses import l1_distance
 
@@ -29,17 +30,22 @@ class AuxMapLoss(nn.Module):
     """
 
     def __init__(
-        self, lambda_1=1.0, lambda_2=1.0, lambda_3=1.0, lambda_4=1.0, lambda_5=1.0
-    ):
+        self,
+        lambda_1: float = 1.0,
+        lambda_2: float = 1.0,
+        lambda_3: float = 1.0,
+        lambda_4: float = 1.0,
+        lambda_5: float = 1.0,
+    ) -> None:
         super().__init__()
         self.weights = (lambda_1, lambda_2, lambda_3, lambda_4, lambda_5)
 
-    def forward(self, maps: AuxMaps, targets) -> dict[str, Tensor]:
+    def forward(self, maps: AuxMaps, targets: MapTargets) -> dict[str, Tensor]:
         """Five scalars, ``loss_depth`` to ``loss_parts``.
 
         Args:
             maps: predicted, at (h, w).
-            targets: ``MapTargets`` rasterised at the same (h, w).
+            targets: rasterised at the same (h, w).
         """
         if maps.depth.shape[-2:] != targets.depth.shape[-2:]:
             raise UserError(
@@ -55,7 +61,7 @@ class AuxMapLoss(nn.Module):
             seen.expand_as(maps.correspondence),
             targets.parts_valid,
         )
-        logits = maps.parts.unflatten(1, (2, 17)).transpose(1, 2)  # (B, 17, 2, h, w)
+        logits = maps.parts.unflatten(1, (2, -1)).transpose(1, 2)  # (B, 17, 2, h, w)
         values = (
             l1_distance(maps.depth, targets.depth) / DEPTH_UNIT,
             l1_distance(maps.normal, targets.normal),

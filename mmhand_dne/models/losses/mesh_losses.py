@@ -11,7 +11,11 @@ from mmhand_dne.errors import UserError
 from .masked_loss import masked_mean
 
 
-def _same_shape(prediction: Tensor, target: Tensor) -> None:
+def check_same_shape(prediction: Tensor, target: Tensor) -> None:
+    """Refuse to compare tensors that would broadcast.
+
+    Raises: ValueError naming both shapes.
+    """
     if prediction.shape != target.shape:
         raise UserError(
             f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} '
@@ -37,7 +41,7 @@ class MaskedLoss(nn.Module):
 
     elementwise: Callable[[Tensor, Tensor], Tensor]
 
-    def __init__(self, loss_weight: float = 1.0):
+    def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 
@@ -45,7 +49,7 @@ class MaskedLoss(nn.Module):
         self, prediction: Tensor, target: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Equal shapes; ``mask`` as in :func:`masked_mean`. Returns a scalar."""
-        _same_shape(prediction, target)
+        check_same_shape(prediction, target)
         values = type(self).elementwise(prediction, target.to(prediction.dtype))
         return self.loss_weight * masked_mean(values, mask)
 

@@ -27,7 +27,12 @@ class MeshTerms(nn.Module):
             paper, whose frames all have MANO.
     """
 
-    def __init__(self, lambda_3d=50.0, lambda_2d=3.0, lambda_joint=1.0):
+    def __init__(
+        self,
+        lambda_3d: float = 50.0,
+        lambda_2d: float = 3.0,
+        lambda_joint: float = 1.0,
+    ) -> None:
         super().__init__()
         self.lambda_3d, self.lambda_2d = lambda_3d, lambda_2d
         self.lambda_joint = lambda_joint

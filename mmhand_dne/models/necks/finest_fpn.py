@@ -1,8 +1,11 @@
 """MMPose's FPN, finest level only."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from mmpose.models.necks import FPN
 from mmpose.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
 
 @MODELS.register_module()
@@ -23,12 +26,14 @@ class FinestFPN(FPN):
         torch.Size([1, 4, 16, 16])
     """
 
-    def __init__(self, in_channels, out_channels, **kwargs):
+    def __init__(
+        self, in_channels: Sequence[int], out_channels: int, **kwargs: Any
+    ) -> None:
         in_channels = list(in_channels)
         super().__init__(in_channels, out_channels, len(in_channels), **kwargs)
         for level in range(1, len(self.fpn_convs)):
             self.fpn_convs[level] = nn.Identity()
 
-    def forward(self, inputs):
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
         """Levels (B, C_i, h_i, w_i), finest first -> ((B, C, h_0, w_0),)."""
         return tuple(super().forward(inputs)[:1])

@@ -24,7 +24,7 @@ class ThreeViewVoxelNeck(nn.Module):
         torch.Size([1, 2, 778, 96])
     """
 
-    def __init__(self, num_cells: int = 32):
+    def __init__(self, num_cells: int = 32) -> None:
         super().__init__()
         if num_cells < 1:
             raise UserError(

@@ -122,7 +122,7 @@ def test_what_it_refuses():
         head(None)
     with pytest.raises(ValueError, match='16 joints, expected num_joints=21'):
         head.gaussian(head(token), joints[..., :16, :])
-    with pytest.raises(ValueError, match='one token an image'):
+    with pytest.raises(ValueError, match='one token per image'):
         make(decoder=dict(context_channels=4))
 
 

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
 from tests.test_engine.toy_processes import run_forked
+from tests.trained_nll import trained_nll
 
 IN, D = 4, 6
 
@@ -33,7 +34,7 @@ def batch(slots=1, rows=8, seed=1):
 
 def loss_of(part, data):
     token, residual = data
-    return part.nll(part(token), residual).mean()
+    return trained_nll(part, part(token), residual).mean()
 
 
 def train(part, optimiser, steps, first=0):
@@ -149,7 +150,7 @@ def distributed(folder):
             value.chunk(2)[ranks.get_rank()] for value in batch(seed=step)
         )
         optimiser.zero_grad()
-        part.nll(model(token), residual).mean().backward()
+        trained_nll(part, model(token), residual).mean().backward()
         optimiser.step()
     torch.save(part.state_dict(), folder / f'{ranks.get_rank()}.pth')
 
