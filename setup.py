@@ -15,7 +15,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 
 INSTALL_REQUIRES = [
-    'torch>=2.1',  # the network
+    'torch>=2.6',  # the network; from 2.6 on weights-only loading knows our types
     'mmengine>=0.10.7,<1',  # runner, hooks, registries; 0.10.7 is the newest 0.10
     'numpy>=1.22,<2',  # xtcocotools and MMPose 1.3.2 are built for NumPy 1
     'setuptools<81',  # mmengine imports pkg_resources, which newer ones remove

@@ -17,10 +17,10 @@ say() { echo "[install] $SECONDS s: $*"; }
 # Without byte code, of which most is never imported: a third of the time.
 pip_install() { "$PY" -m pip install -qq --no-compile "$@"; }
 
-has_torch() {  # PYTHON: whether it imports torch >= 2.1
+has_torch() {  # PYTHON: whether it imports torch >= 2.6
     "$1" -c 'import sys, torch
 numbers = torch.__version__.split("+")[0].split(".")[:2]
-sys.exit(tuple(map(int, numbers)) < (2, 1))' >/dev/null 2>&1
+sys.exit(tuple(map(int, numbers)) < (2, 6))' >/dev/null 2>&1
 }
 
 has_mmcv() {  # either of mmcv, mmcv-lite and their onedl forks

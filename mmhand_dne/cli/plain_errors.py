@@ -11,9 +11,12 @@ from contextlib import contextmanager
 import mmpose.registry
 from mmengine.registry import Registry
 
+from mmhand_dne.errors import UserError
+
 TRACEBACK = 'MMHAND_TRACEBACK'
-# Always a user's: files and packages that are not as they should be.
-MISTAKES = (OSError, ImportError)
+# Always a user's: what we say ourselves, and files and packages that are not as they
+# should be.
+MISTAKES = (UserError, OSError, ImportError)
 # A user's while a config is read and its parts are built.
 CONFIG_MISTAKES = (
     *MISTAKES,
@@ -24,10 +27,7 @@ CONFIG_MISTAKES = (
     AssertionError,
     SyntaxError,
 )
-# Where a ``raise ValueError`` is a sentence for the user.
-SPEAKERS = re.compile(r'[/\\](mmhand_dne|mmengine|mmpose)[/\\]')
 WRAPPED = 'Original Traceback'  # by torch, from a data loader's process
-WORKER_FRAME = re.compile(r'File "(.+?)", line \d+, in .*\n\s*(.*)')
 UNREGISTERED = re.compile(r'(\S+) is not in the \S+::(.+?) registry')
 WRONG_ARGUMENT = re.compile(
     r'(unexpected keyword argument|missing \d+ required|multiple values for)'
@@ -59,38 +59,19 @@ def plain_errors(building: bool = False) -> Iterator[None]:
 
 def explain(error: Exception, building: bool = False) -> str | None:
     """The sentence for a mistake of the user; None if it is something else."""
-    text = (
-        str(error.args[0])
-        if isinstance(error, KeyError) and error.args
-        else (str(error))
-    )
+    missing_key = isinstance(error, KeyError) and error.args
+    text = str(error.args[0] if missing_key else error)
     unregistered = UNREGISTERED.search(text)
     if unregistered:
         return _unknown_name(*unregistered.groups())
     if isinstance(error, TypeError) and WRONG_ARGUMENT.search(text):
         return f'{_last_line(text)}; correct or remove that key in the config'
     mistakes = CONFIG_MISTAKES if building else MISTAKES
-    if not (isinstance(error, mistakes) or _is_said_to_the_user(error, text)):
-        return None
-    if not text.strip():
+    if not isinstance(error, mistakes) or not text.strip():
         return None
     if isinstance(error, KeyError):
         return f'the config lacks {text!r}'
     return _last_line(text)
-
-
-def _is_said_to_the_user(error: Exception, text: str) -> bool:
-    """A ValueError that a statement raised, rather than an operation that failed."""
-    if not isinstance(error, ValueError):
-        return False
-    frames = [
-        (frame.filename, frame.line or '')
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    if WRAPPED in text:
-        frames = WORKER_FRAME.findall(text)
-    path, line = frames[-1] if frames else ('', '')
-    return line.startswith('raise ') and SPEAKERS.search(path) is not None
 
 
 def _last_line(text: str) -> str:

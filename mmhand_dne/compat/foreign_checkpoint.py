@@ -74,9 +74,9 @@ def load_foreign(path: str) -> Any:
             'weights need; refused without executing anything; get the file from its '
             'authors'
         )
-    extra = {name: value for name, value in extra.items() if value is not None}
+    pairs = [(value, name) for name, value in extra.items() if value is not None]
     try:
-        with _reader(extra):
+        with torch.serialization.safe_globals(pairs):
             return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
     except UNREADABLE as error:
         reason = f'{type(error).__name__}: {error}'.splitlines()[0]
@@ -133,14 +133,3 @@ def _known_names() -> set:
     """Names that weights-only loading binds without us."""
     reader = torch._weights_only_unpickler
     return {*reader._get_allowed_globals(), *allowed_types()}
-
-
-def _reader(extra: dict[str, object]):
-    """Context in which weights-only loading also binds these names."""
-    if hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):  # torch 2.6
-        return torch.serialization.safe_globals(
-            [(value, name) for name, value in extra.items()]
-        )
-    from .legacy_unpickler import weights_only_before_2_6
-
-    return weights_only_before_2_6(extra)

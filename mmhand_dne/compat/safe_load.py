@@ -1,10 +1,10 @@
-"""Checkpoints load as data, never as code, whatever version of torch reads them.
+"""Checkpoints load as data, never as code.
 
 Symptom: mmengine 0.10.7 calls ``torch.load`` without ``weights_only``. From torch 2.6
 on that refuses the checkpoints that mmengine itself writes (HistoryBuffer, NumPy
-arrays), so nothing resumes; before 2.6 it executes whatever the file asks for, and
-so does a download through ``torch.hub`` with every version.
-Versions: mmengine 0.10.7, torch 2.1 to 2.13. Can go when mmengine passes
+arrays), so nothing resumes; and a download through ``torch.hub`` executes whatever the
+file asks for.
+Versions: mmengine 0.10.7, torch 2.6 to 2.13. Can go when mmengine passes
 ``weights_only=True`` and registers its own types (0.11 registers them).
 """
 
@@ -113,18 +113,14 @@ def install_safe_loading() -> None:
     """Route MMEngine's checkpoint loading through weights-only loading, once."""
     if getattr(CheckpointLoader.load_checkpoint, 'weights_only', False):
         return
-    if hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):  # torch 2.6
-        pairs = [(value, name) for name, value in allowed_types().items()]
-        torch.serialization.add_safe_globals(pairs)
-        context = weights_only
-    else:
-        from .legacy_unpickler import weights_only_before_2_6 as context
+    pairs = [(value, name) for name, value in allowed_types().items()]
+    torch.serialization.add_safe_globals(pairs)
     load = CheckpointLoader.load_checkpoint.__func__
 
     @wraps(load)
     def load_checkpoint(cls, filename, map_location=None, logger='current'):
         try:
-            with context():
+            with weights_only():
                 return load(cls, filename, map_location, logger)
         except UNREADABLE as error:
             raise UserError(refusal(filename, error)) from error

@@ -33,7 +33,7 @@ REQUIREMENTS = (
         'xtcocotools and MMPose 1.3.2 are built for NumPy 1',
     ),
     Requirement(
-        ('torch',), 'torch', (2, 1), None, 'pip install torch==2.13.0', 'the network'
+        ('torch',), 'torch', (2, 6), None, 'pip install torch==2.13.0', 'the network'
     ),
     Requirement(
         ('setuptools',),

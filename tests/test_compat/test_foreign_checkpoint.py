@@ -1,4 +1,3 @@
-import io
 import os
 import pickle
 import zipfile
@@ -9,7 +8,6 @@ import torch
 
 from mmhand_dne.compat import foreign_checkpoint
 from mmhand_dne.compat.foreign_checkpoint import InertRecord, load_foreign
-from mmhand_dne.compat.legacy_unpickler import listed_pickle
 from tests.oracles.lightning_files import write_lightning
 
 
@@ -124,11 +122,3 @@ def test_damaged_file_is_refused_by_name(tmp_path, state, kind):
         zipfile.ZipFile(path, 'w').close()
     with pytest.raises(ValueError, match=r'bad\.ckpt: (unreadable|is no checkpoint)'):
         load_foreign(str(path))
-
-
-def test_older_torch_reads_the_same_stand_ins():
-    data = b'\x80\x02comegaconf.base\nMetadata\n)\x81}X\x01\x00\x00\x00aK\x01sb.'
-    reader = listed_pickle({'omegaconf.base.Metadata': InertRecord})
-    assert type(reader.load(io.BytesIO(data))) is InertRecord
-    with pytest.raises(pickle.UnpicklingError, match=r'omegaconf\.base\.Metadata'):
-        listed_pickle().load(io.BytesIO(data))

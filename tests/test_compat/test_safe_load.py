@@ -1,4 +1,3 @@
-import io
 import os
 import pickle
 import zipfile
@@ -12,7 +11,6 @@ from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.compat.legacy_unpickler import ListedUnpickler, weights_only_before_2_6
 from mmhand_dne.compat.safe_load import FORCE, read_statistic
 
 METAINFO = dict(
@@ -150,40 +148,3 @@ def test_an_unreadable_file_is_named(tmp_path, checkpoint, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'broken\.pth: unreadable checkpoint'):
         CheckpointLoader.load_checkpoint(str(path))
-
-
-def read_listed(path):
-    """The content of a checkpoint; its tensors are not filled."""
-
-    def storage(key):
-        _, kind, _, _, size = key
-        empty = torch.UntypedStorage(size * kind.dtype.itemsize)
-        return torch.TypedStorage(wrap_storage=empty, dtype=kind.dtype, _internal=True)
-
-    unpickler = ListedUnpickler(io.BytesIO(read_pickle(path)))
-    unpickler.persistent_load = storage
-    return unpickler.load()
-
-
-def test_unpickler_for_older_torch_reads_a_real_checkpoint(checkpoint):
-    loaded = read_listed(checkpoint)
-    assert set(loaded) >= {'state_dict', 'optimizer', 'message_hub'}
-    np.testing.assert_array_equal(
-        loaded['meta']['dataset_meta']['sigmas'], METAINFO['sigmas']
-    )
-
-
-def test_unpickler_for_older_torch_refuses_code(tmp_path):
-    bad, trace = tmp_path / 'bad.pth', tmp_path / 'trace'
-    torch.save(dict(code=Code(trace)), bad)
-    with pytest.raises(pickle.UnpicklingError, match='io.open'):
-        read_listed(bad)
-    assert not trace.exists()
-
-
-def test_context_for_older_torch_restores_its_reader():
-    reader = torch.serialization._weights_only_unpickler
-    with weights_only_before_2_6():
-        assert torch.serialization._weights_only_unpickler is not reader
-        assert os.environ[FORCE] == '1'
-    assert torch.serialization._weights_only_unpickler is reader

@@ -45,7 +45,7 @@ def test_without_mmpose_the_message_holds_the_exact_line(pretend):
     ('name', 'found', 'remedy'),
     [
         ('numpy', '2.1.0', 'pip install "numpy>=1.22,<2"'),
-        ('torch', '2.0.1+cu118', 'pip install torch==2.13.0'),
+        ('torch', '2.5.1+cu118', 'pip install torch==2.13.0'),
         ('setuptools', '82.0.0', 'pip install "setuptools<81"'),
         ('mmpose', '0.29.0', 'pip install --no-deps mmpose==1.3.2'),
     ],

@@ -14,6 +14,7 @@ from mmhand_dne.engine.runner.run_config import (
     choose_start,
     read_config,
 )
+from mmhand_dne.errors import UserError
 
 TEXT = """
 model = dict(backbone=dict(type='ResNet', depth=50), head=None)
@@ -181,19 +182,18 @@ def test_a_wrong_argument_is_one_sentence():
     )
 
 
-WORKER_ERROR = """Caught ValueError in DataLoader worker process 0.
+WORKER_ERROR = """Caught UserError in DataLoader worker process 0.
 Original Traceback (most recent call last):
   File "/torch/utils/data/_utils/worker.py", line 3, in _worker_loop
     data = fetcher.fetch(index)
   File "/mmhand_dne/datasets/x.py", line 3, in f
-    raise ValueError(f'{path} is corrupt')
-ValueError: a.jpg is corrupt"""
+    raise UserError(f'{path} is corrupt')
+mmhand_dne.errors.UserError: a.jpg is corrupt"""
 
 
 def test_an_error_in_a_worker_process_is_told_without_its_traceback():
-    assert explain(ValueError(WORKER_ERROR)) == 'a.jpg is corrupt'
-    bug = WORKER_ERROR.replace('raise ValueError', 'width, height = size  #')
-    assert explain(ValueError(bug)) is None
+    assert explain(UserError(WORKER_ERROR)) == 'a.jpg is corrupt'
+    assert explain(ValueError(WORKER_ERROR)) is None  # an operation that failed
 
 
 def test_a_mistake_ends_the_tool_with_one_line(capsys):

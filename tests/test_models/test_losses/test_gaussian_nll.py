@@ -206,7 +206,7 @@ def test_bad_input_is_refused():
         loss(params, spoilt, target, visible)
     with pytest.raises(ValueError, match=r'must both be \(..., K, 3\)'):
         loss(params, mean[..., :2], target[..., :2])
-    with pytest.raises(ValueError, match='one entry a joint'):
+    with pytest.raises(ValueError, match='one entry per joint'):
         loss(params, mean, target, visible[..., None])
     with pytest.raises(ValueError, match='set dim of the covariance'):
         loss(params, mean[:, :4], target[:, :4])
