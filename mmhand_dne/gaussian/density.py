@@ -1,6 +1,6 @@
 """Negative log-densities of Gaussians in their cheap parameterisations.
 
-0.5 log 2 pi a visible coordinate is dropped everywhere alike, so values of different
+0.5 log 2 pi per visible coordinate is dropped everywhere alike, so values of different
 covariances compare. Letters: r residual y - mu, P precision, W mixing, q = W^-1 r, h
 hidden and v visible coordinates. All functions take at least float32 and stay there,
 but for the Cholesky of hidden coordinates: a precision has twice W's digits of

@@ -24,7 +24,7 @@ class JointGaussian(NamedTuple):
     Attributes:
         mean: (..., d) the target's unit, joint by joint, coordinates inside.
         root: (..., d, d) any square root of the covariance, not only triangular.
-        dims: coordinates a joint.
+        dims: coordinates per joint.
 
     Example:
         >>> hand = JointGaussian(torch.zeros(60), 0.01 * torch.eye(60))

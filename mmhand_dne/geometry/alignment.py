@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mmhand_dne.errors import UserError
 
-MIN_SPREAD = 1e-18  # squared unit of the points; below it the scale is unobservable
+MIN_VARIANCE = 1e-18  # squared unit of the points; below it the scale is unobservable
 
 
 def similarity_align(
@@ -19,7 +19,7 @@ def similarity_align(
 
     Solves min over s, R, t of sum_i w_i |s R x_i + t - y_i|^2 in float64. R is a
     proper rotation unless ``allow_reflection``. Points without weight move along.
-    A source without spread keeps scale 1, so that it lands on the target's mean.
+    A source without extent keeps scale 1, so that it lands on the target's mean.
 
     Args:
         source: (..., N, 3) any unit and frame.
@@ -44,17 +44,17 @@ def similarity_align(
     if weights.shape != source.shape[:-1]:
         raise UserError(
             f'similarity_align: weights {tuple(weights.shape)} must be '
-            f'{tuple(source.shape[:-1])}, one a point'
+            f'{tuple(source.shape[:-1])}, one per point'
         )
     x, y, w = source.double(), target.double(), weights.double()
     w = (w / w.sum(-1, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny))[..., None]
     x_mean, y_mean = (w * x).sum(-2, keepdim=True), (w * y).sum(-2, keepdim=True)
     x, y = x - x_mean, y - y_mean
     rotation, trace = _best_rotation((w * y).mT @ x, allow_reflection)
-    spread = (w * x.square()).sum((-2, -1))
+    variance = (w * x.square()).sum((-2, -1))
     if with_scale:
         scale = torch.where(
-            spread > MIN_SPREAD, trace / spread.clamp(min=MIN_SPREAD), 1
+            variance > MIN_VARIANCE, trace / variance.clamp(min=MIN_VARIANCE), 1
         )
     else:
         scale = torch.ones_like(trace)

@@ -47,7 +47,7 @@ class _Candidates(NamedTuple):
 
 
 def front_facing(points: Tensor, faces: Tensor) -> Tensor:
-    """Faces that turn their outer side to the camera.
+    """Faces whose outer side faces the camera.
 
     Args:
         points: (B, V, 3) pixel x (right), y (down) and depth; only x, y count.
@@ -182,10 +182,10 @@ def _covered_pixels(
     pair = torch.arange(start, stop, device=boxes.end.device)
     which = torch.searchsorted(boxes.end, pair, right=True)
     # Counted back from the end of the box: one look-up less.
-    place = boxes.end[which] - 1 - pair
+    offset = boxes.end[which] - 1 - pair
     columns = boxes.width[which]
-    row = torch.div(place, columns, rounding_mode='floor')
-    column = boxes.left[which] + place - row * columns
+    row = torch.div(offset, columns, rounding_mode='floor')
+    column = boxes.left[which] + offset - row * columns
     row = boxes.top[which] + row
     edges = _edge_functions(boxes.corners[:, which], column, row)
     low = torch.minimum(torch.minimum(edges[0], edges[1]), edges[2])
@@ -235,7 +235,7 @@ def _fragments(
     winner: Tensor,
     perspective: bool,
 ) -> Fragments:
-    """Barycentrics and depth of the winning faces, spread over the images."""
+    """Barycentrics and depth of the winning faces, written into the images."""
     batch, (height, width) = len(points), size
     image = torch.div(covered, height * width, rounding_mode='floor')
     row = torch.div(covered, width, rounding_mode='floor') % height

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .precision import at_least_fp32
 
-MIN_SPREAD = 1e-12  # metres^2 summed over vertices; below it no scale is observable
+MIN_VARIANCE = 1e-12  # metres^2 summed over vertices; below it no scale is observable
 
 
 def ridge_camera(
@@ -24,7 +24,7 @@ def ridge_camera(
         vertices: (..., N, 3) metres, camera axes, root-relative.
         points_ndc: (..., N, 2) their image points, crop NDC.
         incoming: (..., 2, 2) camera before the fit; its scale is kept where
-            ``ridge`` is 0 and the vertices have no spread along an axis.
+            ``ridge`` is 0 and the vertices have no extent along an axis.
         ridge: xi >= 0, in metres^2 for the scale.
     Returns: (..., 2, 2) rows (scale, shift); at least float32.
     """
@@ -37,7 +37,7 @@ def ridge_camera(
     c_vu, c_vv = (dv * du).sum(-2), (dv * dv).sum(-2)
     k = count * ridge / (count + ridge)
     denominator = c_vv + ridge + k * a * a
-    observable = denominator > MIN_SPREAD
+    observable = denominator > MIN_VARIANCE
     # The unobservable branch is kept out of the division: 0/0 has a NaN gradient
     # even where ``where`` discards the value.
     safe = torch.where(observable, denominator, torch.ones_like(denominator))

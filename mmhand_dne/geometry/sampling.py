@@ -58,7 +58,7 @@ def softmax_readout(values: Tensor, attention: Tensor, shared: bool = False) -> 
     """Average of a value map under the softmax of an attention map.
 
     Args:
-        values: (B, G, K, h, w) K numbers a group and cell; (B, 1, K, h, w) if shared.
+        values: (B, G, K, h, w) K numbers per group and cell; (B, 1, K, h, w) if shared.
         attention: (B, G, h, w) logits.
         shared: all groups read the same values.
     Returns: (B, G, K), at least float32.

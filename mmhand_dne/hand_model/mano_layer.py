@@ -91,7 +91,7 @@ class MANOLayer(nn.Module):
             rotations: (..., 16, 3, 3) absolute, MANO joint order, the global one first.
             betas: (..., 10) shape coefficients.
             translation: (..., 3) metres, added to the vertices.
-        Returns: (..., V, 3) metres in the MANO frame. The global rotation turns about
+        Returns: (..., V, 3) metres in the MANO frame. The global rotation is about
             the rest wrist J0(betas), which is not the origin.
         """
         vertices, _ = self.posed(rotations, betas)
@@ -100,18 +100,18 @@ class MANOLayer(nn.Module):
     def posed(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices (..., V, 3) as :meth:`forward`, and the joints of its chain.
 
-        Returns: the vertices, and (..., 16, 3) metres, where the rotations turn, MANO
-            joint order; see :meth:`joints` for the regressed ones.
+        Returns: the vertices, and (..., 16, 3) metres, the centres of the rotations,
+            MANO joint order; see :meth:`joints` for the regressed ones.
         """
         self._check_inputs(rotations, betas)
         lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
         with torch.autocast(rotations.device.type, enabled=False):
-            turns = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
-            turns = turns.reshape(-1, NUM_ROTATIONS, 3, 3).to(self.v_template.dtype)
+            pose = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
+            pose = pose.reshape(-1, NUM_ROTATIONS, 3, 3).to(self.v_template.dtype)
             shape = at_least_fp32(betas).expand(*lead, betas.shape[-1])
             shape = shape.reshape(-1, betas.shape[-1]).to(self.v_template.dtype)
             posed = self.layer(
-                betas=shape, global_orient=turns[:, :1], hand_pose=turns[:, 1:]
+                betas=shape, global_orient=pose[:, :1], hand_pose=pose[:, 1:]
             )
         return (
             posed.vertices.reshape(*lead, -1, 3),

@@ -1,4 +1,4 @@
-"""One hand slot of a sample, for models that read one hand an image."""
+"""One hand slot of a sample, for models that read one hand per image."""
 
 import torch
 from mmpose.registry import MODELS
@@ -26,7 +26,7 @@ class SingleHand(nn.Module):
         tips: name of the fingertip vertices, see ``TIP_VERTICES``; HaMeR's are
             'smplx'.
         joints: 'regressed' from the posed mesh, as data sets define them, or
-            'kinematic': where the rotations turn, as HaMeR's weights were trained.
+            'kinematic': the centres of the rotations, as HaMeR's weights were trained.
 
     Attributes: those of :class:`HandPair` with 1 in place of 2; ``right`` is the layer.
 

@@ -10,7 +10,7 @@ from mmhand_dne.gaussian.density import CovarianceParams
 class HandState(NamedTuple):
     """One estimate of the hands; slot 0 is the right hand, slot 1 the left.
 
-    S is 2, or 1 for models that read one hand an image, turned into a right one.
+    S is 2, or 1 for models that read one hand per image, mirrored into a right one.
 
     Attributes:
         vertices: (B, S, V, 3) metres, camera axes, relative to the hand's wrist.

@@ -109,5 +109,5 @@ def test_dtype_is_kept(points):
 def test_different_shapes_are_refused(points):
     with pytest.raises(ValueError, match=r'\(2, 3, 20, 3\).*select the common points'):
         similarity_align(points[..., :20, :], points)
-    with pytest.raises(ValueError, match='one a point'):
+    with pytest.raises(ValueError, match='one per point'):
         similarity_align(points, points, points[..., :20, 0])

@@ -62,8 +62,8 @@ class RealHands:
         else:
             rows = torch.randint(len(self.poses), (count,))
             angles, shapes = self.poses[rows], self.betas[rows]
-        turns = matrix_from_axis_angle(angles.unflatten(-1, (-1, 3)))
-        return turns.to(rotations), shapes.to(betas)
+        poses = matrix_from_axis_angle(angles.unflatten(-1, (-1, 3)))
+        return poses.to(rotations), shapes.to(betas)
 
 
 def read_poses(path: str) -> tuple[Tensor, Tensor]:

@@ -153,7 +153,7 @@ class FullCovariance(Covariance):
         super().__init__(*args, **kwargs)
         rows, columns = torch.tril_indices(self.dim, self.dim, -1)
         diagonal = torch.arange(self.dim) * (self.dim + 1)
-        # A product with d such entries a row must not dwarf the diagonal.
+        # A product with d such entries per row must not dwarf the diagonal.
         self.fc_tril = self.readout(len(rows), INITIAL_STD * self.dim**-0.5)
         self.fc_log_diag = self.readout(self.dim)
         entries = torch.cat([rows * self.dim + columns, diagonal])

@@ -37,7 +37,7 @@ class HandMeshEstimator(BasePoseEstimator):
         hand_token: what ``uncertainty_head`` reads, e.g. :class:`RefinedHandToken`.
         hand_model: hand shared by all heads that do not name their own.
             :class:`SingleHand` makes a one-hand model: samples then have their hand,
-            turned into a right one, in slot 0, and predictions zeros in slot 1.
+            mirrored into a right one, in slot 0, and predictions zeros in slot 1.
         test_cfg: ``flip_test`` averages with the un-mirrored prediction on the
             mirrored crop; ``output_maps`` adds the auxiliary maps to predictions.
 

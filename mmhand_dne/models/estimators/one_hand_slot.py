@@ -17,8 +17,8 @@ def check_one_hand(data_samples: Sequence) -> None:
         if (sample.gt_instance_labels.hand_presence[:, 1:] > 0).any():
             raise UserError(
                 f'{sample.metainfo.get("img_path", "a sample")}: shows a hand in the '
-                'left slot, but the model reads one hand, turned into a right one, in '
-                'slot 0; use a data set that gives one sample a hand'
+                'left slot, but the model reads one hand, as a right one, in '
+                'slot 0; use a data set that gives one sample per hand'
             )
 
 

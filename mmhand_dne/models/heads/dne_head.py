@@ -30,7 +30,7 @@ class DNEHead(BaseModule):
         hand_model: :class:`HandPair` or its config.
         map_size: h or (h, w) of the feature map: input size / stride.
         num_stages: M; the paper uses 1 and 3.
-        num_samples: R, noise samples a stage draws in training.
+        num_samples: R, noise samples of each stage in training.
         noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells,
         estimator, coordinate_inputs, embed_channels: see :class:`DNEStage`.
         detach_coarse: stop the stages' gradients at the coarse hands. Off in the paper.

@@ -18,7 +18,8 @@ from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
 # The mean of a map over its cells differs little from image to image; at gain 1 an
-# optimiser's step of 1e-3 would need thousands of them to turn a hand around.
+# optimiser's step of 1e-3 would need thousands of them to rotate a hand by half a
+# circle.
 READOUT_GAIN = 10.0
 # What is read for each hand, in this order: how many attention maps, and how many
 # numbers under each of them.

@@ -30,7 +30,7 @@ class MapTargets(NamedTuple):
         heatmaps: (B, 2J, h, w) in [0, 1], right hand first, OpenPose order; 0 where
             a joint has no ground truth.
         heatmaps_valid: (B, 2J) 0 or 1.
-        correspondence: (B, 3, h, w) in [0, 1], place on the resting right hand.
+        correspondence: (B, 3, h, w) in [0, 1], position on the resting right hand.
         parts: (B, 2, h, w) int64, 0 to 15 the parts, 16 background; one labelling a
             hand, to which the other hand is background.
         foreground: (B, 1, h, w) bool, where a hand is visible; depth, normal and
@@ -115,17 +115,21 @@ def _visible_faces(
 
 
 def _visible_parts(
-    fragments: Fragments, faces: Tensor, vertices: Tensor, place: Tensor, pair: HandPair
+    fragments: Fragments,
+    faces: Tensor,
+    vertices: Tensor,
+    position: Tensor,
+    pair: HandPair,
 ) -> Tensor:
     """Part of the visible face's vertex nearest to the visible point, (B, 2, h, w).
 
     Args:
         vertices: (B, 2V, 3) metres, both hands.
-        place: (B, h, w, 3) metres, the visible points.
+        position: (B, h, w, 3) metres, the visible points.
     """
     image, row, column = (fragments.face >= 0).nonzero(as_tuple=True)
     corners = faces[fragments.face[image, row, column]]  # (K, 3)
-    offsets = vertices[image[:, None], corners] - place[image, row, column][:, None]
+    offsets = vertices[image[:, None], corners] - position[image, row, column][:, None]
     nearest = offsets.square().sum(-1).argmin(1, keepdim=True)
     vertex = corners.gather(1, nearest).squeeze(1)
     labels = torch.cat([part_labels(pair.right), part_labels(pair.left)])

@@ -36,7 +36,7 @@ class ThreeViewVoxelNeck(nn.Module):
         """Pool and read back.
 
         Args:
-            features: (..., V, C) one feature vector a vertex.
+            features: (..., V, C) one feature vector per vertex.
             vertices: (..., V, 3) metres, same leading dimensions (hands).
         Returns: (..., V, 3 C) front, lateral, top.
         """
@@ -44,7 +44,7 @@ class ThreeViewVoxelNeck(nn.Module):
             raise UserError(
                 f'features {tuple(features.shape)} and vertices '
                 f'{tuple(vertices.shape)} differ before the last axis; pass one '
-                'feature vector a vertex'
+                'feature vector per vertex'
             )
         lead = features.shape[:-2]
         views = three_view_features(
