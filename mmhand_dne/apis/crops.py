@@ -13,7 +13,7 @@ from mmengine.dataset import Compose
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.boxes import mirror_box
+from mmhand_dne.geometry.bounding_boxes import mirror_box
 
 from .inputs.boxes import BOTH, HandBox
 

@@ -4,7 +4,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmhand_dne.conventions import SIDES
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .batching import Job

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .boxes import HandBox
 

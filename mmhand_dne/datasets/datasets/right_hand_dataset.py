@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhand_dne.conventions import WRIST
-from mmhand_dne.geometry.boxes import tight_box
+from mmhand_dne.geometry.bounding_boxes import tight_box
 from mmhand_dne.geometry.camera import project_perspective
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields

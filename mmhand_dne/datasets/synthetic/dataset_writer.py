@@ -14,7 +14,7 @@ from mmhand_dne.conventions import (
     reorder,
 )
 from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import Camera, make_rig

@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from mmhand_dne.conventions import MILLIMETRES
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .backdrop import expose, make_backdrop
 from .camera_rig import Camera, make_rig

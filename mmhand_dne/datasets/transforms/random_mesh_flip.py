@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhand_dne.geometry.boxes import mirror_box
+from mmhand_dne.geometry.bounding_boxes import mirror_box
 from mmhand_dne.geometry.camera import mirror_intrinsics
 
 from .mesh_geometry import mirror_hands

@@ -6,7 +6,7 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.conventions import MIRROR_POINTS, SIDES
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.boxes import tight_box
+from mmhand_dne.geometry.bounding_boxes import tight_box
 from mmhand_dne.geometry.camera import (
     mirror_intrinsics,
     mirror_pixels,

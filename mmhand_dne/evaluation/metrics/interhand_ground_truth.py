@@ -11,7 +11,7 @@ from mmhand_dne.conventions import (
     WRIST,
 )
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .image_results import hand_flags, read_field
 

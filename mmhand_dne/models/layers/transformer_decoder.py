@@ -97,7 +97,7 @@ class DecoderLayer(nn.Module):
         self.norm_cross = nn.LayerNorm(dims)
         self.cross_attn = CrossAttention(dims, context_channels, inner, num_heads)
         self.norm_ffn = nn.LayerNorm(dims)
-        self.ffn = FeedForward(dims, ffn_dims)
+        self.ffn = TokenFeedForward(dims, ffn_dims)
 
     def forward(self, token: Tensor, cells: Tensor) -> Tensor:
         token = token + self.self_attn(self.norm_self(token))
@@ -139,7 +139,7 @@ class CrossAttention(nn.Module):
         return self.proj(seen.transpose(1, 2).flatten(2))
 
 
-class FeedForward(nn.Module):
+class TokenFeedForward(nn.Module):
     """Two linear layers with exact GELU."""
 
     def __init__(self, dims: int, hidden: int) -> None:

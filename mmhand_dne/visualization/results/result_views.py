@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mmhand_dne.conventions import SIDES
-from mmhand_dne.geometry.boxes import tight_corners
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     AMBIENT,
