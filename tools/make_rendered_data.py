@@ -9,31 +9,23 @@ A run that was stopped continues where it was; a finished one returns at once.
 
 import argparse
 import json
-import multiprocessing
 import os
 import shutil
-import sys
-import threading
-import time
-from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-
-import cv2
-import torch
-from mmengine.utils import ProgressBar
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.synthetic import (
-    Frame,
     HandModels,
     Recipe,
+    RenderedFrame,
     annotation_file,
     merge_annotations,
     plan_frames,
     write_frame,
     write_legends,
 )
+from mmhand_dne.datasets.workers import in_workers, use_one_thread
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import PARTIAL, remove_partial_files, write_whole
 
@@ -158,70 +150,32 @@ def check_recipe(root: Path, settings: dict) -> None:
     write_whole(path, json.dumps(settings, indent=2).encode())
 
 
-def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> None:
+def render(
+    frames: list[RenderedFrame], root: Path, recipe: Recipe, workers: int
+) -> None:
     """Write all frames, with a progress bar in images."""
-    if not frames:
-        return
-    show = show_progress(sum(frame.views for frame in frames))
-    prepare_process()
-    if workers <= 1:
-        models = HandModels()
-        for frame in frames:
-            write_frame(root, recipe, models, frame)
-            show(frame.views)
-    else:
-        pool = multiprocessing.get_context('fork').Pool(
-            workers, start_worker, (os.getpid(),)
-        )
-        with pool:
-            work = partial(render_one, root, recipe)
-            for views in pool.imap_unordered(work, frames, chunksize=4):
-                show(views)
-    print()
+    use_one_thread()
+    done = in_workers(
+        partial(render_one, root, recipe),
+        frames,
+        workers,
+        'rendering images',
+        chunk=4,
+        weight=lambda frame: frame.views,
+    )
+    for _ in done:
+        pass
 
 
-def show_progress(total: int) -> Callable[[int], None]:
-    """A progress bar's update; a log file gets twenty lines of it, not one an image."""
-    bar = ProgressBar(total, file=sys.stdout)
-    step, waiting = (1 if sys.stdout.isatty() else total / 20), 0
-
-    def update(count: int) -> None:
-        nonlocal waiting
-        waiting += count
-        if waiting >= step or bar.completed + waiting == total:
-            bar.update(waiting)
-            waiting = 0
-
-    return update
+@cache
+def hand_models() -> HandModels:
+    """Both hands, loaded once per process."""
+    return HandModels()
 
 
-def prepare_process() -> None:
-    """One thread a process: faster here, and sums in one order."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-
-
-def start_worker(parent: int) -> None:
-    """Make a worker that ends when its parent is killed."""
-    prepare_process()
-    global worker_models
-    worker_models = HandModels()
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def render_one(root: Path, recipe: Recipe, frame: Frame) -> int:
-    """Render one frame in a worker.
-
-    Returns: the number of its images.
-    """
-    write_frame(root, recipe, worker_models, frame)
-    return frame.views
+def render_one(root: Path, recipe: Recipe, frame: RenderedFrame) -> None:
+    """Render one frame, in a worker."""
+    write_frame(root, recipe, hand_models(), frame)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ from mmhand_dne.cli.prepare_command import (
     start_report,
 )
 from mmhand_dne.datasets.datasets.freihand_mesh_dataset import INDEX
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.freihand_checks import (
     ROWS,
     check_masks,
@@ -32,12 +33,11 @@ from mmhand_dne.datasets.preparation.freihand_checks import (
     check_rows,
     check_split_images,
 )
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.datasets.readers.freihand_files import SCHEMA, VERSION, find
 from mmhand_dne.datasets.readers.index_file import write_index
 
 
-def prepare(args, report: Report) -> list[Path]:
+def prepare(args, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand, written = hand_of(args, report, tips='freihand'), []
     for split in args.splits:

@@ -25,6 +25,7 @@ from mmhand_dne.cli.prepare_command import (
     start_report,
 )
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import INDEX
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.ho3d_checks import (
     COUNTS,
     check_frames,
@@ -33,12 +34,11 @@ from mmhand_dne.datasets.preparation.ho3d_checks import (
     check_mano,
     columns_of,
 )
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.datasets.readers.ho3d_files import SCHEMA, VERSION
 from mmhand_dne.datasets.readers.index_file import Texts, write_index
 
 
-def prepare(args, report: Report) -> list[Path]:
+def prepare(args, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand = hand_of(args, report, tips='ho3d', joints='kinematic')
     written = []

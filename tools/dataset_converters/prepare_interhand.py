@@ -23,6 +23,7 @@ import numpy as np
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.prepare_command import common_parser, conclude, start_report
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.interhand_checks import (
     COUNTS,
     check_counts,
@@ -31,12 +32,16 @@ from mmhand_dne.datasets.preparation.interhand_checks import (
     check_projection,
 )
 from mmhand_dne.datasets.preparation.interhand_images import check_interhand_images
-from mmhand_dne.datasets.preparation.interhand_parts import Part, find_parts
 from mmhand_dne.datasets.preparation.interhand_routes import check_routes
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.datasets.readers.index_file import write_index
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint
-from mmhand_dne.datasets.readers.interhand_table import SCHEMA, VERSION, read_table
+from mmhand_dne.datasets.readers.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandPart,
+    find_parts,
+    read_table,
+)
 from mmhand_dne.hand_model import HandPair
 
 
@@ -51,7 +56,9 @@ def parse_args():
     return parser.parse_args()
 
 
-def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> bool:
+def prepare_part(
+    args, report: CheckReport, part: InterHandPart, pair: HandPair | None
+) -> bool:
     """Check one part and, without problems, write its index; whether it did."""
     before, name = len(report.problems), part.name
     print(f'reading {part.files.data}', flush=True)
@@ -70,7 +77,7 @@ def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> boo
     elif pair is None:
         report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
     else:
-        extra['moment_fit_error'] = check_fits(report, name, table, pair)
+        extra['frame_fit_error'] = check_fits(report, name, table, pair)
         meta['fit_hand'] = fingerprint(pair)
         check_routes(report, name, table, pair)
     folder = (args.image_root or args.root / 'images') / part.split

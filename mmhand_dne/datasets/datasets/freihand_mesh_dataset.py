@@ -29,7 +29,7 @@ CHECKED_ROWS = 32
 # Metres, means. The data set's own meshes agree with its joints to about 1 mm and with
 # its MANO parameters to a few; another hand model is centimetres away.
 JOINT_ERROR, MANO_ERROR = 0.01, 0.02
-CC0_HAND = dict(type='HandPair', source='cc0', tips='freihand')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0', tips='freihand')
 INDEX = 'freihand_{split}.index'  # in data_root
 
 
@@ -67,7 +67,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         backgrounds: Sequence[str] = BACKGROUNDS,
         mesh: str = 'verts',
         box: str = 'joints',
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
     ):

@@ -29,7 +29,7 @@ SIZE = (640, 480)  # pixels, width and height
 # Metres between a row of released ground truth and its frame's annotated wrist; the
 # same point, so that more means rows of another version.
 WRIST_ERROR = 0.01
-CC0_HAND = dict(type='HandPair', source='cc0', tips='ho3d')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0', tips='ho3d')
 INDEX = 'ho3d_{name}.index'  # beside the list {name}.txt
 
 
@@ -65,7 +65,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
         data_prefix: dict | None = None,
         xyz_file: str | None = None,
         verts_file: str | None = None,
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
     ):

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 
 from mmhand_dne.datasets.readers.index_file import IndexFile, Table, open_index
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+from mmhand_dne.randomness.pipeline import SampleKey, seeded_by
 
 BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
 
@@ -91,8 +91,8 @@ class IndexedDataset(BaseDataset):
 
     def prepare_data(self, idx):
         """Run the pipeline, with draws from the key if the index carries one."""
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
+        if isinstance(idx, SampleKey):
+            with seeded_by(idx):
                 return super().prepare_data(idx)
         return super().prepare_data(idx)
 

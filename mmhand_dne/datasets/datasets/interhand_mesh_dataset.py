@@ -8,7 +8,10 @@ from mmpose.registry import DATASETS
 
 from mmhand_dne.conventions import HAND_TYPE_NAMES, HAND_TYPES, WRIST
 from mmhand_dne.datasets.readers.index_file import Table
-from mmhand_dne.datasets.readers.interhand_annotations import Camera, Moment
+from mmhand_dne.datasets.readers.interhand_annotations import (
+    InterHandCamera,
+    InterHandFrame,
+)
 from mmhand_dne.datasets.readers.interhand_filters import (
     SUBSETS,
     bright_mask,
@@ -22,17 +25,19 @@ from mmhand_dne.datasets.readers.interhand_table import (
     VERSION,
     InterHandFiles,
     camera_of,
-    moment_of,
+    frame_of,
     read_table,
 )
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair
+from mmhand_dne.structures.raw_sample import empty_sample
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 from .indexed_dataset import BESIDE, find_index
 from .single_hand_dataset import shown_joints
 
-CC0_HAND, IMAGES = dict(type='HandPair', source='cc0'), dict(img='images')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0')
+IMAGES = dict(img='images')
 COUNTED = 1 << 16  # rows whose joints are counted at once
 
 
@@ -89,7 +94,7 @@ class InterHandMeshDataset(HandMeshDataset):
         mano_file: str | None = None,
         data_root: str = '',
         data_prefix: dict = IMAGES,
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         subset_step: int = 1,
         subset: str = 'H+M',
         human_ids: str | None = None,
@@ -188,14 +193,15 @@ class InterHandMeshDataset(HandMeshDataset):
     def read_row(self, row: int) -> dict:
         """One entry with its ground truth in camera axes, before any transform."""
         columns = self.table.columns
-        camera, moment = camera_of(self.table, row), moment_of(self.table, row)
-        valid = moment.joints_valid.copy()
-        joints = (moment.joints - camera.position) @ camera.rotation.T
+        camera, frame = camera_of(self.table, row), frame_of(self.table, row)
+        valid = frame.joints_valid.copy()
+        joints = (frame.joints - camera.position) @ camera.rotation.T
         size = columns['size'][row]
         size = {key: int(n) for key, n in zip(('width', 'height'), size) if n >= 0}
         in_image = columns['joint_in_image'][row].copy()
         name = self.table.text('file_name', row)
-        info = dict(
+        info = empty_sample(self.pair.template.shape[1])
+        info.update(
             **size,
             img_path=str(Path(self.data_prefix['img']) / name),
             id=int(columns['id'][row]),
@@ -205,7 +211,6 @@ class InterHandMeshDataset(HandMeshDataset):
             joints_cam=np.where(valid[..., None], joints, 0),
             joints_valid=valid,
             intrinsics=camera.intrinsics.copy(),
-            **self._meshes(moment, camera),
             **_presence(
                 HAND_TYPE_NAMES[columns['hand_type'][row]],
                 int(columns['hand_type_valid'][row]),
@@ -213,6 +218,8 @@ class InterHandMeshDataset(HandMeshDataset):
                 in_image,
             ),
         )
+        known = frame.mano_valid & (self.mano_file is not None)
+        add_meshes(info, self.pair, frame._replace(mano_valid=known), camera)
         info.update(mmpose_fields(info))
         if self.rootnet is not None:
             info['abs_depth'] = self.rootnet.depths[row].copy()
@@ -229,48 +236,42 @@ class InterHandMeshDataset(HandMeshDataset):
 
     def _count(self, rows: np.ndarray) -> np.ndarray:
         columns = self.table.columns
-        moments = columns['moment'][rows]
-        mano = columns['moment_mano_valid'][moments] & (self.mano_file is not None)
+        frames = columns['frame'][rows]
+        mano = columns['frame_mano_valid'][frames] & (self.mano_file is not None)
         return shown_joints(
-            columns['moment_joints_valid'][moments],
+            columns['frame_joints_valid'][frames],
             columns['joint_in_image'][rows],
             mano,
         )
 
-    def _meshes(self, moment: Moment, camera: Camera) -> dict:
-        valid = moment.mano_valid & (self.mano_file is not None)
-        return camera_meshes(self.pair, moment._replace(mano_valid=valid), camera)
-
 
 @torch.no_grad()
-def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
-    """True meshes and MANO parameters in camera axes, zeros where unknown."""
-    turns = np.tile(np.eye(3), (2, 16, 1, 1))
-    vertices = np.zeros(tuple(pair.template.shape))
-    joints, roots = np.zeros((2, 21, 3)), np.zeros((2, 3))
-    for slot in np.flatnonzero(moment.mano_valid):
+def add_meshes(
+    info: dict, pair: HandPair, frame: InterHandFrame, camera: InterHandCamera
+) -> None:
+    """Write true meshes and MANO parameters, in camera axes, into a raw sample.
+
+    Args:
+        info: :func:`empty_sample` or more; slots without MANO stay as they are.
+    """
+    for slot in np.flatnonzero(frame.mano_valid):
         layer = (pair.right, pair.left)[slot]
         rotations = layer.absolute_pose(
-            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True
+            torch.from_numpy(frame.pose[slot].astype(np.float32)), mean=True
         )
-        betas = torch.from_numpy(moment.betas[slot].astype(np.float32))
+        betas = torch.from_numpy(frame.betas[slot].astype(np.float32))
         world = layer(rotations, betas)
-        points = world.double().numpy() + moment.translation[slot]
+        points = world.double().numpy() + frame.translation[slot]
         points = (points - camera.position) @ camera.rotation.T
-        found = pair.joint_regressor[slot].double().numpy() @ points
-        roots[slot] = found[WRIST]
-        vertices[slot], joints[slot] = points - found[WRIST], found - found[WRIST]
-        turns[slot] = rotations.numpy()
-        turns[slot, 0] = camera.rotation @ turns[slot, 0]
-    return dict(
-        mano_rotations=turns,
-        mano_betas=np.where(moment.mano_valid[:, None], moment.betas, 0),
-        mano_valid=moment.mano_valid,
-        mesh_valid=moment.mano_valid.copy(),
-        mesh_vertices=vertices,
-        mesh_joints=joints,
-        mesh_root=roots,
-    )
+        joints = pair.joint_regressor[slot].double().numpy() @ points
+        root, absolute = joints[WRIST], rotations.numpy()
+        info['mesh_root'][slot] = root
+        info['mesh_vertices'][slot] = points - root
+        info['mesh_joints'][slot] = joints - root
+        info['mano_rotations'][slot] = absolute
+        info['mano_rotations'][slot, 0] = camera.rotation @ absolute[0]
+        info['mano_betas'][slot] = frame.betas[slot]
+        info['mano_valid'][slot] = info['mesh_valid'][slot] = True
 
 
 def _presence(

@@ -7,7 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmpose.registry import DATASETS
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+from mmhand_dne.randomness.pipeline import SampleKey, seeded_by
 
 EVERY_JOINT = 21
 
@@ -111,7 +111,7 @@ class SingleHandDataset:
     def __getitem__(self, idx: int) -> dict:
         """The packed sample, with draws from the key if the index carries one."""
         info = self.get_data_info(idx)
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
+        if isinstance(idx, SampleKey):
+            with seeded_by(idx):
                 return self.dataset.pipeline(info)
         return self.dataset.pipeline(info)

@@ -24,8 +24,8 @@ from mmhand_dne.datasets.workers import in_workers
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 
-from .images import MISSING, ImageToCheck, problem_of, report_images
-from .report import OK, PROBLEM, SKIPPED, WARNING, Report
+from .check_report import OK, PROBLEM, SKIPPED, WARNING, CheckReport
+from .image_checks import MISSING, ImageToCheck, problem_of, report_images
 
 COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
 GT = dict(xyz=21, verts=778)
@@ -66,7 +66,7 @@ def look_at(folder: Path, decode: bool, name: tuple[str, str]) -> FoundFrame:
 
 
 def check_frames(
-    report: Report,
+    report: CheckReport,
     root: Path,
     split: str,
     decode: bool,
@@ -96,8 +96,8 @@ def check_frames(
         'none',
         ['/'.join(n) for n in twice],
     )
-    print(f'{len(names):,} {split} frames')
-    found = list(in_workers(partial(look_at, root / split, decode), names, workers))
+    look = partial(look_at, root / split, decode)
+    found = list(in_workers(look, names, workers, f'{split} frames'))
     paths = [
         str(find_image(root / split / sequence / 'rgb', number))
         for sequence, number in names
@@ -130,7 +130,9 @@ def check_frames(
     return names, found
 
 
-def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -> None:
+def check_geometry(
+    report: CheckReport, split: str, names: Sequence, columns: dict
+) -> None:
     """Joints before the camera and in the image, once the axes are turned."""
     joints, valid = columns['joints'] * OPENGL_AXES, columns['joints_valid']
     behind = np.flatnonzero((valid & (joints[..., 2] <= 0)).any(1))
@@ -155,7 +157,7 @@ def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -
 
 @torch.no_grad()
 def check_mano(
-    report: Report, split: str, names: Sequence, columns: dict, hand: SingleHand
+    report: CheckReport, split: str, names: Sequence, columns: dict, hand: SingleHand
 ) -> None:
     """Joints that the parameters pose against handJoints3D, where both are there."""
     rows = np.flatnonzero(columns['has_pose'])
@@ -188,7 +190,7 @@ def check_mano(
     )
 
 
-def check_gt(report: Report, root: Path, names: Sequence, columns: dict) -> tuple:
+def check_gt(report: CheckReport, root: Path, names: Sequence, columns: dict) -> tuple:
     """The released evaluation ground truth, if it is there.
 
     Returns: its columns and its files.

@@ -8,7 +8,7 @@ from mmhand_dne.datasets.readers.interhand_filters import fit_errors
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import HandPair
 
-from .report import OK, PROBLEM, SKIPPED, WARNING, Report
+from .check_report import OK, PROBLEM, SKIPPED, WARNING, CheckReport
 
 # Release v1.0 at 5 frames a second: images, of them interacting, time steps with MANO.
 COUNTS = dict(
@@ -24,17 +24,17 @@ FIT_BOUND = 15.0  # mm, median; NeuralAnnot's is about 5
 SAMPLE = 4096  # entries whose projections are checked
 
 
-def check_counts(report: Report, split: str, table: Table) -> None:
+def check_counts(report: CheckReport, split: str, table: Table) -> None:
     """Sizes against release v1.0 at 5 frames a second; others are no mistake."""
-    columns, images, interacting, moments = table.columns, *COUNTS[split]
+    columns, images, interacting, frames = table.columns, *COUNTS[split]
     both = int((columns['hand_type'] == HAND_TYPE_NAMES.index('interacting')).sum())
     found = [
         ('images', len(columns['id']), images),
         ('interacting images', both, interacting),
     ]
     if table.meta['mano']:
-        steps = int(columns['moment_mano_valid'].any(1).sum())
-        found.append(('time steps with MANO', steps, moments))
+        steps = int(columns['frame_mano_valid'].any(1).sum())
+        found.append(('time steps with MANO', steps, frames))
     for name, count, wanted in found:
         report.expect(
             f'{split} {name}',
@@ -45,7 +45,7 @@ def check_counts(report: Report, split: str, table: Table) -> None:
         )
 
 
-def check_ids(report: Report, split: str, table: Table) -> None:
+def check_ids(report: CheckReport, split: str, table: Table) -> None:
     """One annotation an image, joined by number; numbers may have gaps."""
     ids, images = table.columns['id'], table.columns['img_id']
     for name, values in (('annotation ids', ids), ('annotated images', images)):
@@ -75,7 +75,7 @@ def sample_rows(table: Table) -> np.ndarray:
     return np.unique(np.linspace(0, max(count - 1, 0), min(SAMPLE, count)).astype(int))
 
 
-def check_projection(report: Report, split: str, table: Table) -> None:
+def check_projection(report: CheckReport, split: str, table: Table) -> None:
     """Boxes hold the projected joints; bones and depths are a person's."""
     columns, rows = table.columns, sample_rows(table)
     joints, pixels, valid = project_rows(table, rows)
@@ -119,9 +119,9 @@ def check_projection(report: Report, split: str, table: Table) -> None:
 def project_rows(table: Table, rows: np.ndarray) -> tuple:
     """Joints in camera metres (n, 2, 21, 3), their pixels (..., 2), validity."""
     columns = table.columns
-    camera, moment = columns['camera'][rows], columns['moment'][rows]
-    valid = columns['moment_joints_valid'][moment]
-    world = columns['moment_joints'][moment]
+    camera, frame = columns['camera'][rows], columns['frame'][rows]
+    valid = columns['frame_joints_valid'][frame]
+    world = columns['frame_joints'][frame]
     position = columns['camera_position'][camera][:, None, None]
     joints = np.einsum(
         'nij,nhkj->nhki', columns['camera_rotation'][camera], world - position
@@ -131,8 +131,10 @@ def project_rows(table: Table, rows: np.ndarray) -> tuple:
     return joints, pixels, valid
 
 
-def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.ndarray:
-    """MANO meshes against the annotated joints, all moments.
+def check_fits(
+    report: CheckReport, split: str, table: Table, pair: HandPair
+) -> np.ndarray:
+    """MANO meshes against the annotated joints, all frames.
 
     Returns: (M, 2) mm, see :func:`fit_errors`.
     """
@@ -150,7 +152,7 @@ def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.n
             f'median {np.median(known):.1f} mm, most {known.max():.1f} mm',
             f'a median below {FIT_BOUND:.0f} mm with the MANO v1.2 files',
             [
-                f'{table.text("moment_name", row)}: {errors[row, slot]:.1f} mm'
+                f'{table.text("frame_name", row)}: {errors[row, slot]:.1f} mm'
                 for row in worst
             ],
         )
@@ -158,7 +160,7 @@ def check_fits(report: Report, split: str, table: Table, pair: HandPair) -> np.n
     report.add(
         f'{split} bad fits',
         OK,
-        f'{over:,} moments over {2 * FIT_BOUND:.0f} mm; max_fit_error leaves them out',
+        f'{over:,} frames over {2 * FIT_BOUND:.0f} mm; max_fit_error leaves them out',
     )
     return errors
 

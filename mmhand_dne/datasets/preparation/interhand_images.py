@@ -8,8 +8,8 @@ from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.workers import in_workers
 
 from ..transforms.load_hand_image import LoadHandImage
-from .images import ImageToCheck, problem_of, report_images
-from .report import OK, Report
+from .check_report import OK, CheckReport
+from .image_checks import ImageToCheck, problem_of, report_images
 
 BLACK = 10.0  # of 255; IntagHand leaves out what is darker
 EVERY = 100  # one image of so many is decoded for ``sample``
@@ -32,7 +32,7 @@ def grey_of(image: ImageToCheck) -> tuple[str, float]:
 
 
 def check_interhand_images(
-    report: Report,
+    report: CheckReport,
     split: str,
     table: Table,
     folder: Path,
@@ -59,9 +59,9 @@ def check_interhand_images(
         )
         for row, size in enumerate(sizes)
     ]
-    print(f'{len(images):,} {split} images, {how}')
+    found = in_workers(grey_of, images, workers, f'{split} images, {how}')
     problems, greys = [], np.full(len(images), np.nan, np.float32)
-    for row, (problem, grey) in enumerate(in_workers(grey_of, images, workers)):
+    for row, (problem, grey) in enumerate(found):
         problems.append(problem)
         greys[row] = grey
     report_images(

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.json_stream import stream_arrays
+
+BLOCK = 1024  # rows that are Python numbers at a time
 
 
 def read_json(path) -> Any:
@@ -64,3 +67,28 @@ def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
             'this entry'
         )
     return array
+
+
+def read_rows(path, shape: tuple, dtype: type = np.float64) -> np.ndarray:
+    """All rows of a JSON file that is one list, never held in memory as text.
+
+    Args:
+        path: of a JSON list.
+        shape: of a row; (): a number, or a list of one.
+        dtype: of the result.
+    Returns: (N, *shape).
+    Raises:
+        ValueError: the file is missing, no such list or truncated, or a row has
+            another shape or a number that is not finite.
+    """
+    blocks, rows, count = [], [], 0
+    for _, row in stream_arrays(path):
+        if shape == () and isinstance(row, list) and len(row) == 1:
+            row = row[0]
+        rows.append(numbers(row, shape, path, f'row {count}').astype(dtype))
+        count += 1
+        if len(rows) == BLOCK:
+            blocks.append(np.stack(rows))
+            rows = []
+    blocks.append(np.array(rows, dtype).reshape(-1, *shape))
+    return np.concatenate(blocks)

@@ -11,9 +11,8 @@ from mmhand_dne.conventions import MILLIMETRES, OPENPOSE_JOINTS
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import MANOLayer
 
-from .annotation_files import lookup, numbers, read_json
+from .annotation_files import lookup, numbers, read_json, read_rows
 from .index_file import Table
-from .row_files import read_rows
 
 FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
 MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))

@@ -9,8 +9,7 @@ import numpy as np
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.inert_pickle import read_inert, to_array
 
-from .annotation_files import numbers
-from .row_files import read_rows
+from .annotation_files import numbers, read_rows
 
 REMEDY = 'unpack this sequence of HO-3D again'
 IMAGE_SUFFIXES = ('.png', '.jpg')  # version 2, version 3

@@ -1,4 +1,4 @@
-"""Cameras and moments of InterHand2.6M's annotation files, checked when read."""
+"""Cameras and frames of InterHand2.6M's annotation files, checked when read."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ PLACEHOLDER = 1.0  # mm: all three coordinates of a joint without annotation
 CAMERA_SHAPES = dict(campos=(3,), camrot=(3, 3), focal=(2,), princpt=(2,))
 
 
-class Camera(NamedTuple):
+class InterHandCamera(NamedTuple):
     """A pinhole camera without distortion: X_cam = rotation (X - position)."""
 
     rotation: np.ndarray  # (3, 3) world -> camera
@@ -25,7 +25,7 @@ class Camera(NamedTuple):
     intrinsics: np.ndarray  # (3, 3) pixels
 
 
-class Moment(NamedTuple):
+class InterHandFrame(NamedTuple):
     """Both hands at one time in the world; zeros where unknown."""
 
     joints: np.ndarray  # (2, 21, 3) metres, OpenPose order
@@ -44,37 +44,39 @@ def two_hands(values: np.ndarray) -> np.ndarray:
 def read_cameras(keys: Sequence[tuple], table: dict, path) -> dict[str, np.ndarray]:
     """The cameras of some (capture, name) pairs of a ``*_camera.json`` table.
 
-    Returns: columns ``camera_*`` of :class:`Camera`'s fields, a row a pair.
+    Returns: columns ``camera_*`` of :class:`InterHandCamera`'s fields, a row a pair.
     """
     return _columns(
         'camera',
-        Camera,
+        InterHandCamera,
         [_camera(table, path, *key) for key in keys],
         [(3, 3), (3,), (3, 3)],
         [np.float64] * 3,
     )
 
 
-def read_moments(
+def read_frames(
     keys: Sequence[tuple], joints: dict, joint_file, manos: dict, mano_file
 ) -> dict[str, np.ndarray]:
-    """The moments of some (capture, frame) pairs.
+    """The frames of some (capture, frame) pairs.
 
     Args:
         keys: of strings.
         joints, manos: tables of ``*_joint_3d.json`` and ``*_MANO_NeuralAnnot.json``.
         joint_file, mano_file: their paths, for errors.
-    Returns: columns ``moment_*`` of :class:`Moment`'s fields, a row a pair.
+    Returns: columns ``frame_*`` of :class:`InterHandFrame`'s fields, a row a pair.
     """
-    moments = [
-        Moment(*_joints(joints, joint_file, *key), *_parameters(manos, mano_file, *key))
+    frames = [
+        InterHandFrame(
+            *_joints(joints, joint_file, *key), *_parameters(manos, mano_file, *key)
+        )
         for key in keys
     ]
     number = np.float64
     return _columns(
-        'moment',
-        Moment,
-        moments,
+        'frame',
+        InterHandFrame,
+        frames,
         [(2, 21, 3), (2, 21), (2, 48), (2, 10), (2, 3), (2,)],
         [number, bool, number, number, number, bool],
     )
@@ -89,7 +91,7 @@ def _columns(name: str, kind: type, rows: list, shapes: list, dtypes: list) -> d
     }
 
 
-def _camera(table: dict, path, capture: str, name: str) -> Camera:
+def _camera(table: dict, path, capture: str, name: str) -> InterHandCamera:
     value = {
         key: numbers(
             lookup(table, path, capture, key, name),
@@ -102,7 +104,7 @@ def _camera(table: dict, path, capture: str, name: str) -> Camera:
     intrinsics = np.eye(3)
     intrinsics[[0, 1], [0, 1]] = value['focal']
     intrinsics[:2, 2] = value['princpt']
-    return Camera(value['camrot'], value['campos'] / MILLIMETRES, intrinsics)
+    return InterHandCamera(value['camrot'], value['campos'] / MILLIMETRES, intrinsics)
 
 
 def _joints(table: dict, path, capture: str, frame: str) -> tuple:

@@ -25,7 +25,7 @@ class Entries(NamedTuple):
 
     columns: dict  # by row, see :func:`read_entries`
     cameras: list  # (capture, camera) strings, by the number in column ``camera``
-    moments: list  # (capture, frame) strings, by the number in column ``moment``
+    frames: list  # (capture, frame) strings, by the number in column ``frame``
     images: int  # in the file
 
 
@@ -35,10 +35,10 @@ class _Images:
     def __init__(self, path):
         self.path = path
         self.numbers, self.sizes = array('q'), array('i')
-        self.camera, self.moment = array('i'), array('i')
+        self.camera, self.frame = array('i'), array('i')
         self.names: list[bytes] = []
         self.cameras: dict[tuple, int] = {}
-        self.moments: dict[tuple, int] = {}
+        self.frames: dict[tuple, int] = {}
 
     def add(self, image: dict) -> None:
         try:
@@ -57,7 +57,7 @@ class _Images:
         key = capture, _text(camera)
         self.camera.append(self.cameras.setdefault(key, len(self.cameras)))
         key = capture, _text(frame)
-        self.moment.append(self.moments.setdefault(key, len(self.moments)))
+        self.frame.append(self.frames.setdefault(key, len(self.frames)))
 
 
 class _Annotations:
@@ -117,7 +117,7 @@ def read_entries(path) -> Entries:
     Columns of N rows: ``id`` and ``img_id`` int64; ``bbox`` (4,) x, y, w, h, pixels;
     ``joint_in_image`` (2, 21) bool, OpenPose order; ``hand_type`` uint8, see
     ``HAND_TYPES``; ``hand_type_valid`` uint8; ``size`` (2,) int32 width and height, -1
-    where unknown; ``camera``, ``moment`` int32; ``file_name`` :class:`Texts`.
+    where unknown; ``camera``, ``frame`` int32; ``file_name`` :class:`Texts`.
 
     Raises:
         ValueError: the file is missing, damaged, lacks a key or a number is not
@@ -138,11 +138,11 @@ def read_entries(path) -> Entries:
         hand_type_valid=_array(annotations.type_valid).astype(np.uint8),
         size=_array(images.sizes).reshape(-1, 2)[rows].astype(np.int32),
         camera=_array(images.camera)[rows].astype(np.int32),
-        moment=_array(images.moment)[rows].astype(np.int32),
+        frame=_array(images.frame)[rows].astype(np.int32),
         file_name=Texts.of_bytes([images.names[row] for row in rows]),
     )
     return Entries(
-        columns, list(images.cameras), list(images.moments), len(images.names)
+        columns, list(images.cameras), list(images.frames), len(images.names)
     )
 
 

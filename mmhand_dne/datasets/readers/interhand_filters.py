@@ -1,6 +1,7 @@
 """Which images of InterHand2.6M are used, and with whose boxes."""
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from .annotation_files import lookup, numbers
 from .index_file import Table
 
 SUBSETS = ('H', 'M', 'H+M')
-BATCH = 256  # moments whose meshes are made at once
+BATCH = 256  # frames whose meshes are made at once
 
 
 def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray:
@@ -82,25 +83,25 @@ def fit_mask(table: Table, pair: HandPair, most: float | None) -> np.ndarray:
     if most is None:
         return np.ones(len(table.columns['id']), bool)
     if table.meta.get('fit_hand') == fingerprint(pair):
-        errors = table.columns['moment_fit_error']
+        errors = table.columns['frame_fit_error']
     else:
         errors = fit_errors(table, pair)
     with np.errstate(invalid='ignore'):
         bad = (errors > most).any(1)
-    return ~bad[table.columns['moment']]
+    return ~bad[table.columns['frame']]
 
 
 @torch.no_grad()
 def fit_errors(table: Table, pair: HandPair) -> np.ndarray:
     """Mean distance of a mesh's joints to the annotated ones, millimetres.
 
-    Returns: (M, 2) float32 by moment and hand, over the valid joints; NaN where a hand
+    Returns: (M, 2) float32 by frame and hand, over the valid joints; NaN where a hand
         has no MANO or no joint.
     """
     columns = {
-        name[len('moment_') :]: value
+        name[len('frame_') :]: value
         for name, value in table.columns.items()
-        if name.startswith('moment_')
+        if name.startswith('frame_')
     }
     errors = np.full(columns['mano_valid'].shape, np.nan, np.float32)
     for slot, layer in enumerate((pair.right, pair.left)):
@@ -181,5 +182,5 @@ def say_left_out(path, counts: dict[str, int], total: int) -> None:
             print_log(
                 f'{path}: {count} of {total} images {reason} and are left out',
                 'current',
-                level=30,
+                level=logging.WARNING,
             )

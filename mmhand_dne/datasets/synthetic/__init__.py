@@ -2,7 +2,7 @@
 
 from .dataset_recipe import Recipe
 from .dataset_writer import (
-    Frame,
+    RenderedFrame,
     annotation_file,
     merge_annotations,
     plan_frames,
@@ -12,7 +12,7 @@ from .dataset_writer import (
 from .scene import HandModels
 
 __all__ = [
-    'Frame',
+    'RenderedFrame',
     'HandModels',
     'Recipe',
     'annotation_file',

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .camera_rig import Camera
+from .camera_rig import RigCamera
 from .dataset_recipe import Recipe
 
 JPEG_QUALITY = (75, 96)
@@ -38,7 +38,7 @@ def add_occluders(
 
 
 def expose(
-    rng: np.random.Generator, image: np.ndarray, recipe: Recipe, camera: Camera
+    rng: np.random.Generator, image: np.ndarray, recipe: Recipe, camera: RigCamera
 ) -> np.ndarray:
     """Blur, exposure, noise and quantisation of a real camera: uint8 RGB."""
     # A picture of half the size has half the blur in pixels.

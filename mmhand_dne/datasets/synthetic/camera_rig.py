@@ -16,7 +16,7 @@ HAND_LENGTH = 0.2  # metres, wrist to finger tip: what fills the picture
 MONOCHROME_SHARE = 0.15
 
 
-class Camera(NamedTuple):
+class RigCamera(NamedTuple):
     """A pinhole camera, in the units of InterHand2.6M's camera files."""
 
     name: str  # '400...' in colour, '410...' monochrome
@@ -35,18 +35,18 @@ class Camera(NamedTuple):
         return (world - self.position) @ self.rotation.T
 
     def to_pixels(self, points_cam: np.ndarray) -> np.ndarray:
-        """Camera coordinates (N, 3), z > 0, to pixels (N, 2)."""
+        """RigCamera coordinates (N, 3), z > 0, to pixels (N, 2)."""
         return project_pinhole(points_cam, self.focal, self.centre)
 
 
-def make_rig(recipe: Recipe, split: str, capture: int) -> list[Camera]:
+def make_rig(recipe: Recipe, split: str, capture: int) -> list[RigCamera]:
     """The cameras of one capture, all looking at the rig's centre."""
     rng = recipe.generator(split, 'rig', capture)
     numbers = np.sort(rng.choice(100, recipe.cameras, replace=False))
     return [_sample_camera(rng, recipe, int(number)) for number in numbers]
 
 
-def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Camera:
+def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> RigCamera:
     family = 410000 if rng.random() < MONOCHROME_SHARE else 400000
     size = recipe.image_size
     if rng.random() < 0.5:
@@ -63,7 +63,7 @@ def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Cam
     aim = RIG_CENTRE + rng.normal(0, 8, 3)
     position = aim - distance * rotation[2]
     # Rounded here, once: files and pictures then agree to the last digit.
-    return Camera(
+    return RigCamera(
         str(family + number),
         (int(size[0]), int(size[1])),
         position.round(4),

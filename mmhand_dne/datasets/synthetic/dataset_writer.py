@@ -17,7 +17,7 @@ from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.geometry.boxes import tight_corners
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
-from .camera_rig import Camera, make_rig
+from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
@@ -34,7 +34,7 @@ FIRST_FRAME, FRAME_STEP = 1000, 6
 KINDS = ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')
 
 
-class Frame(NamedTuple):
+class RenderedFrame(NamedTuple):
     """One moment to render, seen by the first ``views`` cameras of its rig."""
 
     split: str
@@ -57,13 +57,13 @@ class Frame(NamedTuple):
         )
 
 
-def plan_frames(recipe: Recipe, split: str, count: int) -> list[Frame]:
+def plan_frames(recipe: Recipe, split: str, count: int) -> list[RenderedFrame]:
     """The moments of a split of ``count`` images."""
     frames = []
     for first in range(0, count, recipe.cameras):
         capture, moment = divmod(first // recipe.cameras, recipe.moments)
         views = min(recipe.cameras, count - first)
-        frames.append(Frame(split, capture, moment, views, first))
+        frames.append(RenderedFrame(split, capture, moment, views, first))
     return frames
 
 
@@ -72,7 +72,9 @@ def annotation_file(root: Path, split: str, kind: str) -> Path:
     return root / 'annotations' / split / f'InterHand2.6M_{split}_{kind}.json'
 
 
-def write_frame(root: Path, recipe: Recipe, models: HandModels, frame: Frame) -> None:
+def write_frame(
+    root: Path, recipe: Recipe, models: HandModels, frame: RenderedFrame
+) -> None:
     """Render one moment; its record is written last."""
     place = (frame.split, frame.capture, frame.moment)
     hands = sample_moment(recipe, models, *place)
@@ -99,7 +101,7 @@ def write_frame(root: Path, recipe: Recipe, models: HandModels, frame: Frame) ->
     write_whole(frame.record(root), json.dumps(record).encode())
 
 
-def merge_annotations(root: Path, recipe: Recipe, frames: list[Frame]) -> None:
+def merge_annotations(root: Path, recipe: Recipe, frames: list[RenderedFrame]) -> None:
     """Turn the records of a split's frames into its four annotation files."""
     data = dict(images=[], annotations=[])
     cameras, joints, manos = {}, {}, {}
@@ -152,9 +154,9 @@ def _world_joints(
 
 
 def _describe_view(
-    frame: Frame,
+    frame: RenderedFrame,
     index: int,
-    camera: Camera,
+    camera: RigCamera,
     hands: list[Hand],
     joints: np.ndarray,
     valid: np.ndarray,
@@ -219,7 +221,7 @@ def _mano(hands: list[Hand]) -> dict:
     return entry
 
 
-def _cameras(rig: list[Camera]) -> dict:
+def _cameras(rig: list[RigCamera]) -> dict:
     """A capture's entry of the camera file."""
     fields = dict(campos='position', camrot='rotation', focal='focal', princpt='centre')
     return {

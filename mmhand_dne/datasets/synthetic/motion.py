@@ -12,7 +12,7 @@ from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.boxes import tight_corners
 
 from .backdrop import expose, make_backdrop
-from .camera_rig import Camera, make_rig
+from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
@@ -122,7 +122,7 @@ def render_motion(
 
 
 def _in_camera(
-    models: HandModels, hand: Hand, camera: Camera
+    models: HandModels, hand: Hand, camera: RigCamera
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and joints in camera metres, float64."""
     joints = models.layers[hand.side].joints(hand.vertices[None])[0]

@@ -11,7 +11,7 @@ from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.camera import project_pinhole
 from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 
-from .camera_rig import Camera
+from .camera_rig import RigCamera
 from .hand_body import Body, Light
 
 SUPERSAMPLE = 2  # sub-pixels a side
@@ -27,7 +27,7 @@ class Layer(NamedTuple):
     alpha: np.ndarray  # (h, w, 1) float32
 
 
-def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
+def draw_body(body: Body, camera: RigCamera, light: Light) -> Layer:
     """Rasterise and shade the hands, anti-aliased, only where they are."""
     rotation = torch.from_numpy(camera.rotation).float()
     position = torch.from_numpy(camera.position / MILLIMETRES).float()
@@ -68,7 +68,7 @@ def _painted(fragments: Fragments, body: Body, paint: Tensor) -> np.ndarray:
     return image.reshape(*fragments.face.shape[1:], 4)
 
 
-def _vertex_paint(body: Body, camera: Camera, light: Light) -> Tensor:
+def _vertex_paint(body: Body, camera: RigCamera, light: Light) -> Tensor:
     """Linear colour (N, 3) of the lit vertices: they lie closer together than the
     shading varies, so light is computed there and not at every sub-pixel.
 
