@@ -26,7 +26,7 @@ class Progress:
         ...         bar.update()
     """
 
-    def __init__(self, total: int | None, title: str):
+    def __init__(self, total: int | None, title: str) -> None:
         self.total, self.title, self.done = total, title, 0
         self._bar: RichProgress | None = None
 

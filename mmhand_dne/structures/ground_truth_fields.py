@@ -99,7 +99,9 @@ def check_labels(labels: Mapping[str, np.ndarray], source: str) -> None:
             )
 
 
-def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str):
+def _check_shape(
+    name: str, field: Field, found: tuple, sizes: dict, source: str
+) -> None:
     letters = field.shape.split()
     expected = [int(x) if x.isdigit() else sizes.get(x) for x in letters]
     if len(found) == len(letters):

@@ -9,6 +9,7 @@ the folder. The exit status is 0 if all is well, 1 if something has to be put ri
 killed leaves no half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from mmhand_dne.datasets.readers.freihand_files import SCHEMA, VERSION, find
 from mmhand_dne.datasets.readers.index_file import write_index
 
 
-def prepare(args, report: CheckReport) -> list[Path]:
+def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand, written = hand_of(args, report, tips='freihand'), []
     for split in args.splits:

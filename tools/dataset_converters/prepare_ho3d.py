@@ -9,6 +9,7 @@ index), 2 if the folder could not be checked at all. A run that was killed leave
 half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from mmhand_dne.datasets.readers.ho3d_files import SCHEMA, VERSION
 from mmhand_dne.datasets.readers.index_file import Texts, write_index
 
 
-def prepare(args, report: CheckReport) -> list[Path]:
+def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand = hand_of(args, report, tips='ho3d', joints='kinematic')
     written = []

@@ -11,6 +11,7 @@ something has to be put right (that split gets no index), 2 if the folder could 
 checked at all. A run that was killed leaves no half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ from mmhand_dne.datasets.readers.interhand_table import (
 from mmhand_dne.hand_model import HandPair
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
     parser.add_argument(
         '--image-root',
@@ -57,7 +58,10 @@ def parse_args():
 
 
 def prepare_part(
-    args, report: CheckReport, part: InterHandPart, pair: HandPair | None
+    args: argparse.Namespace,
+    report: CheckReport,
+    part: InterHandPart,
+    pair: HandPair | None,
 ) -> bool:
     """Check one part and, without problems, write its index; whether it did."""
     before, name = len(report.problems), part.name

@@ -70,7 +70,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         for name, value, choices in (
             ('split', split, ('training', 'evaluation')),
             ('mesh', mesh, ('verts', 'mano')),
@@ -155,7 +155,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
     def _regressor(self) -> np.ndarray:
         return self.pair.joint_regressor[0].double().numpy()
 
-    def _vertices(self, table: Table, index) -> np.ndarray:
+    def _vertices(self, table: Table, index: Sequence[int] | np.ndarray) -> np.ndarray:
         if self.mesh == 'mano':
             return rebuild_vertices(self.pair.right, table, self._regressor(), index)
         return table.columns['vertices'][index].astype(np.float64)

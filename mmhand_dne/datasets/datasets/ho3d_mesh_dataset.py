@@ -68,7 +68,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
         hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         self.xyz_file, self.verts_file, self.index = xyz_file, verts_file, index
         if data_prefix is None:
             data_prefix = dict(img=Path(ann_file).stem)
@@ -172,7 +172,9 @@ class HO3DMeshDataset(RightHandMeshDataset):
         rotations[WRIST] = OPENGL_AXES[:, None] * rotations[WRIST]
         return vertices * OPENGL_AXES, rotations, frame.betas
 
-    def _check_row(self, wrist: np.ndarray, frame: HO3DFrame, row: int, path) -> None:
+    def _check_row(
+        self, wrist: np.ndarray, frame: HO3DFrame, row: int, path: str | Path
+    ) -> None:
         error = np.linalg.norm(wrist - frame.joints[0])
         if error > WRIST_ERROR:
             raise UserError(

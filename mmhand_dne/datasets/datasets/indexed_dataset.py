@@ -79,7 +79,7 @@ class IndexedDataset(BaseDataset):
         part.table, part.rows = self.table, _part(self.rows, indices)
         return part
 
-    def _copy_without_annotation(self, memo=None) -> 'IndexedDataset':
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'IndexedDataset':
         memo = {} if memo is None else memo
         # A column is never written to; copying 1.36 million rows is for nothing.
         memo[id(self.table)] = self.table
@@ -89,7 +89,7 @@ class IndexedDataset(BaseDataset):
             setattr(other, key, copy.deepcopy(value, memo))
         return other
 
-    def prepare_data(self, idx):
+    def prepare_data(self, idx: int) -> dict:
         """Run the pipeline, with draws from the key if the index carries one."""
         if isinstance(idx, SampleKey):
             with seeded_by(idx):
@@ -97,13 +97,13 @@ class IndexedDataset(BaseDataset):
         return super().prepare_data(idx)
 
     @force_full_init
-    def __getitem__(self, idx) -> dict:
+    def __getitem__(self, idx: int) -> dict:
         """The packed sample; nothing is skipped or replaced by another."""
         return self.prepare_data(idx)
 
 
 def find_index(
-    index: str | None, default, schema: str, version: int, files: Iterable
+    index: str | None, default: str | Path, schema: str, version: int, files: Iterable
 ) -> IndexFile | None:
     """The index that a data set is to use; None to read its annotation files.
 

@@ -103,7 +103,7 @@ class InterHandMeshDataset(HandMeshDataset):
         rootnet_file: str | None = None,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         if subset_step < 1:
             raise UserError(
                 f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1'
@@ -125,7 +125,7 @@ class InterHandMeshDataset(HandMeshDataset):
             **kwargs,
         )
 
-    def _join_prefix(self):
+    def _join_prefix(self) -> None:
         super()._join_prefix()
         for name in (
             'camera_file',

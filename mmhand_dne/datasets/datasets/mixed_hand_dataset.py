@@ -49,7 +49,7 @@ class MixedHandDataset(CombinedDataset):
         epoch_length: int | None = None,
         metainfo: Mapping = HandMeshDataset.METAINFO,
         **kwargs,
-    ):
+    ) -> None:
         if not datasets:
             raise UserError('MixedHandDataset: datasets is empty, expected some')
         if shares is None and epoch_length is not None:

@@ -56,7 +56,7 @@ class SingleHandDataset:
         dataset: Mapping | BaseDataset,
         min_joints: int = 5,
         lazy_init: bool = False,
-    ):
+    ) -> None:
         if min_joints < 1:
             raise UserError(
                 f'SingleHandDataset: min_joints is {min_joints}, expected >= 1; a hand '

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from mmhand_dne.fileio.atomic import write_whole
@@ -30,7 +31,7 @@ class CheckReport:
         checks: list of :class:`CheckResult`.
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str) -> None:
         self.title = title
         self.checks: list[CheckResult] = []
 
@@ -60,7 +61,7 @@ class CheckReport:
         """What has to be put right."""
         return [check for check in self.checks if check.status == PROBLEM]
 
-    def write(self, path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write all checks as JSON; the file is whole or not there."""
         content = dict(
             title=self.title,

@@ -7,6 +7,7 @@ from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, MIRROR_POINT
 from mmhand_dne.datasets.datasets.hand_mesh_dataset import mmpose_fields
 from mmhand_dne.datasets.datasets.interhand_mesh_dataset import add_meshes
 from mmhand_dne.datasets.readers.index_file import Table
+from mmhand_dne.datasets.readers.interhand_annotations import InterHandFrame
 from mmhand_dne.datasets.readers.interhand_table import camera_of, frame_of
 from mmhand_dne.datasets.transforms.mesh_geometry import mirror_hands
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
@@ -81,7 +82,7 @@ def _two_ways(table: Table, pair: HandPair, row: int) -> float:
 
 
 @torch.no_grad()
-def _mirrored(frame, pair: HandPair) -> float:
+def _mirrored(frame: InterHandFrame, pair: HandPair) -> float:
     """A mirrored hand's mesh against the other layer's of mirrored parameters, mm."""
     worst, layers = 0.0, (pair.right, pair.left)
     for slot in np.flatnonzero(frame.mano_valid):

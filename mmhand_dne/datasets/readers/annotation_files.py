@@ -12,7 +12,7 @@ from mmhand_dne.fileio.json_stream import stream_arrays
 BLOCK = 1024  # rows that are Python numbers at a time
 
 
-def read_json(path) -> Any:
+def read_json(path: str | Path) -> Any:
     """Parse a JSON file.
 
     Raises:
@@ -34,7 +34,7 @@ def read_json(path) -> Any:
         ) from error
 
 
-def lookup(table: Any, path, *keys: str) -> Any:
+def lookup(table: Any, path: str | Path, *keys: str) -> Any:
     """``table[k1][k2]...``; a missing key is named with its file."""
     for depth, key in enumerate(keys):
         if not isinstance(table, dict) or key not in table:
@@ -47,7 +47,7 @@ def lookup(table: Any, path, *keys: str) -> Any:
     return table
 
 
-def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
+def numbers(value: Any, shape: tuple, path: str | Path, name: str) -> np.ndarray:
     """A float64 array of the shape, finite; -1 in the shape takes any size."""
     try:
         array = np.asarray(value, dtype=np.float64)
@@ -69,7 +69,7 @@ def numbers(value: Any, shape: tuple, path, name: str) -> np.ndarray:
     return array
 
 
-def read_rows(path, shape: tuple, dtype: type = np.float64) -> np.ndarray:
+def read_rows(path: str | Path, shape: tuple, dtype: type = np.float64) -> np.ndarray:
     """All rows of a JSON file that is one list, never held in memory as text.
 
     Args:

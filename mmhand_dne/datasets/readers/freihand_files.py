@@ -21,7 +21,7 @@ SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong toget
 SCHEMA, VERSION = 'freihand', 1
 
 
-def find(root, name: str) -> Path | None:
+def find(root: str | Path, name: str) -> Path | None:
     """A file or folder in ``root`` or in an unpacked folder below it, else None."""
     root = Path(root)
     unpacked = [*sorted(root.glob(FOLDERS)), *sorted(root.glob(f'{FOLDERS}/{FOLDERS}'))]
@@ -29,7 +29,7 @@ def find(root, name: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
+def find_files(root: str | Path, split: str, names: Sequence[str]) -> dict[str, Path]:
     """Where ``{split}_{name}.json`` lies, for those of the names that are there.
 
     Raises:
@@ -104,7 +104,9 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
+def absolute_rotations(
+    layer: MANOLayer, table: Table, index: Sequence[int] | np.ndarray
+) -> np.ndarray:
     """Absolute joint rotations (n, 16, 3, 3) of n rows, float32."""
     pose = np.asarray(table.columns['pose'][index], np.float32)
     return layer.absolute_pose(torch.from_numpy(pose), mean=True).numpy()
@@ -112,7 +114,10 @@ def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
 
 @torch.no_grad()
 def rebuild_vertices(
-    layer: MANOLayer, table: Table, regressor: np.ndarray, index
+    layer: MANOLayer,
+    table: Table,
+    regressor: np.ndarray,
+    index: Sequence[int] | np.ndarray,
 ) -> np.ndarray:
     """Meshes from MANO parameters alone, (n, V, 3) metres, camera axes.
 
@@ -154,7 +159,7 @@ class Keypoints(NamedTuple):
     bbox: np.ndarray  # (4,) x, y, w, h
 
 
-def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
+def read_keypoints(ann_file: str | Path, image_folder: str | Path) -> list[Keypoints]:
     """MMPose's 2D annotation of FreiHAND images, in the order of annotations.
 
     The file has neither camera nor depth, so that these are no samples of a mesh data

@@ -30,7 +30,7 @@ class HO3DFrame(NamedTuple):
     bbox: np.ndarray | None  # (4,) x, y, w, h
 
 
-def read_frame_list(path) -> list[tuple[str, str]]:
+def read_frame_list(path: str | Path) -> list[tuple[str, str]]:
     """Sequence and frame, as text, of each line of ``train.txt`` or another list."""
     path = Path(path)
     if not path.is_file():
@@ -58,7 +58,7 @@ def find_image(folder: Path, frame: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[-1])
 
 
-def read_frame(path) -> HO3DFrame:
+def read_frame(path: str | Path) -> HO3DFrame:
     """One frame's annotation, without executing anything in it.
 
     Raises:
@@ -165,7 +165,9 @@ def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def read_gt(path, count: int, points: int, ann_file) -> np.ndarray:
+def read_gt(
+    path: str | Path, count: int, points: int, ann_file: str | Path
+) -> np.ndarray:
     """``evaluation_xyz.json`` or ``evaluation_verts.json``: (count, points, 3).
 
     Args:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Table:
 
     def __init__(
         self, columns: Mapping[str, np.ndarray | Texts], meta: Mapping[str, Any]
-    ):
+    ) -> None:
         self.columns = {
             name: value
             for name, value in columns.items()
@@ -88,7 +88,7 @@ class IndexFile(Table):
         sources: the files that it was made of.
     """
 
-    def __init__(self, path: Path, header: dict, columns: dict):
+    def __init__(self, path: Path, header: dict, columns: dict) -> None:
         super().__init__(columns, header['meta'])
         self.path, self._header = path, header
         self.sources = [
@@ -96,10 +96,10 @@ class IndexFile(Table):
             for source in header['sources']
         ]
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return open_index, (self.path, self._header['schema'], self._header['version'])
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict) -> 'IndexFile':
         return self  # nothing in it changes
 
     def stale(self) -> list[str]:
@@ -122,7 +122,7 @@ class IndexFile(Table):
 
 
 def write_index(
-    path,
+    path: str | Path,
     schema: str,
     version: int,
     columns: Mapping[str, np.ndarray | Texts],
@@ -159,7 +159,7 @@ def write_index(
         _write(file, header, arrays)
 
 
-def open_index(path, schema: str, version: int) -> IndexFile:
+def open_index(path: str | Path, schema: str, version: int) -> IndexFile:
     """Map an index.
 
     Args:
@@ -223,13 +223,13 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder('<'), copy=False)
 
 
-def _describe(source, index: Path) -> dict:
+def _describe(source: str | Path, index: Path) -> dict:
     found = os.stat(source)
     path = os.path.relpath(os.path.abspath(source), os.path.abspath(index.parent))
     return dict(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def _write(file, header: dict, arrays: dict[str, np.ndarray]) -> None:
+def _write(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Header and columns; offsets depend on the header's length, so it is padded."""
     entries = {
         name: dict(dtype=array.dtype.str, shape=list(array.shape), offset=0)

@@ -1,6 +1,7 @@
 """Cameras and frames of InterHand2.6M's annotation files, checked when read."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,9 @@ def two_hands(values: np.ndarray) -> np.ndarray:
     return values.reshape(2, 21, *values.shape[1:])[:, OPENPOSE_FROM_INTERHAND]
 
 
-def read_cameras(keys: Sequence[tuple], table: dict, path) -> dict[str, np.ndarray]:
+def read_cameras(
+    keys: Sequence[tuple], table: dict, path: str | Path
+) -> dict[str, np.ndarray]:
     """The cameras of some (capture, name) pairs of a ``*_camera.json`` table.
 
     Returns: columns ``camera_*`` of :class:`InterHandCamera`'s fields, a row a pair.
@@ -56,7 +59,11 @@ def read_cameras(keys: Sequence[tuple], table: dict, path) -> dict[str, np.ndarr
 
 
 def read_frames(
-    keys: Sequence[tuple], joints: dict, joint_file, manos: dict, mano_file
+    keys: Sequence[tuple],
+    joints: dict,
+    joint_file: str | Path,
+    manos: dict,
+    mano_file: str | Path | None,
 ) -> dict[str, np.ndarray]:
     """The frames of some (capture, frame) pairs.
 
@@ -91,7 +98,7 @@ def _columns(name: str, kind: type, rows: list, shapes: list, dtypes: list) -> d
     }
 
 
-def _camera(table: dict, path, capture: str, name: str) -> InterHandCamera:
+def _camera(table: dict, path: str | Path, capture: str, name: str) -> InterHandCamera:
     value = {
         key: numbers(
             lookup(table, path, capture, key, name),
@@ -107,7 +114,7 @@ def _camera(table: dict, path, capture: str, name: str) -> InterHandCamera:
     return InterHandCamera(value['camrot'], value['campos'] / MILLIMETRES, intrinsics)
 
 
-def _joints(table: dict, path, capture: str, frame: str) -> tuple:
+def _joints(table: dict, path: str | Path, capture: str, frame: str) -> tuple:
     entry, place = lookup(table, path, capture, frame), f'{capture}/{frame}'
     if isinstance(entry, dict):
         world = lookup(entry, f'{path}, frame {place}', 'world_coord')
@@ -123,7 +130,7 @@ def _joints(table: dict, path, capture: str, frame: str) -> tuple:
     return two_hands(world), two_hands(valid)
 
 
-def _parameters(table: dict, path, capture: str, frame: str) -> tuple:
+def _parameters(table: dict, path: str | Path, capture: str, frame: str) -> tuple:
     """Pose (2, 48), shape, translation and validity; any level may be absent."""
     hands = (table.get(capture) or {}).get(frame) or {}
     pose, shape, trans = np.zeros((2, 48)), np.zeros((2, 10)), np.zeros((2, 3))

@@ -1,7 +1,8 @@
 """The entries of ``InterHand2.6M_*_data.json`` as columns, read object by object."""
 
 from array import array
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Entries(NamedTuple):
 class _Images:
     """Images in the file's order; a million of them in some hundred megabytes."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.numbers, self.sizes = array('q'), array('i')
         self.camera, self.frame = array('i'), array('i')
@@ -63,7 +64,7 @@ class _Images:
 class _Annotations:
     """Annotations in the file's order."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.numbers, self.images, self.boxes = array('q'), array('q'), array('d')
         self.shown, self.types, self.type_valid = bytearray(), array('b'), array('b')
@@ -95,7 +96,7 @@ class _Annotations:
             _whole(valid, self.path, f'hand_type_valid of {place}') > 0
         )
 
-    def _shown(self, values, place: str) -> bytes:
+    def _shown(self, values: Any, place: str) -> bytes:
         """42 x 1 numbers as 42 bytes, 0 or 1."""
         try:
             flat = [value[0] for value in values]
@@ -111,7 +112,7 @@ class _Annotations:
         return (valid > 0).tobytes()
 
 
-def read_entries(path) -> Entries:
+def read_entries(path: str | Path) -> Entries:
     """Read and join a data file.
 
     Columns of N rows: ``id`` and ``img_id`` int64; ``bbox`` (4,) x, y, w, h, pixels;
@@ -168,7 +169,7 @@ def _array(values: array) -> np.ndarray:
     return np.array(values)
 
 
-def _whole(value, path, name: str) -> int:
+def _whole(value: Any, path: str | Path, name: str) -> int:
     """A whole number; 7.0 is one."""
     if isinstance(value, int):
         return int(value)
@@ -180,7 +181,7 @@ def _whole(value, path, name: str) -> int:
     )
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     """A key of the other files: 7, 7.0 and '7' are the same."""
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if whole else value)

@@ -55,7 +55,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     return human if subset == 'H' else ~human
 
 
-def bright_mask(table: Table, least: float | None, data_file) -> np.ndarray:
+def bright_mask(table: Table, least: float | None, data_file: str | Path) -> np.ndarray:
     """(N,) bool: images whose mean grey value, of 255, is at least ``least``.
 
     Raises:
@@ -142,7 +142,7 @@ class RootNetBoxes(NamedTuple):
     depths: np.ndarray  # (N, 2) mm, wrists of the right and the left hand
 
 
-def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
+def read_rootnet(path: str | Path, ids: np.ndarray) -> RootNetBoxes:
     """Read a RootNet file for the annotations ``ids`` (N,).
 
     Rows of other annotations are NaN: the file need not have those that are not used.
@@ -175,7 +175,7 @@ def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
     return RootNetBoxes(table[:, :4], table[:, 4:])
 
 
-def say_left_out(path, counts: dict[str, int], total: int) -> None:
+def say_left_out(path: str | Path, counts: dict[str, int], total: int) -> None:
     """Log how many images each filter leaves out."""
     for reason, count in counts.items():
         if count:

@@ -101,7 +101,7 @@ def read_table(files: InterHandFiles) -> Table:
     return Table(columns, dict(images=images, mano=files.mano is not None))
 
 
-def _object(path) -> Mapping:
+def _object(path: str | Path) -> Mapping:
     table = read_json(path)
     if not isinstance(table, dict):
         raise UserError(

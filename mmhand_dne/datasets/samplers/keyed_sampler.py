@@ -22,7 +22,7 @@ class KeyedSampler(DefaultSampler):
     Arguments: see ``DefaultSampler``.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.start = 0
 

@@ -36,7 +36,7 @@ class Recipe:
     max_turn: float = 100.0
     camera_spread: float = 45.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('cameras', 'moments'):
             if getattr(self, name) < 1:
                 raise UserError(f'{name} is {getattr(self, name)}, expected at least 1')

@@ -38,7 +38,7 @@ class Hand(NamedTuple):
 class HandModels:
     """Both CC0 hands, and what a picture needs beyond a mesh."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.layers = {side: MANOLayer(side=side, source='cc0') for side in SIDES}
         self.extras = {side: load_cc0_hand(side) for side in SIDES}
 

@@ -62,7 +62,7 @@ class HaMeRCrop(BaseTransform):
         rotation: float = 0.0,
         rotation_prob: float = 0.6,
         color: float = 0.0,
-    ):
+    ) -> None:
         if not 0 <= scale < 1:
             raise UserError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '

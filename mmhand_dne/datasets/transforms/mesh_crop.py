@@ -40,7 +40,7 @@ class MeshCrop(BaseTransform):
         shift: float = 0.0,
         rotation: float = 0.0,
         scale: tuple = (1.0, 1.0),
-    ):
+    ) -> None:
         self.size, self.padding = input_size, padding
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
 
