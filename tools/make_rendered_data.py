@@ -36,13 +36,17 @@ DEFAULTS = Recipe()
 # Flag of make_rendered_data: attribute of Recipe, type, help.
 RECIPE_FLAGS = (
     ('cameras', int, 'views of each moment'),
-    ('moments', int, 'moments a capture; a capture has one person and one camera rig'),
+    (
+        'moments',
+        int,
+        'moments per capture, which has one person and one camera rig',
+    ),
     ('interacting_share', float, 'share with two hands'),
     ('occlusion_share', float, 'share with things in front'),
     (
         'max_turn',
         float,
-        'largest turn of a hand away from fingers up and back to the rig, degrees',
+        'largest rotation of a hand away from fingers up and back to the rig, degrees',
     ),
     ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
 )

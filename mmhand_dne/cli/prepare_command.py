@@ -1,4 +1,4 @@
-"""The flags and the course that the prepare tools share."""
+"""What the three prepare tools have in common: flags, a report, an exit status."""
 
 import argparse
 import os

@@ -83,10 +83,10 @@ def decode(content: bytes) -> np.ndarray | None:
 def read_header(content: bytes) -> Header | None:
     """Mode and orientation without decoding; None for what Pillow does not know."""
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            transparent = picture.mode in WITH_ALPHA or 'transparency' in picture.info
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            return Header(picture.mode, transparent, orientation)
+        with Image.open(io.BytesIO(content)) as opened:
+            transparent = opened.mode in WITH_ALPHA or 'transparency' in opened.info
+            orientation = opened.getexif().get(ORIENTATION, 1)
+            return Header(opened.mode, transparent, orientation)
     except (
         UnidentifiedImageError,
         OSError,
@@ -99,13 +99,13 @@ def read_header(content: bytes) -> Header | None:
 
 def _decode_with_pillow(content: bytes) -> np.ndarray | None:
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            if picture.mode in WITH_ALPHA or 'transparency' in picture.info:
-                picture = picture.convert('RGBA')
-                background = Image.new('RGBA', picture.size, (WHITE,) * 4)
-                picture = Image.alpha_composite(background, picture)
-            pixels = np.asarray(picture.convert('RGB'))
+        with Image.open(io.BytesIO(content)) as opened:
+            orientation = opened.getexif().get(ORIENTATION, 1)
+            if opened.mode in WITH_ALPHA or 'transparency' in opened.info:
+                opened = opened.convert('RGBA')
+                background = Image.new('RGBA', opened.size, (WHITE,) * 4)
+                opened = Image.alpha_composite(background, opened)
+            pixels = np.asarray(opened.convert('RGB'))
     except (OSError, SyntaxError, ValueError):
         return None
     return oriented(np.ascontiguousarray(pixels[..., ::-1]), orientation)

@@ -300,7 +300,7 @@ def test_damage_is_found_and_gets_no_index(copies, damage):
     status, report = prepare(name, copies[name], *PARTIAL)
     assert status == 1 and report[check]['status'] == 'problem'
     assert words in ' '.join(report[check]['examples']) + report[check]['found']
-    split = 'evaluation' if check.startswith('gt') else check.split()[0]
+    split = 'evaluation' if check.startswith('ground truth') else check.split()[0]
     assert not (copies[name] / SETS[name][split][1]).exists()
     others = [index for key, (_, index) in SETS[name].items() if key != split]
     assert all((copies[name] / index).exists() for index in others)

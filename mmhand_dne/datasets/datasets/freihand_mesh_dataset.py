@@ -1,4 +1,4 @@
-"""FreiHAND v2: one right hand an image, every hand before four backgrounds."""
+"""FreiHAND v2: one right hand per image, every hand before four backgrounds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,10 +94,10 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
     def load_table(self) -> Table:
         """The rows that the images share, see :func:`read_table`."""
         names = ['K', 'mano', 'xyz', 'scale'] + ['verts'] * (self.mesh == 'verts')
-        place = Path(self.data_root) / INDEX.format(split=self.split)
+        path = Path(self.data_root) / INDEX.format(split=self.split)
         files = [find(self.data_root, f'{self.split}_{name}.json') for name in names]
         table = find_index(
-            self.index, place, SCHEMA, VERSION, [file for file in files if file]
+            self.index, path, SCHEMA, VERSION, [file for file in files if file]
         )
         if table is None:
             table = read_table(find_files(self.data_root, self.split, names))

@@ -20,7 +20,7 @@ BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
 class IndexedDataset(BaseDataset):
     """MMEngine's data set over a :class:`Table` in place of a list of dicts.
 
-    MMEngine builds a dict an image and pickles each of them. Here a subclass loads a
+    MMEngine builds a dict per image and pickles each of them. Here a subclass loads a
     table (of an index file, or read into memory) and says which rows it uses; what
     exists per image is the table's columns, which processes share, and one number.
 
@@ -90,7 +90,7 @@ class IndexedDataset(BaseDataset):
         return other
 
     def prepare_data(self, idx: int) -> dict:
-        """Run the pipeline, with draws from the key if the index carries one."""
+        """Run the pipeline, seeded by the key if the index carries one."""
         if isinstance(idx, SampleKey):
             with seeded_by(idx):
                 return super().prepare_data(idx)

@@ -52,7 +52,7 @@ class InterHandMeshDataset(HandMeshDataset):
     is known where ``hand_type`` agrees with the joints: present with a joint in the
     image, or absent without any joint [decided].
 
-    v1.0 at 5 and at 30 frames a second differ in the files' sizes only; v0.0 has its
+    v1.0 at 5 and at 30 frames per second differ in the files' sizes only; v0.0 has its
     files in ``annotations/{all,human_annot,machine_annot}`` and its joints as bare
     lists. All of them are read.
 
@@ -72,8 +72,8 @@ class InterHandMeshDataset(HandMeshDataset):
         min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
             frame filter has 10. Needs an index.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
-            wrist depths take the place of the annotated box and of the true
-            ``abs_depth`` that MMPose's metric places predictions with. The box is
+            wrist depths replace the annotated box and the true
+            ``abs_depth`` that MMPose's metric puts predictions at. The box is
             padded already: crop with ``padding=1``.
         index: 'beside' for the index that ``prepare_interhand.py`` writes beside
             ``ann_file`` if it is there, another path, or None to read the JSON files.
@@ -155,7 +155,8 @@ class InterHandMeshDataset(HandMeshDataset):
             self.rootnet = read_rootnet(self.rootnet_file, ids)
         boxes = self._boxes
         filters = {
-            # A single visible joint makes a box without extent. NaN is told below.
+            # A single visible joint makes a box without extent. NaN is an error, see
+            # below.
             'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
             f'are not of subset {self.subset}': subset_mask(
                 self.table, self.subset, self.human_ids

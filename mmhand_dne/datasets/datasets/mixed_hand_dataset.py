@@ -55,7 +55,7 @@ class MixedHandDataset(CombinedDataset):
         if shares is None and epoch_length is not None:
             raise UserError(
                 f'MixedHandDataset: epoch_length is {epoch_length} without shares; '
-                'give shares, or leave it out to draw every entry once'
+                'give shares, or leave it out to use every entry once'
             )
         if shares is not None:
             _check_shares(shares, len(datasets), epoch_length)
@@ -87,7 +87,7 @@ class MixedHandDataset(CombinedDataset):
         elif not self._warned:
             self._warned = True
             print_log(
-                'MixedHandDataset: drawn without keys, every epoch has the same '
+                'MixedHandDataset: indices without keys, every epoch has the same '
                 "samples; set sampler=dict(type='KeyedSampler', shuffle=True)",
                 'current',
                 level=logging.WARNING,

@@ -1,4 +1,4 @@
-"""What data sets of one right hand an image have in common."""
+"""What data sets of one right hand per image have in common."""
 
 from abc import abstractmethod
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""One sample a hand, from a data set of two-hand images."""
+"""One sample per hand, from a data set of two-hand images."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def shown_joints(
 class SingleHandDataset:
     """Each hand of the wrapped data set's images as a sample of its own.
 
-    For models of one hand an image, such as HaMeR. The wrapped set keeps the pipeline,
+    For models of one hand per image, such as HaMeR. The wrapped set keeps the pipeline,
     which isolates the hand named in ``hand_slot`` with :class:`SelectHand`. The order
     is the images' order, the right hand of an image before its left one.
 
@@ -109,7 +109,7 @@ class SingleHandDataset:
         return info
 
     def __getitem__(self, idx: int) -> dict:
-        """The packed sample, with draws from the key if the index carries one."""
+        """The packed sample; a key seeds the pipeline if the index carries one."""
         info = self.get_data_info(idx)
         if isinstance(idx, SampleKey):
             with seeded_by(idx):

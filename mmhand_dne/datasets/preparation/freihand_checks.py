@@ -151,7 +151,7 @@ def check_split_images(
     report.expect(
         f'{split} images have a row',
         not others,
-        f'{len(others)} of no row' if others else f'{versions} images a row',
+        f'{len(others)} of no row' if others else f'{versions} images per row',
         'none: image i + N v shows row i before background v',
         others,
     )

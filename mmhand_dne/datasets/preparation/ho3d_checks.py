@@ -29,9 +29,8 @@ from .image_checks import MISSING, ImageToCheck, problem_of, report_images
 
 COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
 GT = dict(xyz=21, verts=778)
-WRIST_BOUND = (
-    1e-3  # metres; the ground truth's wrist and the annotated one are one point
-)
+# Metres; the ground truth's wrist and the annotated one are one point.
+WRIST_BOUND = 1e-3
 # Metres, means over all frames: what is expected of joints that were written from the
 # same parameters, and what another hand model or pose convention exceeds.
 JOINT_BOUNDS = (1e-4, 5e-3)
@@ -133,7 +132,7 @@ def check_frames(
 def check_geometry(
     report: CheckReport, split: str, names: Sequence, columns: dict
 ) -> None:
-    """Joints before the camera and in the image, once the axes are turned."""
+    """Joints before the camera and in the image, in camera axes."""
     joints, valid = columns['joints'] * OPENGL_AXES, columns['joints_valid']
     behind = np.flatnonzero((valid & (joints[..., 2] <= 0)).any(1))
     report.expect(
@@ -167,11 +166,11 @@ def check_mano(
     error = np.zeros(len(rows))
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        turns = hand.right.absolute_pose(
+        rotations = hand.right.absolute_pose(
             torch.tensor(columns['pose'][part]), mean=False
         )
         betas = torch.tensor(columns['betas'][part]).float()
-        mesh = hand(turns.float()[:, None], betas[:, None])
+        mesh = hand(rotations.float()[:, None], betas[:, None])
         joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
         joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][part][:, None]
         error[start : start + len(part)] = np.linalg.norm(

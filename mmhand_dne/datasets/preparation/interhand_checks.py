@@ -10,7 +10,8 @@ from mmhand_dne.hand_model import HandPair
 
 from .check_report import OK, PROBLEM, SKIPPED, WARNING, CheckReport
 
-# Release v1.0 at 5 frames a second: images, of them interacting, time steps with MANO.
+# Release v1.0 at 5 frames per second: images, of them interacting, time steps with
+# MANO.
 COUNTS = dict(
     train=(1361062, 673514, 18718),
     val=(380125, 145942, 2736),
@@ -25,7 +26,7 @@ SAMPLE = 4096  # entries whose projections are checked
 
 
 def check_counts(report: CheckReport, split: str, table: Table) -> None:
-    """Sizes against release v1.0 at 5 frames a second; others are no mistake."""
+    """Sizes against release v1.0 at 5 frames per second; others are no mistake."""
     columns, images, interacting, frames = table.columns, *COUNTS[split]
     both = int((columns['hand_type'] == HAND_TYPE_NAMES.index('interacting')).sum())
     found = [
@@ -40,13 +41,13 @@ def check_counts(report: CheckReport, split: str, table: Table) -> None:
             f'{split} {name}',
             count == wanted,
             f'{count:,}',
-            f'{wanted:,} of v1.0 at 5 frames a second',
+            f'{wanted:,} of v1.0 at 5 frames per second',
             otherwise=WARNING,
         )
 
 
 def check_ids(report: CheckReport, split: str, table: Table) -> None:
-    """One annotation an image, joined by number; numbers may have gaps."""
+    """One annotation per image, joined by number; numbers may have gaps."""
     ids, images = table.columns['id'], table.columns['img_id']
     for name, values in (('annotation ids', ids), ('annotated images', images)):
         unique, counts = np.unique(values, return_counts=True)
@@ -70,7 +71,7 @@ def check_ids(report: CheckReport, split: str, table: Table) -> None:
 
 
 def sample_rows(table: Table) -> np.ndarray:
-    """Entries that are checked, spread over the file."""
+    """Entries that are checked, evenly over the file."""
     count = len(table.columns['id'])
     return np.unique(np.linspace(0, max(count - 1, 0), min(SAMPLE, count)).astype(int))
 

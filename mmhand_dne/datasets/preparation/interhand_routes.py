@@ -19,7 +19,7 @@ from .interhand_checks import sample_rows
 
 BOUND = 0.1  # mm
 MIRROR_BOUND = 1.0  # mm; MANO's two files are not to the digit mirror images
-ROWS = 64  # entries, spread over the file
+ROWS = 64  # entries, evenly over the file
 
 
 def check_routes(report: CheckReport, split: str, table: Table, pair: HandPair) -> None:

@@ -38,9 +38,9 @@ def lookup(table: Any, path: str | Path, *keys: str) -> Any:
     """``table[k1][k2]...``; a missing key is named with its file."""
     for depth, key in enumerate(keys):
         if not isinstance(table, dict) or key not in table:
-            place = '/'.join(map(str, keys[: depth + 1]))
+            entry = '/'.join(map(str, keys[: depth + 1]))
             raise UserError(
-                f'{path}: no entry {place!r}; the annotation files belong to '
+                f'{path}: no entry {entry!r}; the annotation files belong to '
                 'different splits or versions, or one is incomplete'
             )
         table = table[key]

@@ -18,7 +18,7 @@ FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
 MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
 SHAPES = dict(K=(3, 3), xyz=(21, 3), verts=(778, 3), mano=(1, 61), scale=())  # of rows
 SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
-SCHEMA, VERSION = 'freihand', 1
+SCHEMA, VERSION = 'freihand', 2
 
 
 def find(root: str | Path, name: str) -> Path | None:
@@ -40,8 +40,8 @@ def find_files(root: str | Path, split: str, names: Sequence[str]) -> dict[str, 
     paths = {name: find(root, f'{split}_{name}.json') for name in names}
     absent = [name for name in names if paths[name] is None]
     gt = [name for name in names if name not in ('K', 'scale')]
-    untold = split == 'evaluation' and set(absent) == set(gt)
-    if absent and not untold:
+    not_downloaded = split == 'evaluation' and set(absent) == set(gt)
+    if absent and not not_downloaded:
         raise UserError(
             f'{root}: neither it nor a folder {FOLDERS} in it has '
             f'{split}_{absent[0]}.json; check data_root, or unpack '
@@ -59,8 +59,8 @@ def read_table(paths: Mapping[str, Path]) -> Table:
         are given, in metres and camera axes, ``joints`` (N, 21, 3) OpenPose order,
         ``vertices`` (N, 778, 3) float32, ``scale`` (N,), the length of middle1 to
         middle2; of MANO ``pose`` (N, 48) radians, fingers
-        relative to the mean pose, ``betas`` (N, 10) and ``place`` (N, 3), pixel u, v
-        of middle1 and focal length / z.
+        relative to the mean pose, ``betas`` (N, 10) and ``middle_uvs`` (N, 3), pixel u,
+        v of middle1 and s = focal length / z.
     Raises:
         ValueError: a file is damaged, or of another split or version.
     """
@@ -78,7 +78,7 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     columns = dict(id=np.arange(len(tables['K'])), intrinsics=tables['K'])
     if 'mano' in tables:
         parts = np.split(tables['mano'][:, 0], (48, 58), axis=1)
-        columns.update(zip(('pose', 'betas', 'place'), parts))
+        columns.update(zip(('pose', 'betas', 'middle_uvs'), parts))
     for column, name in (('joints', 'xyz'), ('vertices', 'verts'), ('scale', 'scale')):
         if name in tables:
             columns[column] = tables[name]
@@ -138,7 +138,7 @@ def rebuild_vertices(
         .double()
         .numpy()
     )
-    intrinsics, (u, v, s) = columns['intrinsics'][index], columns['place'][index].T
+    intrinsics, (u, v, s) = columns['intrinsics'][index], columns['middle_uvs'][index].T
     focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
     middle = (
         np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
@@ -169,22 +169,22 @@ def read_keypoints(ann_file: str | Path, image_folder: str | Path) -> list[Keypo
     images = {image['id']: image for image in lookup(data, ann_file, 'images')}
     found = []
     for annotation in lookup(data, ann_file, 'annotations'):
-        number, place = annotation.get('image_id'), f'annotation {annotation.get("id")}'
+        number, label = annotation.get('image_id'), f'annotation {annotation.get("id")}'
         if number not in images:
             raise UserError(
-                f'{ann_file}: {place} is of image {number}, which the file does not '
+                f'{ann_file}: {label} is of image {number}, which the file does not '
                 'list; download it again'
             )
         image = images[number]
-        where = f'{ann_file}, {place}'
+        where = f'{ann_file}, {label}'
         points = numbers(
             np.reshape(lookup(annotation, where, 'keypoints'), -1),
             (63,),
             ann_file,
-            f'keypoints of {place}',
+            f'keypoints of {label}',
         ).reshape(21, 3)
         box = numbers(
-            lookup(annotation, where, 'bbox'), (4,), ann_file, f'bbox of {place}'
+            lookup(annotation, where, 'bbox'), (4,), ann_file, f'bbox of {label}'
         )
         found.append(
             Keypoints(

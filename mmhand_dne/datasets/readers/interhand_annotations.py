@@ -47,7 +47,7 @@ def read_cameras(
 ) -> dict[str, np.ndarray]:
     """The cameras of some (capture, name) pairs of a ``*_camera.json`` table.
 
-    Returns: columns ``camera_*`` of :class:`InterHandCamera`'s fields, a row a pair.
+    Returns: columns ``camera_*`` of :class:`InterHandCamera`'s fields, a row per pair.
     """
     return _columns(
         'camera',
@@ -71,7 +71,7 @@ def read_frames(
         keys: of strings.
         joints, manos: tables of ``*_joint_3d.json`` and ``*_MANO_NeuralAnnot.json``.
         joint_file, mano_file: their paths, for errors.
-    Returns: columns ``frame_*`` of :class:`InterHandFrame`'s fields, a row a pair.
+    Returns: columns ``frame_*`` of :class:`InterHandFrame`'s fields, a row per pair.
     """
     frames = [
         InterHandFrame(
@@ -115,15 +115,15 @@ def _camera(table: dict, path: str | Path, capture: str, name: str) -> InterHand
 
 
 def _joints(table: dict, path: str | Path, capture: str, frame: str) -> tuple:
-    entry, place = lookup(table, path, capture, frame), f'{capture}/{frame}'
+    entry, label = lookup(table, path, capture, frame), f'{capture}/{frame}'
     if isinstance(entry, dict):
-        world = lookup(entry, f'{path}, frame {place}', 'world_coord')
-        world = numbers(world, (42, 3), path, f'world_coord of {place}')
+        world = lookup(entry, f'{path}, frame {label}', 'world_coord')
+        world = numbers(world, (42, 3), path, f'world_coord of {label}')
         # joint_valid is 42 x 1 in the files.
         valid = np.ravel(entry.get('joint_valid', np.ones(42)))
-        valid = numbers(valid, (42,), path, f'joint_valid of {place}') > 0
+        valid = numbers(valid, (42,), path, f'joint_valid of {label}') > 0
     else:  # v0.0: a bare list; only the placeholder tells what is not annotated
-        world = numbers(entry, (42, 3), path, f'the joints of {place}')
+        world = numbers(entry, (42, 3), path, f'the joints of {label}')
         valid = (world != PLACEHOLDER).any(-1)
     # The placeholder is finite and has a depth: nothing but the mask tells it.
     world = np.where(valid[:, None], world / MILLIMETRES, 0)

@@ -49,12 +49,12 @@ class _Images:
             for key in IMAGE_KEYS:
                 lookup(image, f'{self.path}, image {where}', key)
             raise
-        capture, place = _text(capture), f'image {number}'
+        capture, label = _text(capture), f'image {number}'
         self.numbers.append(_whole(number, self.path, 'the id of an image'))
         self.names.append(str(name).encode())
         for key in ('width', 'height'):
             size = image.get(key, UNKNOWN)
-            self.sizes.append(_whole(size, self.path, f'{key} of {place}'))
+            self.sizes.append(_whole(size, self.path, f'{key} of {label}'))
         key = capture, _text(camera)
         self.camera.append(self.cameras.setdefault(key, len(self.cameras)))
         key = capture, _text(frame)
@@ -79,24 +79,24 @@ class _Annotations:
                     annotation, f'{self.path}, annotation of annotation {where}', key
                 )
             raise
-        place = f'annotation {number}'
+        label = f'annotation {number}'
         if not isinstance(kind, str) or kind not in HAND_TYPE_NUMBER:
             raise UserError(
-                f'{self.path}: {place} has hand_type {kind!r}, expected one of '
+                f'{self.path}: {label} has hand_type {kind!r}, expected one of '
                 f'{sorted(HAND_TYPES)}; correct the file'
             )
         self.numbers.append(_whole(number, self.path, 'the id of an annotation'))
         image = annotation.get('image_id')
-        self.images.append(_whole(image, self.path, f'image_id of {place}'))
-        self.boxes.extend(numbers(box, (4,), self.path, f'bbox of {place}'))
-        self.shown.extend(self._shown(shown, place))
+        self.images.append(_whole(image, self.path, f'image_id of {label}'))
+        self.boxes.extend(numbers(box, (4,), self.path, f'bbox of {label}'))
+        self.shown.extend(self._shown(shown, label))
         self.types.append(HAND_TYPE_NUMBER[kind])
         valid = annotation.get('hand_type_valid', 1)
         self.type_valid.append(
-            _whole(valid, self.path, f'hand_type_valid of {place}') > 0
+            _whole(valid, self.path, f'hand_type_valid of {label}') > 0
         )
 
-    def _shown(self, values: Any, place: str) -> bytes:
+    def _shown(self, values: Any, label: str) -> bytes:
         """42 x 1 numbers as 42 bytes, 0 or 1."""
         try:
             flat = [value[0] for value in values]
@@ -108,7 +108,7 @@ class _Annotations:
             flat = np.ravel(values)
         except ValueError:  # lists of different lengths
             flat = values
-        valid = numbers(flat, (42,), self.path, f'joint_valid of {place}')
+        valid = numbers(flat, (42,), self.path, f'joint_valid of {label}')
         return (valid > 0).tobytes()
 
 
@@ -152,17 +152,17 @@ def _join(annotations: _Annotations, images: _Images) -> np.ndarray:
     known, wanted = _array(images.numbers), _array(annotations.images)
     order = np.argsort(known, kind='stable')
     # The last of several images of one number, as a dict would keep it.
-    place = np.searchsorted(known[order], wanted, side='right') - 1
+    position = np.searchsorted(known[order], wanted, side='right') - 1
     found = np.zeros(len(wanted), bool)
     if len(known):
-        found = known[order][place.clip(0)] == wanted
+        found = known[order][position.clip(0)] == wanted
     if not found.all():
         row = int(np.argmin(found))
         raise UserError(
             f'{annotations.path}: annotation {annotations.numbers[row]} is of image '
             f'{wanted[row]}, which the file does not list; download it again'
         )
-    return order[place]
+    return order[position]
 
 
 def _array(values: array) -> np.ndarray:

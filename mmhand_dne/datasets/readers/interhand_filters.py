@@ -25,7 +25,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     """(N,) bool: entries that people annotated ('H'), or the others ('M').
 
     Release v1.0 has merged the two; InterWild's ``aid_human_annot_{split}.txt`` lists
-    the annotations of the first, one number a line.
+    the annotations of the first, one number per line.
 
     Raises:
         ValueError: the list is missing, is no list of numbers, or has no annotation of
@@ -44,7 +44,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
         known = np.array(Path(human_ids).read_text().split(), np.int64)
     except ValueError as error:
         raise UserError(
-            f'{human_ids}: {error}, expected a whole number a line; copy it again'
+            f'{human_ids}: {error}, expected a whole number per line; copy it again'
         ) from error
     human = np.isin(ids, known)
     if not human.any():
@@ -153,13 +153,13 @@ def read_rootnet(path: str | Path, ids: np.ndarray) -> RootNetBoxes:
     found, values = [], []
     for _, item in stream_arrays(path, (WHOLE,)):
         number = lookup(item, f'{path}, entry {len(found)}', 'annot_id')
-        place = f'{path}, annotation {number}'
+        label = f'{path}, annotation {number}'
         found.append(int(number))
         values.append(
             np.concatenate(
                 [
                     numbers(
-                        lookup(item, place, key), (size,), path, f'{key} of {number}'
+                        lookup(item, label, key), (size,), path, f'{key} of {number}'
                     )
                     for key, size in (('bbox', 4), ('abs_depth', 2))
                 ]
@@ -168,8 +168,8 @@ def read_rootnet(path: str | Path, ids: np.ndarray) -> RootNetBoxes:
     table = np.full((len(ids), 6), np.nan)
     if found:
         order = np.argsort(found)
-        place = np.searchsorted(found, ids, sorter=order).clip(max=len(found) - 1)
-        rows = order[place]
+        position = np.searchsorted(found, ids, sorter=order).clip(max=len(found) - 1)
+        rows = order[position]
         there = np.array(found)[rows] == ids
         table[there] = np.array(values)[rows[there]]
     return RootNetBoxes(table[:, :4], table[:, 4:])

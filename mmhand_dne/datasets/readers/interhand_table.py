@@ -80,7 +80,7 @@ def find_parts(root: Path, splits: Sequence[str]) -> list[InterHandPart]:
 def read_table(files: InterHandFiles) -> Table:
     """Read a split's annotation files.
 
-    Columns: those of :func:`read_entries`, a row an annotation in the file's order;
+    Columns: those of :func:`read_entries`, a row per annotation in the file's order;
     ``camera_*``, ``frame_*`` of :func:`read_cameras` and :func:`read_frames`, which
     the rows point to; ``frame_name`` 'capture/frame'.
 
@@ -122,7 +122,7 @@ def frame_of(table: Table, row: int) -> InterHandFrame:
 
 
 def _record(table: Table, kind: type, name: str, row: int):
-    place = table.columns[name][row]
+    index = table.columns[name][row]
     return kind(
-        *(np.asarray(table.columns[f'{name}_{field}'][place]) for field in kind._fields)
+        *(np.asarray(table.columns[f'{name}_{field}'][index]) for field in kind._fields)
     )

@@ -1,4 +1,4 @@
-"""A sampler whose order and draws do not depend on the number of processes."""
+"""A sampler whose order and augmentation do not depend on the number of processes."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""Rendered hands: scenes, pictures and files in the layout of InterHand2.6M."""
+"""Rendered hands: scenes, images and files in the layout of InterHand2.6M."""
 
 from .dataset_recipe import Recipe
 from .dataset_writer import (

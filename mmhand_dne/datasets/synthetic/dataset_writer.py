@@ -76,16 +76,16 @@ def write_frame(
     root: Path, recipe: Recipe, models: HandModels, frame: RenderedFrame
 ) -> None:
     """Render one moment; its record is written last."""
-    place = (frame.split, frame.capture, frame.moment)
-    hands = sample_moment(recipe, models, *place)
-    light = sample_light(recipe.generator('light', *place))
-    body = build_body(recipe, models, hands, light, *place)
+    key = (frame.split, frame.capture, frame.moment)
+    hands = sample_moment(recipe, models, *key)
+    light = sample_light(recipe.generator('light', *key))
+    body = build_body(recipe, models, hands, light, *key)
     joints, valid = _world_joints(models, hands)
     views = []
     for index, camera in enumerate(
         make_rig(recipe, frame.split, frame.capture)[: frame.views]
     ):
-        rng = recipe.generator('image', *place, camera.name)
+        rng = recipe.generator('image', *key, camera.name)
         view = _describe_view(frame, index, camera, hands, joints, valid)
         image = compose(make_backdrop(rng, camera.size), draw_body(body, camera, light))
         if rng.random() < recipe.occlusion_share:

@@ -54,7 +54,8 @@ def sample_motion(
     """Poses of the data sets, joined by splines with continuous acceleration.
 
     Every KEY_SECONDS the hand passes through a random pose of :func:`sample_moment`;
-    between them, each joint follows a rotation spline and the hand's place a cubic one.
+    between them, each joint follows a rotation spline and the hand's translation a
+    cubic one.
 
     Args:
         side: 'right' or 'left'.
@@ -70,21 +71,21 @@ def sample_motion(
     mean = np.concatenate([np.zeros(3), mean])
     key_times = np.arange(count) * KEY_SECONDS
     times = KEY_SECONDS + np.arange(frames) / fps  # the splines' ends are less smooth
-    turns = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
+    rotvecs = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
     path = np.stack(
         [
-            RotationSpline(key_times, Rotation.from_rotvec(turns[:, joint]))(
+            RotationSpline(key_times, Rotation.from_rotvec(rotvecs[:, joint]))(
                 times
             ).as_rotvec()
-            for joint in range(turns.shape[1])
+            for joint in range(rotvecs.shape[1])
         ],
         1,
     )
     poses = path.reshape(frames, -1) - mean
-    places = CubicSpline(key_times, [key.translation for key in keys])(times)
+    translations = CubicSpline(key_times, [key.translation for key in keys])(times)
     return [
-        models.make(side, pose, keys[0].shape, place)
-        for pose, place in zip(poses, places)
+        models.make(side, pose, keys[0].shape, translation)
+        for pose, translation in zip(poses, translations)
     ]
 
 
@@ -137,14 +138,14 @@ def _pass_in_front(
 ) -> bool:
     """Draw the thing that crosses the hand at this time, in place; whether one does."""
     number, since = divmod(time - PASS_EVERY / 4, PASS_EVERY)
-    place = _crossing(recipe, box, clip, int(number), since / PASS_SECONDS)
-    if number < 0 or place is None:
+    position = _crossing(recipe, box, clip, int(number), since / PASS_SECONDS)
+    if number < 0 or position is None:
         return False
     rng = recipe.generator('thing', SPLIT, clip, int(number))
     tone, side = rng.uniform(0.05, 0.95, 3), max(box[2:] - box[:2])
     size = (2 * THING * side, 2 * THING * side * rng.uniform(0.7, 1.3))
     mask = np.zeros(image.shape[:2], np.float32)
-    shape = (tuple(map(float, place)), size, rng.uniform(0, 180))
+    shape = (tuple(map(float, position)), size, rng.uniform(0, 180))
     if rng.random() < 0.5:
         cv2.ellipse(mask, shape, 1.0, -1)
     else:
@@ -161,8 +162,8 @@ def _crossing(
     if not 0 <= share <= 1:
         return None
     rng = recipe.generator('way', SPLIT, clip, number)
-    turn = rng.uniform(0, 2 * np.pi)
-    way = np.array([np.cos(turn), np.sin(turn)])
+    angle = rng.uniform(0, 2 * np.pi)
+    way = np.array([np.cos(angle), np.sin(angle)])
     side = max(box[2:] - box[:2])
     aside = rng.uniform(-0.25, 0.25) * side * np.array([-way[1], way[0]])
     reach = (2 * share - 1) * (0.5 + THING) * side

@@ -1,4 +1,4 @@
-"""The picture of a moment in one camera."""
+"""The image of a moment in one camera."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 from .camera_rig import RigCamera
 from .hand_body import Body, Light
 
-SUPERSAMPLE = 2  # sub-pixels a side
+SUPERSAMPLE = 2  # sub-pixels per side
 WRAP = 0.25  # how far light creeps round the terminator: skin scatters it
 
 
@@ -74,13 +74,13 @@ def _vertex_paint(body: Body, camera: RigCamera, light: Light) -> Tensor:
 
     Wrapped diffuse light, a sky and a soft highlight.
     """
-    place, normal, albedo = (
+    position, normal, albedo = (
         value.numpy() for value in (body.vertices, body.normals, body.colors)
     )
     key, sky = body.light.numpy().T[..., None]
     to_light = light.direction.astype(np.float32)
     diffuse = ((normal @ to_light[:, None] + WRAP) / (1 + WRAP)).clip(0)
-    view = (camera.position / MILLIMETRES).astype(np.float32) - place
+    view = (camera.position / MILLIMETRES).astype(np.float32) - position
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     half = view + to_light
     half /= np.linalg.norm(half, axis=1, keepdims=True).clip(1e-6)

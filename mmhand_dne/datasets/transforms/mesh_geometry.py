@@ -29,7 +29,7 @@ def box_angle(results: dict) -> float:
 
 
 def mirror_hands(results: dict) -> None:
-    """X' = (-x, y, z), right and left change places; shapes stay.
+    """X' = (-x, y, z), right and left change slots; shapes stay.
 
     Rotations become M R M with M = diag(-1, 1, 1).
     """
