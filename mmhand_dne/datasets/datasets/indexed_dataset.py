@@ -129,6 +129,14 @@ def find_index(
             return None
         index = default
     found = open_index(index, schema, version)
+    _check_sources(found, index, tool, files)
+    return found
+
+
+def _check_sources(
+    found: IndexFile, index: str | Path, tool: str, files: Iterable
+) -> None:
+    """Refuse an index of other files, or of files that have changed since."""
     changed = found.stale()
     if changed:
         raise UserError(
@@ -142,7 +150,6 @@ def find_index(
                 f'{index}: was not made of {path}, which the data set is to read; run '
                 f'{tool} on this file, or set index=None to read it directly'
             )
-    return found
 
 
 def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:

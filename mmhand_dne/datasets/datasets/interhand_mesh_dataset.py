@@ -153,11 +153,29 @@ class InterHandMeshDataset(HandMeshDataset):
         self.rootnet = None
         if self.rootnet_file:
             self.rootnet = read_rootnet(self.rootnet_file, ids)
-        boxes = self._boxes
-        filters = {
-            # A single visible joint makes a box without extent. NaN is an error, see
-            # below.
-            'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
+        rows = np.arange(0, len(ids), self.subset_step)
+        kept = np.ones(len(rows), bool)
+        counts = {}
+        for reason, passed in self._filters().items():
+            counts[reason] = int((kept & ~passed[rows]).sum())
+            kept &= passed[rows]
+        say_left_out(self.ann_file, counts, len(rows))
+        rows = rows[kept]
+        absent = rows[np.isnan(self._boxes[rows, 0])]
+        if len(absent):
+            raise UserError(
+                f'{self.rootnet_file}: has no box of annotation '
+                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
+                'the same split and frame rate'
+            )
+        return rows
+
+    def _filters(self) -> dict[str, np.ndarray]:
+        """Which entries of the table pass, (N,) bool, by what is said of the others."""
+        return {
+            # A single visible joint makes a box without extent. NaN passes: it is an
+            # error where that entry is used.
+            'have a box without extent': ~(self._boxes[:, 2:].max(1) <= 0),
             f'are not of subset {self.subset}': subset_mask(
                 self.table, self.subset, self.human_ids
             ),
@@ -168,22 +186,6 @@ class InterHandMeshDataset(HandMeshDataset):
                 self.table, self.min_grey, self.ann_file
             ),
         }
-        rows = np.arange(0, len(ids), self.subset_step)
-        kept = np.ones(len(rows), bool)
-        counts = {}
-        for reason, passed in filters.items():
-            counts[reason] = int((kept & ~passed[rows]).sum())
-            kept &= passed[rows]
-        say_left_out(self.ann_file, counts, len(rows))
-        rows = rows[kept]
-        absent = rows[np.isnan(boxes[rows, 0])]
-        if len(absent):
-            raise UserError(
-                f'{self.rootnet_file}: has no box of annotation '
-                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
-                'the same split and frame rate'
-            )
-        return rows
 
     @property
     def _boxes(self) -> np.ndarray:
@@ -197,17 +199,10 @@ class InterHandMeshDataset(HandMeshDataset):
         camera, frame = camera_of(self.table, row), frame_of(self.table, row)
         valid = frame.joints_valid.copy()
         joints = (frame.joints - camera.position) @ camera.rotation.T
-        size = columns['size'][row]
-        size = {key: int(n) for key, n in zip(('width', 'height'), size) if n >= 0}
         in_image = columns['joint_in_image'][row].copy()
-        name = self.table.text('file_name', row)
         info = empty_sample(self.pair.template.shape[1])
         info.update(
-            **size,
-            img_path=str(Path(self.data_prefix['img']) / name),
-            id=int(columns['id'][row]),
-            img_id=int(columns['img_id'][row]),
-            bbox=self._boxes[row].copy(),
+            **self._image_fields(row),
             joint_in_image=in_image,
             joints_cam=np.where(valid[..., None], joints, 0),
             joints_valid=valid,
@@ -225,6 +220,19 @@ class InterHandMeshDataset(HandMeshDataset):
         if self.rootnet is not None:
             info['abs_depth'] = self.rootnet.depths[row].copy()
         return info
+
+    def _image_fields(self, row: int) -> dict:
+        """Names, box and, where the files tell it, the size of an image."""
+        columns = self.table.columns
+        size = zip(('width', 'height'), columns['size'][row])
+        name = self.table.text('file_name', row)
+        return dict(
+            {key: int(pixels) for key, pixels in size if pixels >= 0},
+            img_path=str(Path(self.data_prefix['img']) / name),
+            id=int(columns['id'][row]),
+            img_id=int(columns['img_id'][row]),
+            bbox=self._boxes[row].copy(),
+        )
 
     def count_joints(self, idx: int) -> np.ndarray:
         """How many joints with ground truth each hand shows, without its mesh."""

@@ -58,6 +58,12 @@ def check_rows(
             'not downloaded: FreiHAND_pub_v2_eval.zip has it',
         )
         return table, files
+    _check_scale(report, split, columns)
+    _check_projection(report, split, columns)
+    return table, files
+
+
+def _check_scale(report: CheckReport, split: str, columns: dict) -> None:
     error = np.abs(bone_lengths(columns['joints']) - columns['scale'])
     report.expect(
         f'{split} scale is a bone of xyz',
@@ -67,8 +73,6 @@ def check_rows(
         [f'row {row}' for row in np.flatnonzero(error >= SCALE_BOUND)],
         WARNING,
     )
-    _check_projection(report, split, columns)
-    return table, files
 
 
 def _check_projection(report: CheckReport, split: str, columns: dict) -> None:

@@ -79,35 +79,15 @@ def check_frames(
         ValueError: there is no list, or a line of it is none.
     """
     names = read_frame_list(root / f'{split}.txt')
-    version = COUNTS[split].get(len(names))
-    report.expect(
-        f'{split} frames',
-        version is not None,
-        f'{len(names):,}' + (f', version {version[1:]}' if version else ''),
-        ' or '.join(f'{n:,} ({v})' for n, v in COUNTS[split].items()),
-        otherwise=WARNING if partial_download else PROBLEM,
-    )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    report.expect(
-        f'{split} frames are listed once',
-        not twice,
-        f'{len(twice)} more often',
-        'none',
-        ['/'.join(n) for n in twice],
-    )
+    _check_list(report, split, names, partial_download)
     look = partial(look_at, root / split, decode)
     found = list(in_workers(look, names, workers, f'{split} frames'))
     paths = [
         str(find_image(root / split / sequence / 'rgb', number))
         for sequence, number in names
     ]
-    report_images(
-        report,
-        f'{split} images',
-        paths,
-        [one.image_problem for one in found],
-        partial_download,
-    )
+    problems = [one.image_problem for one in found]
+    report_images(report, f'{split} images', paths, problems, partial_download)
     kinds = {
         IMAGE_SUFFIXES[one.suffix] for one in found if one.image_problem != MISSING
     }
@@ -127,6 +107,28 @@ def check_frames(
         bad,
     )
     return names, found
+
+
+def _check_list(
+    report: CheckReport, split: str, names: list, partial_download: bool
+) -> None:
+    """The number of listed frames tells the version; none is listed twice."""
+    version = COUNTS[split].get(len(names))
+    report.expect(
+        f'{split} frames',
+        version is not None,
+        f'{len(names):,}' + (f', version {version[1:]}' if version else ''),
+        ' or '.join(f'{n:,} ({v})' for n, v in COUNTS[split].items()),
+        otherwise=WARNING if partial_download else PROBLEM,
+    )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    report.expect(
+        f'{split} frames are listed once',
+        not twice,
+        f'{len(twice)} more often',
+        'none',
+        ['/'.join(n) for n in twice],
+    )
 
 
 def check_geometry(
@@ -154,7 +156,6 @@ def check_geometry(
     )
 
 
-@torch.no_grad()
 def check_mano(
     report: CheckReport, split: str, names: Sequence, columns: dict, hand: SingleHand
 ) -> None:
@@ -166,16 +167,7 @@ def check_mano(
     error = np.zeros(len(rows))
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        rotations = hand.right.absolute_pose(
-            torch.tensor(columns['pose'][part]), mean=False
-        )
-        betas = torch.tensor(columns['betas'][part]).float()
-        mesh = hand(rotations.float()[:, None], betas[:, None])
-        joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
-        joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][part][:, None]
-        error[start : start + len(part)] = np.linalg.norm(
-            joints - columns['joints'][part], axis=-1
-        ).mean(-1)
+        error[start : start + len(part)] = _joint_errors(part, columns, hand)
     usual, most = JOINT_BOUNDS
     worst = np.argsort(-error)[:3]
     report.expect(
@@ -187,6 +179,19 @@ def check_mano(
         [f'{"/".join(names[rows[i]])}: {MILLIMETRES * error[i]:.2f} mm' for i in worst],
         otherwise=WARNING if error.mean() < most else PROBLEM,
     )
+
+
+@torch.no_grad()
+def _joint_errors(rows: np.ndarray, columns: dict, hand: SingleHand) -> np.ndarray:
+    """Mean distance (n,), metres, of posed joints to handJoints3D."""
+    rotations = hand.right.absolute_pose(
+        torch.tensor(columns['pose'][rows]), mean=False
+    )
+    betas = torch.tensor(columns['betas'][rows]).float()
+    mesh = hand(rotations.float()[:, None], betas[:, None])
+    joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
+    joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][rows][:, None]
+    return np.linalg.norm(joints - columns['joints'][rows], axis=-1).mean(-1)
 
 
 def check_gt(report: CheckReport, root: Path, names: Sequence, columns: dict) -> tuple:
@@ -214,9 +219,16 @@ def check_gt(report: CheckReport, root: Path, names: Sequence, columns: dict) ->
     if len(found) < len(GT):
         return {}, []
     report.add('evaluation ground truth', OK, f'{len(names):,} rows')
-    error = np.linalg.norm(
-        found['xyz'][:, WRIST] - columns['joints'][:, WRIST], axis=-1
-    )
+    _check_wrists(report, names, found['xyz'], columns['joints'])
+    gt = dict(true_joints=found['xyz'], true_vertices=found['verts'])
+    return gt, list(files.values())
+
+
+def _check_wrists(
+    report: CheckReport, names: Sequence, gt: np.ndarray, annotated: np.ndarray
+) -> None:
+    """Wrists of released ground truth against those of the pickles, (N, 21, 3)."""
+    error = np.linalg.norm(gt[:, WRIST] - annotated[:, WRIST], axis=-1)
     wrong = np.flatnonzero(error > WRIST_BOUND)
     report.expect(
         'ground truth and annotation share wrists',
@@ -225,8 +237,6 @@ def check_gt(report: CheckReport, root: Path, names: Sequence, columns: dict) ->
         f'less than {MILLIMETRES * WRIST_BOUND:.0f} mm',
         ['/'.join(names[row]) for row in wrong],
     )
-    gt = dict(true_joints=found['xyz'], true_vertices=found['verts'])
-    return gt, list(files.values())
 
 
 def columns_of(found: Sequence[FoundFrame]) -> dict[str, np.ndarray]:

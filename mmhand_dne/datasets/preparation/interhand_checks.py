@@ -81,7 +81,6 @@ def check_projection(report: CheckReport, split: str, table: Table) -> None:
     columns, rows = table.columns, sample_rows(table)
     joints, pixels, valid = project_rows(table, rows)
     seen = valid & columns['joint_in_image'][rows]
-    some = seen.any((1, 2))
     behind = rows[((joints[..., 2] <= 0) & valid).any((1, 2))]
     report.expect(
         f'{split} joints before the camera',
@@ -90,12 +89,32 @@ def check_projection(report: CheckReport, split: str, table: Table) -> None:
         'none',
         _ids(table, behind),
     )
+    _check_boxes(report, split, table, rows, pixels, seen)
+    _check_bones(report, split, joints, valid)
+
+
+def _check_boxes(
+    report: CheckReport,
+    split: str,
+    table: Table,
+    rows: np.ndarray,
+    pixels: np.ndarray,
+    seen: np.ndarray,
+) -> None:
+    """Annotated boxes are those of the joints that are seen.
+
+    Args:
+        rows: (n,) of the table.
+        pixels: (n, 2, 21, 2) projected joints.
+        seen: (n, 2, 21) whether each is annotated and in the image.
+    """
+    some = seen.any((1, 2))
     low = np.where(seen[..., None], pixels, np.inf).min((1, 2))
     high = np.where(seen[..., None], pixels, -np.inf).max((1, 2))
     with np.errstate(invalid='ignore'):
         margin = (BOX_SCALE - 1) / 2 * (high - low)
         box = np.concatenate([low - margin, (high - low) * BOX_SCALE], -1)
-        error = np.abs(box - columns['bbox'][rows]).max(1)
+        error = np.abs(box - table.columns['bbox'][rows]).max(1)
     good = error[some] < BOX_BOUND
     share = good.mean() if len(good) else 1.0
     report.expect(
@@ -106,6 +125,12 @@ def check_projection(report: CheckReport, split: str, table: Table) -> None:
         _ids(table, rows[some][~good]),
         WARNING if share >= SOME else PROBLEM,
     )
+
+
+def _check_bones(
+    report: CheckReport, split: str, joints: np.ndarray, valid: np.ndarray
+) -> None:
+    """The palm is as long as a person's: joints (n, 2, 21, 3) are in metres."""
     bones = np.linalg.norm(joints[..., MIDDLE, :] - joints[..., WRIST, :], axis=-1)
     bones = bones[valid[..., MIDDLE] & valid[..., WRIST]]
     typical = np.median(bones) if len(bones) else np.mean(BONE)

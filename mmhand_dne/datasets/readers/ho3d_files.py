@@ -76,17 +76,7 @@ def read_frame(path: str | Path) -> HO3DFrame:
         raise UserError(
             f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}'
         )
-    joints = _value(table, path, 'handJoints3D', None)
-    valid = np.ones(21, bool)
-    if joints.size == 3:  # evaluation: the wrist alone
-        valid = np.arange(21) == 0
-        joints = np.concatenate([joints.ravel(), np.zeros(60)])
-    joints = numbers(
-        joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
-        (21, 3),
-        path,
-        'handJoints3D',
-    )
+    joints, valid = _joints(table, path)
     parameters = [None] * 3
     if 'handPose' in table:
         parameters = [
@@ -99,6 +89,22 @@ def read_frame(path: str | Path) -> HO3DFrame:
         box = np.concatenate([box[:2], box[2:] - box[:2]])
     intrinsics = _value(table, path, 'camMat', 9).reshape(3, 3)
     return HO3DFrame(joints, valid, intrinsics, *parameters, box)
+
+
+def _joints(table: Mapping, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (21, 3) of a frame and which are there."""
+    joints = _value(table, path, 'handJoints3D', None)
+    valid = np.ones(21, bool)
+    if joints.size == 3:  # evaluation: the wrist alone
+        valid = np.arange(21) == 0
+        joints = np.concatenate([joints.ravel(), np.zeros(60)])
+    joints = numbers(
+        joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
+        (21, 3),
+        path,
+        'handJoints3D',
+    )
+    return joints, valid
 
 
 def frame_columns(frames: Sequence[HO3DFrame]) -> dict[str, np.ndarray]:

@@ -173,12 +173,30 @@ def _describe_view(
     corners = tight_corners(pixels[seen])
     extent = (corners[2:] - corners[:2]) * BOX_SCALE
     corner = (corners[:2] + corners[2:]) / 2 - extent / 2
+    number = frame.first_id + index
+    annotation = dict(
+        id=number,
+        image_id=number,
+        bbox=[*corner.tolist(), *extent.tolist()],
+        joint_valid=[[int(one)] for one in seen],
+        hand_type=kind,
+        hand_type_valid=1,
+    )
+    return dict(
+        image=_describe_image(frame, number, camera, kind), annotation=annotation
+    )
+
+
+def _describe_image(
+    frame: RenderedFrame, number: int, camera: RigCamera, kind: str
+) -> dict:
+    """The image's entry of the data file; ``kind`` is its hand type."""
     name = (
         f'Capture{frame.capture}/{SEQUENCES[kind]}/cam{camera.name}/'
         f'image{frame.number}.jpg'
     )
-    image = dict(
-        id=frame.first_id + index,
+    return dict(
+        id=number,
         file_name=name,
         width=camera.size[0],
         height=camera.size[1],
@@ -188,15 +206,6 @@ def _describe_view(
         camera=camera.name,
         frame_idx=frame.number,
     )
-    annotation = dict(
-        id=frame.first_id + index,
-        image_id=frame.first_id + index,
-        bbox=[*corner.tolist(), *extent.tolist()],
-        joint_valid=[[int(one)] for one in seen],
-        hand_type=kind,
-        hand_type_valid=1,
-    )
-    return dict(image=image, annotation=annotation)
 
 
 def _joint_3d(hands: list[Hand], joints: np.ndarray, valid: np.ndarray) -> dict:
