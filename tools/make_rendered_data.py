@@ -53,6 +53,7 @@ RECIPE_FLAGS = (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of a recipe, of the splits and of the work."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -94,6 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Render what is not there yet, then write the annotations."""
     args = parse_args(argv)
     counts = {
         split: getattr(args, split) for split in SPLITS if getattr(args, split) > 0
@@ -105,33 +107,28 @@ def main(argv: list[str] | None = None) -> None:
     plans = {
         split: plan_frames(recipe, split, count) for split, count in counts.items()
     }
-    todo = {
-        split: frames
+    todo = [
+        frames
         for split, frames in plans.items()
         if not annotation_file(args.out, split, 'data').exists()
-    }
-    render(
-        [
-            frame
-            for frames in todo.values()
-            for frame in frames
-            if not frame.record(args.out).exists()
-        ],
-        args.out,
-        recipe,
-        args.workers,
-    )
+    ]
+    missing = [frame for frame in sum(todo, []) if not frame.record(args.out).exists()]
+    render(missing, args.out, recipe, args.workers)
     write_legends(args.out, 1 + max(frames[-1].capture for frames in plans.values()))
-    for frames in todo.values():
+    for frames in todo:
         merge_annotations(args.out, recipe, frames)
-    shutil.rmtree(args.out / '.rendering', ignore_errors=True)
-    # Halves of images that a killed run was writing.
-    for folder in {path.parent for path in (args.out / 'images').rglob(f'.*{PARTIAL}')}:
-        remove_partial_files(folder)
+    remove_unfinished(args.out)
     print(
         ', '.join(f'{split} {count}' for split, count in counts.items()),
         f'images in {args.out}',
     )
+
+
+def remove_unfinished(root: Path) -> None:
+    """Delete records that are merged, and halves of images of a killed run."""
+    shutil.rmtree(root / '.rendering', ignore_errors=True)
+    for folder in {path.parent for path in (root / 'images').rglob(f'.*{PARTIAL}')}:
+        remove_partial_files(folder)
 
 
 def check_recipe(root: Path, settings: dict) -> None:

@@ -125,8 +125,8 @@ class _Reader:
         self.text, self.at = self.text[self.at :] + text, 0
         return bool(text)
 
-    def _damaged(self, why: str) -> ValueError:
-        return ValueError(
+    def _damaged(self, why: str) -> UserError:
+        return UserError(
             f'{self.path}: not valid JSON ({why}, at character '
             f'{self.before + self.at}); the file is truncated or damaged, download it '
             'again'

@@ -34,7 +34,7 @@ from mmhand_dne.datasets.preparation.interhand_checks import (
 )
 from mmhand_dne.datasets.preparation.interhand_images import check_interhand_images
 from mmhand_dne.datasets.preparation.interhand_routes import check_routes
-from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.index_file import Table, write_index
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint
 from mmhand_dne.datasets.readers.interhand_table import (
     SCHEMA,
@@ -47,6 +47,7 @@ from mmhand_dne.hand_model import HandPair
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags that all prepare tools have, and where the images are."""
     parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
     parser.add_argument(
         '--image-root',
@@ -71,19 +72,11 @@ def prepare_part(
     except ValueError as error:
         report.add(f'{name} annotations', PROBLEM, str(error))
         return False
-    extra, meta = {}, dict(table.meta)
     if part.name == part.split:
         check_counts(report, part.split, table)
     check_ids(report, name, table)
     check_projection(report, name, table)
-    if part.files.mano is None:
-        report.add(f'{name} MANO', SKIPPED, 'no MANO_NeuralAnnot.json beside the data')
-    elif pair is None:
-        report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
-    else:
-        extra['frame_fit_error'] = check_fits(report, name, table, pair)
-        meta['fit_hand'] = fingerprint(pair)
-        check_routes(report, name, table, pair)
+    extra, meta = check_meshes(report, part, table, pair)
     folder = (args.image_root or args.root / 'images') / part.split
     greys = check_interhand_images(
         report, name, table, folder, args.images, args.partial, args.workers
@@ -97,13 +90,30 @@ def prepare_part(
         SCHEMA,
         VERSION,
         {**table.all_columns(), **extra},
-        meta,
+        {**table.meta, **meta},
         part.files.present(),
     )
     return True
 
 
+def check_meshes(
+    report: CheckReport, part: InterHandPart, table: Table, pair: HandPair | None
+) -> tuple[dict, dict]:
+    """Check MANO parameters against joints; what an index gets of it: columns, meta."""
+    name = part.name
+    if part.files.mano is None:
+        report.add(f'{name} MANO', SKIPPED, 'no MANO_NeuralAnnot.json beside the data')
+        return {}, {}
+    if pair is None:
+        report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
+        return {}, {}
+    errors = check_fits(report, name, table, pair)
+    check_routes(report, name, table, pair)
+    return dict(frame_fit_error=errors), dict(fit_hand=fingerprint(pair))
+
+
 def main() -> None:
+    """Check the download that the command line names."""
     args = parse_args()
     with plain_errors():
         report = start_report('InterHand2.6M', args.root)

@@ -27,7 +27,10 @@ class InterHandCamera(NamedTuple):
 
 
 class InterHandFrame(NamedTuple):
-    """Both hands at one time in the world; zeros where unknown."""
+    """Both hands at a time step, in the world; zeros where unknown.
+
+    Many cameras see one frame: it has as many images.
+    """
 
     joints: np.ndarray  # (2, 21, 3) metres, OpenPose order
     joints_valid: np.ndarray  # (2, 21) bool

@@ -42,6 +42,7 @@ class _Images:
         self.frames: dict[tuple, int] = {}
 
     def add(self, image: dict) -> None:
+        """Note an entry of the file's ``images``."""
         try:
             number, camera, capture, frame, name = [image[key] for key in IMAGE_KEYS]
         except (KeyError, TypeError):
@@ -70,6 +71,7 @@ class _Annotations:
         self.shown, self.types, self.type_valid = bytearray(), array('b'), array('b')
 
     def add(self, annotation: dict) -> None:
+        """Note an entry of the file's ``annotations``."""
         try:
             number, box, shown, kind = [annotation[key] for key in ANNOTATION_KEYS]
         except (KeyError, TypeError):

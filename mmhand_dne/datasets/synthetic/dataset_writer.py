@@ -13,6 +13,7 @@ from mmhand_dne.conventions import (
     SIDES,
     reorder,
 )
+from mmhand_dne.datasets.readers.interhand_table import KINDS
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.geometry.boxes import tight_corners
 
@@ -31,7 +32,6 @@ SEQUENCES = {
     'interacting': '0002_interacting',
 }
 FIRST_FRAME, FRAME_STEP = 1000, 6
-KINDS = ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')
 
 
 class RenderedFrame(NamedTuple):
