@@ -51,25 +51,33 @@ class RightHandMeshDataset(HandMeshDataset):
             size: (W, H) of the image, pixels.
             box: (4,) x, y, w, h; by default the tight box of the projected joints.
         """
-        valid = hand.joints_valid
-        pixels = project_perspective(hand.joints, intrinsics, valid)
-        pixels = np.where(valid[:, None], pixels, -1)  # as MMPose marks what is unknown
-        inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
         info = empty_sample(self.pair.template.shape[1])
+        pixels = self._add_joints(info, hand, intrinsics, size)
         info.update(
             width=size[0],
             height=size[1],
             intrinsics=intrinsics,
-            bbox=tight_box(pixels[valid]) if box is None else box,
+            bbox=tight_box(pixels[hand.joints_valid]) if box is None else box,
         )
+        self._add_mesh(info, hand)
+        info.update(mmpose_fields(info))
+        return info
+
+    @staticmethod
+    def _add_joints(
+        info: dict, hand: RightHand, intrinsics: np.ndarray, size: tuple
+    ) -> np.ndarray:
+        """Write joints and presence into the right slot; their pixels (21, 2)."""
+        valid = hand.joints_valid
+        pixels = project_perspective(hand.joints, intrinsics, valid)
+        pixels = np.where(valid[:, None], pixels, -1)  # as MMPose marks what is unknown
+        inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
         info['joints_cam'][RIGHT] = hand.joints
         info['joints_valid'][RIGHT] = valid
         info['joint_in_image'][RIGHT] = inside & valid
         info['hand_presence'][RIGHT] = info['hand_presence_valid'][RIGHT] = 1
         info['hand_type'][:, RIGHT] = 1
-        self._add_mesh(info, hand)
-        info.update(mmpose_fields(info))
-        return info
+        return pixels
 
     @abstractmethod
     def count_joints(self, idx: int) -> np.ndarray:

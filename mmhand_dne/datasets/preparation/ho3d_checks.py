@@ -88,6 +88,12 @@ def check_frames(
     ]
     problems = [one.image_problem for one in found]
     report_images(report, f'{split} images', paths, problems, partial_download)
+    _check_found(report, split, found)
+    return names, found
+
+
+def _check_found(report: CheckReport, split: str, found: list[FoundFrame]) -> None:
+    """Images are of one format, and all annotations are readable."""
     kinds = {
         IMAGE_SUFFIXES[one.suffix] for one in found if one.image_problem != MISSING
     }
@@ -106,7 +112,6 @@ def check_frames(
         'all',
         bad,
     )
-    return names, found
 
 
 def _check_list(

@@ -130,20 +130,12 @@ def rebuild_vertices(
     """
     columns = table.columns
     betas = np.asarray(columns['betas'][index], np.float32)
-    vertices = (
-        layer(
-            torch.from_numpy(absolute_rotations(layer, table, index)),
-            torch.from_numpy(betas),
-        )
-        .double()
-        .numpy()
-    )
+    rotations = torch.from_numpy(absolute_rotations(layer, table, index))
+    vertices = layer(rotations, torch.from_numpy(betas)).double().numpy()
     intrinsics, (u, v, s) = columns['intrinsics'][index], columns['middle_uvs'][index].T
     focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
-    middle = (
-        np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
-        / s[:, None]
-    )
+    rays = np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
+    middle = rays / s[:, None]
     found = np.einsum('v,nvc->nc', regressor[MIDDLE], vertices)
     return vertices + (middle - found)[:, None]
 
@@ -176,24 +168,23 @@ def read_keypoints(ann_file: str | Path, image_folder: str | Path) -> list[Keypo
                 'list; download it again'
             )
         image = images[number]
-        where = f'{ann_file}, {label}'
-        points = numbers(
-            np.reshape(lookup(annotation, where, 'keypoints'), -1),
-            (63,),
-            ann_file,
-            f'keypoints of {label}',
-        ).reshape(21, 3)
-        box = numbers(
-            lookup(annotation, where, 'bbox'), (4,), ann_file, f'bbox of {label}'
-        )
+        path = Path(image_folder) / image['file_name']
         found.append(
             Keypoints(
-                str(Path(image_folder) / image['file_name']),
+                str(path),
                 int(number),
                 (image['width'], image['height']),
-                points[:, :2],
-                points[:, 2] > 0,
-                box,
+                *_points_and_box(annotation, ann_file, label),
             )
         )
     return found
+
+
+def _points_and_box(annotation: dict, ann_file: str | Path, label: str) -> tuple:
+    """Pixels (21, 2), which are valid (21,), and the box (4,) of an annotation."""
+    where = f'{ann_file}, {label}'
+    points = np.reshape(lookup(annotation, where, 'keypoints'), -1)
+    points = numbers(points, (63,), ann_file, f'keypoints of {label}').reshape(21, 3)
+    box = lookup(annotation, where, 'bbox')
+    box = numbers(box, (4,), ann_file, f'bbox of {label}')
+    return points[:, :2], points[:, 2] > 0, box

@@ -141,14 +141,7 @@ def write_index(
     """
     path = Path(path)
     remove_partial_files(path.parent, path.name)
-    arrays = {}
-    for name, column in columns.items():
-        if isinstance(column, Texts):
-            arrays[f'{name}/offsets'] = column.offsets
-            arrays[f'{name}/bytes'] = column.data
-        else:
-            arrays[name] = column
-    arrays = {name: _plain(name, array) for name, array in arrays.items()}
+    arrays = _arrays(columns)
     header = dict(
         schema=schema,
         version=version,
@@ -172,6 +165,17 @@ def open_index(path: str | Path, schema: str, version: int) -> IndexFile:
     again = f'run tools/dataset_converters/prepare_{schema}.py again'
     if not path.is_file():
         raise UserError(f'{path}: no such index; {again}, or set index=None')
+    header, columns = _map(path, again)
+    if (header['schema'], header['version']) != (schema, version):
+        raise UserError(
+            f'{path}: is index {header["schema"]!r} version {header["version"]}, '
+            f'expected {schema!r} version {version}; {again}'
+        )
+    return IndexFile(path, header, columns)
+
+
+def _map(path: Path, again: str) -> tuple[dict, dict]:
+    """Header and columns of a file; ``again`` is the remedy in errors."""
     raw = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.empty(0, 'u1')
     raw = np.asarray(raw)  # slices of a memmap object are slow to make
     start = len(MAGIC) + LENGTH
@@ -185,15 +189,9 @@ def open_index(path: str | Path, schema: str, version: int) -> IndexFile:
             raise UserError(
                 f'has {raw.size} bytes, expected {header["size"]}: it was cut off'
             )
-        columns = _columns(raw, header['columns'])
+        return header, _columns(raw, header['columns'])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path}: damaged index ({error}); {again}') from error
-    if (header['schema'], header['version']) != (schema, version):
-        raise UserError(
-            f'{path}: is index {header["schema"]!r} version {header["version"]}, '
-            f'expected {schema!r} version {version}; {again}'
-        )
-    return IndexFile(path, header, columns)
 
 
 def _columns(raw: np.ndarray, entries: dict) -> dict:
@@ -211,6 +209,18 @@ def _columns(raw: np.ndarray, entries: dict) -> dict:
             stem = name[: -len('/offsets')]
             columns[stem] = Texts(arrays[name], arrays[f'{stem}/bytes'])
     return columns
+
+
+def _arrays(columns: Mapping[str, np.ndarray | Texts]) -> dict[str, np.ndarray]:
+    """The inverse of :func:`_columns`: plain numbers only."""
+    arrays = {}
+    for name, column in columns.items():
+        if isinstance(column, Texts):
+            arrays[f'{name}/offsets'] = column.offsets
+            arrays[f'{name}/bytes'] = column.data
+        else:
+            arrays[name] = column
+    return {name: _plain(name, array) for name, array in arrays.items()}
 
 
 def _plain(name: str, array: np.ndarray) -> np.ndarray:

@@ -62,31 +62,41 @@ def sample_motion(
         clip: number of the sequence; each has its person, camera and light.
     """
     count = int(np.ceil((frames - 1) / fps / KEY_SECONDS)) + 3
-    keys, moment = [], 0
-    while len(keys) < count:
-        hands = sample_moment(recipe, models, SPLIT, clip, moment)
-        keys += [hand for hand in hands if hand.side == side][:1]
-        moment += 1
+    keys = _sample_keys(recipe, models, side, clip, count)
     mean = np.asarray(models.layers[side].hands_mean.cpu(), np.float64)
     mean = np.concatenate([np.zeros(3), mean])
     key_times = np.arange(count) * KEY_SECONDS
     times = KEY_SECONDS + np.arange(frames) / fps  # the splines' ends are less smooth
     rotvecs = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
-    path = np.stack(
-        [
-            RotationSpline(key_times, Rotation.from_rotvec(rotvecs[:, joint]))(
-                times
-            ).as_rotvec()
-            for joint in range(rotvecs.shape[1])
-        ],
-        1,
-    )
-    poses = path.reshape(frames, -1) - mean
+    poses = _between(key_times, rotvecs, times).reshape(frames, -1) - mean
     translations = CubicSpline(key_times, [key.translation for key in keys])(times)
     return [
         models.make(side, pose, keys[0].shape, translation)
         for pose, translation in zip(poses, translations)
     ]
+
+
+def _sample_keys(
+    recipe: Recipe, models: HandModels, side: str, clip: int, count: int
+) -> list[Hand]:
+    """The first hands of a side in the clip's moments."""
+    keys, moment = [], 0
+    while len(keys) < count:
+        hands = sample_moment(recipe, models, SPLIT, clip, moment)
+        keys += [hand for hand in hands if hand.side == side][:1]
+        moment += 1
+    return keys
+
+
+def _between(
+    key_times: np.ndarray, rotvecs: np.ndarray, times: np.ndarray
+) -> np.ndarray:
+    """Axis-angle vectors (T, J, 3) on splines through those (K, J, 3) at key times."""
+    splines = [
+        RotationSpline(key_times, Rotation.from_rotvec(rotvecs[:, joint]))
+        for joint in range(rotvecs.shape[1])
+    ]
+    return np.stack([spline(times).as_rotvec() for spline in splines], 1)
 
 
 def render_motion(

@@ -40,15 +40,20 @@ class LoadHandImage(BaseTransform):
                 f'{path}: not a readable image ({len(content)} bytes); the file is '
                 'damaged, unpack it again'
             )
-        height, width = image.shape[:2]
-        expected = results.get('width', width), results.get('height', height)
-        if (width, height) != expected:
-            raise UserError(
-                f'{path}: the image is {width}x{height} pixels, its annotation says '
-                f'{expected[0]}x{expected[1]}; use the images of the same release as '
-                'the annotations, not resized'
-            )
+        _check_size(image, results)
         results['img'] = image
         results['image_mean'] = float(np.mean(cv2.mean(image)[:3]))
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+
+def _check_size(image: np.ndarray, results: dict) -> None:
+    """Compare with the size that the annotation tells, where it does."""
+    height, width = image.shape[:2]
+    expected = results.get('width', width), results.get('height', height)
+    if (width, height) != expected:
+        raise UserError(
+            f'{results["img_path"]}: the image is {width}x{height} pixels, its '
+            f'annotation says {expected[0]}x{expected[1]}; use the images of the same '
+            'release as the annotations, not resized'
+        )

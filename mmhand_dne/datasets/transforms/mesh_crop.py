@@ -99,21 +99,7 @@ def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
         size: side of the crop, pixels.
     Returns: (size, size, C) uint8.
     """
-    inverse = np.linalg.inv(affine)
-    column, row = np.arange(size)[None], np.arange(size)[:, None]
-    # Without a rotation, x is one row and y one column.
-    x, y = (
-        sum(
-            factor * position
-            for factor, position in zip(inverse[i], (column, row, 1))
-            if factor
-        )
-        for i in range(2)
-    )
-    x, y = (
-        np.rint(UNIT * np.asarray(position, float)).astype(np.int64)
-        for position in (x, y)
-    )
+    x, y = _source_positions(np.linalg.inv(affine), size)
     left, top = x >> BITS, y >> BITS
     beside, below = (
         (position & (UNIT - 1)).astype(np.int32)[..., None] for position in (x, y)
@@ -125,6 +111,26 @@ def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     )
     total = (UNIT - below) * upper + below * lower
     return ((total + (1 << (2 * BITS - 1))) >> (2 * BITS)).astype(np.uint8)
+
+
+def _source_positions(inverse: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the crop's pixels lie in the image, x and y in whole 1/2048 pixels.
+
+    Without a rotation, x is one row and y one column.
+    """
+    column, row = np.arange(size)[None], np.arange(size)[:, None]
+    x, y = (
+        sum(
+            factor * position
+            for factor, position in zip(inverse[i], (column, row, 1))
+            if factor
+        )
+        for i in range(2)
+    )
+    return tuple(
+        np.rint(UNIT * np.asarray(position, float)).astype(np.int64)
+        for position in (x, y)
+    )
 
 
 def _pixels(image: np.ndarray, column: np.ndarray, row: np.ndarray) -> np.ndarray:
