@@ -76,7 +76,7 @@ def test_a_key_survives_pickling_and_wrapped_data_sets():
         assert inner == inside and (inner.origin, inner.epoch) == (index, 2)
 
 
-def test_draws_of_a_key_repeat_and_leave_the_generators_alone():
+def test_a_key_seeds_the_same_numbers_and_leaves_the_generators_alone():
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()
 
