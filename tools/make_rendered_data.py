@@ -9,31 +9,23 @@ A run that was stopped continues where it was; a finished one returns at once.
 
 import argparse
 import json
-import multiprocessing
 import os
 import shutil
-import sys
-import threading
-import time
-from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-
-import cv2
-import torch
-from mmengine.utils import ProgressBar
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.synthetic import (
-    Frame,
     HandModels,
     Recipe,
+    RenderedFrame,
     annotation_file,
     merge_annotations,
     plan_frames,
     write_frame,
     write_legends,
 )
+from mmhand_dne.datasets.workers import in_workers, use_one_thread
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import PARTIAL, remove_partial_files, write_whole
 
@@ -44,19 +36,24 @@ DEFAULTS = Recipe()
 # Flag of make_rendered_data: attribute of Recipe, type, help.
 RECIPE_FLAGS = (
     ('cameras', int, 'views of each moment'),
-    ('moments', int, 'moments a capture; a capture has one person and one camera rig'),
+    (
+        'moments',
+        int,
+        'moments per capture, which has one person and one camera rig',
+    ),
     ('interacting_share', float, 'share with two hands'),
     ('occlusion_share', float, 'share with things in front'),
     (
         'max_turn',
         float,
-        'largest turn of a hand away from fingers up and back to the rig, degrees',
+        'largest rotation of a hand away from fingers up and back to the rig, degrees',
     ),
     ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
 )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of a recipe, of the splits and of the work."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -98,6 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Render what is not there yet, then write the annotations."""
     args = parse_args(argv)
     counts = {
         split: getattr(args, split) for split in SPLITS if getattr(args, split) > 0
@@ -109,33 +107,28 @@ def main(argv: list[str] | None = None) -> None:
     plans = {
         split: plan_frames(recipe, split, count) for split, count in counts.items()
     }
-    todo = {
-        split: frames
+    todo = [
+        frames
         for split, frames in plans.items()
         if not annotation_file(args.out, split, 'data').exists()
-    }
-    render(
-        [
-            frame
-            for frames in todo.values()
-            for frame in frames
-            if not frame.record(args.out).exists()
-        ],
-        args.out,
-        recipe,
-        args.workers,
-    )
+    ]
+    missing = [frame for frame in sum(todo, []) if not frame.record(args.out).exists()]
+    render(missing, args.out, recipe, args.workers)
     write_legends(args.out, 1 + max(frames[-1].capture for frames in plans.values()))
-    for frames in todo.values():
+    for frames in todo:
         merge_annotations(args.out, recipe, frames)
-    shutil.rmtree(args.out / '.rendering', ignore_errors=True)
-    # Halves of images that a killed run was writing.
-    for folder in {path.parent for path in (args.out / 'images').rglob(f'.*{PARTIAL}')}:
-        remove_partial_files(folder)
+    remove_unfinished(args.out)
     print(
         ', '.join(f'{split} {count}' for split, count in counts.items()),
         f'images in {args.out}',
     )
+
+
+def remove_unfinished(root: Path) -> None:
+    """Delete records that are merged, and halves of images of a killed run."""
+    shutil.rmtree(root / '.rendering', ignore_errors=True)
+    for folder in {path.parent for path in (root / 'images').rglob(f'.*{PARTIAL}')}:
+        remove_partial_files(folder)
 
 
 def check_recipe(root: Path, settings: dict) -> None:
@@ -158,70 +151,32 @@ def check_recipe(root: Path, settings: dict) -> None:
     write_whole(path, json.dumps(settings, indent=2).encode())
 
 
-def render(frames: list[Frame], root: Path, recipe: Recipe, workers: int) -> None:
+def render(
+    frames: list[RenderedFrame], root: Path, recipe: Recipe, workers: int
+) -> None:
     """Write all frames, with a progress bar in images."""
-    if not frames:
-        return
-    show = show_progress(sum(frame.views for frame in frames))
-    prepare_process()
-    if workers <= 1:
-        models = HandModels()
-        for frame in frames:
-            write_frame(root, recipe, models, frame)
-            show(frame.views)
-    else:
-        pool = multiprocessing.get_context('fork').Pool(
-            workers, start_worker, (os.getpid(),)
-        )
-        with pool:
-            work = partial(render_one, root, recipe)
-            for views in pool.imap_unordered(work, frames, chunksize=4):
-                show(views)
-    print()
+    use_one_thread()
+    done = in_workers(
+        partial(render_one, root, recipe),
+        frames,
+        workers,
+        'rendering images',
+        chunk=4,
+        weight=lambda frame: frame.views,
+    )
+    for _ in done:
+        pass
 
 
-def show_progress(total: int) -> Callable[[int], None]:
-    """A progress bar's update; a log file gets twenty lines of it, not one an image."""
-    bar = ProgressBar(total, file=sys.stdout)
-    step, waiting = (1 if sys.stdout.isatty() else total / 20), 0
-
-    def update(count: int) -> None:
-        nonlocal waiting
-        waiting += count
-        if waiting >= step or bar.completed + waiting == total:
-            bar.update(waiting)
-            waiting = 0
-
-    return update
+@cache
+def hand_models() -> HandModels:
+    """Both hands, loaded once per process."""
+    return HandModels()
 
 
-def prepare_process() -> None:
-    """One thread a process: faster here, and sums in one order."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-
-
-def start_worker(parent: int) -> None:
-    """Make a worker that ends when its parent is killed."""
-    prepare_process()
-    global worker_models
-    worker_models = HandModels()
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def render_one(root: Path, recipe: Recipe, frame: Frame) -> int:
-    """Render one frame in a worker.
-
-    Returns: the number of its images.
-    """
-    write_frame(root, recipe, worker_models, frame)
-    return frame.views
+def render_one(root: Path, recipe: Recipe, frame: RenderedFrame) -> None:
+    """Render one frame, in a worker."""
+    write_frame(root, recipe, hand_models(), frame)
 
 
 if __name__ == '__main__':

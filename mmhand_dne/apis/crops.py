@@ -5,7 +5,7 @@ ground truth is unknown: there is one code path for tests and for inference.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -14,12 +14,12 @@ from mmhand_dne.conventions import SIDES
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.bounding_boxes import mirror_box
+from mmhand_dne.structures.raw_sample import empty_sample
 
 from .inputs.boxes import BOTH, HandBox
 
 REPLACED = ('LoadHandImage', 'SelectHand')  # the picture and the hand are given
 MARGIN = 1.2  # of InterHand2.6M's annotated boxes about the joints' tight box
-NUM_KEYPOINTS = 42  # of MMPose's fields, both hands
 
 
 class Crop(NamedTuple):
@@ -105,7 +105,7 @@ class CropPipeline:
         camera = np.array(intrinsics, np.float64)
         camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
         results = dict(
-            unknown_gt(self.num_vertices),
+            empty_sample(self.num_vertices),
             img=image,
             img_path=source,
             img_shape=image.shape[:2],
@@ -114,7 +114,7 @@ class CropPipeline:
             principal_pt=intrinsics[:2, 2].copy(),
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
-            box_turn=box.turn,
+            box_angle=box.turn,
             bbox=self.annotated_box(box),
         )
         if mirrored:
@@ -132,34 +132,6 @@ class CropPipeline:
         elif box.kind == 'tight':
             extent = extent * max(1.0, MARGIN / self.padding)
         return np.concatenate([centre - extent / 2, extent])
-
-
-def unknown_gt(num_vertices: int) -> dict[str, Any]:
-    """The fields that transforms read, of a picture about which nothing is known."""
-
-    def zeros(*shape):
-        return np.zeros(shape, np.float32)
-
-    return dict(
-        joints_cam=zeros(2, 21, 3),
-        joints_valid=zeros(2, 21),
-        joint_in_image=zeros(2, 21),
-        mesh_vertices=zeros(2, num_vertices, 3),
-        mesh_joints=zeros(2, 21, 3),
-        mesh_root=zeros(2, 3),
-        mesh_valid=zeros(2),
-        mano_rotations=np.tile(np.eye(3, dtype=np.float32), (2, 16, 1, 1)),
-        mano_betas=zeros(2, 10),
-        mano_valid=zeros(2),
-        hand_presence=zeros(2),
-        hand_presence_valid=zeros(2),
-        hand_type=zeros(1, 2),
-        hand_type_valid=zeros(1),
-        keypoints=zeros(1, NUM_KEYPOINTS, 3),
-        keypoints_cam=zeros(1, NUM_KEYPOINTS, 3),
-        keypoints_visible=zeros(1, NUM_KEYPOINTS),
-        abs_depth=zeros(2),
-    )
 
 
 def upright_affine(affine: np.ndarray, flip: bool, width: int, size: int) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""The flags and the course that the prepare tools share."""
+"""What the three prepare tools have in common: flags, a report, an exit status."""
 
 import argparse
 import os
 from pathlib import Path
 
-from mmhand_dne.datasets.preparation.report import SKIPPED, Report
+from mmhand_dne.datasets.preparation.check_report import SKIPPED, CheckReport
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import SingleHand
 
@@ -54,7 +54,7 @@ def common_parser(
     return parser
 
 
-def start_report(title: str, root: Path) -> Report:
+def start_report(title: str, root: Path) -> CheckReport:
     """An empty report on a download.
 
     Raises:
@@ -62,12 +62,14 @@ def start_report(title: str, root: Path) -> Report:
     """
     if not root.is_dir():
         raise UserError(f'{root}: no such folder; give that of the download')
-    report = Report(f'{title} in {root}')
+    report = CheckReport(f'{title} in {root}')
     print(report.title)
     return report
 
 
-def hand_of(args: argparse.Namespace, report: Report, **choices) -> SingleHand | None:
+def hand_of(
+    args: argparse.Namespace, report: CheckReport, **choices
+) -> SingleHand | None:
     """The right hand of ``--hand-model``; None, and said so, without one."""
     if args.hand_model is None:
         report.add('MANO, meshes and joints', SKIPPED, 'needs --hand-model FOLDER')
@@ -75,7 +77,7 @@ def hand_of(args: argparse.Namespace, report: Report, **choices) -> SingleHand |
     return SingleHand(source=args.hand_model, **choices)
 
 
-def conclude(report: Report, path: Path, indexes: list[Path]) -> int:
+def conclude(report: CheckReport, path: Path, indexes: list[Path]) -> int:
     """Write the report, say what was done; the exit status: 1 with problems."""
     report.write(path)
     for index in indexes:

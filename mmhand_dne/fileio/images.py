@@ -1,4 +1,4 @@
-"""From a file or an array to pixels, as a person sees the picture."""
+"""From a file or an array to pixels, as they are stored or as a person sees them."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ from mmhand_dne.errors import UserError
 
 from .atomic import write_whole
 
-# The network reads what the data sets' loader reads; the orientation is applied here.
+# Whatever orientation a tag asks for.
 AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
 ORIENTATION = 0x0112  # EXIF tag
@@ -34,7 +34,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """Decode an image file.
 
     The orientation that EXIF asks for is applied; transparent pixels become white;
-    16-bit, grey, palette and CMYK pictures become 8-bit colour. An 8-bit colour or grey
+    16-bit, grey, palette and CMYK images become 8-bit colour. An 8-bit colour or grey
     file gives the very pixels that the data sets' loader gives.
 
     Returns: (H, W, 3) uint8 BGR.
@@ -47,8 +47,7 @@ def read_image(path: str | Path) -> np.ndarray:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
     if not content:
         raise UserError(f'{path}: the file is empty (0 bytes)')
-    if content.startswith(JPEG_START) and JPEG_END not in content:
-        # OpenCV would fill what is missing with grey.
+    if is_cut_off(content):
         raise UserError(
             f'{path}: the file is cut off ({len(content)} bytes); copy it again'
         )
@@ -58,14 +57,24 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
+def is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG file has no end: OpenCV may fill what is missing with grey."""
+    return content.startswith(JPEG_START) and JPEG_END not in content
+
+
+def decode_as_stored(content: bytes) -> np.ndarray | None:
+    """(H, W, 3) uint8 BGR of a file's bytes, not rotated; None if OpenCV cannot."""
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), AS_STORED)
+    except cv2.error:  # nothing at all, or more pixels than it allows
+        return None
+
+
 def decode(content: bytes) -> np.ndarray | None:
-    """(H, W, 3) uint8 BGR from a file's bytes, None if they are no image."""
+    """(H, W, 3) uint8 BGR of a file's bytes, upright; None if they are no image."""
     header = read_header(content)
     if header is None or not (header.transparent or header.mode in NOT_RGB):
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), AS_STORED)
-        except cv2.error:  # such as more pixels than it allows
-            image = None
+        image = decode_as_stored(content)
         if image is not None:
             return oriented(image, header.orientation if header else 1)
     return _decode_with_pillow(content) if header else None
@@ -74,10 +83,10 @@ def decode(content: bytes) -> np.ndarray | None:
 def read_header(content: bytes) -> Header | None:
     """Mode and orientation without decoding; None for what Pillow does not know."""
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            transparent = picture.mode in WITH_ALPHA or 'transparency' in picture.info
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            return Header(picture.mode, transparent, orientation)
+        with Image.open(io.BytesIO(content)) as opened:
+            transparent = opened.mode in WITH_ALPHA or 'transparency' in opened.info
+            orientation = opened.getexif().get(ORIENTATION, 1)
+            return Header(opened.mode, transparent, orientation)
     except (
         UnidentifiedImageError,
         OSError,
@@ -90,20 +99,20 @@ def read_header(content: bytes) -> Header | None:
 
 def _decode_with_pillow(content: bytes) -> np.ndarray | None:
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            if picture.mode in WITH_ALPHA or 'transparency' in picture.info:
-                picture = picture.convert('RGBA')
-                background = Image.new('RGBA', picture.size, (WHITE,) * 4)
-                picture = Image.alpha_composite(background, picture)
-            pixels = np.asarray(picture.convert('RGB'))
+        with Image.open(io.BytesIO(content)) as opened:
+            orientation = opened.getexif().get(ORIENTATION, 1)
+            if opened.mode in WITH_ALPHA or 'transparency' in opened.info:
+                opened = opened.convert('RGBA')
+                background = Image.new('RGBA', opened.size, (WHITE,) * 4)
+                opened = Image.alpha_composite(background, opened)
+            pixels = np.asarray(opened.convert('RGB'))
     except (OSError, SyntaxError, ValueError):
         return None
     return oriented(np.ascontiguousarray(pixels[..., ::-1]), orientation)
 
 
 def oriented(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The picture upright: EXIF's orientation 1 to 8 applied; others are ignored."""
+    """The image upright: EXIF's orientation 1 to 8 applied; others are ignored."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

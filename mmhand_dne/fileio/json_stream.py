@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mmhand_dne.errors import UserError
 
@@ -16,7 +16,9 @@ AFTER_VALUE = frozenset(',:]} \t\r\n')
 WHOLE = ''  # the name of an array that is the whole file
 
 
-def stream_arrays(path, names: Collection[str] = (WHOLE,)) -> Iterator[tuple[str, Any]]:
+def stream_arrays(
+    path: str | Path, names: Collection[str] = (WHOLE,)
+) -> Iterator[tuple[str, Any]]:
     """Yield (name, item) of a file's top-level arrays, in the file's order.
 
     Args:
@@ -65,7 +67,7 @@ def _named_items(reader: '_Reader', names: Collection[str]) -> Iterator[tuple]:
 class _Reader:
     """A window on the text of a file, moved along it."""
 
-    def __init__(self, path: Path, file):
+    def __init__(self, path: Path, file: TextIO) -> None:
         self.path, self.file = path, file
         self.text, self.at, self.before = '', 0, 0
 
@@ -123,8 +125,8 @@ class _Reader:
         self.text, self.at = self.text[self.at :] + text, 0
         return bool(text)
 
-    def _damaged(self, why: str) -> ValueError:
-        return ValueError(
+    def _damaged(self, why: str) -> UserError:
+        return UserError(
             f'{self.path}: not valid JSON ({why}, at character '
             f'{self.before + self.at}); the file is truncated or damaged, download it '
             'again'

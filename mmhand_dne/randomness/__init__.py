@@ -1,1 +1,1 @@
-"""Draws that depend on keys alone, and the state of generators that do not."""
+"""Random numbers that depend on keys alone, and the state of those that do not."""

@@ -1,14 +1,16 @@
-"""Normal draws that depend on keys alone, not on a generator's history.
+"""Normal samples that depend on keys alone, not on a generator's history.
 
-A key is an int64 per image, made of (seed, iteration, data set index). The draw of an
+A key is an int64 per image, made of (seed, iteration, data set index). The noise of an
 image is therefore the same on every rank, device, batch size and after a resume. The
 generator is splitmix64 (Steele et al., OOPSLA 2014) on (key, counter), vectorised in
 int64 with wrap-around, and Box-Muller.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
+from mmengine.logging import MessageHub
 from torch import Tensor
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64
@@ -22,12 +24,13 @@ def _shift_right(value: Tensor, bits: int) -> Tensor:
 
 
 def _mix(value: Tensor) -> Tensor:
+    """splitmix64's output function."""
     value = (value ^ _shift_right(value, 30)) * _MIX_1
     value = (value ^ _shift_right(value, 27)) * _MIX_2
     return value ^ _shift_right(value, 31)
 
 
-def fold_in(keys: Tensor, data) -> Tensor:
+def fold_in(keys: Tensor, data: int | Tensor) -> Tensor:
     """New keys from keys and an integer (or an int64 tensor that broadcasts)."""
     return _mix(
         keys * _GOLDEN
@@ -36,7 +39,7 @@ def fold_in(keys: Tensor, data) -> Tensor:
 
 
 def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Uniform draws in (0, 1), float64: (B,) keys -> (B, *shape)."""
+    """Uniform samples in (0, 1), float64: (B,) keys -> (B, *shape)."""
     count = math.prod(shape)
     counter = torch.arange(1, count + 1, device=keys.device)
     bits = _mix(_mix(keys)[:, None] + counter * _GOLDEN)
@@ -48,15 +51,36 @@ def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
 def normal_from_keys(
     keys: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Standard normal draws: (B,) int64 keys -> (B, *shape).
+    """Standard normal samples: (B,) int64 keys -> (B, *shape).
 
     Args:
         keys: (B,) int64, one per image.
-        shape: shape of one image's draw.
-        dtype: of the result; the draw itself is made in float64.
+        shape: shape of one image's samples.
+        dtype: of the result; the samples are computed in float64.
     """
     pairs = uniform_from_keys(keys, (2, (math.prod(shape) + 1) // 2))
     radius = torch.sqrt(-2 * torch.log(pairs[:, 0]))
     angle = 2 * math.pi * pairs[:, 1]
-    draw = torch.cat([radius * angle.cos(), radius * angle.sin()], 1).to(dtype)
-    return draw[:, : math.prod(shape)].reshape(len(keys), *shape)
+    normal = torch.cat([radius * angle.cos(), radius * angle.sin()], 1).to(dtype)
+    return normal[:, : math.prod(shape)].reshape(len(keys), *shape)
+
+
+def batch_keys(data_samples: Sequence, device: torch.device | str) -> Tensor | None:
+    """One key per image from (seed, iteration, data set index), the same on any rank.
+
+    Seed and iteration are what MMEngine's runner publishes; outside a runner, or for
+    samples without ``sample_idx``, there is nothing to key by and the result is None:
+    the caller then uses torch's generator.
+
+    Args:
+        data_samples: the batch.
+        device: of the result.
+    Returns: (B,) int64 or None.
+    """
+    hub = MessageHub.get_current_instance()
+    seed, iteration = hub.get_info('seed'), hub.get_info('iter')
+    indices = [sample.metainfo.get('sample_idx') for sample in data_samples]
+    if seed is None or iteration is None or any(index is None for index in indices):
+        return None
+    keys = torch.tensor(indices, dtype=torch.int64, device=device)
+    return fold_in(fold_in(keys, int(seed)), int(iteration))

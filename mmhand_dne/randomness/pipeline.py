@@ -1,14 +1,18 @@
-"""Random draws of a data pipeline that depend on (seed, epoch, index) alone."""
+"""Randomness of a data pipeline that depends on (seed, epoch, index) alone."""
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import torch
 
+from mmhand_dne.errors import UserError
 
-class DrawKey(int):
-    """A data set index that carries the seed and the epoch it is drawn in.
+
+class SampleKey(int):
+    """A data set index that carries the seed and the epoch it is sampled in.
 
     It behaves as the plain index everywhere and survives the way to a worker. Wrappers
     of data sets (concatenation, repetition) subtract and divide: the result keeps the
@@ -16,34 +20,36 @@ class DrawKey(int):
 
     Attributes:
         seed, epoch: of the run and its epoch.
-        origin: the index that the sampler drew.
+        origin: the index that the sampler chose.
     """
 
     seed: int
     epoch: int
     origin: int
 
-    def __new__(cls, index: int, seed: int, epoch: int, origin: int | None = None):
+    def __new__(
+        cls, index: int, seed: int, epoch: int, origin: int | None = None
+    ) -> 'SampleKey':
         key = super().__new__(cls, index)
         key.seed, key.epoch = int(seed), int(epoch)
         key.origin = int(index if origin is None else origin)
         return key
 
-    def __reduce__(self):
-        return DrawKey, (int(self), self.seed, self.epoch, self.origin)
+    def __reduce__(self) -> tuple:
+        return SampleKey, (int(self), self.seed, self.epoch, self.origin)
 
-    def _moved(self, index: int) -> 'DrawKey':
-        return DrawKey(index, self.seed, self.epoch, self.origin)
+    def _moved(self, index: int) -> 'SampleKey':
+        return SampleKey(index, self.seed, self.epoch, self.origin)
 
-    def __sub__(self, other: int) -> 'DrawKey':
+    def __sub__(self, other: int) -> 'SampleKey':
         return self._moved(int(self) - int(other))
 
-    def __mod__(self, other: int) -> 'DrawKey':
+    def __mod__(self, other: int) -> 'SampleKey':
         return self._moved(int(self) % int(other))
 
 
 @contextmanager
-def draws_of(key: DrawKey):
+def seeded_by(key: SampleKey) -> Iterator[None]:
     """Seed Python, NumPy and torch for one sample; afterwards all is as before."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     words = np.random.SeedSequence([key.seed, key.epoch, key.origin]).generate_state(
@@ -58,3 +64,28 @@ def draws_of(key: DrawKey):
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+def shuffled(position: int, size: int, *key: int) -> int:
+    """The entry at a position of a random order of 0 ... size - 1.
+
+    Args:
+        position: 0 ... size - 1.
+        size: of the set, at least 1.
+        key: of the order, integers >= 0; each gives another one.
+    Raises:
+        ValueError: the position is outside of the set.
+    """
+    if not 0 <= position < size:
+        raise UserError(
+            f'position {position} is outside of a set of {size}, expected 0 to '
+            f'{size - 1}'
+        )
+    return int(_order(size, *key)[position])
+
+
+# An epoch of several sets goes through one order of each, or a few of a small one; the
+# largest set, of 1.4 million entries, takes 11 MB and a seventh of a second.
+@lru_cache(maxsize=16)
+def _order(size: int, *key: int) -> np.ndarray:
+    return np.random.default_rng(list(key)).permutation(size)

@@ -48,7 +48,7 @@ def set_random_state(state: dict) -> None:
 
 @contextmanager
 def preserved_random_state() -> Iterator[None]:
-    """Leave every generator as it was found, whatever the block draws."""
+    """Leave every generator as it was found, whatever the block uses."""
     state = get_random_state()
     try:
         yield

@@ -6,9 +6,12 @@ order, V vertices. What is not known is zero (rotations: identity) and masked.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
 
 from mmhand_dne.errors import UserError
 
@@ -96,7 +99,9 @@ def check_labels(labels: Mapping[str, np.ndarray], source: str) -> None:
             )
 
 
-def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str):
+def _check_shape(
+    name: str, field: Field, found: tuple, sizes: dict, source: str
+) -> None:
     letters = field.shape.split()
     expected = [int(x) if x.isdigit() else sizes.get(x) for x in letters]
     if len(found) == len(letters):
@@ -108,3 +113,31 @@ def _check_shape(name: str, field: Field, found: tuple, sizes: dict, source: str
             f'{source}: {name!r} has shape {tuple(found)}, expected '
             f'({", ".join(letters)}); correct what provides it'
         )
+
+
+class HandLabels(InstanceData):
+    """``InstanceData`` whose tensors travel between processes as plain bytes.
+
+    torch sends each tensor of a worker through a shared-memory file of its own: 14
+    small labels per image are hundreds of open files per batch, above the usual limit
+    of 1024 with a few workers. As bytes they go through the pipe at once.
+    """
+
+    def __reduce__(self) -> tuple:
+        fields = {name: _to_plain(value) for name, value in self.items()}
+        return _rebuild, (fields, dict(self.metainfo_items()))
+
+
+def _to_plain(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    plain = value.device.type == 'cpu' and not value.requires_grad
+    return value.numpy() if plain else value
+
+
+def _rebuild(fields: dict, metainfo: dict) -> HandLabels:
+    labels = HandLabels(metainfo=metainfo)
+    for name, value in fields.items():
+        is_tensor = isinstance(value, Tensor)
+        labels.set_field(value if is_tensor else torch.from_numpy(value), name)
+    return labels

@@ -55,7 +55,9 @@ class HandTargets(NamedTuple):
     vertices_cam: Tensor
 
     @classmethod
-    def from_samples(cls, data_samples: Sequence, device='cpu') -> 'HandTargets':
+    def from_samples(
+        cls, data_samples: Sequence, device: torch.device | str = 'cpu'
+    ) -> 'HandTargets':
         """Stack the labels of a batch on a device, in a single transfer.
 
         Args:

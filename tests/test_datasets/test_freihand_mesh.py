@@ -11,7 +11,7 @@ from mmhand_dne.datasets.datasets import FreiHANDMeshDataset
 from mmhand_dne.datasets.readers.freihand_files import SCHEMA, VERSION, read_keypoints
 from mmhand_dne.datasets.readers.index_file import write_index
 from mmhand_dne.datasets.transforms import LoadHandImage
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 from tests.right_hand_fixture import write_freihand
 from tests.test_datasets.right_hand_laws import (
     AUGMENTED,
@@ -72,7 +72,7 @@ def test_targets_land_on_the_source_pixels(written, epoch):
         dict(type='FreiHANDMeshDataset', data_root=str(root), pipeline=AUGMENTED)
     )
     for index in range(2 * ROWS):
-        sample = dataset[DrawKey(index, 0, epoch)]['data_samples']
+        sample = dataset[SampleKey(index, 0, epoch)]['data_samples']
         check_pixels(sample, hands[index % ROWS])
         check_other_slot(sample)
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmpose.registry import DATASETS
 
 from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 from tests.interhand_fixture import dataset_config
 from tests.right_hand_fixture import draw, make_hand, to_pixels
 from tests.test_datasets.right_hand_laws import (
@@ -65,7 +65,7 @@ def test_the_class_of_the_guide_gives_samples(hand, tmp_path):
         DATASETS.module_dict.pop('MyHandDataset')
     assert len(dataset) == 1 and dataset.count_all_joints().tolist() == [[21, 0]]
     for epoch in range(3):
-        sample = dataset[DrawKey(0, 0, epoch)]['data_samples']
+        sample = dataset[SampleKey(0, 0, epoch)]['data_samples']
         check_pixels(sample, hand)
         check_other_slot(sample)
 
@@ -102,7 +102,7 @@ def test_the_layout_of_the_guide_gives_samples(hand, tmp_path):
         )
     )
     for epoch in range(3):
-        check_pixels(dataset[DrawKey(0, 0, epoch)]['data_samples'], hand)
+        check_pixels(dataset[SampleKey(0, 0, epoch)]['data_samples'], hand)
 
 
 def test_the_config_of_the_guide_is_one(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.datasets import HO3DMeshDataset
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.right_hand_fixture import NOT_LISTED, write_ho3d, write_python2
 from tests.test_datasets.right_hand_laws import (
@@ -53,7 +53,7 @@ def test_targets_land_on_the_source_pixels(written, split, gt):
     assert len(dataset) == FRAMES  # frames in no list are not read
     for index in range(FRAMES):
         for epoch in range(3):
-            sample = dataset[DrawKey(index, 0, epoch)]['data_samples']
+            sample = dataset[SampleKey(index, 0, epoch)]['data_samples']
             check_pixels(sample, hands[split][index])
             check_other_slot(sample)
             mano = sample.gt_instance_labels.mano_valid[0, int(sample.flip)]

@@ -77,10 +77,10 @@ def shifted(regular_root, tmp_path):
 def test_fit_errors_are_millimetres_of_known_hands(regular_root, build, shifted):
     dataset = build(regular_root, **shifted)
     errors = fit_errors(dataset.table, dataset.pair)
-    moments = dataset.table.columns['moment']
+    frames = dataset.table.columns['frame']
     for row in range(6):
         info = dataset.get_data_info(row)
-        found = errors[moments[row]]
+        found = errors[frames[row]]
         np.testing.assert_array_equal(np.isnan(found), ~info['mano_valid'])
         expected = 40.0 if row == 3 else 0.0
         np.testing.assert_allclose(found[info['mano_valid']], expected, atol=0.1)
@@ -99,11 +99,11 @@ def test_fit_errors_of_the_index_are_used_for_their_hand_alone(
 ):
     root = shutil.copytree(regular_root, tmp_path / 'set')
     files, hand = files_of(root), fingerprint(build(regular_root).pair)
-    moments = len(build(root).table.columns['moment_joints'])
-    made_up = np.full((moments, 2), np.nan, np.float32)
+    frames = len(build(root).table.columns['frame_joints'])
+    made_up = np.full((frames, 2), np.nan, np.float32)
     made_up[2] = 99
     for known, kept in ((hand, 5), ('another', 6)):
-        make_index(files, meta=dict(fit_hand=known), moment_fit_error=made_up)
+        make_index(files, meta=dict(fit_hand=known), frame_fit_error=made_up)
         assert len(build(root, max_fit_error=10)) == kept
 
 

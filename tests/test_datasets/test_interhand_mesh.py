@@ -158,9 +158,9 @@ def test_irregular_frames_are_read_with_masks(odd_root, build):
 def test_a_bare_list_of_joints_marks_its_placeholders(tmp_path, odd_root, build):
     files = dict(joint_file=tmp_path / 'joints.json')
     table = read(odd_root, 'joint_3d')
-    moment = table['0']['1066']  # frame 11: the bare list
-    assert isinstance(moment, list)
-    moment[20] = [1, 1, 1]
+    frame = table['0']['1066']  # frame 11: the bare list
+    assert isinstance(frame, list)
+    frame[20] = [1, 1, 1]
     files['joint_file'].write_text(json.dumps(table))
     info = build(odd_root, **files).get_data_info(11)
     assert info['joints_valid'].sum() == 41 and not info['joints_valid'][0, 0]

@@ -13,8 +13,7 @@ from mmhand_dne.datasets.datasets.mixed_hand_dataset import (
     split_exactly,
 )
 from mmhand_dne.datasets.samplers import KeyedSampler
-from mmhand_dne.randomness.pipeline import DrawKey
-from mmhand_dne.randomness.random_order import shuffled
+from mmhand_dne.randomness.pipeline import SampleKey
 from tests.interhand_fixture import dataset_config
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED
@@ -55,29 +54,6 @@ def mixed(parts):
     )
 
 
-@pytest.mark.parametrize('size', [1, 2, 3, 4, 5, 16, 17, 100, 1000])
-def test_every_entry_has_one_position(size):
-    orders = [
-        [shuffled(position, size, *key) for position in range(size)]
-        for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))
-    ]
-    for order in orders:
-        assert sorted(order) == list(range(size))
-    if size >= 16:
-        assert len(set(map(tuple, orders))) == 4
-
-
-def test_the_order_is_random():
-    """Neighbours are as far apart as in a random order, and each place is as likely."""
-    size = 500
-    order = np.array([shuffled(position, size, 7) for position in range(size)])
-    assert abs(np.abs(np.diff(order)).mean() - size / 3) < 0.1 * size
-    firsts = [shuffled(0, 4, seed) for seed in range(4000)]
-    assert np.abs(np.bincount(firsts, minlength=4) - 1000).max() < 130  # 4.7 sigma
-    with pytest.raises(ValueError, match='position 4 is outside of a set of 4'):
-        shuffled(4, 4)
-
-
 def test_shares_are_exact():
     assert split_exactly(12, SHARES) == [6, 3, 3]
     assert split_exactly(10, [1, 1, 1]) == [4, 3, 3]
@@ -88,7 +64,7 @@ def test_shares_are_exact():
 def drawn(mixed, epoch, seed=0):
     """(data set, entry) of each index of an epoch."""
     return [
-        mixed._get_subset_index(DrawKey(index, seed, epoch))
+        mixed._get_subset_index(SampleKey(index, seed, epoch))
         for index in range(len(mixed))
     ]
 
@@ -158,7 +134,7 @@ def test_without_shares_every_entry_is_there_once(parts):
     mixed = MixedHandDataset(parts)
     assert len(mixed) == 17
     assert [mixed._get_subset_index(i) for i in (0, 6, 16)] == [(0, 0), (1, 0), (2, 2)]
-    key = DrawKey(7, seed=3, epoch=1)
+    key = SampleKey(7, seed=3, epoch=1)
     part, inside = mixed._get_subset_index(key)
     assert (part, inside, inside.origin) == (1, 1, 7)
     assert mixed[key]['data_samples'].img_path == mixed.get_data_info(key)['img_path']

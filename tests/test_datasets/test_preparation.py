@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mmhand_dne.datasets.preparation.report import OK, PROBLEM, WARNING, Report
+from mmhand_dne.datasets.preparation.check_report import (
+    OK,
+    PROBLEM,
+    WARNING,
+    CheckReport,
+)
 from mmhand_dne.datasets.workers import in_workers
+from mmhand_dne.fileio.progress import LOG_LINES
 
 
 def double(number):
@@ -38,26 +44,31 @@ def runs(number):
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_results_are_in_the_order_of_the_items(workers, capsys):
-    assert list(in_workers(double, range(40), workers, chunk=3)) == [
-        2 * number for number in range(40)
-    ]
-    out = capsys.readouterr().out
-    assert '40/40' in out and out.count('task/s') <= 21  # not a line an item
+    found = in_workers(double, range(40), workers, 'doubling', chunk=3)
+    assert list(found) == [2 * number for number in range(40)]
+    lines = capsys.readouterr().out.splitlines()
+    # Not a line per item.
+    assert lines[-1].startswith('doubling: 40/40') and len(lines) <= LOG_LINES
+
+
+def test_heavy_items_move_the_bar_further(capsys):
+    assert list(in_workers(double, [1, 3], 1, 'doubling', weight=abs)) == [2, 6]
+    assert 'doubling: 4/4' in capsys.readouterr().out
 
 
 def test_nothing_to_do_is_nothing_done():
-    assert list(in_workers(double, [], 2)) == []
+    assert list(in_workers(double, [], 2, 'nothing')) == []
 
 
 def test_a_killed_worker_is_one_sentence():
     with pytest.raises(ValueError, match='a worker process was killed.*--workers'):
-        list(in_workers(die, range(10), 2, chunk=1))
+        list(in_workers(die, range(10), 2, 'dying', chunk=1))
 
 
 def test_workers_end_with_their_parent(tmp_path):
     parent = os.fork()
     if parent == 0:
-        list(in_workers(wait_here, [tmp_path] * 2, 2, chunk=1))
+        list(in_workers(wait_here, [tmp_path] * 2, 2, 'waiting', chunk=1))
         os._exit(0)
     deadline = time.monotonic() + 20
     while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
@@ -72,7 +83,7 @@ def test_workers_end_with_their_parent(tmp_path):
 
 
 def test_a_report_has_lines_and_a_file(tmp_path, capsys):
-    report = Report('hands')
+    report = CheckReport('hands')
     assert report.expect('rows', True, '5', '5')
     assert not report.expect('images', False, '4', '5', [f'{i}.jpg' for i in range(9)])
     report.expect('masks', False, 'none', 'some', otherwise=WARNING)

@@ -10,7 +10,7 @@ from mmhand_dne.datasets.datasets import InterHandMeshDataset, SingleHandDataset
 from mmhand_dne.datasets.datasets.single_hand_dataset import shown_joints
 from mmhand_dne.datasets.samplers import KeyedSampler
 from mmhand_dne.hand_model import SingleHand
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
 from tests.interhand_fixture import dataset_config, write_interhand
 
@@ -100,7 +100,7 @@ def odd_hands(tmp_path_factory):
 def test_samples_of_odd_frames_are_valid_and_of_one_hand(odd_hands):
     meshes, sides = [], set()
     for index in range(len(odd_hands)):
-        sample = odd_hands[DrawKey(index, seed=0, epoch=0)]['data_samples']
+        sample = odd_hands[SampleKey(index, seed=0, epoch=0)]['data_samples']
         labels, info = sample.gt_instance_labels, odd_hands.get_data_info(index)
         fields = {name: labels[name][0].numpy() for name in HAND_LABELS}
         check_labels(fields, sample.img_path)
@@ -121,7 +121,7 @@ def test_samples_of_odd_frames_are_valid_and_of_one_hand(odd_hands):
 def test_ground_truth_of_either_side_is_that_of_the_right_hands_layer(odd_hands):
     hand, checked = SingleHand(), set()
     for index in range(len(odd_hands)):
-        sample = odd_hands[DrawKey(index, seed=0, epoch=0)]['data_samples']
+        sample = odd_hands[SampleKey(index, seed=0, epoch=0)]['data_samples']
         labels = sample.gt_instance_labels
         if not labels.mano_valid[0, 0]:
             continue
@@ -142,7 +142,7 @@ def test_ranks_and_orders_draw_the_same_sample(odd_hands, monkeypatch):
         sampler.set_epoch(1)
         np.random.seed(rank)
         for key in list(sampler)[:4]:
-            alone = DrawKey(int(key), seed=4, epoch=1)
+            alone = SampleKey(int(key), seed=4, epoch=1)
             assert torch.equal(odd_hands[key]['inputs'], odd_hands[alone]['inputs'])
             drawn.add(int(key))
     assert len(drawn) == 8  # two ranks read different hands
@@ -162,13 +162,13 @@ def test_draws_depend_on_seed_epoch_and_index_alone(hands):
         return hands[key]['inputs']
 
     before = np.random.get_state()[1].copy()
-    first = draw(DrawKey(3, seed=1, epoch=2))
+    first = draw(SampleKey(3, seed=1, epoch=2))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     np.random.seed(99)
-    assert torch.equal(draw(DrawKey(3, seed=1, epoch=2)), first)
-    assert not torch.equal(draw(DrawKey(3, seed=1, epoch=3)), first)
+    assert torch.equal(draw(SampleKey(3, seed=1, epoch=2)), first)
+    assert not torch.equal(draw(SampleKey(3, seed=1, epoch=3)), first)
     # Two hands of one image draw differently, though the wrapped index is the same.
-    one, two = (hands[DrawKey(index, 1, 2)]['data_samples'] for index in (2, 3))
+    one, two = (hands[SampleKey(index, 1, 2)]['data_samples'] for index in (2, 3))
     assert one.img_id == two.img_id
     zooms = []
     for sample in (one, two):

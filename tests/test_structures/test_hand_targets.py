@@ -9,8 +9,11 @@ import torch
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
-from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
-from mmhand_dne.structures.hand_labels import HandLabels
+from mmhand_dne.structures.ground_truth_fields import (
+    HAND_LABELS,
+    HandLabels,
+    check_labels,
+)
 from mmhand_dne.structures.hand_targets import HandTargets
 
 VERTICES, SIZE = 7, (64, 48)

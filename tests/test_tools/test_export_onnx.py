@@ -15,7 +15,6 @@ if not hasattr(torch.library, 'custom_op'):
 # isort: split
 from mmpose.registry import MODELS, TRANSFORMS
 
-from mmhand_dne.apis.crops import unknown_gt
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.deployment import Mismatch, check_onnx
 from mmhand_dne.deployment.onnx_check import (
@@ -25,6 +24,7 @@ from mmhand_dne.deployment.onnx_check import (
     open_session,
     steady_crops,
 )
+from mmhand_dne.structures.raw_sample import empty_sample
 from tests.fake_samples import fake_samples, one_hand_samples
 from tests.onnx_models import CROPS, ONE_HAND, SIZE, export_with_the_tool
 from tools.deployment import export_onnx as tool
@@ -223,7 +223,7 @@ def test_crops_are_those_of_the_test_pipeline(export, runner_module, kind, mirro
         x, y = draw.uniform([-20, -20], [80, 60])
         w, h = draw.uniform(20, 100, 2)
         results = dict(
-            unknown_gt(778),
+            empty_sample(778),
             img=image,
             img_path='',
             bbox=np.array([x, y, w, h]),

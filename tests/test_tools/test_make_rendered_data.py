@@ -170,8 +170,8 @@ def test_the_box_is_the_tight_box_of_valid_projected_joints_times_1_2(made):
 def test_cameras_are_rigid_and_differ_within_a_rig(made):
     for capture in read(made, 'train', 'camera').values():
         assert len(capture['campos']) == 2
-        places = np.array(list(capture['campos'].values()))
-        assert np.linalg.norm(places[0] - places[1]) > 10
+        positions = np.array(list(capture['campos'].values()))
+        assert np.linalg.norm(positions[0] - positions[1]) > 10
         for rotation in map(np.array, capture['camrot'].values()):
             np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
             assert np.linalg.det(rotation) > 0
@@ -302,7 +302,8 @@ def test_a_killed_run_continues_to_the_same_bytes(made, tool, tmp_path, workers)
     while any(map(is_running, pids)):  # they end when their parent is gone
         assert time.time() < deadline + 60
         time.sleep(0.02)
-    half = next((out / 'images').rglob('*.jpg')).with_name('.image1.jpg.7.partial')
+    half = next((out / 'images').rglob('*.jpg'))
+    half = half.with_name(f'.image1.jpg.{process.pid}.partial')
     half.write_bytes(b'as a worker that was killed while it wrote leaves it')
     done = {
         path: path.stat().st_mtime_ns

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from mmhand_dne.datasets.preparation.check_report import CheckReport
 from mmhand_dne.datasets.preparation.interhand_checks import (
     check_ids,
     check_projection,
 )
-from mmhand_dne.datasets.preparation.report import Report
 from mmhand_dne.datasets.readers.index_file import open_index
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint
 from mmhand_dne.datasets.readers.interhand_table import (
@@ -84,7 +84,7 @@ def test_a_small_set_is_reported_and_indexed(copy):
         assert outcomes[f'train {name}'] == 'ok', name
     assert len(build_dataset(copy, min_grey=10, max_fit_error=1)) == 5
     columns = open_index(copy / INDEX, SCHEMA, VERSION).columns
-    assert np.nanmax(columns['moment_fit_error']) < 0.1
+    assert np.nanmax(columns['frame_fit_error']) < 0.1
     assert (columns['mean_grey'] > 0).sum() == 5
 
 
@@ -94,7 +94,7 @@ def test_without_hand_model_and_images_less_is_checked(copy):
     assert status == 0 and report['train image files']['status'] == 'warning'
     assert report['train MANO and joints']['status'] == 'not checked'
     columns = open_index(copy / INDEX, SCHEMA, VERSION).columns
-    assert not {'mean_grey', 'moment_fit_error'} & set(columns)
+    assert not {'mean_grey', 'frame_fit_error'} & set(columns)
 
 
 def rewrite(path, edit):
@@ -104,7 +104,7 @@ def rewrite(path, edit):
 
 
 def every(table, key, change):
-    """Change an entry of all moments' hands in place."""
+    """Change an entry of all frames' hands in place."""
     for frames in table.values():
         for entry in frames.values():
             for hand in filter(None, entry.values()):
@@ -229,7 +229,7 @@ def test_release_0_0_is_found(copy):
 
 
 def test_the_real_sample_passes_the_checks_of_its_fields(real_data, capsys):
-    root, report = real_data / 'interhand2.6m', Report('sample')
+    root, report = real_data / 'interhand2.6m', CheckReport('sample')
     table = read_table(
         InterHandFiles(
             *(

@@ -14,7 +14,7 @@ import pytest
 import torch
 from mmpose.registry import DATASETS
 
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 from tests.right_hand_fixture import write_freihand, write_ho3d
 from tests.test_datasets.right_hand_laws import AUGMENTED
 
@@ -122,7 +122,7 @@ def test_samples_are_the_same_with_an_index(prepared, name):
         assert hasattr(with_index.table, 'path') and not hasattr(without.table, 'path')
         for i in range(len(without)):
             found, expected = (
-                flat(one[DrawKey(i, 0, 3)]) for one in (with_index, without)
+                flat(one[SampleKey(i, 0, 3)]) for one in (with_index, without)
             )
             assert found.keys() == expected.keys()
             for key, value in expected.items():
@@ -300,7 +300,7 @@ def test_damage_is_found_and_gets_no_index(copies, damage):
     status, report = prepare(name, copies[name], *PARTIAL)
     assert status == 1 and report[check]['status'] == 'problem'
     assert words in ' '.join(report[check]['examples']) + report[check]['found']
-    split = 'evaluation' if check.startswith('gt') else check.split()[0]
+    split = 'evaluation' if check.startswith('ground truth') else check.split()[0]
     assert not (copies[name] / SETS[name][split][1]).exists()
     others = [index for key, (_, index) in SETS[name].items() if key != split]
     assert all((copies[name] / index).exists() for index in others)

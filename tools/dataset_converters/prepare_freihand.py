@@ -9,6 +9,7 @@ the folder. The exit status is 0 if all is well, 1 if something has to be put ri
 killed leaves no half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mmhand_dne.cli.prepare_command import (
     start_report,
 )
 from mmhand_dne.datasets.datasets.freihand_mesh_dataset import INDEX
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.freihand_checks import (
     ROWS,
     check_masks,
@@ -32,12 +34,12 @@ from mmhand_dne.datasets.preparation.freihand_checks import (
     check_rows,
     check_split_images,
 )
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.datasets.readers.freihand_files import SCHEMA, VERSION, find
-from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.index_file import Table, write_index
+from mmhand_dne.hand_model import SingleHand
 
 
-def prepare(args, report: Report) -> list[Path]:
+def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand, written = hand_of(args, report, tips='freihand'), []
     for split in args.splits:
@@ -54,34 +56,36 @@ def prepare(args, report: Report) -> list[Path]:
         except ValueError as error:
             report.add(f'{split} annotations', PROBLEM, str(error))
             continue
-        count = len(table.columns['id'])
-        if hand is not None and 'joints' in table.columns:
-            check_meshes(report, split, table, hand)
-        check_split_images(
-            report,
-            args.root,
-            split,
-            count,
-            args.images == 'decode',
-            args.partial,
-            args.workers,
-        )
-        if split == 'training':
-            check_masks(report, args.root, count)
+        check_split(args, report, split, table, hand)
         if len(report.problems) == before:
-            written.append(args.root / INDEX.format(split=split))
-            write_index(
-                written[-1],
-                SCHEMA,
-                VERSION,
-                table.all_columns(),
-                table.meta,
-                list(files.values()),
-            )
+            path = args.root / INDEX.format(split=split)
+            content = table.all_columns(), table.meta
+            write_index(path, SCHEMA, VERSION, *content, list(files.values()))
+            written.append(path)
     return written
 
 
+def check_split(
+    args: argparse.Namespace,
+    report: CheckReport,
+    split: str,
+    table: Table,
+    hand: SingleHand | None,
+) -> None:
+    """Check what a split's rows stand for: meshes, images and masks."""
+    count = len(table.columns['id'])
+    if hand is not None and 'joints' in table.columns:
+        check_meshes(report, split, table, hand)
+    decode = args.images == 'decode'
+    check_split_images(
+        report, args.root, split, count, decode, args.partial, args.workers
+    )
+    if split == 'training':
+        check_masks(report, args.root, count)
+
+
 def main() -> None:
+    """Check the download that the command line names."""
     args = common_parser(__doc__, tuple(ROWS)).parse_args()
     with plain_errors():
         report = start_report('FreiHAND', args.root)

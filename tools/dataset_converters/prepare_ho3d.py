@@ -9,6 +9,7 @@ index), 2 if the folder could not be checked at all. A run that was killed leave
 half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mmhand_dne.cli.prepare_command import (
     start_report,
 )
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import INDEX
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.ho3d_checks import (
     COUNTS,
     check_frames,
@@ -33,12 +35,12 @@ from mmhand_dne.datasets.preparation.ho3d_checks import (
     check_mano,
     columns_of,
 )
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
 from mmhand_dne.datasets.readers.ho3d_files import SCHEMA, VERSION
 from mmhand_dne.datasets.readers.index_file import Texts, write_index
+from mmhand_dne.hand_model import SingleHand
 
 
-def prepare(args, report: Report) -> list[Path]:
+def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
     """Check the splits and write an index for each without problems."""
     hand = hand_of(args, report, tips='ho3d', joints='kinematic')
     written = []
@@ -48,43 +50,47 @@ def prepare(args, report: Report) -> list[Path]:
             report.add(f'{split} split', PROBLEM, f'no {listed}')
             continue
         before = len(report.problems)
-        try:
-            names, found = check_frames(
-                report,
-                args.root,
-                split,
-                args.images == 'decode',
-                args.partial,
-                args.workers,
-            )
-        except ValueError as error:
-            report.add(f'{split} list', PROBLEM, str(error))
-            continue
-        if any(one.problem for one in found):
-            report.add(f'{split} geometry', SKIPPED, 'needs all annotations')
-            continue
-        columns = columns_of(found)
-        check_geometry(report, split, names, columns)
-        if hand is not None:
-            check_mano(report, split, names, columns, hand)
-        gt, files = {}, []
-        if split == 'evaluation':
-            gt, files = check_gt(report, args.root, names, columns)
-        if len(report.problems) == before:
-            texts = Texts.of('/'.join(name) for name in names)
-            written.append(args.root / INDEX.format(name=split))
-            write_index(
-                written[-1],
-                SCHEMA,
-                VERSION,
-                dict(name=texts, **columns, **gt),
-                {},
-                [listed, *files],
-            )
+        checked = check_split(args, report, split, hand)
+        if checked is not None and len(report.problems) == before:
+            columns, files = checked
+            path = args.root / INDEX.format(name=split)
+            write_index(path, SCHEMA, VERSION, columns, {}, [listed, *files])
+            written.append(path)
     return written
 
 
+def check_split(
+    args: argparse.Namespace, report: CheckReport, split: str, hand: SingleHand | None
+) -> tuple[dict, list[Path]] | None:
+    """Check a split's frames.
+
+    Returns: an index's columns and the files of released ground truth among them; None
+        where the list or an annotation is not readable.
+    """
+    decode = args.images == 'decode'
+    try:
+        names, found = check_frames(
+            report, args.root, split, decode, args.partial, args.workers
+        )
+    except ValueError as error:
+        report.add(f'{split} list', PROBLEM, str(error))
+        return None
+    if any(one.problem for one in found):
+        report.add(f'{split} geometry', SKIPPED, 'needs all annotations')
+        return None
+    columns = columns_of(found)
+    check_geometry(report, split, names, columns)
+    if hand is not None:
+        check_mano(report, split, names, columns, hand)
+    gt, files = {}, []
+    if split == 'evaluation':
+        gt, files = check_gt(report, args.root, names, columns)
+    texts = Texts.of('/'.join(name) for name in names)
+    return dict(name=texts, **columns, **gt), files
+
+
 def main() -> None:
+    """Check the download that the command line names."""
     args = common_parser(__doc__, tuple(COUNTS)).parse_args()
     with plain_errors():
         report = start_report('HO-3D', args.root)

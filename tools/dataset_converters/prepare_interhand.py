@@ -11,6 +11,7 @@ something has to be put right (that split gets no index), 2 if the folder could 
 checked at all. A run that was killed leaves no half index; the next one starts over.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.prepare_command import common_parser, conclude, start_report
+from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.interhand_checks import (
     COUNTS,
     check_counts,
@@ -31,16 +33,21 @@ from mmhand_dne.datasets.preparation.interhand_checks import (
     check_projection,
 )
 from mmhand_dne.datasets.preparation.interhand_images import check_interhand_images
-from mmhand_dne.datasets.preparation.interhand_parts import Part, find_parts
 from mmhand_dne.datasets.preparation.interhand_routes import check_routes
-from mmhand_dne.datasets.preparation.report import PROBLEM, SKIPPED, Report
-from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.index_file import Table, write_index
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint
-from mmhand_dne.datasets.readers.interhand_table import SCHEMA, VERSION, read_table
+from mmhand_dne.datasets.readers.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandPart,
+    find_parts,
+    read_table,
+)
 from mmhand_dne.hand_model import HandPair
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
+    """The flags that all prepare tools have, and where the images are."""
     parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
     parser.add_argument(
         '--image-root',
@@ -51,7 +58,12 @@ def parse_args():
     return parser.parse_args()
 
 
-def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> bool:
+def prepare_part(
+    args: argparse.Namespace,
+    report: CheckReport,
+    part: InterHandPart,
+    pair: HandPair | None,
+) -> bool:
     """Check one part and, without problems, write its index; whether it did."""
     before, name = len(report.problems), part.name
     print(f'reading {part.files.data}', flush=True)
@@ -60,19 +72,11 @@ def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> boo
     except ValueError as error:
         report.add(f'{name} annotations', PROBLEM, str(error))
         return False
-    extra, meta = {}, dict(table.meta)
     if part.name == part.split:
         check_counts(report, part.split, table)
     check_ids(report, name, table)
     check_projection(report, name, table)
-    if part.files.mano is None:
-        report.add(f'{name} MANO', SKIPPED, 'no MANO_NeuralAnnot.json beside the data')
-    elif pair is None:
-        report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
-    else:
-        extra['moment_fit_error'] = check_fits(report, name, table, pair)
-        meta['fit_hand'] = fingerprint(pair)
-        check_routes(report, name, table, pair)
+    extra, meta = check_meshes(report, part, table, pair)
     folder = (args.image_root or args.root / 'images') / part.split
     greys = check_interhand_images(
         report, name, table, folder, args.images, args.partial, args.workers
@@ -86,13 +90,30 @@ def prepare_part(args, report: Report, part: Part, pair: HandPair | None) -> boo
         SCHEMA,
         VERSION,
         {**table.all_columns(), **extra},
-        meta,
+        {**table.meta, **meta},
         part.files.present(),
     )
     return True
 
 
+def check_meshes(
+    report: CheckReport, part: InterHandPart, table: Table, pair: HandPair | None
+) -> tuple[dict, dict]:
+    """Check MANO parameters against joints; what an index gets of it: columns, meta."""
+    name = part.name
+    if part.files.mano is None:
+        report.add(f'{name} MANO', SKIPPED, 'no MANO_NeuralAnnot.json beside the data')
+        return {}, {}
+    if pair is None:
+        report.add(f'{name} MANO and joints', SKIPPED, 'needs --hand-model FOLDER')
+        return {}, {}
+    errors = check_fits(report, name, table, pair)
+    check_routes(report, name, table, pair)
+    return dict(frame_fit_error=errors), dict(fit_hand=fingerprint(pair))
+
+
 def main() -> None:
+    """Check the download that the command line names."""
     args = parse_args()
     with plain_errors():
         report = start_report('InterHand2.6M', args.root)

@@ -1,4 +1,4 @@
-"""FreiHAND v2: one right hand an image, every hand before four backgrounds."""
+"""FreiHAND v2: one right hand per image, every hand before four backgrounds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ CHECKED_ROWS = 32
 # Metres, means. The data set's own meshes agree with its joints to about 1 mm and with
 # its MANO parameters to a few; another hand model is centimetres away.
 JOINT_ERROR, MANO_ERROR = 0.01, 0.02
-CC0_HAND = dict(type='HandPair', source='cc0', tips='freihand')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0', tips='freihand')
 INDEX = 'freihand_{split}.index'  # in data_root
 
 
@@ -67,10 +67,10 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         backgrounds: Sequence[str] = BACKGROUNDS,
         mesh: str = 'verts',
         box: str = 'joints',
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         for name, value, choices in (
             ('split', split, ('training', 'evaluation')),
             ('mesh', mesh, ('verts', 'mano')),
@@ -94,10 +94,10 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
     def load_table(self) -> Table:
         """The rows that the images share, see :func:`read_table`."""
         names = ['K', 'mano', 'xyz', 'scale'] + ['verts'] * (self.mesh == 'verts')
-        place = Path(self.data_root) / INDEX.format(split=self.split)
+        path = Path(self.data_root) / INDEX.format(split=self.split)
         files = [find(self.data_root, f'{self.split}_{name}.json') for name in names]
         table = find_index(
-            self.index, place, SCHEMA, VERSION, [file for file in files if file]
+            self.index, path, SCHEMA, VERSION, [file for file in files if file]
         )
         if table is None:
             table = read_table(find_files(self.data_root, self.split, names))
@@ -155,7 +155,7 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
     def _regressor(self) -> np.ndarray:
         return self.pair.joint_regressor[0].double().numpy()
 
-    def _vertices(self, table: Table, index) -> np.ndarray:
+    def _vertices(self, table: Table, index: Sequence[int] | np.ndarray) -> np.ndarray:
         if self.mesh == 'mano':
             return rebuild_vertices(self.pair.right, table, self._regressor(), index)
         return table.columns['vertices'][index].astype(np.float64)

@@ -30,12 +30,12 @@ class HandMeshDataset(IndexedDataset):
 
     METAINFO = dict(from_file='configs/_base_/datasets/interhand3d.py')
 
-    def __init__(self, hand_model: dict, **kwargs):
+    def __init__(self, hand_model: dict, **kwargs) -> None:
         self.pair = pair_of(hand_model)
         super().__init__(**kwargs)
 
     @classmethod
-    def _load_metainfo(cls, metainfo=None):
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
         with quiet_metainfo():
             return parse_pose_metainfo({**cls.METAINFO, **(metainfo or {})})
 
@@ -78,7 +78,7 @@ def mmpose_fields(info: dict) -> dict:
     )
     keypoints = np.where(seen[..., None], keypoints, 0)
 
-    def as_interhand(values):
+    def as_interhand(values: np.ndarray) -> np.ndarray:
         values = values[:, INTERHAND_FROM_OPENPOSE]
         return values.reshape(1, 42, *values.shape[2:]).astype(np.float32)
 

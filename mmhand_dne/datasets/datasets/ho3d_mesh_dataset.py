@@ -1,4 +1,4 @@
-"""HO-3D versions 2 and 3: one right hand with an object an image."""
+"""HO-3D versions 2 and 3: one right hand with an object per image."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ SIZE = (640, 480)  # pixels, width and height
 # Metres between a row of released ground truth and its frame's annotated wrist; the
 # same point, so that more means rows of another version.
 WRIST_ERROR = 0.01
-CC0_HAND = dict(type='HandPair', source='cc0', tips='ho3d')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0', tips='ho3d')
 INDEX = 'ho3d_{name}.index'  # beside the list {name}.txt
 
 
@@ -38,18 +38,16 @@ class HO3DMeshDataset(RightHandMeshDataset):
     """HO-3D v2 (png) or v3 (jpg) in its official layout.
 
     Only listed frames are read, each from the index or, without one, from its pickle
-    when it is asked for. The files'
-    OpenGL axes are turned to the camera's here, once. Training meshes come from the
-    MANO parameters, whose pose is absolute; evaluation has boxes and wrists, and with
-    the released ground truth (``evaluation_xyz.json``, ``evaluation_verts.json``)
-    joints and meshes, but never MANO parameters.
+    when it is asked for. The files' OpenGL axes become the camera's here, once.
+    Training meshes come from the MANO parameters, whose pose is absolute; evaluation
+    has boxes and wrists, and with the released ground truth (``evaluation_xyz.json``,
+    ``evaluation_verts.json``) joints and meshes, but never MANO parameters.
 
     Args:
         ann_file: 'train.txt' or 'evaluation.txt', relative to ``data_root``.
         data_prefix: ``img`` is the folder of the sequences, 'train' or 'evaluation'.
         xyz_file, verts_file: released ground truth of the frames, relative to
-            ``data_root``;
-            None: use what the pickles have.
+            ``data_root``; None: use what the pickles have.
         hand_model: see :class:`HandMeshDataset`.
         index: see :func:`find_index`; 'beside' is ``ho3d_train.index`` beside
             ``train.txt``, which ``tools/dataset_converters/prepare_ho3d.py`` writes.
@@ -65,10 +63,10 @@ class HO3DMeshDataset(RightHandMeshDataset):
         data_prefix: dict | None = None,
         xyz_file: str | None = None,
         verts_file: str | None = None,
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         self.xyz_file, self.verts_file, self.index = xyz_file, verts_file, index
         if data_prefix is None:
             data_prefix = dict(img=Path(ann_file).stem)
@@ -81,17 +79,15 @@ class HO3DMeshDataset(RightHandMeshDataset):
         )
 
     def load_table(self) -> Table:
-        """The index, or the list's frames and the ground truth that is not in their
-        pickles.
+        """The index, or the listed frames and the ground truth beside their pickles.
 
         Columns: ``id`` and ``name`` ('sequence/frame'); of the released ground truth,
-            in
-        OpenGL axes and HO-3D's order, ``true_joints`` (N, 21, 3), ``true_vertices``
+        in OpenGL axes and HO-3D's order, ``true_joints`` (N, 21, 3), ``true_vertices``
         (N, 778, 3); of an index also :func:`frame_columns`, ``suffix`` (N,) of the
         image, and ``size`` and ``mtime_ns`` (N,) of the pickle.
         """
         ann_file, root = Path(self.ann_file), Path(self.data_root)
-        place = ann_file.with_name(INDEX.format(name=ann_file.stem))
+        path = ann_file.with_name(INDEX.format(name=ann_file.stem))
         gt = {
             name: root / file
             for name, file in (
@@ -100,7 +96,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
             )
             if file
         }
-        table = find_index(self.index, place, SCHEMA, VERSION, [ann_file, *gt.values()])
+        table = find_index(self.index, path, SCHEMA, VERSION, [ann_file, *gt.values()])
         return table or read_list(ann_file, gt)
 
     def read_row(self, row: int) -> dict:
@@ -165,14 +161,16 @@ class HO3DMeshDataset(RightHandMeshDataset):
             vertices = self.table.columns['true_vertices'][row]
             return vertices * OPENGL_AXES, None, None
         layer = self.pair.right
-        turns = layer.absolute_pose(torch.tensor(frame.pose), mean=False)
-        vertices = layer(turns.float(), torch.tensor(frame.betas).float())
+        absolute = layer.absolute_pose(torch.tensor(frame.pose), mean=False)
+        vertices = layer(absolute.float(), torch.tensor(frame.betas).float())
         vertices = vertices.double().numpy() + frame.translation
-        rotations = turns.numpy().copy()
+        rotations = absolute.numpy().copy()
         rotations[WRIST] = OPENGL_AXES[:, None] * rotations[WRIST]
         return vertices * OPENGL_AXES, rotations, frame.betas
 
-    def _check_row(self, wrist: np.ndarray, frame: HO3DFrame, row: int, path) -> None:
+    def _check_row(
+        self, wrist: np.ndarray, frame: HO3DFrame, row: int, path: str | Path
+    ) -> None:
         error = np.linalg.norm(wrist - frame.joints[0])
         if error > WRIST_ERROR:
             raise UserError(

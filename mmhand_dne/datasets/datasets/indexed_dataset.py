@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 
 from mmhand_dne.datasets.readers.index_file import IndexFile, Table, open_index
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+from mmhand_dne.randomness.pipeline import SampleKey, seeded_by
 
 BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
 
@@ -20,7 +20,7 @@ BESIDE = 'beside'  # the annotations, where prepare_*.py writes an index
 class IndexedDataset(BaseDataset):
     """MMEngine's data set over a :class:`Table` in place of a list of dicts.
 
-    MMEngine builds a dict an image and pickles each of them. Here a subclass loads a
+    MMEngine builds a dict per image and pickles each of them. Here a subclass loads a
     table (of an index file, or read into memory) and says which rows it uses; what
     exists per image is the table's columns, which processes share, and one number.
 
@@ -79,7 +79,7 @@ class IndexedDataset(BaseDataset):
         part.table, part.rows = self.table, _part(self.rows, indices)
         return part
 
-    def _copy_without_annotation(self, memo=None) -> 'IndexedDataset':
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'IndexedDataset':
         memo = {} if memo is None else memo
         # A column is never written to; copying 1.36 million rows is for nothing.
         memo[id(self.table)] = self.table
@@ -89,21 +89,21 @@ class IndexedDataset(BaseDataset):
             setattr(other, key, copy.deepcopy(value, memo))
         return other
 
-    def prepare_data(self, idx):
-        """Run the pipeline, with draws from the key if the index carries one."""
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
+    def prepare_data(self, idx: int) -> dict:
+        """Run the pipeline, seeded by the key if the index carries one."""
+        if isinstance(idx, SampleKey):
+            with seeded_by(idx):
                 return super().prepare_data(idx)
         return super().prepare_data(idx)
 
     @force_full_init
-    def __getitem__(self, idx) -> dict:
+    def __getitem__(self, idx: int) -> dict:
         """The packed sample; nothing is skipped or replaced by another."""
         return self.prepare_data(idx)
 
 
 def find_index(
-    index: str | None, default, schema: str, version: int, files: Iterable
+    index: str | None, default: str | Path, schema: str, version: int, files: Iterable
 ) -> IndexFile | None:
     """The index that a data set is to use; None to read its annotation files.
 
@@ -129,6 +129,14 @@ def find_index(
             return None
         index = default
     found = open_index(index, schema, version)
+    _check_sources(found, index, tool, files)
+    return found
+
+
+def _check_sources(
+    found: IndexFile, index: str | Path, tool: str, files: Iterable
+) -> None:
+    """Refuse an index of other files, or of files that have changed since."""
     changed = found.stale()
     if changed:
         raise UserError(
@@ -142,7 +150,6 @@ def find_index(
                 f'{index}: was not made of {path}, which the data set is to read; run '
                 f'{tool} on this file, or set index=None to read it directly'
             )
-    return found
 
 
 def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:

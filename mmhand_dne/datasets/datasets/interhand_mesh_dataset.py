@@ -8,7 +8,10 @@ from mmpose.registry import DATASETS
 
 from mmhand_dne.conventions import HAND_TYPE_NAMES, HAND_TYPES, WRIST
 from mmhand_dne.datasets.readers.index_file import Table
-from mmhand_dne.datasets.readers.interhand_annotations import Camera, Moment
+from mmhand_dne.datasets.readers.interhand_annotations import (
+    InterHandCamera,
+    InterHandFrame,
+)
 from mmhand_dne.datasets.readers.interhand_filters import (
     SUBSETS,
     bright_mask,
@@ -22,17 +25,19 @@ from mmhand_dne.datasets.readers.interhand_table import (
     VERSION,
     InterHandFiles,
     camera_of,
-    moment_of,
+    frame_of,
     read_table,
 )
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair
+from mmhand_dne.structures.raw_sample import empty_sample
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 from .indexed_dataset import BESIDE, find_index
 from .single_hand_dataset import shown_joints
 
-CC0_HAND, IMAGES = dict(type='HandPair', source='cc0'), dict(img='images')
+DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0')
+IMAGES = dict(img='images')
 COUNTED = 1 << 16  # rows whose joints are counted at once
 
 
@@ -47,7 +52,7 @@ class InterHandMeshDataset(HandMeshDataset):
     is known where ``hand_type`` agrees with the joints: present with a joint in the
     image, or absent without any joint [decided].
 
-    v1.0 at 5 and at 30 frames a second differ in the files' sizes only; v0.0 has its
+    v1.0 at 5 and at 30 frames per second differ in the files' sizes only; v0.0 has its
     files in ``annotations/{all,human_annot,machine_annot}`` and its joints as bare
     lists. All of them are read.
 
@@ -67,8 +72,8 @@ class InterHandMeshDataset(HandMeshDataset):
         min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
             frame filter has 10. Needs an index.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
-            wrist depths take the place of the annotated box and of the true
-            ``abs_depth`` that MMPose's metric places predictions with. The box is
+            wrist depths replace the annotated box and the true
+            ``abs_depth`` that MMPose's metric puts predictions at. The box is
             padded already: crop with ``padding=1``.
         index: 'beside' for the index that ``prepare_interhand.py`` writes beside
             ``ann_file`` if it is there, another path, or None to read the JSON files.
@@ -89,7 +94,7 @@ class InterHandMeshDataset(HandMeshDataset):
         mano_file: str | None = None,
         data_root: str = '',
         data_prefix: dict = IMAGES,
-        hand_model: dict = CC0_HAND,
+        hand_model: dict = DEFAULT_HAND_MODEL,
         subset_step: int = 1,
         subset: str = 'H+M',
         human_ids: str | None = None,
@@ -98,7 +103,7 @@ class InterHandMeshDataset(HandMeshDataset):
         rootnet_file: str | None = None,
         index: str | None = BESIDE,
         **kwargs,
-    ):
+    ) -> None:
         if subset_step < 1:
             raise UserError(
                 f'InterHandMeshDataset: subset_step is {subset_step}, expected >= 1'
@@ -120,7 +125,7 @@ class InterHandMeshDataset(HandMeshDataset):
             **kwargs,
         )
 
-    def _join_prefix(self):
+    def _join_prefix(self) -> None:
         super()._join_prefix()
         for name in (
             'camera_file',
@@ -148,10 +153,29 @@ class InterHandMeshDataset(HandMeshDataset):
         self.rootnet = None
         if self.rootnet_file:
             self.rootnet = read_rootnet(self.rootnet_file, ids)
-        boxes = self._boxes
-        filters = {
-            # A single visible joint makes a box without extent. NaN is told below.
-            'have a box without extent': ~(boxes[:, 2:].max(1) <= 0),
+        rows = np.arange(0, len(ids), self.subset_step)
+        kept = np.ones(len(rows), bool)
+        counts = {}
+        for reason, passed in self._filters().items():
+            counts[reason] = int((kept & ~passed[rows]).sum())
+            kept &= passed[rows]
+        say_left_out(self.ann_file, counts, len(rows))
+        rows = rows[kept]
+        absent = rows[np.isnan(self._boxes[rows, 0])]
+        if len(absent):
+            raise UserError(
+                f'{self.rootnet_file}: has no box of annotation '
+                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
+                'the same split and frame rate'
+            )
+        return rows
+
+    def _filters(self) -> dict[str, np.ndarray]:
+        """Which entries of the table pass, (N,) bool, by what is said of the others."""
+        return {
+            # A single visible joint makes a box without extent. NaN passes: it is an
+            # error where that entry is used.
+            'have a box without extent': ~(self._boxes[:, 2:].max(1) <= 0),
             f'are not of subset {self.subset}': subset_mask(
                 self.table, self.subset, self.human_ids
             ),
@@ -162,22 +186,6 @@ class InterHandMeshDataset(HandMeshDataset):
                 self.table, self.min_grey, self.ann_file
             ),
         }
-        rows = np.arange(0, len(ids), self.subset_step)
-        kept = np.ones(len(rows), bool)
-        counts = {}
-        for reason, passed in filters.items():
-            counts[reason] = int((kept & ~passed[rows]).sum())
-            kept &= passed[rows]
-        say_left_out(self.ann_file, counts, len(rows))
-        rows = rows[kept]
-        absent = rows[np.isnan(boxes[rows, 0])]
-        if len(absent):
-            raise UserError(
-                f'{self.rootnet_file}: has no box of annotation '
-                f'{ids[absent[0]]} and of {len(absent) - 1} others; use the file of '
-                'the same split and frame rate'
-            )
-        return rows
 
     @property
     def _boxes(self) -> np.ndarray:
@@ -188,24 +196,17 @@ class InterHandMeshDataset(HandMeshDataset):
     def read_row(self, row: int) -> dict:
         """One entry with its ground truth in camera axes, before any transform."""
         columns = self.table.columns
-        camera, moment = camera_of(self.table, row), moment_of(self.table, row)
-        valid = moment.joints_valid.copy()
-        joints = (moment.joints - camera.position) @ camera.rotation.T
-        size = columns['size'][row]
-        size = {key: int(n) for key, n in zip(('width', 'height'), size) if n >= 0}
+        camera, frame = camera_of(self.table, row), frame_of(self.table, row)
+        valid = frame.joints_valid.copy()
+        joints = (frame.joints - camera.position) @ camera.rotation.T
         in_image = columns['joint_in_image'][row].copy()
-        name = self.table.text('file_name', row)
-        info = dict(
-            **size,
-            img_path=str(Path(self.data_prefix['img']) / name),
-            id=int(columns['id'][row]),
-            img_id=int(columns['img_id'][row]),
-            bbox=self._boxes[row].copy(),
+        info = empty_sample(self.pair.template.shape[1])
+        info.update(
+            **self._image_fields(row),
             joint_in_image=in_image,
             joints_cam=np.where(valid[..., None], joints, 0),
             joints_valid=valid,
             intrinsics=camera.intrinsics.copy(),
-            **self._meshes(moment, camera),
             **_presence(
                 HAND_TYPE_NAMES[columns['hand_type'][row]],
                 int(columns['hand_type_valid'][row]),
@@ -213,10 +214,25 @@ class InterHandMeshDataset(HandMeshDataset):
                 in_image,
             ),
         )
+        known = frame.mano_valid & (self.mano_file is not None)
+        add_meshes(info, self.pair, frame._replace(mano_valid=known), camera)
         info.update(mmpose_fields(info))
         if self.rootnet is not None:
             info['abs_depth'] = self.rootnet.depths[row].copy()
         return info
+
+    def _image_fields(self, row: int) -> dict:
+        """Names, box and, where the files tell it, the size of an image."""
+        columns = self.table.columns
+        size = zip(('width', 'height'), columns['size'][row])
+        name = self.table.text('file_name', row)
+        return dict(
+            {key: int(pixels) for key, pixels in size if pixels >= 0},
+            img_path=str(Path(self.data_prefix['img']) / name),
+            id=int(columns['id'][row]),
+            img_id=int(columns['img_id'][row]),
+            bbox=self._boxes[row].copy(),
+        )
 
     def count_joints(self, idx: int) -> np.ndarray:
         """How many joints with ground truth each hand shows, without its mesh."""
@@ -229,48 +245,42 @@ class InterHandMeshDataset(HandMeshDataset):
 
     def _count(self, rows: np.ndarray) -> np.ndarray:
         columns = self.table.columns
-        moments = columns['moment'][rows]
-        mano = columns['moment_mano_valid'][moments] & (self.mano_file is not None)
+        frames = columns['frame'][rows]
+        mano = columns['frame_mano_valid'][frames] & (self.mano_file is not None)
         return shown_joints(
-            columns['moment_joints_valid'][moments],
+            columns['frame_joints_valid'][frames],
             columns['joint_in_image'][rows],
             mano,
         )
 
-    def _meshes(self, moment: Moment, camera: Camera) -> dict:
-        valid = moment.mano_valid & (self.mano_file is not None)
-        return camera_meshes(self.pair, moment._replace(mano_valid=valid), camera)
-
 
 @torch.no_grad()
-def camera_meshes(pair: HandPair, moment: Moment, camera: Camera) -> dict:
-    """True meshes and MANO parameters in camera axes, zeros where unknown."""
-    turns = np.tile(np.eye(3), (2, 16, 1, 1))
-    vertices = np.zeros(tuple(pair.template.shape))
-    joints, roots = np.zeros((2, 21, 3)), np.zeros((2, 3))
-    for slot in np.flatnonzero(moment.mano_valid):
+def add_meshes(
+    info: dict, pair: HandPair, frame: InterHandFrame, camera: InterHandCamera
+) -> None:
+    """Write true meshes and MANO parameters, in camera axes, into a raw sample.
+
+    Args:
+        info: :func:`empty_sample` or more; slots without MANO stay as they are.
+    """
+    for slot in np.flatnonzero(frame.mano_valid):
         layer = (pair.right, pair.left)[slot]
         rotations = layer.absolute_pose(
-            torch.from_numpy(moment.pose[slot].astype(np.float32)), mean=True
+            torch.from_numpy(frame.pose[slot].astype(np.float32)), mean=True
         )
-        betas = torch.from_numpy(moment.betas[slot].astype(np.float32))
+        betas = torch.from_numpy(frame.betas[slot].astype(np.float32))
         world = layer(rotations, betas)
-        points = world.double().numpy() + moment.translation[slot]
+        points = world.double().numpy() + frame.translation[slot]
         points = (points - camera.position) @ camera.rotation.T
-        found = pair.joint_regressor[slot].double().numpy() @ points
-        roots[slot] = found[WRIST]
-        vertices[slot], joints[slot] = points - found[WRIST], found - found[WRIST]
-        turns[slot] = rotations.numpy()
-        turns[slot, 0] = camera.rotation @ turns[slot, 0]
-    return dict(
-        mano_rotations=turns,
-        mano_betas=np.where(moment.mano_valid[:, None], moment.betas, 0),
-        mano_valid=moment.mano_valid,
-        mesh_valid=moment.mano_valid.copy(),
-        mesh_vertices=vertices,
-        mesh_joints=joints,
-        mesh_root=roots,
-    )
+        joints = pair.joint_regressor[slot].double().numpy() @ points
+        root, absolute = joints[WRIST], rotations.numpy()
+        info['mesh_root'][slot] = root
+        info['mesh_vertices'][slot] = points - root
+        info['mesh_joints'][slot] = joints - root
+        info['mano_rotations'][slot] = absolute
+        info['mano_rotations'][slot, 0] = camera.rotation @ absolute[0]
+        info['mano_betas'][slot] = frame.betas[slot]
+        info['mano_valid'][slot] = info['mesh_valid'][slot] = True
 
 
 def _presence(

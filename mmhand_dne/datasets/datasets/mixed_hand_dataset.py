@@ -1,5 +1,6 @@
 """Data sets mixed in given shares, whatever their sizes."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,8 +9,7 @@ from mmpose.datasets import CombinedDataset
 from mmpose.registry import DATASETS
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.pipeline import DrawKey
-from mmhand_dne.randomness.random_order import shuffled
+from mmhand_dne.randomness.pipeline import SampleKey, shuffled
 
 from .hand_mesh_dataset import HandMeshDataset, quiet_metainfo
 
@@ -19,19 +19,19 @@ class MixedHandDataset(CombinedDataset):
     """MMPose's combination of data sets with shares that are exact and repeatable.
 
     An epoch has a fixed number of samples of each set. Which ones goes on from epoch to
-    epoch: every entry of a set is drawn once, in a random order, before any is drawn
-    again. The draw depends on the key of :class:`KeyedSampler` alone (seed, epoch,
+    epoch: every entry of a set is used once, in a random order, before any is used
+    again. The choice depends on the key of :class:`KeyedSampler` alone (seed, epoch,
     index): it is the same for any number of processes and workers and after a resume.
-    MMPose's own ``sample_ratio_factor`` draws from the worker's generator and is not.
+    MMPose's own ``sample_ratio_factor`` uses the worker's generator and is not.
 
     Each set keeps its own pipeline, whose last step packs the sample. An index without
-    a key (of another sampler) is drawn as in epoch 0, and a warning says so once.
+    a key (of another sampler) is taken as of epoch 0, and a warning says so once.
 
     Args:
         datasets: configs.
         shares: relative weights of the sets, as [0.25, 0.25, 0.05]; 0 leaves a set
-            out. None: every entry of every set once an epoch.
-        epoch_length: samples an epoch; by default as many as the sets have together.
+            out. None: every entry of every set once per epoch.
+        epoch_length: samples per epoch; by default as many as the sets have together.
             Only with shares.
 
     Example:
@@ -49,13 +49,13 @@ class MixedHandDataset(CombinedDataset):
         epoch_length: int | None = None,
         metainfo: Mapping = HandMeshDataset.METAINFO,
         **kwargs,
-    ):
+    ) -> None:
         if not datasets:
             raise UserError('MixedHandDataset: datasets is empty, expected some')
         if shares is None and epoch_length is not None:
             raise UserError(
                 f'MixedHandDataset: epoch_length is {epoch_length} without shares; '
-                'give shares, or leave it out to draw every entry once'
+                'give shares, or leave it out to use every entry once'
             )
         if shares is not None:
             _check_shares(shares, len(datasets), epoch_length)
@@ -78,33 +78,35 @@ class MixedHandDataset(CombinedDataset):
 
     def _get_subset_index(self, index: int) -> tuple[int, int]:
         """Which data set, and its index there, with the key if the index has one."""
-        part, place = super()._get_subset_index(index)
+        part, inside = super()._get_subset_index(index)
         if self.shares is None:
-            return part, place
+            return part, inside
         seed, epoch = 0, 0
-        if isinstance(index, DrawKey):
+        if isinstance(index, SampleKey):
             seed, epoch = index.seed, index.epoch
         elif not self._warned:
             self._warned = True
             print_log(
-                'MixedHandDataset: drawn without keys, every epoch has the same '
+                'MixedHandDataset: indices without keys, every epoch has the same '
                 "samples; set sampler=dict(type='KeyedSampler', shuffle=True)",
                 'current',
-                level=30,
+                level=logging.WARNING,
             )
-        turn, place = divmod(epoch * self._lens[part] + int(place), self.sizes[part])
-        entry = shuffled(place, self.sizes[part], seed, part, turn)
-        if isinstance(index, DrawKey):
-            entry = DrawKey(entry, seed, epoch, index.origin)
+        # How often the set was gone through before, each time in another order.
+        size = self.sizes[part]
+        rounds, position = divmod(epoch * self._lens[part] + int(inside), size)
+        entry = shuffled(position, size, seed, part, rounds)
+        if isinstance(index, SampleKey):
+            entry = SampleKey(entry, seed, epoch, index.origin)
         return part, entry
 
     def get_data_info(self, idx: int) -> dict:
-        """The drawn entry, before its set's pipeline."""
+        """The chosen entry, before its set's pipeline."""
         part, entry = self._get_subset_index(idx)
         return self.datasets[part].get_data_info(entry)
 
     def prepare_data(self, idx: int) -> dict:
-        """The drawn entry, packed by its set's pipeline."""
+        """The chosen entry, packed by its set's pipeline."""
         part, entry = self._get_subset_index(idx)
         return self.datasets[part][entry]
 
@@ -116,7 +118,7 @@ def _check_shares(shares: Sequence[float], count: int, length: int | None) -> No
     ):
         raise UserError(
             f'MixedHandDataset: shares are {list(shares)}, expected {count} numbers >= '
-            '0, one a data set, not all 0'
+            '0, one per data set, not all 0'
         )
     if length is not None and length < 1:
         raise UserError(

@@ -1,13 +1,14 @@
-"""What data sets of one right hand an image have in common."""
+"""What data sets of one right hand per image have in common."""
 
 from abc import abstractmethod
 from typing import NamedTuple
 
 import numpy as np
 
-from mmhand_dne.conventions import WRIST
+from mmhand_dne.conventions import RIGHT, WRIST
 from mmhand_dne.geometry.bounding_boxes import tight_box
 from mmhand_dne.geometry.camera import project_perspective
+from mmhand_dne.structures.raw_sample import empty_sample
 
 from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
 
@@ -50,26 +51,33 @@ class RightHandMeshDataset(HandMeshDataset):
             size: (W, H) of the image, pixels.
             box: (4,) x, y, w, h; by default the tight box of the projected joints.
         """
-        valid = hand.joints_valid
-        pixels = project_perspective(hand.joints, intrinsics, valid)
-        pixels = np.where(valid[:, None], pixels, -1)  # as MMPose marks what is unknown
-        inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
-        info = dict(
+        info = empty_sample(self.pair.template.shape[1])
+        pixels = self._add_joints(info, hand, intrinsics, size)
+        info.update(
             width=size[0],
             height=size[1],
             intrinsics=intrinsics,
             bbox=tight_box(pixels[hand.joints_valid]) if box is None else box,
-            joints_cam=slot_of(hand.joints),
-            joints_valid=slot_of(hand.joints_valid),
-            joint_in_image=slot_of(inside & hand.joints_valid),
-            hand_presence=np.float32([1, 0]),
-            hand_presence_valid=np.float32([1, 0]),
-            hand_type=np.float32([[1, 0]]),
-            hand_type_valid=np.array([0]),
-            **self._mesh_fields(hand),
         )
+        self._add_mesh(info, hand)
         info.update(mmpose_fields(info))
         return info
+
+    @staticmethod
+    def _add_joints(
+        info: dict, hand: RightHand, intrinsics: np.ndarray, size: tuple
+    ) -> np.ndarray:
+        """Write joints and presence into the right slot; their pixels (21, 2)."""
+        valid = hand.joints_valid
+        pixels = project_perspective(hand.joints, intrinsics, valid)
+        pixels = np.where(valid[:, None], pixels, -1)  # as MMPose marks what is unknown
+        inside = ((pixels >= 0) & (pixels <= np.array(size) - 1)).all(-1)
+        info['joints_cam'][RIGHT] = hand.joints
+        info['joints_valid'][RIGHT] = valid
+        info['joint_in_image'][RIGHT] = inside & valid
+        info['hand_presence'][RIGHT] = info['hand_presence_valid'][RIGHT] = 1
+        info['hand_type'][:, RIGHT] = 1
+        return pixels
 
     @abstractmethod
     def count_joints(self, idx: int) -> np.ndarray:
@@ -80,29 +88,16 @@ class RightHandMeshDataset(HandMeshDataset):
         counts = self.count_joints(0) if len(self) else np.zeros(2, int)
         return np.tile(counts, (len(self), 1))
 
-    def _mesh_fields(self, hand: RightHand) -> dict:
-        has_mesh, has_mano = hand.vertices is not None, hand.rotations is not None
-        vertices = np.zeros(tuple(self.pair.template.shape[1:]))
-        joints, root = np.zeros((21, 3)), np.zeros(3)
-        if has_mesh:
+    def _add_mesh(self, info: dict, hand: RightHand) -> None:
+        """Write mesh and MANO parameters into the right slot, where they are known."""
+        if hand.vertices is not None:
             joints = self.pair.joint_regressor[0].double().numpy() @ hand.vertices
             root = joints[WRIST]
-            vertices, joints = hand.vertices - root, joints - root
-        turns = np.tile(np.eye(3), (2, 16, 1, 1))
-        if has_mano:
-            turns[0] = hand.rotations
-        return dict(
-            mesh_vertices=slot_of(vertices),
-            mesh_joints=slot_of(joints),
-            mesh_root=slot_of(root),
-            mesh_valid=np.array([has_mesh, False]),
-            mano_rotations=turns,
-            mano_betas=slot_of(hand.betas if has_mano else np.zeros(10)),
-            mano_valid=np.array([has_mano, False]),
-        )
-
-
-def slot_of(value: np.ndarray) -> np.ndarray:
-    """(...) of the right hand to (2, ...), zeros for the left."""
-    value = np.asarray(value)
-    return np.stack([value, np.zeros_like(value)])
+            info['mesh_root'][RIGHT] = root
+            info['mesh_vertices'][RIGHT] = hand.vertices - root
+            info['mesh_joints'][RIGHT] = joints - root
+            info['mesh_valid'][RIGHT] = True
+        if hand.rotations is not None:
+            info['mano_rotations'][RIGHT] = hand.rotations
+            info['mano_betas'][RIGHT] = hand.betas
+            info['mano_valid'][RIGHT] = True

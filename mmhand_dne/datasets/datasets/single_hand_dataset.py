@@ -1,4 +1,4 @@
-"""One sample a hand, from a data set of two-hand images."""
+"""One sample per hand, from a data set of two-hand images."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmpose.registry import DATASETS
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+from mmhand_dne.randomness.pipeline import SampleKey, seeded_by
 
 EVERY_JOINT = 21
 
@@ -34,7 +34,7 @@ def shown_joints(
 class SingleHandDataset:
     """Each hand of the wrapped data set's images as a sample of its own.
 
-    For models of one hand an image, such as HaMeR. The wrapped set keeps the pipeline,
+    For models of one hand per image, such as HaMeR. The wrapped set keeps the pipeline,
     which isolates the hand named in ``hand_slot`` with :class:`SelectHand`. The order
     is the images' order, the right hand of an image before its left one.
 
@@ -56,7 +56,7 @@ class SingleHandDataset:
         dataset: Mapping | BaseDataset,
         min_joints: int = 5,
         lazy_init: bool = False,
-    ):
+    ) -> None:
         if min_joints < 1:
             raise UserError(
                 f'SingleHandDataset: min_joints is {min_joints}, expected >= 1; a hand '
@@ -109,9 +109,9 @@ class SingleHandDataset:
         return info
 
     def __getitem__(self, idx: int) -> dict:
-        """The packed sample, with draws from the key if the index carries one."""
+        """The packed sample; a key seeds the pipeline if the index carries one."""
         info = self.get_data_info(idx)
-        if isinstance(idx, DrawKey):
-            with draws_of(idx):
+        if isinstance(idx, SampleKey):
+            with seeded_by(idx):
                 return self.dataset.pipeline(info)
         return self.dataset.pipeline(info)

@@ -17,8 +17,8 @@ from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 
-from .images import ImageToCheck, check_images
-from .report import OK, PROBLEM, SKIPPED, WARNING, Report
+from .check_report import OK, PROBLEM, SKIPPED, WARNING, CheckReport
+from .image_checks import ImageToCheck, check_images
 
 ROWS = dict(training=32560, evaluation=3960)
 NAMES = ('K', 'mano', 'xyz', 'scale', 'verts')
@@ -31,7 +31,7 @@ BATCH = 256
 
 
 def check_rows(
-    report: Report, root: Path, split: str, partial: bool
+    report: CheckReport, root: Path, split: str, partial: bool
 ) -> tuple[Table, dict[str, Path]]:
     """Read a split's rows and check what needs no hand model.
 
@@ -58,6 +58,12 @@ def check_rows(
             'not downloaded: FreiHAND_pub_v2_eval.zip has it',
         )
         return table, files
+    _check_scale(report, split, columns)
+    _check_projection(report, split, columns)
+    return table, files
+
+
+def _check_scale(report: CheckReport, split: str, columns: dict) -> None:
     error = np.abs(bone_lengths(columns['joints']) - columns['scale'])
     report.expect(
         f'{split} scale is a bone of xyz',
@@ -67,11 +73,9 @@ def check_rows(
         [f'row {row}' for row in np.flatnonzero(error >= SCALE_BOUND)],
         WARNING,
     )
-    _check_projection(report, split, columns)
-    return table, files
 
 
-def _check_projection(report: Report, split: str, columns: dict) -> None:
+def _check_projection(report: CheckReport, split: str, columns: dict) -> None:
     joints = columns['joints']
     before = joints[..., 2] > 0
     behind = np.flatnonzero(~before.all(1))
@@ -93,7 +97,9 @@ def _check_projection(report: Report, split: str, columns: dict) -> None:
     )
 
 
-def check_meshes(report: Report, split: str, table: Table, hand: SingleHand) -> None:
+def check_meshes(
+    report: CheckReport, split: str, table: Table, hand: SingleHand
+) -> None:
     """Meshes against joints and against their MANO parameters, all rows."""
     columns, count = table.columns, len(table.columns['id'])
     regressor = hand.joint_regressor[0].double().numpy()
@@ -122,7 +128,7 @@ def check_meshes(report: Report, split: str, table: Table, hand: SingleHand) -> 
 
 
 def check_split_images(
-    report: Report,
+    report: CheckReport,
     root: Path,
     split: str,
     count: int,
@@ -149,13 +155,13 @@ def check_split_images(
     report.expect(
         f'{split} images have a row',
         not others,
-        f'{len(others)} of no row' if others else f'{versions} images a row',
+        f'{len(others)} of no row' if others else f'{versions} images per row',
         'none: image i + N v shows row i before background v',
         others,
     )
 
 
-def check_masks(report: Report, root: Path, count: int) -> None:
+def check_masks(report: CheckReport, root: Path, count: int) -> None:
     """Masks are not read by the data set; said only."""
     folder = find(root, 'training/mask')
     found = len(list(folder.glob('*.jpg'))) if folder else 0

@@ -24,14 +24,13 @@ from mmhand_dne.datasets.workers import in_workers
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 
-from .images import MISSING, ImageToCheck, problem_of, report_images
-from .report import OK, PROBLEM, SKIPPED, WARNING, Report
+from .check_report import OK, PROBLEM, SKIPPED, WARNING, CheckReport
+from .image_checks import MISSING, ImageToCheck, problem_of, report_images
 
 COUNTS = dict(train={66034: 'v2', 83325: 'v3'}, evaluation={11524: 'v2', 20137: 'v3'})
 GT = dict(xyz=21, verts=778)
-WRIST_BOUND = (
-    1e-3  # metres; the ground truth's wrist and the annotated one are one point
-)
+# Metres; the ground truth's wrist and the annotated one are one point.
+WRIST_BOUND = 1e-3
 # Metres, means over all frames: what is expected of joints that were written from the
 # same parameters, and what another hand model or pose convention exceeds.
 JOINT_BOUNDS = (1e-4, 5e-3)
@@ -66,7 +65,7 @@ def look_at(folder: Path, decode: bool, name: tuple[str, str]) -> FoundFrame:
 
 
 def check_frames(
-    report: Report,
+    report: CheckReport,
     root: Path,
     split: str,
     decode: bool,
@@ -80,35 +79,21 @@ def check_frames(
         ValueError: there is no list, or a line of it is none.
     """
     names = read_frame_list(root / f'{split}.txt')
-    version = COUNTS[split].get(len(names))
-    report.expect(
-        f'{split} frames',
-        version is not None,
-        f'{len(names):,}' + (f', version {version[1:]}' if version else ''),
-        ' or '.join(f'{n:,} ({v})' for n, v in COUNTS[split].items()),
-        otherwise=WARNING if partial_download else PROBLEM,
-    )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    report.expect(
-        f'{split} frames are listed once',
-        not twice,
-        f'{len(twice)} more often',
-        'none',
-        ['/'.join(n) for n in twice],
-    )
-    print(f'{len(names):,} {split} frames')
-    found = list(in_workers(partial(look_at, root / split, decode), names, workers))
+    _check_list(report, split, names, partial_download)
+    look = partial(look_at, root / split, decode)
+    found = list(in_workers(look, names, workers, f'{split} frames'))
     paths = [
         str(find_image(root / split / sequence / 'rgb', number))
         for sequence, number in names
     ]
-    report_images(
-        report,
-        f'{split} images',
-        paths,
-        [one.image_problem for one in found],
-        partial_download,
-    )
+    problems = [one.image_problem for one in found]
+    report_images(report, f'{split} images', paths, problems, partial_download)
+    _check_found(report, split, found)
+    return names, found
+
+
+def _check_found(report: CheckReport, split: str, found: list[FoundFrame]) -> None:
+    """Images are of one format, and all annotations are readable."""
     kinds = {
         IMAGE_SUFFIXES[one.suffix] for one in found if one.image_problem != MISSING
     }
@@ -127,11 +112,34 @@ def check_frames(
         'all',
         bad,
     )
-    return names, found
 
 
-def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -> None:
-    """Joints before the camera and in the image, once the axes are turned."""
+def _check_list(
+    report: CheckReport, split: str, names: list, partial_download: bool
+) -> None:
+    """The number of listed frames tells the version; none is listed twice."""
+    version = COUNTS[split].get(len(names))
+    report.expect(
+        f'{split} frames',
+        version is not None,
+        f'{len(names):,}' + (f', version {version[1:]}' if version else ''),
+        ' or '.join(f'{n:,} ({v})' for n, v in COUNTS[split].items()),
+        otherwise=WARNING if partial_download else PROBLEM,
+    )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    report.expect(
+        f'{split} frames are listed once',
+        not twice,
+        f'{len(twice)} more often',
+        'none',
+        ['/'.join(n) for n in twice],
+    )
+
+
+def check_geometry(
+    report: CheckReport, split: str, names: Sequence, columns: dict
+) -> None:
+    """Joints before the camera and in the image, in camera axes."""
     joints, valid = columns['joints'] * OPENGL_AXES, columns['joints_valid']
     behind = np.flatnonzero((valid & (joints[..., 2] <= 0)).any(1))
     report.expect(
@@ -153,9 +161,8 @@ def check_geometry(report: Report, split: str, names: Sequence, columns: dict) -
     )
 
 
-@torch.no_grad()
 def check_mano(
-    report: Report, split: str, names: Sequence, columns: dict, hand: SingleHand
+    report: CheckReport, split: str, names: Sequence, columns: dict, hand: SingleHand
 ) -> None:
     """Joints that the parameters pose against handJoints3D, where both are there."""
     rows = np.flatnonzero(columns['has_pose'])
@@ -165,16 +172,7 @@ def check_mano(
     error = np.zeros(len(rows))
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        turns = hand.right.absolute_pose(
-            torch.tensor(columns['pose'][part]), mean=False
-        )
-        betas = torch.tensor(columns['betas'][part]).float()
-        mesh = hand(turns.float()[:, None], betas[:, None])
-        joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
-        joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][part][:, None]
-        error[start : start + len(part)] = np.linalg.norm(
-            joints - columns['joints'][part], axis=-1
-        ).mean(-1)
+        error[start : start + len(part)] = _joint_errors(part, columns, hand)
     usual, most = JOINT_BOUNDS
     worst = np.argsort(-error)[:3]
     report.expect(
@@ -188,7 +186,20 @@ def check_mano(
     )
 
 
-def check_gt(report: Report, root: Path, names: Sequence, columns: dict) -> tuple:
+@torch.no_grad()
+def _joint_errors(rows: np.ndarray, columns: dict, hand: SingleHand) -> np.ndarray:
+    """Mean distance (n,), metres, of posed joints to handJoints3D."""
+    rotations = hand.right.absolute_pose(
+        torch.tensor(columns['pose'][rows]), mean=False
+    )
+    betas = torch.tensor(columns['betas'][rows]).float()
+    mesh = hand(rotations.float()[:, None], betas[:, None])
+    joints = (mesh.joints + mesh.root[:, :, None])[:, 0].double().numpy()
+    joints = joints[:, HO3D_FROM_OPENPOSE] + columns['translation'][rows][:, None]
+    return np.linalg.norm(joints - columns['joints'][rows], axis=-1).mean(-1)
+
+
+def check_gt(report: CheckReport, root: Path, names: Sequence, columns: dict) -> tuple:
     """The released evaluation ground truth, if it is there.
 
     Returns: its columns and its files.
@@ -213,9 +224,16 @@ def check_gt(report: Report, root: Path, names: Sequence, columns: dict) -> tupl
     if len(found) < len(GT):
         return {}, []
     report.add('evaluation ground truth', OK, f'{len(names):,} rows')
-    error = np.linalg.norm(
-        found['xyz'][:, WRIST] - columns['joints'][:, WRIST], axis=-1
-    )
+    _check_wrists(report, names, found['xyz'], columns['joints'])
+    gt = dict(true_joints=found['xyz'], true_vertices=found['verts'])
+    return gt, list(files.values())
+
+
+def _check_wrists(
+    report: CheckReport, names: Sequence, gt: np.ndarray, annotated: np.ndarray
+) -> None:
+    """Wrists of released ground truth against those of the pickles, (N, 21, 3)."""
+    error = np.linalg.norm(gt[:, WRIST] - annotated[:, WRIST], axis=-1)
     wrong = np.flatnonzero(error > WRIST_BOUND)
     report.expect(
         'ground truth and annotation share wrists',
@@ -224,8 +242,6 @@ def check_gt(report: Report, root: Path, names: Sequence, columns: dict) -> tupl
         f'less than {MILLIMETRES * WRIST_BOUND:.0f} mm',
         ['/'.join(names[row]) for row in wrong],
     )
-    gt = dict(true_joints=found['xyz'], true_vertices=found['verts'])
-    return gt, list(files.values())
 
 
 def columns_of(found: Sequence[FoundFrame]) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.workers import in_workers
 
 from ..transforms.load_hand_image import LoadHandImage
-from .images import ImageToCheck, problem_of, report_images
-from .report import OK, Report
+from .check_report import OK, CheckReport
+from .image_checks import ImageToCheck, problem_of, report_images
 
 BLACK = 10.0  # of 255; IntagHand leaves out what is darker
 EVERY = 100  # one image of so many is decoded for ``sample``
@@ -31,8 +31,22 @@ def grey_of(image: ImageToCheck) -> tuple[str, float]:
     return '', float(found['img'].mean())
 
 
+def _images_of(table: Table, folder: Path, how: str) -> list[ImageToCheck]:
+    """All images of a table; which are decoded, see :func:`check_interhand_images`."""
+    sizes = table.columns['size'].tolist()
+    every = dict(decode=1, sample=EVERY, exist=len(sizes) + 1)[how]
+    return [
+        ImageToCheck(
+            str(folder / table.text('file_name', row)),
+            tuple(size),
+            row % every == 0 and how != 'exist',
+        )
+        for row, size in enumerate(sizes)
+    ]
+
+
 def check_interhand_images(
-    report: Report,
+    report: CheckReport,
     split: str,
     table: Table,
     folder: Path,
@@ -49,28 +63,14 @@ def check_interhand_images(
         workers: processes.
     Returns: (N,) float32 mean grey value, NaN where the image was not decoded.
     """
-    sizes = table.columns['size'].tolist()
-    every = dict(decode=1, sample=EVERY, exist=len(sizes) + 1)[how]
-    images = [
-        ImageToCheck(
-            str(folder / table.text('file_name', row)),
-            tuple(size),
-            row % every == 0 and how != 'exist',
-        )
-        for row, size in enumerate(sizes)
-    ]
-    print(f'{len(images):,} {split} images, {how}')
+    images = _images_of(table, folder, how)
+    found = in_workers(grey_of, images, workers, f'{split} images, {how}')
     problems, greys = [], np.full(len(images), np.nan, np.float32)
-    for row, (problem, grey) in enumerate(in_workers(grey_of, images, workers)):
+    for row, (problem, grey) in enumerate(found):
         problems.append(problem)
         greys[row] = grey
-    report_images(
-        report,
-        f'{split} image files',
-        [image.path for image in images],
-        problems,
-        partial,
-    )
+    paths = [image.path for image in images]
+    report_images(report, f'{split} image files', paths, problems, partial)
     if how == 'decode':
         black = int((greys < BLACK).sum())
         report.add(

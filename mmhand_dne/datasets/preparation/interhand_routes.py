@@ -4,27 +4,29 @@ import numpy as np
 import torch
 
 from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, MIRROR_POINTS
-from mmhand_dne.datasets.datasets.interhand_mesh_dataset import camera_meshes
+from mmhand_dne.datasets.datasets.hand_mesh_dataset import mmpose_fields
+from mmhand_dne.datasets.datasets.interhand_mesh_dataset import add_meshes
 from mmhand_dne.datasets.readers.index_file import Table
-from mmhand_dne.datasets.readers.interhand_table import camera_of, moment_of
+from mmhand_dne.datasets.readers.interhand_annotations import InterHandFrame
+from mmhand_dne.datasets.readers.interhand_table import camera_of, frame_of
+from mmhand_dne.datasets.transforms.mesh_geometry import mirror_hands
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from mmhand_dne.hand_model import HandPair
+from mmhand_dne.structures.raw_sample import empty_sample
 
-from ..datasets.hand_mesh_dataset import mmpose_fields
-from ..transforms.mesh_geometry import mirror_hands
+from .check_report import PROBLEM, SKIPPED, WARNING, CheckReport
 from .interhand_checks import sample_rows
-from .report import PROBLEM, SKIPPED, WARNING, Report
 
 BOUND = 0.1  # mm
 MIRROR_BOUND = 1.0  # mm; MANO's two files are not to the digit mirror images
-ROWS = 64  # entries, spread over the file
+ROWS = 64  # entries, evenly over the file
 
 
-def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> None:
+def check_routes(report: CheckReport, split: str, table: Table, pair: HandPair) -> None:
     """Moved vertices against moved parameters, a mirrored right hand against left."""
     rows = sample_rows(table)
-    moments = table.columns['moment'][rows]
-    rows = rows[table.columns['moment_mano_valid'][moments].any(1)]
+    frames = table.columns['frame'][rows]
+    rows = rows[table.columns['frame_mano_valid'][frames].any(1)]
     rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
     if not len(rows):
         report.add(f'{split} ways into the camera', SKIPPED, 'no image has MANO')
@@ -44,7 +46,7 @@ def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> No
         '0',
         otherwise=PROBLEM,
     )
-    mirror = max(_mirrored(moment_of(table, row), pair) for row in rows)
+    mirror = max(_mirrored(frame_of(table, row), pair) for row in rows)
     report.expect(
         f'{split} mirrored right hand is left',
         mirror < MIRROR_BOUND,
@@ -57,19 +59,20 @@ def check_routes(report: Report, split: str, table: Table, pair: HandPair) -> No
 @torch.no_grad()
 def _two_ways(table: Table, pair: HandPair, row: int) -> float:
     """Vertices of world MANO moved, against MANO of moved parameters, mm."""
-    camera, moment = camera_of(table, row), moment_of(table, row)
-    meshes = camera_meshes(pair, moment, camera)
-    turn = torch.from_numpy(camera.rotation)
-    shift = -turn @ torch.from_numpy(camera.position)
+    camera, frame = camera_of(table, row), frame_of(table, row)
+    meshes = empty_sample(pair.template.shape[1])
+    add_meshes(meshes, pair, frame, camera)
+    rotation = torch.from_numpy(camera.rotation)
+    shift = -rotation @ torch.from_numpy(camera.position)
     worst = 0.0
-    for slot in np.flatnonzero(moment.mano_valid):
+    for slot in np.flatnonzero(frame.mano_valid):
         layer = (pair.right, pair.left)[slot]
-        pose, betas = torch.from_numpy(moment.pose[slot].copy()), moment.betas[slot]
+        pose, betas = torch.from_numpy(frame.pose[slot].copy()), frame.betas[slot]
         betas = torch.from_numpy(betas.copy()).float()
-        pose[:3] = axis_angle_from_matrix(turn @ matrix_from_axis_angle(pose[:3]))
+        pose[:3] = axis_angle_from_matrix(rotation @ matrix_from_axis_angle(pose[:3]))
         rest = layer(torch.eye(3).expand(16, 3, 3), betas)
         pivot = (layer.J_regressor[0] @ rest).double()
-        trans = turn @ (pivot + torch.from_numpy(moment.translation[slot].copy()))
+        trans = rotation @ (pivot + torch.from_numpy(frame.translation[slot].copy()))
         trans = (trans + shift - pivot).numpy()
         rotations = layer.absolute_pose(pose.float(), mean=True)
         moved = layer(rotations, betas).double().numpy() + trans
@@ -79,12 +82,12 @@ def _two_ways(table: Table, pair: HandPair, row: int) -> float:
 
 
 @torch.no_grad()
-def _mirrored(moment, pair: HandPair) -> float:
+def _mirrored(frame: InterHandFrame, pair: HandPair) -> float:
     """A mirrored hand's mesh against the other layer's of mirrored parameters, mm."""
     worst, layers = 0.0, (pair.right, pair.left)
-    for slot in np.flatnonzero(moment.mano_valid):
-        pose = torch.from_numpy(moment.pose[slot].copy()).float().reshape(16, 3)
-        betas = torch.from_numpy(moment.betas[slot].copy()).float()
+    for slot in np.flatnonzero(frame.mano_valid):
+        pose = torch.from_numpy(frame.pose[slot].copy()).float().reshape(16, 3)
+        betas = torch.from_numpy(frame.betas[slot].copy()).float()
         meshes = [
             layer(layer.absolute_pose(values.reshape(48), mean=True), betas).numpy()
             for layer, values in (
@@ -100,19 +103,17 @@ def _mirrored(moment, pair: HandPair) -> float:
 
 def _flipped_twice(table: Table, pair: HandPair, row: int) -> float:
     """How much mirroring an entry twice changes it."""
-    camera, moment = camera_of(table, row), moment_of(table, row)
-    joints = (moment.joints - camera.position) @ camera.rotation.T
-    valid = moment.joints_valid.copy()
-    info = dict(
+    camera, frame = camera_of(table, row), frame_of(table, row)
+    joints = (frame.joints - camera.position) @ camera.rotation.T
+    valid = frame.joints_valid.copy()
+    info = empty_sample(pair.template.shape[1])
+    info.update(
         joints_cam=np.where(valid[..., None], joints, 0),
         joints_valid=valid,
         joint_in_image=table.columns['joint_in_image'][row].copy(),
         intrinsics=camera.intrinsics,
-        hand_presence=np.zeros(2, np.float32),
-        hand_presence_valid=np.zeros(2, np.float32),
-        hand_type=np.zeros((1, 2), np.float32),
-        **camera_meshes(pair, moment, camera),
     )
+    add_meshes(info, pair, frame, camera)
     info.update(mmpose_fields(info))
     before = {key: np.array(value) for key, value in info.items()}
     mirror_hands(info)

@@ -11,18 +11,17 @@ from mmhand_dne.conventions import MILLIMETRES, OPENPOSE_JOINTS
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import MANOLayer
 
-from .annotation_files import lookup, numbers, read_json
+from .annotation_files import lookup, numbers, read_json, read_rows
 from .index_file import Table
-from .row_files import read_rows
 
 FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
 MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
 SHAPES = dict(K=(3, 3), xyz=(21, 3), verts=(778, 3), mano=(1, 61), scale=())  # of rows
 SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
-SCHEMA, VERSION = 'freihand', 1
+SCHEMA, VERSION = 'freihand', 2
 
 
-def find(root, name: str) -> Path | None:
+def find(root: str | Path, name: str) -> Path | None:
     """A file or folder in ``root`` or in an unpacked folder below it, else None."""
     root = Path(root)
     unpacked = [*sorted(root.glob(FOLDERS)), *sorted(root.glob(f'{FOLDERS}/{FOLDERS}'))]
@@ -30,7 +29,7 @@ def find(root, name: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
+def find_files(root: str | Path, split: str, names: Sequence[str]) -> dict[str, Path]:
     """Where ``{split}_{name}.json`` lies, for those of the names that are there.
 
     Raises:
@@ -41,8 +40,8 @@ def find_files(root, split: str, names: Sequence[str]) -> dict[str, Path]:
     paths = {name: find(root, f'{split}_{name}.json') for name in names}
     absent = [name for name in names if paths[name] is None]
     gt = [name for name in names if name not in ('K', 'scale')]
-    untold = split == 'evaluation' and set(absent) == set(gt)
-    if absent and not untold:
+    not_downloaded = split == 'evaluation' and set(absent) == set(gt)
+    if absent and not not_downloaded:
         raise UserError(
             f'{root}: neither it nor a folder {FOLDERS} in it has '
             f'{split}_{absent[0]}.json; check data_root, or unpack '
@@ -60,8 +59,8 @@ def read_table(paths: Mapping[str, Path]) -> Table:
         are given, in metres and camera axes, ``joints`` (N, 21, 3) OpenPose order,
         ``vertices`` (N, 778, 3) float32, ``scale`` (N,), the length of middle1 to
         middle2; of MANO ``pose`` (N, 48) radians, fingers
-        relative to the mean pose, ``betas`` (N, 10) and ``place`` (N, 3), pixel u, v
-        of middle1 and focal length / z.
+        relative to the mean pose, ``betas`` (N, 10) and ``middle_uvs`` (N, 3), pixel u,
+        v of middle1 and s = focal length / z.
     Raises:
         ValueError: a file is damaged, or of another split or version.
     """
@@ -79,7 +78,7 @@ def read_table(paths: Mapping[str, Path]) -> Table:
     columns = dict(id=np.arange(len(tables['K'])), intrinsics=tables['K'])
     if 'mano' in tables:
         parts = np.split(tables['mano'][:, 0], (48, 58), axis=1)
-        columns.update(zip(('pose', 'betas', 'place'), parts))
+        columns.update(zip(('pose', 'betas', 'middle_uvs'), parts))
     for column, name in (('joints', 'xyz'), ('vertices', 'verts'), ('scale', 'scale')):
         if name in tables:
             columns[column] = tables[name]
@@ -105,7 +104,9 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
+def absolute_rotations(
+    layer: MANOLayer, table: Table, index: Sequence[int] | np.ndarray
+) -> np.ndarray:
     """Absolute joint rotations (n, 16, 3, 3) of n rows, float32."""
     pose = np.asarray(table.columns['pose'][index], np.float32)
     return layer.absolute_pose(torch.from_numpy(pose), mean=True).numpy()
@@ -113,7 +114,10 @@ def absolute_rotations(layer: MANOLayer, table: Table, index) -> np.ndarray:
 
 @torch.no_grad()
 def rebuild_vertices(
-    layer: MANOLayer, table: Table, regressor: np.ndarray, index
+    layer: MANOLayer,
+    table: Table,
+    regressor: np.ndarray,
+    index: Sequence[int] | np.ndarray,
 ) -> np.ndarray:
     """Meshes from MANO parameters alone, (n, V, 3) metres, camera axes.
 
@@ -126,20 +130,12 @@ def rebuild_vertices(
     """
     columns = table.columns
     betas = np.asarray(columns['betas'][index], np.float32)
-    vertices = (
-        layer(
-            torch.from_numpy(absolute_rotations(layer, table, index)),
-            torch.from_numpy(betas),
-        )
-        .double()
-        .numpy()
-    )
-    intrinsics, (u, v, s) = columns['intrinsics'][index], columns['place'][index].T
+    rotations = torch.from_numpy(absolute_rotations(layer, table, index))
+    vertices = layer(rotations, torch.from_numpy(betas)).double().numpy()
+    intrinsics, (u, v, s) = columns['intrinsics'][index], columns['middle_uvs'][index].T
     focal = (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2
-    middle = (
-        np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
-        / s[:, None]
-    )
+    rays = np.stack([u - intrinsics[:, 0, 2], v - intrinsics[:, 1, 2], focal], -1)
+    middle = rays / s[:, None]
     found = np.einsum('v,nvc->nc', regressor[MIDDLE], vertices)
     return vertices + (middle - found)[:, None]
 
@@ -155,7 +151,7 @@ class Keypoints(NamedTuple):
     bbox: np.ndarray  # (4,) x, y, w, h
 
 
-def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
+def read_keypoints(ann_file: str | Path, image_folder: str | Path) -> list[Keypoints]:
     """MMPose's 2D annotation of FreiHAND images, in the order of annotations.
 
     The file has neither camera nor depth, so that these are no samples of a mesh data
@@ -165,31 +161,30 @@ def read_keypoints(ann_file, image_folder) -> list[Keypoints]:
     images = {image['id']: image for image in lookup(data, ann_file, 'images')}
     found = []
     for annotation in lookup(data, ann_file, 'annotations'):
-        number, place = annotation.get('image_id'), f'annotation {annotation.get("id")}'
+        number, label = annotation.get('image_id'), f'annotation {annotation.get("id")}'
         if number not in images:
             raise UserError(
-                f'{ann_file}: {place} is of image {number}, which the file does not '
+                f'{ann_file}: {label} is of image {number}, which the file does not '
                 'list; download it again'
             )
         image = images[number]
-        where = f'{ann_file}, {place}'
-        points = numbers(
-            np.reshape(lookup(annotation, where, 'keypoints'), -1),
-            (63,),
-            ann_file,
-            f'keypoints of {place}',
-        ).reshape(21, 3)
-        box = numbers(
-            lookup(annotation, where, 'bbox'), (4,), ann_file, f'bbox of {place}'
-        )
+        path = Path(image_folder) / image['file_name']
         found.append(
             Keypoints(
-                str(Path(image_folder) / image['file_name']),
+                str(path),
                 int(number),
                 (image['width'], image['height']),
-                points[:, :2],
-                points[:, 2] > 0,
-                box,
+                *_points_and_box(annotation, ann_file, label),
             )
         )
     return found
+
+
+def _points_and_box(annotation: dict, ann_file: str | Path, label: str) -> tuple:
+    """Pixels (21, 2), which are valid (21,), and the box (4,) of an annotation."""
+    where = f'{ann_file}, {label}'
+    points = np.reshape(lookup(annotation, where, 'keypoints'), -1)
+    points = numbers(points, (63,), ann_file, f'keypoints of {label}').reshape(21, 3)
+    box = lookup(annotation, where, 'bbox')
+    box = numbers(box, (4,), ann_file, f'bbox of {label}')
+    return points[:, :2], points[:, 2] > 0, box

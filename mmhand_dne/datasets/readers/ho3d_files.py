@@ -9,8 +9,7 @@ import numpy as np
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.inert_pickle import read_inert, to_array
 
-from .annotation_files import numbers
-from .row_files import read_rows
+from .annotation_files import numbers, read_rows
 
 REMEDY = 'unpack this sequence of HO-3D again'
 IMAGE_SUFFIXES = ('.png', '.jpg')  # version 2, version 3
@@ -31,7 +30,7 @@ class HO3DFrame(NamedTuple):
     bbox: np.ndarray | None  # (4,) x, y, w, h
 
 
-def read_frame_list(path) -> list[tuple[str, str]]:
+def read_frame_list(path: str | Path) -> list[tuple[str, str]]:
     """Sequence and frame, as text, of each line of ``train.txt`` or another list."""
     path = Path(path)
     if not path.is_file():
@@ -59,7 +58,7 @@ def find_image(folder: Path, frame: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[-1])
 
 
-def read_frame(path) -> HO3DFrame:
+def read_frame(path: str | Path) -> HO3DFrame:
     """One frame's annotation, without executing anything in it.
 
     Raises:
@@ -77,17 +76,7 @@ def read_frame(path) -> HO3DFrame:
         raise UserError(
             f'{path}: holds a {type(table).__name__}, expected a dictionary; {REMEDY}'
         )
-    joints = _value(table, path, 'handJoints3D', None)
-    valid = np.ones(21, bool)
-    if joints.size == 3:  # evaluation: the wrist alone
-        valid = np.arange(21) == 0
-        joints = np.concatenate([joints.ravel(), np.zeros(60)])
-    joints = numbers(
-        joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
-        (21, 3),
-        path,
-        'handJoints3D',
-    )
+    joints, valid = _joints(table, path)
     parameters = [None] * 3
     if 'handPose' in table:
         parameters = [
@@ -100,6 +89,22 @@ def read_frame(path) -> HO3DFrame:
         box = np.concatenate([box[:2], box[2:] - box[:2]])
     intrinsics = _value(table, path, 'camMat', 9).reshape(3, 3)
     return HO3DFrame(joints, valid, intrinsics, *parameters, box)
+
+
+def _joints(table: Mapping, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (21, 3) of a frame and which are there."""
+    joints = _value(table, path, 'handJoints3D', None)
+    valid = np.ones(21, bool)
+    if joints.size == 3:  # evaluation: the wrist alone
+        valid = np.arange(21) == 0
+        joints = np.concatenate([joints.ravel(), np.zeros(60)])
+    joints = numbers(
+        joints.reshape(-1, 3) if joints.size % 3 == 0 else joints,
+        (21, 3),
+        path,
+        'handJoints3D',
+    )
+    return joints, valid
 
 
 def frame_columns(frames: Sequence[HO3DFrame]) -> dict[str, np.ndarray]:
@@ -166,7 +171,9 @@ def _as_array(value: Any, path: Path, key: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def read_gt(path, count: int, points: int, ann_file) -> np.ndarray:
+def read_gt(
+    path: str | Path, count: int, points: int, ann_file: str | Path
+) -> np.ndarray:
     """``evaluation_xyz.json`` or ``evaluation_verts.json``: (count, points, 3).
 
     Args:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Table:
 
     def __init__(
         self, columns: Mapping[str, np.ndarray | Texts], meta: Mapping[str, Any]
-    ):
+    ) -> None:
         self.columns = {
             name: value
             for name, value in columns.items()
@@ -88,7 +88,7 @@ class IndexFile(Table):
         sources: the files that it was made of.
     """
 
-    def __init__(self, path: Path, header: dict, columns: dict):
+    def __init__(self, path: Path, header: dict, columns: dict) -> None:
         super().__init__(columns, header['meta'])
         self.path, self._header = path, header
         self.sources = [
@@ -96,10 +96,10 @@ class IndexFile(Table):
             for source in header['sources']
         ]
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return open_index, (self.path, self._header['schema'], self._header['version'])
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict) -> 'IndexFile':
         return self  # nothing in it changes
 
     def stale(self) -> list[str]:
@@ -122,7 +122,7 @@ class IndexFile(Table):
 
 
 def write_index(
-    path,
+    path: str | Path,
     schema: str,
     version: int,
     columns: Mapping[str, np.ndarray | Texts],
@@ -141,14 +141,7 @@ def write_index(
     """
     path = Path(path)
     remove_partial_files(path.parent, path.name)
-    arrays = {}
-    for name, column in columns.items():
-        if isinstance(column, Texts):
-            arrays[f'{name}/offsets'] = column.offsets
-            arrays[f'{name}/bytes'] = column.data
-        else:
-            arrays[name] = column
-    arrays = {name: _plain(name, array) for name, array in arrays.items()}
+    arrays = _arrays(columns)
     header = dict(
         schema=schema,
         version=version,
@@ -159,7 +152,7 @@ def write_index(
         _write(file, header, arrays)
 
 
-def open_index(path, schema: str, version: int) -> IndexFile:
+def open_index(path: str | Path, schema: str, version: int) -> IndexFile:
     """Map an index.
 
     Args:
@@ -172,6 +165,17 @@ def open_index(path, schema: str, version: int) -> IndexFile:
     again = f'run tools/dataset_converters/prepare_{schema}.py again'
     if not path.is_file():
         raise UserError(f'{path}: no such index; {again}, or set index=None')
+    header, columns = _map(path, again)
+    if (header['schema'], header['version']) != (schema, version):
+        raise UserError(
+            f'{path}: is index {header["schema"]!r} version {header["version"]}, '
+            f'expected {schema!r} version {version}; {again}'
+        )
+    return IndexFile(path, header, columns)
+
+
+def _map(path: Path, again: str) -> tuple[dict, dict]:
+    """Header and columns of a file; ``again`` is the remedy in errors."""
     raw = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.empty(0, 'u1')
     raw = np.asarray(raw)  # slices of a memmap object are slow to make
     start = len(MAGIC) + LENGTH
@@ -185,15 +189,9 @@ def open_index(path, schema: str, version: int) -> IndexFile:
             raise UserError(
                 f'has {raw.size} bytes, expected {header["size"]}: it was cut off'
             )
-        columns = _columns(raw, header['columns'])
+        return header, _columns(raw, header['columns'])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path}: damaged index ({error}); {again}') from error
-    if (header['schema'], header['version']) != (schema, version):
-        raise UserError(
-            f'{path}: is index {header["schema"]!r} version {header["version"]}, '
-            f'expected {schema!r} version {version}; {again}'
-        )
-    return IndexFile(path, header, columns)
 
 
 def _columns(raw: np.ndarray, entries: dict) -> dict:
@@ -213,6 +211,18 @@ def _columns(raw: np.ndarray, entries: dict) -> dict:
     return columns
 
 
+def _arrays(columns: Mapping[str, np.ndarray | Texts]) -> dict[str, np.ndarray]:
+    """The inverse of :func:`_columns`: plain numbers only."""
+    arrays = {}
+    for name, column in columns.items():
+        if isinstance(column, Texts):
+            arrays[f'{name}/offsets'] = column.offsets
+            arrays[f'{name}/bytes'] = column.data
+        else:
+            arrays[name] = column
+    return {name: _plain(name, array) for name, array in arrays.items()}
+
+
 def _plain(name: str, array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     if array.dtype.kind not in KINDS:
@@ -223,13 +233,13 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder('<'), copy=False)
 
 
-def _describe(source, index: Path) -> dict:
+def _describe(source: str | Path, index: Path) -> dict:
     found = os.stat(source)
     path = os.path.relpath(os.path.abspath(source), os.path.abspath(index.parent))
     return dict(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def _write(file, header: dict, arrays: dict[str, np.ndarray]) -> None:
+def _write(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Header and columns; offsets depend on the header's length, so it is padded."""
     entries = {
         name: dict(dtype=array.dtype.str, shape=list(array.shape), offset=0)

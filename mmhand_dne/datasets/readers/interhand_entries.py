@@ -1,7 +1,8 @@
 """The entries of ``InterHand2.6M_*_data.json`` as columns, read object by object."""
 
 from array import array
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,22 +26,23 @@ class Entries(NamedTuple):
 
     columns: dict  # by row, see :func:`read_entries`
     cameras: list  # (capture, camera) strings, by the number in column ``camera``
-    moments: list  # (capture, frame) strings, by the number in column ``moment``
+    frames: list  # (capture, frame) strings, by the number in column ``frame``
     images: int  # in the file
 
 
 class _Images:
     """Images in the file's order; a million of them in some hundred megabytes."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.numbers, self.sizes = array('q'), array('i')
-        self.camera, self.moment = array('i'), array('i')
+        self.camera, self.frame = array('i'), array('i')
         self.names: list[bytes] = []
         self.cameras: dict[tuple, int] = {}
-        self.moments: dict[tuple, int] = {}
+        self.frames: dict[tuple, int] = {}
 
     def add(self, image: dict) -> None:
+        """Note an entry of the file's ``images``."""
         try:
             number, camera, capture, frame, name = [image[key] for key in IMAGE_KEYS]
         except (KeyError, TypeError):
@@ -48,27 +50,28 @@ class _Images:
             for key in IMAGE_KEYS:
                 lookup(image, f'{self.path}, image {where}', key)
             raise
-        capture, place = _text(capture), f'image {number}'
+        capture, label = _text(capture), f'image {number}'
         self.numbers.append(_whole(number, self.path, 'the id of an image'))
         self.names.append(str(name).encode())
         for key in ('width', 'height'):
             size = image.get(key, UNKNOWN)
-            self.sizes.append(_whole(size, self.path, f'{key} of {place}'))
+            self.sizes.append(_whole(size, self.path, f'{key} of {label}'))
         key = capture, _text(camera)
         self.camera.append(self.cameras.setdefault(key, len(self.cameras)))
         key = capture, _text(frame)
-        self.moment.append(self.moments.setdefault(key, len(self.moments)))
+        self.frame.append(self.frames.setdefault(key, len(self.frames)))
 
 
 class _Annotations:
     """Annotations in the file's order."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.numbers, self.images, self.boxes = array('q'), array('q'), array('d')
         self.shown, self.types, self.type_valid = bytearray(), array('b'), array('b')
 
     def add(self, annotation: dict) -> None:
+        """Note an entry of the file's ``annotations``."""
         try:
             number, box, shown, kind = [annotation[key] for key in ANNOTATION_KEYS]
         except (KeyError, TypeError):
@@ -78,24 +81,24 @@ class _Annotations:
                     annotation, f'{self.path}, annotation of annotation {where}', key
                 )
             raise
-        place = f'annotation {number}'
+        label = f'annotation {number}'
         if not isinstance(kind, str) or kind not in HAND_TYPE_NUMBER:
             raise UserError(
-                f'{self.path}: {place} has hand_type {kind!r}, expected one of '
+                f'{self.path}: {label} has hand_type {kind!r}, expected one of '
                 f'{sorted(HAND_TYPES)}; correct the file'
             )
         self.numbers.append(_whole(number, self.path, 'the id of an annotation'))
         image = annotation.get('image_id')
-        self.images.append(_whole(image, self.path, f'image_id of {place}'))
-        self.boxes.extend(numbers(box, (4,), self.path, f'bbox of {place}'))
-        self.shown.extend(self._shown(shown, place))
+        self.images.append(_whole(image, self.path, f'image_id of {label}'))
+        self.boxes.extend(numbers(box, (4,), self.path, f'bbox of {label}'))
+        self.shown.extend(self._shown(shown, label))
         self.types.append(HAND_TYPE_NUMBER[kind])
         valid = annotation.get('hand_type_valid', 1)
         self.type_valid.append(
-            _whole(valid, self.path, f'hand_type_valid of {place}') > 0
+            _whole(valid, self.path, f'hand_type_valid of {label}') > 0
         )
 
-    def _shown(self, values, place: str) -> bytes:
+    def _shown(self, values: Any, label: str) -> bytes:
         """42 x 1 numbers as 42 bytes, 0 or 1."""
         try:
             flat = [value[0] for value in values]
@@ -107,17 +110,17 @@ class _Annotations:
             flat = np.ravel(values)
         except ValueError:  # lists of different lengths
             flat = values
-        valid = numbers(flat, (42,), self.path, f'joint_valid of {place}')
+        valid = numbers(flat, (42,), self.path, f'joint_valid of {label}')
         return (valid > 0).tobytes()
 
 
-def read_entries(path) -> Entries:
+def read_entries(path: str | Path) -> Entries:
     """Read and join a data file.
 
     Columns of N rows: ``id`` and ``img_id`` int64; ``bbox`` (4,) x, y, w, h, pixels;
     ``joint_in_image`` (2, 21) bool, OpenPose order; ``hand_type`` uint8, see
     ``HAND_TYPES``; ``hand_type_valid`` uint8; ``size`` (2,) int32 width and height, -1
-    where unknown; ``camera``, ``moment`` int32; ``file_name`` :class:`Texts`.
+    where unknown; ``camera``, ``frame`` int32; ``file_name`` :class:`Texts`.
 
     Raises:
         ValueError: the file is missing, damaged, lacks a key or a number is not
@@ -138,11 +141,11 @@ def read_entries(path) -> Entries:
         hand_type_valid=_array(annotations.type_valid).astype(np.uint8),
         size=_array(images.sizes).reshape(-1, 2)[rows].astype(np.int32),
         camera=_array(images.camera)[rows].astype(np.int32),
-        moment=_array(images.moment)[rows].astype(np.int32),
+        frame=_array(images.frame)[rows].astype(np.int32),
         file_name=Texts.of_bytes([images.names[row] for row in rows]),
     )
     return Entries(
-        columns, list(images.cameras), list(images.moments), len(images.names)
+        columns, list(images.cameras), list(images.frames), len(images.names)
     )
 
 
@@ -151,24 +154,24 @@ def _join(annotations: _Annotations, images: _Images) -> np.ndarray:
     known, wanted = _array(images.numbers), _array(annotations.images)
     order = np.argsort(known, kind='stable')
     # The last of several images of one number, as a dict would keep it.
-    place = np.searchsorted(known[order], wanted, side='right') - 1
+    position = np.searchsorted(known[order], wanted, side='right') - 1
     found = np.zeros(len(wanted), bool)
     if len(known):
-        found = known[order][place.clip(0)] == wanted
+        found = known[order][position.clip(0)] == wanted
     if not found.all():
         row = int(np.argmin(found))
         raise UserError(
             f'{annotations.path}: annotation {annotations.numbers[row]} is of image '
             f'{wanted[row]}, which the file does not list; download it again'
         )
-    return order[place]
+    return order[position]
 
 
 def _array(values: array) -> np.ndarray:
     return np.array(values)
 
 
-def _whole(value, path, name: str) -> int:
+def _whole(value: Any, path: str | Path, name: str) -> int:
     """A whole number; 7.0 is one."""
     if isinstance(value, int):
         return int(value)
@@ -180,7 +183,7 @@ def _whole(value, path, name: str) -> int:
     )
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     """A key of the other files: 7, 7.0 and '7' are the same."""
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if whole else value)

@@ -1,6 +1,7 @@
 """Which images of InterHand2.6M are used, and with whose boxes."""
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +18,14 @@ from .annotation_files import lookup, numbers
 from .index_file import Table
 
 SUBSETS = ('H', 'M', 'H+M')
-BATCH = 256  # moments whose meshes are made at once
+BATCH = 256  # frames whose meshes are made at once
 
 
 def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray:
     """(N,) bool: entries that people annotated ('H'), or the others ('M').
 
     Release v1.0 has merged the two; InterWild's ``aid_human_annot_{split}.txt`` lists
-    the annotations of the first, one number a line.
+    the annotations of the first, one number per line.
 
     Raises:
         ValueError: the list is missing, is no list of numbers, or has no annotation of
@@ -43,7 +44,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
         known = np.array(Path(human_ids).read_text().split(), np.int64)
     except ValueError as error:
         raise UserError(
-            f'{human_ids}: {error}, expected a whole number a line; copy it again'
+            f'{human_ids}: {error}, expected a whole number per line; copy it again'
         ) from error
     human = np.isin(ids, known)
     if not human.any():
@@ -54,7 +55,7 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     return human if subset == 'H' else ~human
 
 
-def bright_mask(table: Table, least: float | None, data_file) -> np.ndarray:
+def bright_mask(table: Table, least: float | None, data_file: str | Path) -> np.ndarray:
     """(N,) bool: images whose mean grey value, of 255, is at least ``least``.
 
     Raises:
@@ -82,25 +83,25 @@ def fit_mask(table: Table, pair: HandPair, most: float | None) -> np.ndarray:
     if most is None:
         return np.ones(len(table.columns['id']), bool)
     if table.meta.get('fit_hand') == fingerprint(pair):
-        errors = table.columns['moment_fit_error']
+        errors = table.columns['frame_fit_error']
     else:
         errors = fit_errors(table, pair)
     with np.errstate(invalid='ignore'):
         bad = (errors > most).any(1)
-    return ~bad[table.columns['moment']]
+    return ~bad[table.columns['frame']]
 
 
 @torch.no_grad()
 def fit_errors(table: Table, pair: HandPair) -> np.ndarray:
     """Mean distance of a mesh's joints to the annotated ones, millimetres.
 
-    Returns: (M, 2) float32 by moment and hand, over the valid joints; NaN where a hand
+    Returns: (M, 2) float32 by frame and hand, over the valid joints; NaN where a hand
         has no MANO or no joint.
     """
     columns = {
-        name[len('moment_') :]: value
+        name[len('frame_') :]: value
         for name, value in table.columns.items()
-        if name.startswith('moment_')
+        if name.startswith('frame_')
     }
     errors = np.full(columns['mano_valid'].shape, np.nan, np.float32)
     for slot, layer in enumerate((pair.right, pair.left)):
@@ -141,7 +142,7 @@ class RootNetBoxes(NamedTuple):
     depths: np.ndarray  # (N, 2) mm, wrists of the right and the left hand
 
 
-def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
+def read_rootnet(path: str | Path, ids: np.ndarray) -> RootNetBoxes:
     """Read a RootNet file for the annotations ``ids`` (N,).
 
     Rows of other annotations are NaN: the file need not have those that are not used.
@@ -152,13 +153,13 @@ def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
     found, values = [], []
     for _, item in stream_arrays(path, (WHOLE,)):
         number = lookup(item, f'{path}, entry {len(found)}', 'annot_id')
-        place = f'{path}, annotation {number}'
+        label = f'{path}, annotation {number}'
         found.append(int(number))
         values.append(
             np.concatenate(
                 [
                     numbers(
-                        lookup(item, place, key), (size,), path, f'{key} of {number}'
+                        lookup(item, label, key), (size,), path, f'{key} of {number}'
                     )
                     for key, size in (('bbox', 4), ('abs_depth', 2))
                 ]
@@ -167,19 +168,19 @@ def read_rootnet(path, ids: np.ndarray) -> RootNetBoxes:
     table = np.full((len(ids), 6), np.nan)
     if found:
         order = np.argsort(found)
-        place = np.searchsorted(found, ids, sorter=order).clip(max=len(found) - 1)
-        rows = order[place]
+        position = np.searchsorted(found, ids, sorter=order).clip(max=len(found) - 1)
+        rows = order[position]
         there = np.array(found)[rows] == ids
         table[there] = np.array(values)[rows[there]]
     return RootNetBoxes(table[:, :4], table[:, 4:])
 
 
-def say_left_out(path, counts: dict[str, int], total: int) -> None:
+def say_left_out(path: str | Path, counts: dict[str, int], total: int) -> None:
     """Log how many images each filter leaves out."""
     for reason, count in counts.items():
         if count:
             print_log(
                 f'{path}: {count} of {total} images {reason} and are left out',
                 'current',
-                level=30,
+                level=logging.WARNING,
             )

@@ -1,4 +1,4 @@
-"""A sampler whose order and draws do not depend on the number of processes."""
+"""A sampler whose order and augmentation do not depend on the number of processes."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 from mmengine.dataset import DefaultSampler
 from mmpose.registry import DATA_SAMPLERS
 
-from mmhand_dne.randomness.pipeline import DrawKey
+from mmhand_dne.randomness.pipeline import SampleKey
 
 
 @DATA_SAMPLERS.register_module()
@@ -22,13 +22,13 @@ class KeyedSampler(DefaultSampler):
     Arguments: see ``DefaultSampler``.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.start = 0
 
-    def __iter__(self) -> Iterator[DrawKey]:
+    def __iter__(self) -> Iterator[SampleKey]:
         """Indices of this process in the epoch's order."""
         indices = list(super().__iter__())[self.start :]
         self.start = 0
         # One key at a time: a million of them take a third of a gigabyte.
-        return map(partial(DrawKey, seed=self.seed, epoch=self.epoch), indices)
+        return map(partial(SampleKey, seed=self.seed, epoch=self.epoch), indices)

@@ -1,8 +1,8 @@
-"""Rendered hands: scenes, pictures and files in the layout of InterHand2.6M."""
+"""Rendered hands: scenes, images and files in the layout of InterHand2.6M."""
 
 from .dataset_recipe import Recipe
 from .dataset_writer import (
-    Frame,
+    RenderedFrame,
     annotation_file,
     merge_annotations,
     plan_frames,
@@ -12,7 +12,7 @@ from .dataset_writer import (
 from .scene import HandModels
 
 __all__ = [
-    'Frame',
+    'RenderedFrame',
     'HandModels',
     'Recipe',
     'annotation_file',

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .camera_rig import Camera
+from .camera_rig import RigCamera
 from .dataset_recipe import Recipe
 
 JPEG_QUALITY = (75, 96)
@@ -31,17 +31,17 @@ def add_occluders(
         extent: pixels, the size of the hands.
     """
     for _ in range(int(rng.integers(1, 4))):
-        place = joints[int(rng.integers(len(joints)))]
-        place = place + rng.normal(0, 0.08 * extent, 2)
+        position = joints[int(rng.integers(len(joints)))]
+        position = position + rng.normal(0, 0.08 * extent, 2)
         radius = extent * rng.uniform(0.05, 0.14)
-        _add_shape(rng, image, place, radius, shaded=True)
+        _add_shape(rng, image, position, radius, shaded=True)
 
 
 def expose(
-    rng: np.random.Generator, image: np.ndarray, recipe: Recipe, camera: Camera
+    rng: np.random.Generator, image: np.ndarray, recipe: Recipe, camera: RigCamera
 ) -> np.ndarray:
     """Blur, exposure, noise and quantisation of a real camera: uint8 RGB."""
-    # A picture of half the size has half the blur in pixels.
+    # An image of half the size has half the blur in pixels.
     scale = max(recipe.image_size) / 512
     sigma = rng.uniform(0.0, 1.1) * scale
     if sigma > 0.25:
@@ -107,8 +107,8 @@ def _stripes(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     )
     wave = np.ones_like(across)
     for _ in range(int(rng.integers(1, 3))):
-        turn, count = rng.uniform(0, np.pi), rng.uniform(8, 90)
-        phase = count * (across * np.cos(turn) + down * np.sin(turn))
+        angle, count = rng.uniform(0, np.pi), rng.uniform(8, 90)
+        phase = count * (across * np.cos(angle) + down * np.sin(angle))
         wave *= (np.sin(phase) * rng.uniform(1, 6)).clip(-1, 1)
     mix = (wave[..., None] + 1) / 2
     return mix * _color(rng) + (1 - mix) * _color(rng)
@@ -127,20 +127,20 @@ def _studio(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """A dark room with a few lamps, as in a capture dome."""
     image = np.full((size[1], size[0], 3), rng.uniform(0.02, 0.12), np.float32)
     for _ in range(int(rng.integers(2, 14))):
-        place = tuple(int(rng.integers(side)) for side in size)
+        position = tuple(int(rng.integers(side)) for side in size)
         radius = int(rng.integers(2, max(3, min(size) // 20)))
-        cv2.circle(image, place, radius, (_color(rng) * 0.9).tolist(), -1)
+        cv2.circle(image, position, radius, (_color(rng) * 0.9).tolist(), -1)
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.8, 3))
 
 
 def _add_shapes(rng: np.random.Generator, image: np.ndarray, count: int) -> None:
     height, width = image.shape[:2]
     for _ in range(count):
-        place = rng.uniform(0, [width, height])
+        position = rng.uniform(0, [width, height])
         _add_shape(
             rng,
             image,
-            place,
+            position,
             rng.uniform(0.03, 0.2) * min(height, width),
             shaded=rng.random() < 0.5,
         )
@@ -149,20 +149,20 @@ def _add_shapes(rng: np.random.Generator, image: np.ndarray, count: int) -> None
 def _add_shape(
     rng: np.random.Generator,
     image: np.ndarray,
-    place: np.ndarray,
+    position: np.ndarray,
     radius: float,
     shaded: bool,
 ) -> None:
     """Draw one ellipse, box, rod or blob with soft edges, in place."""
     height, width = image.shape[:2]
     reach = int(radius * 4) + 3
-    left, top = (int(max(value - reach, 0)) for value in place)
-    right = int(min(place[0] + reach, width))
-    bottom = int(min(place[1] + reach, height))
+    left, top = (int(max(value - reach, 0)) for value in position)
+    right = int(min(position[0] + reach, width))
+    bottom = int(min(position[1] + reach, height))
     if right - left < 3 or bottom - top < 3:
         return
     mask = np.zeros((bottom - top, right - left), np.float32)
-    _draw_mask(rng, mask, place - [left, top], radius)
+    _draw_mask(rng, mask, position - [left, top], radius)
     mask = cv2.GaussianBlur(mask, (0, 0), 0.7)[..., None]
     paint = np.broadcast_to(_color(rng), (*mask.shape[:2], 3))
     if shaded:
@@ -174,28 +174,28 @@ def _add_shape(
 
 
 def _draw_mask(
-    rng: np.random.Generator, mask: np.ndarray, place: np.ndarray, radius: float
+    rng: np.random.Generator, mask: np.ndarray, position: np.ndarray, radius: float
 ) -> None:
-    turn = rng.uniform(0, 180)
+    angle = rng.uniform(0, 180)
     other = radius * rng.uniform(0.4, 1.6)
-    centre = (float(place[0]), float(place[1]))
-    way = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))])
+    centre = (float(position[0]), float(position[1]))
+    way = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     kind = int(rng.integers(4))
     if kind == 0:
-        cv2.ellipse(mask, (centre, (2 * radius, 2 * other), turn), 1.0, -1)
+        cv2.ellipse(mask, (centre, (2 * radius, 2 * other), angle), 1.0, -1)
     elif kind == 1:
-        corners = cv2.boxPoints((centre, (2 * radius, 2 * other), turn))
+        corners = cv2.boxPoints((centre, (2 * radius, 2 * other), angle))
         cv2.fillConvexPoly(mask, corners.round().astype(np.int32), 1.0)
     elif kind == 2:
         ends = [
-            tuple((place + sign * 4 * radius * way).round().astype(int).tolist())
+            tuple((position + sign * 4 * radius * way).round().astype(int).tolist())
             for sign in (-1, 1)
         ]
         cv2.line(mask, *ends, 1.0, max(2, int(radius * 0.6)))
     else:
         around = np.linspace(0, 2 * np.pi, 9)[:-1]
         reach = radius * rng.uniform(0.6, 1.5, 8)[:, None]
-        corners = place + reach * np.stack([np.cos(around), np.sin(around)], 1)
+        corners = position + reach * np.stack([np.cos(around), np.sin(around)], 1)
         cv2.fillPoly(mask, [corners.round().astype(np.int32)], 1.0)
 
 
@@ -204,8 +204,8 @@ def _motion_blur(
 ) -> np.ndarray:
     side = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((side, side), np.float32)
-    turn = rng.uniform(0, np.pi)
-    way = np.array([np.cos(turn), np.sin(turn)]) * length / 2
+    angle = rng.uniform(0, np.pi)
+    way = np.array([np.cos(angle), np.sin(angle)]) * length / 2
     middle = side // 2
     ends = [
         tuple((middle + sign * way).round().astype(int).tolist()) for sign in (-1, 1)

@@ -12,11 +12,11 @@ from .dataset_recipe import Recipe
 # Where a rig looks, millimetres; off zero as in InterHand2.6M, whose invalid
 # joints stand at (1, 1, 1).
 RIG_CENTRE = np.array([20.0, -80.0, 1000.0])
-HAND_LENGTH = 0.2  # metres, wrist to finger tip: what fills the picture
+HAND_LENGTH = 0.2  # metres, wrist to finger tip: what fills the image
 MONOCHROME_SHARE = 0.15
 
 
-class Camera(NamedTuple):
+class RigCamera(NamedTuple):
     """A pinhole camera, in the units of InterHand2.6M's camera files."""
 
     name: str  # '400...' in colour, '410...' monochrome
@@ -35,18 +35,18 @@ class Camera(NamedTuple):
         return (world - self.position) @ self.rotation.T
 
     def to_pixels(self, points_cam: np.ndarray) -> np.ndarray:
-        """Camera coordinates (N, 3), z > 0, to pixels (N, 2)."""
+        """RigCamera coordinates (N, 3), z > 0, to pixels (N, 2)."""
         return project_pinhole(points_cam, self.focal, self.centre)
 
 
-def make_rig(recipe: Recipe, split: str, capture: int) -> list[Camera]:
+def make_rig(recipe: Recipe, split: str, capture: int) -> list[RigCamera]:
     """The cameras of one capture, all looking at the rig's centre."""
     rng = recipe.generator(split, 'rig', capture)
     numbers = np.sort(rng.choice(100, recipe.cameras, replace=False))
     return [_sample_camera(rng, recipe, int(number)) for number in numbers]
 
 
-def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Camera:
+def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> RigCamera:
     family = 410000 if rng.random() < MONOCHROME_SHARE else 400000
     size = recipe.image_size
     if rng.random() < 0.5:
@@ -55,15 +55,15 @@ def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Cam
     rotation = _looking_along(
         _front_direction(rng, recipe.camera_spread), np.radians(rng.uniform(-15, 15))
     )
-    # The hand of HAND_LENGTH covers this share of the picture's short side.
+    # The hand of HAND_LENGTH covers this share of the image's short side.
     share = rng.uniform(0.4, 0.65)
     focal = share * min(size) * (distance / MILLIMETRES) / HAND_LENGTH
     focal = focal * rng.normal(1, [0, 2e-4])
     centre = (np.array(size) - 1) / 2 + rng.normal(0, 0.02, 2) * min(size)
     aim = RIG_CENTRE + rng.normal(0, 8, 3)
     position = aim - distance * rotation[2]
-    # Rounded here, once: files and pictures then agree to the last digit.
-    return Camera(
+    # Rounded here, once: files and images then agree to the last digit.
+    return RigCamera(
         str(family + number),
         (int(size[0]), int(size[1])),
         position.round(4),
@@ -73,9 +73,9 @@ def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Cam
     )
 
 
-def _front_direction(rng: np.random.Generator, spread: float) -> np.ndarray:
-    """A viewing direction, uniform on the cap of ``spread`` degrees around +z."""
-    cosine = rng.uniform(np.cos(np.radians(spread)), 1)
+def _front_direction(rng: np.random.Generator, widest: float) -> np.ndarray:
+    """A viewing direction, uniform on the cap of ``widest`` degrees around +z."""
+    cosine = rng.uniform(np.cos(np.radians(widest)), 1)
     around = rng.uniform(0, 2 * np.pi)
     sine = np.sqrt(1 - cosine**2)
     return np.array([sine * np.cos(around), sine * np.sin(around), cosine])
@@ -87,7 +87,7 @@ def _looking_along(direction: np.ndarray, roll: float) -> np.ndarray:
     right /= np.linalg.norm(right)
     down = np.cross(direction, right)
     level = np.stack([right, down, direction])
-    turn = np.array(
+    in_plane = np.array(
         [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
     )
-    return turn @ level
+    return in_plane @ level

@@ -17,11 +17,12 @@ class Recipe:
         image_size: (width, height) pixels of a landscape camera; a camera is
             landscape or portrait by chance, as in InterHand2.6M.
         cameras: views of each moment.
-        moments: moments a capture. A capture has one rig of cameras, one
+        moments: moments per capture; one is what InterHand2.6M calls a frame, a time
+            step that all cameras of a rig see. A capture has one rig of cameras, one
             person (hand shape, skin) and one sequence.
         interacting_share: share of the moments that show two hands.
         occlusion_share: share of the images with things in front of the hands.
-        max_turn: degrees, the largest turn of a hand away from fingers up,
+        max_turn: degrees, the largest rotation of a hand away from fingers up,
             back to the rig, both in the image plane and out of it.
         camera_spread: degrees, the largest angle between a camera and the
             rig's front.
@@ -36,7 +37,7 @@ class Recipe:
     max_turn: float = 100.0
     camera_spread: float = 45.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('cameras', 'moments'):
             if getattr(self, name) < 1:
                 raise UserError(f'{name} is {getattr(self, name)}, expected at least 1')
@@ -48,7 +49,7 @@ class Recipe:
         if min(self.image_size) < 64:
             raise UserError(
                 f'image_size is {self.image_size}, expected at least '
-                '64 pixels a side; smaller hands cannot be seen'
+                '64 pixels per side; smaller hands cannot be seen'
             )
         if not (0 <= self.max_turn <= 180 and 0 <= self.camera_spread <= 80):
             raise UserError(
@@ -56,13 +57,13 @@ class Recipe:
                 f'{self.camera_spread}, expected degrees in [0, 180] and [0, 80]'
             )
 
-    def generator(self, *place) -> np.random.Generator:
-        """Random numbers of one named place, whoever draws them and when.
+    def generator(self, *purpose: str | int) -> np.random.Generator:
+        """Random numbers for one named purpose, whoever asks for them and when.
 
         Args:
-            place: strings and integers, such as ('train', 'rig', 3).
+            purpose: strings and integers, such as ('train', 'rig', 3).
         """
-        words = [zlib.crc32(str(word).encode()) for word in place]
+        words = [zlib.crc32(str(word).encode()) for word in purpose]
         return np.random.default_rng([self.seed, *words])
 
     def as_dict(self) -> dict:

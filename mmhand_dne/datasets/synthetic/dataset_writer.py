@@ -13,11 +13,12 @@ from mmhand_dne.conventions import (
     SIDES,
     reorder,
 )
+from mmhand_dne.datasets.readers.interhand_table import KINDS
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
-from .camera_rig import Camera, make_rig
+from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
@@ -31,10 +32,9 @@ SEQUENCES = {
     'interacting': '0002_interacting',
 }
 FIRST_FRAME, FRAME_STEP = 1000, 6
-KINDS = ('data', 'camera', 'joint_3d', 'MANO_NeuralAnnot')
 
 
-class Frame(NamedTuple):
+class RenderedFrame(NamedTuple):
     """One moment to render, seen by the first ``views`` cameras of its rig."""
 
     split: str
@@ -57,13 +57,13 @@ class Frame(NamedTuple):
         )
 
 
-def plan_frames(recipe: Recipe, split: str, count: int) -> list[Frame]:
+def plan_frames(recipe: Recipe, split: str, count: int) -> list[RenderedFrame]:
     """The moments of a split of ``count`` images."""
     frames = []
     for first in range(0, count, recipe.cameras):
         capture, moment = divmod(first // recipe.cameras, recipe.moments)
         views = min(recipe.cameras, count - first)
-        frames.append(Frame(split, capture, moment, views, first))
+        frames.append(RenderedFrame(split, capture, moment, views, first))
     return frames
 
 
@@ -72,18 +72,20 @@ def annotation_file(root: Path, split: str, kind: str) -> Path:
     return root / 'annotations' / split / f'InterHand2.6M_{split}_{kind}.json'
 
 
-def write_frame(root: Path, recipe: Recipe, models: HandModels, frame: Frame) -> None:
+def write_frame(
+    root: Path, recipe: Recipe, models: HandModels, frame: RenderedFrame
+) -> None:
     """Render one moment; its record is written last."""
-    place = (frame.split, frame.capture, frame.moment)
-    hands = sample_moment(recipe, models, *place)
-    light = sample_light(recipe.generator('light', *place))
-    body = build_body(recipe, models, hands, light, *place)
+    key = (frame.split, frame.capture, frame.moment)
+    hands = sample_moment(recipe, models, *key)
+    light = sample_light(recipe.generator('light', *key))
+    body = build_body(recipe, models, hands, light, *key)
     joints, valid = _world_joints(models, hands)
     views = []
     for index, camera in enumerate(
         make_rig(recipe, frame.split, frame.capture)[: frame.views]
     ):
-        rng = recipe.generator('image', *place, camera.name)
+        rng = recipe.generator('image', *key, camera.name)
         view = _describe_view(frame, index, camera, hands, joints, valid)
         image = compose(make_backdrop(rng, camera.size), draw_body(body, camera, light))
         if rng.random() < recipe.occlusion_share:
@@ -99,7 +101,7 @@ def write_frame(root: Path, recipe: Recipe, models: HandModels, frame: Frame) ->
     write_whole(frame.record(root), json.dumps(record).encode())
 
 
-def merge_annotations(root: Path, recipe: Recipe, frames: list[Frame]) -> None:
+def merge_annotations(root: Path, recipe: Recipe, frames: list[RenderedFrame]) -> None:
     """Turn the records of a split's frames into its four annotation files."""
     data = dict(images=[], annotations=[])
     cameras, joints, manos = {}, {}, {}
@@ -152,9 +154,9 @@ def _world_joints(
 
 
 def _describe_view(
-    frame: Frame,
+    frame: RenderedFrame,
     index: int,
-    camera: Camera,
+    camera: RigCamera,
     hands: list[Hand],
     joints: np.ndarray,
     valid: np.ndarray,
@@ -171,12 +173,30 @@ def _describe_view(
     corners = tight_corners(pixels[seen])
     extent = (corners[2:] - corners[:2]) * BOX_SCALE
     corner = (corners[:2] + corners[2:]) / 2 - extent / 2
+    number = frame.first_id + index
+    annotation = dict(
+        id=number,
+        image_id=number,
+        bbox=[*corner.tolist(), *extent.tolist()],
+        joint_valid=[[int(one)] for one in seen],
+        hand_type=kind,
+        hand_type_valid=1,
+    )
+    return dict(
+        image=_describe_image(frame, number, camera, kind), annotation=annotation
+    )
+
+
+def _describe_image(
+    frame: RenderedFrame, number: int, camera: RigCamera, kind: str
+) -> dict:
+    """The image's entry of the data file; ``kind`` is its hand type."""
     name = (
         f'Capture{frame.capture}/{SEQUENCES[kind]}/cam{camera.name}/'
         f'image{frame.number}.jpg'
     )
-    image = dict(
-        id=frame.first_id + index,
+    return dict(
+        id=number,
         file_name=name,
         width=camera.size[0],
         height=camera.size[1],
@@ -186,15 +206,6 @@ def _describe_view(
         camera=camera.name,
         frame_idx=frame.number,
     )
-    annotation = dict(
-        id=frame.first_id + index,
-        image_id=frame.first_id + index,
-        bbox=[*corner.tolist(), *extent.tolist()],
-        joint_valid=[[int(one)] for one in seen],
-        hand_type=kind,
-        hand_type_valid=1,
-    )
-    return dict(image=image, annotation=annotation)
 
 
 def _joint_3d(hands: list[Hand], joints: np.ndarray, valid: np.ndarray) -> dict:
@@ -219,7 +230,7 @@ def _mano(hands: list[Hand]) -> dict:
     return entry
 
 
-def _cameras(rig: list[Camera]) -> dict:
+def _cameras(rig: list[RigCamera]) -> dict:
     """A capture's entry of the camera file."""
     fields = dict(campos='position', camrot='rotation', focal='focal', princpt='centre')
     return {

@@ -142,9 +142,9 @@ def _forearm(rng: np.random.Generator, models: HandModels, hand: Hand) -> Tensor
     for step in range(1, RINGS + 1):
         share = step / RINGS
         way = torch.nn.functional.normalize(along + bend * share, dim=0)
-        place = centre + length * share * way
-        rings.append(place + (loop - centre) * (1 + (growth - 1) * share))
-    return torch.cat([*rings, place[None]])
+        middle = centre + length * share * way
+        rings.append(middle + (loop - centre) * (1 + (growth - 1) * share))
+    return torch.cat([*rings, middle[None]])
 
 
 def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
@@ -178,7 +178,7 @@ def _blotches(
     rng: np.random.Generator, points: np.ndarray, strength: float
 ) -> np.ndarray:
     """A smooth random factor (N, 3) about 1 over the surface."""
-    waves = rng.normal(0, 150, (6, 3))  # radians a metre
+    waves = rng.normal(0, 150, (6, 3))  # radians per metre
     phase = rng.uniform(0, 2 * np.pi, 6)
     weights = rng.normal(0, strength, (6, 3)) * np.array([0.6, 1.0, 1.0])
     return 1 + np.sin(points @ waves.T + phase) @ weights
@@ -221,6 +221,6 @@ def _seen_from(vertices: Tensor, faces: Tensor, towards: Tensor) -> Tensor:
         points, faces, (SHADOW_MAP, SHADOW_MAP), behind, perspective=False
     )
     depth = fragments.depth.masked_fill(fragments.face < 0, float('inf'))
-    place = pixels.round().long().clamp(0, SHADOW_MAP - 1)
-    nearest = depth.flatten(1).gather(1, place[..., 1] * SHADOW_MAP + place[..., 0])
+    index = pixels.round().long().clamp(0, SHADOW_MAP - 1)
+    nearest = depth.flatten(1).gather(1, index[..., 1] * SHADOW_MAP + index[..., 0])
     return (points[..., 2] <= nearest + SHADOW_BIAS).float()

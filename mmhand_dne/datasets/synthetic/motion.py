@@ -12,7 +12,7 @@ from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .backdrop import expose, make_backdrop
-from .camera_rig import Camera, make_rig
+from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
@@ -54,38 +54,49 @@ def sample_motion(
     """Poses of the data sets, joined by splines with continuous acceleration.
 
     Every KEY_SECONDS the hand passes through a random pose of :func:`sample_moment`;
-    between them, each joint follows a rotation spline and the hand's place a cubic one.
+    between them, each joint follows a rotation spline and the hand's translation a
+    cubic one.
 
     Args:
         side: 'right' or 'left'.
         clip: number of the sequence; each has its person, camera and light.
     """
     count = int(np.ceil((frames - 1) / fps / KEY_SECONDS)) + 3
+    keys = _sample_keys(recipe, models, side, clip, count)
+    mean = np.asarray(models.layers[side].hands_mean.cpu(), np.float64)
+    mean = np.concatenate([np.zeros(3), mean])
+    key_times = np.arange(count) * KEY_SECONDS
+    times = KEY_SECONDS + np.arange(frames) / fps  # the splines' ends are less smooth
+    rotvecs = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
+    poses = _between(key_times, rotvecs, times).reshape(frames, -1) - mean
+    translations = CubicSpline(key_times, [key.translation for key in keys])(times)
+    return [
+        models.make(side, pose, keys[0].shape, translation)
+        for pose, translation in zip(poses, translations)
+    ]
+
+
+def _sample_keys(
+    recipe: Recipe, models: HandModels, side: str, clip: int, count: int
+) -> list[Hand]:
+    """The first hands of a side in the clip's moments."""
     keys, moment = [], 0
     while len(keys) < count:
         hands = sample_moment(recipe, models, SPLIT, clip, moment)
         keys += [hand for hand in hands if hand.side == side][:1]
         moment += 1
-    mean = np.asarray(models.layers[side].hands_mean.cpu(), np.float64)
-    mean = np.concatenate([np.zeros(3), mean])
-    key_times = np.arange(count) * KEY_SECONDS
-    times = KEY_SECONDS + np.arange(frames) / fps  # the splines' ends are less smooth
-    turns = np.stack([key.pose + mean for key in keys]).reshape(count, -1, 3)
-    path = np.stack(
-        [
-            RotationSpline(key_times, Rotation.from_rotvec(turns[:, joint]))(
-                times
-            ).as_rotvec()
-            for joint in range(turns.shape[1])
-        ],
-        1,
-    )
-    poses = path.reshape(frames, -1) - mean
-    places = CubicSpline(key_times, [key.translation for key in keys])(times)
-    return [
-        models.make(side, pose, keys[0].shape, place)
-        for pose, place in zip(poses, places)
+    return keys
+
+
+def _between(
+    key_times: np.ndarray, rotvecs: np.ndarray, times: np.ndarray
+) -> np.ndarray:
+    """Axis-angle vectors (T, J, 3) on splines through those (K, J, 3) at key times."""
+    splines = [
+        RotationSpline(key_times, Rotation.from_rotvec(rotvecs[:, joint]))
+        for joint in range(rotvecs.shape[1])
     ]
+    return np.stack([spline(times).as_rotvec() for spline in splines], 1)
 
 
 def render_motion(
@@ -122,7 +133,7 @@ def render_motion(
 
 
 def _in_camera(
-    models: HandModels, hand: Hand, camera: Camera
+    models: HandModels, hand: Hand, camera: RigCamera
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and joints in camera metres, float64."""
     joints = models.layers[hand.side].joints(hand.vertices[None])[0]
@@ -137,14 +148,14 @@ def _pass_in_front(
 ) -> bool:
     """Draw the thing that crosses the hand at this time, in place; whether one does."""
     number, since = divmod(time - PASS_EVERY / 4, PASS_EVERY)
-    place = _crossing(recipe, box, clip, int(number), since / PASS_SECONDS)
-    if number < 0 or place is None:
+    position = _crossing(recipe, box, clip, int(number), since / PASS_SECONDS)
+    if number < 0 or position is None:
         return False
     rng = recipe.generator('thing', SPLIT, clip, int(number))
     tone, side = rng.uniform(0.05, 0.95, 3), max(box[2:] - box[:2])
     size = (2 * THING * side, 2 * THING * side * rng.uniform(0.7, 1.3))
     mask = np.zeros(image.shape[:2], np.float32)
-    shape = (tuple(map(float, place)), size, rng.uniform(0, 180))
+    shape = (tuple(map(float, position)), size, rng.uniform(0, 180))
     if rng.random() < 0.5:
         cv2.ellipse(mask, shape, 1.0, -1)
     else:
@@ -161,8 +172,8 @@ def _crossing(
     if not 0 <= share <= 1:
         return None
     rng = recipe.generator('way', SPLIT, clip, number)
-    turn = rng.uniform(0, 2 * np.pi)
-    way = np.array([np.cos(turn), np.sin(turn)])
+    angle = rng.uniform(0, 2 * np.pi)
+    way = np.array([np.cos(angle), np.sin(angle)])
     side = max(box[2:] - box[:2])
     aside = rng.uniform(-0.25, 0.25) * side * np.array([-way[1], way[0]])
     reach = (2 * share - 1) * (0.5 + THING) * side

@@ -1,4 +1,4 @@
-"""The picture of a moment in one camera."""
+"""The image of a moment in one camera."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.camera import project_pinhole
 from mmhand_dne.geometry.rasterize import Fragments, front_facing, rasterize
 
-from .camera_rig import Camera
+from .camera_rig import RigCamera
 from .hand_body import Body, Light
 
-SUPERSAMPLE = 2  # sub-pixels a side
+SUPERSAMPLE = 2  # sub-pixels per side
 WRAP = 0.25  # how far light creeps round the terminator: skin scatters it
 
 
@@ -27,7 +27,7 @@ class Layer(NamedTuple):
     alpha: np.ndarray  # (h, w, 1) float32
 
 
-def draw_body(body: Body, camera: Camera, light: Light) -> Layer:
+def draw_body(body: Body, camera: RigCamera, light: Light) -> Layer:
     """Rasterise and shade the hands, anti-aliased, only where they are."""
     rotation = torch.from_numpy(camera.rotation).float()
     position = torch.from_numpy(camera.position / MILLIMETRES).float()
@@ -68,19 +68,19 @@ def _painted(fragments: Fragments, body: Body, paint: Tensor) -> np.ndarray:
     return image.reshape(*fragments.face.shape[1:], 4)
 
 
-def _vertex_paint(body: Body, camera: Camera, light: Light) -> Tensor:
+def _vertex_paint(body: Body, camera: RigCamera, light: Light) -> Tensor:
     """Linear colour (N, 3) of the lit vertices: they lie closer together than the
     shading varies, so light is computed there and not at every sub-pixel.
 
     Wrapped diffuse light, a sky and a soft highlight.
     """
-    place, normal, albedo = (
+    position, normal, albedo = (
         value.numpy() for value in (body.vertices, body.normals, body.colors)
     )
     key, sky = body.light.numpy().T[..., None]
     to_light = light.direction.astype(np.float32)
     diffuse = ((normal @ to_light[:, None] + WRAP) / (1 + WRAP)).clip(0)
-    view = (camera.position / MILLIMETRES).astype(np.float32) - place
+    view = (camera.position / MILLIMETRES).astype(np.float32) - position
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     half = view + to_light
     half /= np.linalg.norm(half, axis=1, keepdims=True).clip(1e-6)

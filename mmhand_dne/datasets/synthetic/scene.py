@@ -22,23 +22,23 @@ UPRIGHT = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 FLEXION = np.radians([-15.0, 100.0])  # of every finger joint, from flat
 GAP = (0.002, 0.02)  # metres between two hands, nearest vertices
 # How the left hand stands to the mirror image of the right, degrees.
-RELATIVE_TURN = 50.0
+RELATIVE_ANGLE = 50.0
 
 
 class Hand(NamedTuple):
     """A hand as the annotation files describe it."""
 
     side: str
-    pose: np.ndarray  # (48,) axis-angle; world turn, fingers less the mean
+    pose: np.ndarray  # (48,) axis-angle; the first in world axes, fingers less the mean
     shape: np.ndarray  # (10,)
     translation: np.ndarray  # (3,) metres, world
     vertices: Tensor  # (V, 3) metres, world
 
 
 class HandModels:
-    """Both CC0 hands, and what a picture needs beyond a mesh."""
+    """Both CC0 hands, and what an image needs beyond a mesh."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.layers = {side: MANOLayer(side=side, source='cc0') for side in SIDES}
         self.extras = {side: load_cc0_hand(side) for side in SIDES}
 
@@ -51,8 +51,8 @@ class HandModels:
         )
         layer = self.layers[side]
         fingers = pose[3:] + np.asarray(layer.hands_mean.cpu(), np.float64)
-        turns = np.concatenate([pose[:3], fingers]).reshape(16, 3)
-        rotations = matrix_from_axis_angle(torch.from_numpy(turns)).float()
+        axis_angles = np.concatenate([pose[:3], fingers]).reshape(16, 3)
+        rotations = matrix_from_axis_angle(torch.from_numpy(axis_angles)).float()
         vertices = layer(rotations[None], _row(shape), _row(translation))[0]
         return Hand(side, pose, shape, translation, vertices)
 
@@ -73,8 +73,8 @@ def sample_moment(
         hands = _sample_pair(rng, recipe, models, shape)
     else:
         side = SIDES[int(rng.random() < 0.5)]
-        turn = _sample_turn(rng, recipe.max_turn)
-        hands = [_sample_hand(rng, models, side, turn, shape)]
+        rotation = _sample_rotation(rng, recipe.max_turn)
+        hands = [_sample_hand(rng, models, side, rotation, shape)]
     vertices = torch.cat([hand.vertices for hand in hands])
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
     aim = torch.from_numpy(RIG_CENTRE / MILLIMETRES + rng.normal(0, 0.008, 3))
@@ -90,12 +90,12 @@ def _sample_hand(
     rng: np.random.Generator,
     models: HandModels,
     side: str,
-    turn: np.ndarray,
+    rotation: np.ndarray,
     shape: np.ndarray,
 ) -> Hand:
-    """A hand with a plausible pose, turned as a right hand by ``turn``."""
+    """A hand with a plausible pose, rotated as a right hand by ``rotation``."""
     fingers = _sample_fingers(rng, models)
-    glob = _axis_angle(turn @ UPRIGHT)
+    glob = _axis_angle(rotation @ UPRIGHT)
     if side == 'left':
         glob = glob * MIRROR_AXIS_ANGLES
         fingers = (fingers.reshape(15, 3) * MIRROR_AXIS_ANGLES).ravel()
@@ -118,7 +118,7 @@ def _sample_fingers(rng: np.random.Generator, models: HandModels) -> np.ndarray:
     return (pose + (bend.clip(*FLEXION) - bend) * axes).ravel()
 
 
-def _sample_turn(rng: np.random.Generator, limit: float) -> np.ndarray:
+def _sample_rotation(rng: np.random.Generator, limit: float) -> np.ndarray:
     """A rotation (3, 3): one in the image plane, one out of it."""
     in_plane, out = np.radians(rng.uniform([-limit, 0], limit))
     around = rng.uniform(0, 2 * np.pi)
@@ -132,12 +132,12 @@ def _sample_pair(
     """A right and a left hand that nearly touch.
 
     The left one stands like the right one's mirror image, up to
-    RELATIVE_TURN, and approaches along a random line until the nearest
+    RELATIVE_ANGLE, and approaches along a random line until the nearest
     vertices are a random gap apart.
     """
-    turn = _sample_turn(rng, recipe.max_turn)
-    other = _sample_turn(rng, min(RELATIVE_TURN, recipe.max_turn)) @ turn
-    right = _sample_hand(rng, models, 'right', turn, shape)
+    rotation = _sample_rotation(rng, recipe.max_turn)
+    other = _sample_rotation(rng, min(RELATIVE_ANGLE, recipe.max_turn)) @ rotation
+    right = _sample_hand(rng, models, 'right', rotation, shape)
     left = _sample_hand(rng, models, 'left', other, shape)
     way = rng.normal(0, [1.0, 0.6, 0.6])
     way /= np.linalg.norm(way)

@@ -1,6 +1,6 @@
 from .hamer_crop import HaMeRCrop
 from .load_hand_image import LoadHandImage
-from .mesh_affine import MeshCrop
+from .mesh_crop import MeshCrop
 from .pack_hand_inputs import PackHandInputs
 from .random_mesh_flip import RandomMeshFlip
 from .select_hand import SelectHand

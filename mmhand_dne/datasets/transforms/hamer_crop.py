@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_turn, turn_camera
+from .mesh_geometry import box_angle, rotate_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
 BLUR_FROM = 1.1  # shrinking by more than twice this factor is filtered first
@@ -38,16 +38,16 @@ class HaMeRCrop(BaseTransform):
             side.
         blur: filter the whole image where it shrinks much (HaMeR's demo, not its
             training or evaluation). The crop is then float32.
-        shift: factor on the box's side times a standard normal draw cut at +-1
+        shift: factor on the box's side times a standard normal sample cut at +-1
             (HaMeR: 0.02), along each axis.
-        scale: the side changes by this times a draw cut at +-1 (HaMeR: 0.3).
-        rotation: degrees, times a draw cut at +-2 (HaMeR: 30), with probability
+        scale: the side changes by this times a sample cut at +-1 (HaMeR: 0.3).
+        rotation: degrees, times a sample cut at +-2 (HaMeR: 30), with probability
             ``rotation_prob``.
-        color: each channel is multiplied by a uniform draw from 1 +- this (HaMeR:
+        color: each channel is multiplied by a uniform sample from 1 +- this (HaMeR:
             0.2), cut to 0..255; the crop is then float32.
 
-    A rotation by r turns points and global rotations by -r about the optical axis;
-    K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_turn``.
+    A rotation by r rotates points and global rotations by -r about the optical axis;
+    K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_angle``.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class HaMeRCrop(BaseTransform):
         rotation: float = 0.0,
         rotation_prob: float = 0.6,
         color: float = 0.0,
-    ):
+    ) -> None:
         if not 0 <= scale < 1:
             raise UserError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
@@ -76,28 +76,15 @@ class HaMeRCrop(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add the crop as ``img`` and bring all ground truth into its camera frame."""
         centre, side = self.square(results)
-        tx, ty, factor, degrees, tones = self.draw()
-        degrees = degrees + box_turn(results)
+        tx, ty, factor, degrees, tones = self.sample()
+        degrees = degrees + box_angle(results)
         centre = centre + side * np.array([tx, ty])
         affine = self.affine(centre, side * factor, degrees)
-        image = results['img']
-        if self.blur:
-            image = blurred(image, side / self.size / 2)
-        crop = cv2.warpAffine(
-            image,
-            affine[:2],
-            (self.size, self.size),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
-        if tones is not None:
-            crop = np.clip(crop * tones, 0, 255)
-        floating = crop.dtype.kind == 'f'
-        results['img'] = crop.astype(np.float32) if floating else crop
+        results['img'] = self.cut(results['img'], affine, side, tones)
         cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-        turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-        turn_camera(results, turn)
-        results['intrinsics'] = affine @ results['intrinsics'] @ turn.T
+        rotation = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+        rotate_camera(results, rotation)
+        results['intrinsics'] = affine @ results['intrinsics'] @ rotation.T
         results['crop_affine'] = affine[:2]
         results['input_size'] = (self.size, self.size)
         # MMPose's own way back, exact without rotation.
@@ -129,16 +116,44 @@ class HaMeRCrop(BaseTransform):
         wide, high = self.aspect or (1, 1)
         return centre, max(w, h, w * high / wide, h * wide / high)
 
-    def draw(self) -> tuple:
+    def cut(
+        self,
+        image: np.ndarray,
+        affine: np.ndarray,
+        side: float,
+        tones: np.ndarray | None,
+    ) -> np.ndarray:
+        """The crop, uint8, or float32 where it was filtered or its colours changed.
+
+        Args:
+            image: (H, W, 3) uint8.
+            affine: (3, 3) image to crop pixels.
+            side: of the square in the image, pixels.
+            tones: (3,) factors of the channels.
+        """
+        if self.blur:
+            image = blurred(image, side / self.size / 2)
+        crop = cv2.warpAffine(
+            image,
+            affine[:2],
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+        )
+        if tones is not None:
+            crop = np.clip(crop * tones, 0, 255)
+        return crop.astype(np.float32) if crop.dtype.kind == 'f' else crop
+
+    def sample(self) -> tuple:
         """Shift along x and y, scale, degrees and channel factors (3,) or None."""
 
-        def normal(bound):
+        def normal(bound: float) -> float:
             return np.clip(np.random.randn(), -bound, bound)
 
         tx, ty = (normal(1) * self.shift if self.shift else 0.0 for _ in range(2))
         factor = 1 + normal(1) * self.scale if self.scale else 1.0
-        turns = self.rotation and np.random.rand() <= self.rotation_prob
-        degrees = normal(2) * self.rotation if turns else 0.0
+        rotated = self.rotation and np.random.rand() <= self.rotation_prob
+        degrees = normal(2) * self.rotation if rotated else 0.0
         tones = None
         if self.color:
             tones = np.random.uniform(1 - self.color, 1 + self.color, 3)

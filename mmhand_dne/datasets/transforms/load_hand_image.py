@@ -1,15 +1,14 @@
 """Reading an image."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.errors import UserError
-
-# Annotations are of the stored pixels, whatever orientation a tag asks for.
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+from mmhand_dne.fileio.images import decode_as_stored, is_cut_off
 
 
 @TRANSFORMS.register_module()
@@ -28,35 +27,33 @@ class LoadHandImage(BaseTransform):
         """
         path = results['img_path']
         try:
-            content = np.fromfile(path, np.uint8)
+            content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(
                 f'{path}: the image cannot be read ({error.strerror}); check '
                 'data_prefix in the data config, or unpack this part of the data again'
             ) from error
-        image = None
-        if content.size and not _is_truncated_jpeg(content):
-            image = cv2.imdecode(content, AS_STORED)
+        # Annotations are of the stored pixels, whatever orientation a tag asks for.
+        image = None if is_cut_off(content) else decode_as_stored(content)
         if image is None:
             raise UserError(
-                f'{path}: not a readable image ({content.size} bytes); the file is '
+                f'{path}: not a readable image ({len(content)} bytes); the file is '
                 'damaged, unpack it again'
             )
-        height, width = image.shape[:2]
-        expected = results.get('width', width), results.get('height', height)
-        if (width, height) != expected:
-            raise UserError(
-                f'{path}: the image is {width}x{height} pixels, its annotation says '
-                f'{expected[0]}x{expected[1]}; use the images of the same release as '
-                'the annotations, not resized'
-            )
+        _check_size(image, results)
         results['img'] = image
         results['image_mean'] = float(np.mean(cv2.mean(image)[:3]))
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
 
-def _is_truncated_jpeg(content: np.ndarray) -> bool:
-    """Older versions of OpenCV fill what is missing with grey and only warn."""
-    stored = content.tobytes()
-    return stored.startswith(JPEG_START) and JPEG_END not in stored
+def _check_size(image: np.ndarray, results: dict) -> None:
+    """Compare with the size that the annotation tells, where it does."""
+    height, width = image.shape[:2]
+    expected = results.get('width', width), results.get('height', height)
+    if (width, height) != expected:
+        raise UserError(
+            f'{results["img_path"]}: the image is {width}x{height} pixels, its '
+            f'annotation says {expected[0]}x{expected[1]}; use the images of the same '
+            'release as the annotations, not resized'
+        )

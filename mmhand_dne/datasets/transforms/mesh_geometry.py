@@ -3,24 +3,15 @@
 import numpy as np
 
 from mmhand_dne.conventions import MIRROR_POINTS
+from mmhand_dne.structures.raw_sample import HANDS, POINTS, names_of
 
-POINTS = ('joints_cam', 'mesh_vertices', 'mesh_joints', 'mesh_root')
-PER_HAND = (
-    *POINTS,
-    'joints_valid',
-    'joint_in_image',
-    'mano_rotations',
-    'mano_betas',
-    'mano_valid',
-    'mesh_valid',
-    'hand_presence',
-    'hand_presence_valid',
-)
+CAMERA_POINTS = names_of(POINTS)
+PER_HAND = names_of(POINTS, HANDS)
 
 
-def turn_camera(results: dict, rotation: np.ndarray) -> None:
+def rotate_camera(results: dict, rotation: np.ndarray) -> None:
     """X' = R X for all points and global rotations; R (3, 3)."""
-    for name in POINTS:
+    for name in CAMERA_POINTS:
         results[name] = results[name] @ rotation.T
     rotations = results['mano_rotations'].copy()
     known = results['mano_valid'] > 0
@@ -28,21 +19,21 @@ def turn_camera(results: dict, rotation: np.ndarray) -> None:
     results['mano_rotations'] = rotations
 
 
-def box_turn(results: dict) -> float:
-    """Degrees by which the box is turned clockwise in the (mirrored) image, mostly 0.
+def box_angle(results: dict) -> float:
+    """Degrees by which the box is rotated clockwise in the (mirrored) image, mostly 0.
 
     A mirrored image (``flip``) has been mirrored with its box.
     """
-    turn = float(results.get('box_turn', 0.0))
-    return -turn if results.get('flip', False) else turn
+    angle = float(results.get('box_angle', 0.0))
+    return -angle if results.get('flip', False) else angle
 
 
 def mirror_hands(results: dict) -> None:
-    """X' = (-x, y, z), right and left change places; shapes stay.
+    """X' = (-x, y, z), right and left change slots; shapes stay.
 
     Rotations become M R M with M = diag(-1, 1, 1).
     """
-    for name in POINTS:
+    for name in CAMERA_POINTS:
         results[name] = results[name] * MIRROR_POINTS
     results['mano_rotations'] = (
         results['mano_rotations'] * MIRROR_POINTS[:, None] * MIRROR_POINTS

@@ -9,8 +9,11 @@ from mmpose.structures import PoseDataSample
 
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
-from mmhand_dne.structures.ground_truth_fields import HAND_LABELS, check_labels
-from mmhand_dne.structures.hand_labels import HandLabels
+from mmhand_dne.structures.ground_truth_fields import (
+    HAND_LABELS,
+    HandLabels,
+    check_labels,
+)
 
 META_KEYS = (
     'id',

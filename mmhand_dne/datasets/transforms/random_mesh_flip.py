@@ -18,7 +18,7 @@ class RandomMeshFlip(BaseTransform):
         prob: probability.
     """
 
-    def __init__(self, prob: float = 0.5):
+    def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
     def transform(self, results: dict) -> dict:

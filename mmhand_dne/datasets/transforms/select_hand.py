@@ -12,6 +12,7 @@ from mmhand_dne.geometry.camera import (
     mirror_pixels,
     project_perspective,
 )
+from mmhand_dne.structures.raw_sample import MMPOSE, absent_value, names_of
 
 from .mesh_geometry import PER_HAND, mirror_hands
 
@@ -23,9 +24,9 @@ class SelectHand(BaseTransform):
     """Keep the hand in ``hand_slot`` alone, in the right hand's slot.
 
     For a left hand the source image is mirrored first, u -> W-1-u, with all ground
-    truth, as HaMeR does it; a finished crop that is mirrored is another picture. Slot 1
-    is
-    emptied: nothing is known there. ``hand_type`` goes on telling what the image shows,
+    truth, as HaMeR does it; a finished crop that is mirrored is another image. Slot 1
+    is emptied: nothing is known there. ``hand_type`` goes on telling what the image
+        shows,
     so that errors are still reported for single and for interacting hands.
 
     Sets ``flip`` (mirrored), ``hand_side`` (the true side) and ``bbox``, the tight box
@@ -74,25 +75,27 @@ def mirror_source(results: dict) -> None:
     results['principal_pt'][0] = mirror_pixels(results['principal_pt'][0], width)
 
 
+def in_slots(values: np.ndarray) -> np.ndarray:
+    """(1, 42, ...) of both hands as (1, 2, 21, ...), the same memory."""
+    return values.reshape(*INTERHAND, *values.shape[2:])
+
+
 def swap_slots(values: np.ndarray) -> np.ndarray:
     """(1, 42, ...) with right and left exchanged."""
-    hands = values.reshape(*INTERHAND, *values.shape[2:])
-    return hands[:, ::-1].reshape(values.shape)
+    return in_slots(values)[:, ::-1].reshape(values.shape)
 
 
 def empty_slot(results: dict, slot: int) -> None:
     """Nothing is known of a hand: zeros, rotations identity."""
     for name in PER_HAND:
         results[name] = results[name].copy()
-        results[name][slot] = np.eye(3) if name == 'mano_rotations' else 0
-    for name in ('keypoints', 'keypoints_cam', 'keypoints_visible'):
+        results[name][slot] = absent_value(name)
+    for name in names_of(MMPOSE):
         if name in results:
             value = results[name].copy()
-            value.reshape(*INTERHAND, *value.shape[2:])[:, slot] = 0
+            by_hand = value[None] if name == 'abs_depth' else in_slots(value)
+            by_hand[:, slot] = absent_value(name)
             results[name] = value
-    if 'abs_depth' in results:
-        results['abs_depth'] = results['abs_depth'].copy()
-        results['abs_depth'][slot] = 0
 
 
 def joint_box(results: dict) -> np.ndarray:

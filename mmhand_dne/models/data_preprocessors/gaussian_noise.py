@@ -5,8 +5,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.batch_keys import draw_keys
-from mmhand_dne.randomness.keys import fold_in, normal_from_keys
+from mmhand_dne.randomness.keys import batch_keys, fold_in, normal_from_keys
 
 NOISE_STREAM = 7001  # tells these draws from the noise of the refinement stages
 
@@ -34,7 +33,7 @@ class BatchGaussianNoise(nn.Module):
 
     def forward(self, inputs: Tensor, data_samples: list) -> tuple[Tensor, list]:
         """(B, 3, h, w) normalised images and their samples -> the same, noisy."""
-        keys = draw_keys(data_samples, inputs.device) if data_samples else None
+        keys = batch_keys(data_samples, inputs.device) if data_samples else None
         if keys is None:
             noise = torch.randn_like(inputs)
         else:

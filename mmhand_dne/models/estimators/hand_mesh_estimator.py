@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
-from mmhand_dne.randomness.batch_keys import draw_keys
-from mmhand_dne.structures.hand_state import HandOutputs
+from mmhand_dne.randomness.keys import batch_keys
+from mmhand_dne.structures.hand_state import (
+    HandOutputs,
+)
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_predictions import final_state, pack_predictions, uncertainty_fields
@@ -108,7 +110,7 @@ class HandMeshEstimator(BasePoseEstimator):
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
         targets = self.targets_of(data_samples, inputs.device)
-        outputs = self.run_heads(inputs, draw_keys(data_samples, inputs.device))
+        outputs = self.run_heads(inputs, batch_keys(data_samples, inputs.device))
         losses = self.mano_head.loss(outputs.coarse, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))

@@ -51,7 +51,7 @@ class StageDraws:
 
     Args:
         num_samples: R; the draws have shape (B, R, S, V, D).
-        keys: (B,) int64 from :func:`draw_keys`, or None for torch's generator.
+        keys: (B,) int64 from :func:`batch_keys`, or None for torch's generator.
         stream: number that tells the stage's draws from another stage's.
     """
 

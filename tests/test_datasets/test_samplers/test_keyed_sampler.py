@@ -11,7 +11,7 @@ from mmengine.dataset import sampler as mmengine_sampler
 from torch.utils.data import DataLoader
 
 from mmhand_dne.datasets.samplers import KeyedSampler
-from mmhand_dne.randomness.pipeline import DrawKey, draws_of
+from mmhand_dne.randomness.pipeline import SampleKey, seeded_by
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_processes_get_equally_many(sampler_of):
 
 
 def test_a_key_survives_pickling_and_wrapped_data_sets():
-    key = DrawKey(9, seed=3, epoch=2)
+    key = SampleKey(9, seed=3, epoch=2)
     assert key == 9 and list(range(20))[key] == 9
     for other in (pickle.loads(pickle.dumps(key)), key - 5, key % 5):
         assert (other.seed, other.epoch, other.origin) == (3, 2, 9)
@@ -72,11 +72,11 @@ def test_a_key_survives_pickling_and_wrapped_data_sets():
         (ConcatDataset([_Keys(), _Keys()]), 6, 2),
         (RepeatDataset(_Keys(), times=3), 9, 1),
     ):
-        inner = wrapped[DrawKey(index, seed=3, epoch=2)]
+        inner = wrapped[SampleKey(index, seed=3, epoch=2)]
         assert inner == inside and (inner.origin, inner.epoch) == (index, 2)
 
 
-def test_draws_of_a_key_repeat_and_leave_the_generators_alone():
+def test_a_key_seeds_the_same_numbers_and_leaves_the_generators_alone():
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()
 
@@ -86,9 +86,9 @@ def test_draws_of_a_key_repeat_and_leave_the_generators_alone():
     found = []
     keys = [(5, 0, 0), (5, 0, 0), (6, 0, 0), (5, 1, 0), (5, 0, 1)]
     for index, seed, epoch in keys:
-        with draws_of(DrawKey(index, seed, epoch)):
+        with seeded_by(SampleKey(index, seed, epoch)):
             found.append(draw())
-    with pytest.raises(KeyError), draws_of(DrawKey(1, 1, 1)):
+    with pytest.raises(KeyError), seeded_by(SampleKey(1, 1, 1)):
         draw()
         raise KeyError
     assert draw() == undisturbed
@@ -129,7 +129,8 @@ def test_epochs_augment_differently_and_plain_indices_follow_the_generator(
 ):
     dataset = build(regular_root, augmented)
     affine = [
-        dataset[DrawKey(0, 1, epoch)]['data_samples'].crop_affine for epoch in (0, 0, 1)
+        dataset[SampleKey(0, 1, epoch)]['data_samples'].crop_affine
+        for epoch in (0, 0, 1)
     ]
     np.testing.assert_array_equal(affine[0], affine[1])
     assert not np.allclose(affine[0], affine[2])

@@ -80,7 +80,7 @@ def test_augmented_pixels_are_hamers_to_the_bit(left):
         image, box = photo(seed), random_box(rng)
         crop = HaMeRCrop(**AUGMENTED)
         np.random.seed(seed)
-        tx, ty, scale, degrees, _ = crop.draw()
+        tx, ty, scale, degrees, _ = crop.sample()
         expected, _ = oracle.crop(
             image, box, left, shift=(tx, ty), scale=scale, degrees=degrees
         )
@@ -108,7 +108,7 @@ def test_draws_follow_hamers_distributions():
     crop, drawn = HaMeRCrop(**{**AUGMENTED, 'rotation_prob': 0.6}, color=0.2), []
     np.random.seed(0)
     for _ in range(4000):
-        tx, ty, scale, degrees, tones = crop.draw()
+        tx, ty, scale, degrees, tones = crop.sample()
         drawn.append([tx / 0.02, ty / 0.02, (scale - 1) / 0.3, degrees / 30, *tones])
     drawn = np.array(drawn)
     for column in drawn[:, :3].T:  # a normal draw cut at +-1: 31.7 % at the ends
@@ -126,7 +126,7 @@ def test_colours_are_multiplied_and_cut():
     image, box = photo(0), (20, 20, 120, 140)
     plain = HaMeRCrop().transform(sample(image, box, False))['img']
     np.random.seed(1)
-    tones = HaMeRCrop(color=0.2).draw()[-1]
+    tones = HaMeRCrop(color=0.2).sample()[-1]
     np.random.seed(1)
     found = HaMeRCrop(color=0.2).transform(sample(image, box, False))['img']
     assert found.dtype == np.float32 and found.max() <= 255

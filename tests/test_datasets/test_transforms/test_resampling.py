@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.transforms.resampling import resampled
+from mmhand_dne.datasets.transforms.mesh_crop import resampled
 
 IMAGE = cv2.GaussianBlur(
     np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8), (0, 0), 2

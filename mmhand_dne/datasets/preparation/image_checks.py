@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mmhand_dne.datasets.workers import in_workers
 
 from ..transforms.load_hand_image import LoadHandImage
-from .report import PROBLEM, WARNING, Report
+from .check_report import PROBLEM, WARNING, CheckReport
 
 MISSING = 'missing'
 
@@ -36,7 +36,7 @@ def problem_of(image: ImageToCheck) -> str:
 
 
 def check_images(
-    report: Report,
+    report: CheckReport,
     name: str,
     images: Sequence[ImageToCheck],
     partial: bool,
@@ -48,13 +48,12 @@ def check_images(
         partial: whether missing ones are expected.
         workers: processes.
     """
-    print(f'{len(images):,} {name}')
-    problems = list(in_workers(problem_of, images, workers))
+    problems = list(in_workers(problem_of, images, workers, name))
     report_images(report, name, [image.path for image in images], problems, partial)
 
 
 def report_images(
-    report: Report,
+    report: CheckReport,
     name: str,
     paths: Sequence[str],
     problems: Sequence[str],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from mmhand_dne.fileio.atomic import write_whole
@@ -11,7 +12,7 @@ EXAMPLES = 3  # shown of each check; the file has all that were kept
 KEPT = 100
 
 
-class Check(NamedTuple):
+class CheckResult(NamedTuple):
     """The outcome of one check."""
 
     name: str
@@ -20,25 +21,25 @@ class Check(NamedTuple):
     examples: tuple[str, ...] = ()  # of what is wrong, the first ones
 
 
-class Report:
+class CheckReport:
     """Checks in the order in which they were made.
 
     Args:
         title: of what they are.
 
     Attributes:
-        checks: list of :class:`Check`.
+        checks: list of :class:`CheckResult`.
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str) -> None:
         self.title = title
-        self.checks: list[Check] = []
+        self.checks: list[CheckResult] = []
 
     def add(
         self, name: str, status: str, found: str, examples: Sequence[str] = ()
     ) -> None:
         """Note an outcome and print its lines."""
-        self.checks.append(Check(name, status, found, tuple(examples)[:KEPT]))
+        self.checks.append(CheckResult(name, status, found, tuple(examples)[:KEPT]))
         print(self._lines(self.checks[-1]), flush=True)
 
     def expect(
@@ -56,11 +57,11 @@ class Report:
         return good
 
     @property
-    def problems(self) -> list[Check]:
+    def problems(self) -> list[CheckResult]:
         """What has to be put right."""
         return [check for check in self.checks if check.status == PROBLEM]
 
-    def write(self, path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write all checks as JSON; the file is whole or not there."""
         content = dict(
             title=self.title,
@@ -69,7 +70,7 @@ class Report:
         )
         write_whole(path, json.dumps(content, indent=1).encode() + b'\n')
 
-    def _lines(self, check: Check) -> str:
+    def _lines(self, check: CheckResult) -> str:
         lines = [f'  {check.status:<12}{check.name:<40}{check.found}']
         lines += [f'{"":14}{example}' for example in check.examples[:EXAMPLES]]
         more = len(check.examples) - EXAMPLES
