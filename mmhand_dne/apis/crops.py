@@ -102,15 +102,13 @@ class CropPipeline:
         ]
 
     def _crop(self, image, box, sides, mirrored, intrinsics, source) -> Crop:
-        camera = np.array(intrinsics, np.float64)
-        camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
         results = dict(
             unknown_gt(self.num_vertices),
             img=image,
             img_path=source,
             img_shape=image.shape[:2],
             ori_shape=image.shape[:2],
-            intrinsics=camera,
+            intrinsics=np.array(intrinsics, np.float64),
             principal_pt=intrinsics[:2, 2].copy(),
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
