@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mmhand_dne.apis.temporal.pose_fit import fit_pose
 from mmhand_dne.apis.temporal.pose_jacobian import (
     joint_jacobian,
     mean_rotations,
@@ -12,7 +11,7 @@ from mmhand_dne.apis.temporal.pose_jacobian import (
     rotations_at,
     tangents_at,
 )
-from mmhand_dne.apis.temporal.posed_hand import PosedHand
+from mmhand_dne.apis.temporal.posed_hand import PosedHand, fit_pose
 from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
 from tests.moving_hands import hand_pair
 
