@@ -1,4 +1,4 @@
-"""Hands of pictures, a video or a camera: meshes, parameters, pictures, a report.
+"""Hands of images, a video or a camera: meshes, parameters, pictures, a report.
 
 Examples::
 
@@ -103,7 +103,7 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--bboxes',
         help='JSON: {"photo.jpg": [[x0, y0, x1, y1], '
         '{"box": [...], "side": "left", "angle": 20}]}, or a list with '
-        'an entry a picture; default: the detector or the whole image',
+        'an entry per image; default: the detector or the whole image',
     )
     parser.add_argument(
         '--side',

@@ -1,4 +1,4 @@
-"""Hands from pictures: inference, files, video."""
+"""Hands from images: inference, files, video."""
 
 from .hand_mesh_inferencer import HandMeshInferencer
 

@@ -1,4 +1,4 @@
-"""Hands of pictures: frames, mirrors, boxes, cameras, batches, refusals."""
+"""Hands of images: frames, mirrors, boxes, cameras, batches, refusals."""
 
 import cv2
 import numpy as np
@@ -8,14 +8,21 @@ from mmpose.registry import INFERENCERS
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.crops import to_image, upright_affine
-from mmhand_dne.apis.inputs.boxes import HandBox
+from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import MANOLayer
-from tests.tiny_inferencers import DNE, HAMER, SIZE, mirrored, picture, tiny_inferencer
+from tests.tiny_inferencers import (
+    DNE,
+    HAMER,
+    SIZE,
+    mirrored,
+    noise_image,
+    tiny_inferencer,
+)
 
 OTHER = dict(right='left', left='right')
 MIRROR = np.array([-1.0, 1, 1])
-IMAGE = picture()  # 200 x 160
+IMAGE = noise_image()  # 200 x 160
 K = np.array([[310.0, 2, 95], [0, 290, 88], [0, 0, 1]])
 
 
@@ -165,7 +172,7 @@ def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
 
 
 @pytest.mark.parametrize('name', ['dne', 'hamer'])
-def test_a_turned_box_is_a_turned_picture(request, name):
+def test_a_rotated_box_is_a_rotated_image(request, name):
     """A quarter turn copies pixels, so both ways must give the same hands."""
     inferencer, side = request.getfixturevalue(name), 'left'
     padding = 1.0 if name == 'dne' else 1.4
@@ -251,8 +258,8 @@ def test_without_a_camera_the_convention_is_told(dne):
     assert hand.box == pytest.approx([-0.5, -0.5, 199.5, 159.5])
 
 
-def test_batches_cross_pictures_and_change_nothing(hamer):
-    images = [picture(seed=i) for i in range(3)]
+def test_batches_cross_images_and_change_nothing(hamer):
+    images = [noise_image(seed=i) for i in range(3)]
     boxes = [[[10, 10, 90, 90]], [[5, 5, 99, 80], [60, 20, 150, 120]], []]
     both = dict(bboxes=boxes, side='both')
     alone, batched = (

@@ -14,7 +14,7 @@ from mmhand_dne.apis.result_writers import read_json, write
 from mmhand_dne.hand_model.mano_file import MANO_SHAPES
 from mmhand_dne.hand_model.mano_source import load_hand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
-from tests.tiny_inferencers import DNE, HAMER, picture, tiny_inferencer
+from tests.tiny_inferencers import DNE, HAMER, noise_image, tiny_inferencer
 
 FORMATS = ('json', 'npz', 'obj', 'ply', 'glb', 'pkl-smplx')
 TO_VIEWER = np.array([1.0, -1, -1])
@@ -32,7 +32,7 @@ def written(request, folder):
     hamer = request.param == HAMER
     inferencer = tiny_inferencer(request.param, folder, output_maps=not hamer)
     [result] = inferencer.results(
-        picture(),
+        noise_image(),
         presence_thr=0,
         intrinsics=[300, 310, 99, 80],
         side='both' if hamer else None,
@@ -217,7 +217,7 @@ def test_smplx_users_get_the_regressed_mesh(written):
         assert (pose == content['hand_pose']).all() and pose.shape == (1, 45)
 
 
-def test_a_picture_without_hands_has_a_record_and_no_mesh(tmp_path):
+def test_an_image_without_hands_has_a_record_and_no_mesh(tmp_path):
     empty = ImageResult('x/рука.jpg', 3, (20, 10), (), 'no hand found')
     paths = write(empty, tmp_path, FORMATS)
     assert [path.name for path in paths] == ['рука.json', 'рука.npz']

@@ -103,7 +103,7 @@ def test_a_track_has_one_shape(smoothed):
 
 
 def check_consistent(results, refined=True):
-    """Parameters, mesh, joints, pictures' coordinates and cameras say the same."""
+    """Parameters, mesh, joints, pixel coordinates and cameras say the same."""
     for result in results:
         hand = result.hands[0]
         vectors = np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])

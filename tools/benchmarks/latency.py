@@ -1,13 +1,13 @@
-"""What one picture costs, stage by stage: decode, detect, crop, network, mesh, draw.
+"""What one image costs, stage by stage: decode, detect, crop, network, mesh, draw.
 
-One picture after the other, as a live user has them; p50 and p95 over the repeats.
+One image after the other, as a live user has them; p50 and p95 over the repeats.
 
 - decode: from the file to pixels.
-- detect: boxes of hands, where --det-model is given; else the whole picture is the box.
-- crop: all crops of the picture, with the config's test pipeline.
+- detect: boxes of hands, where --det-model is given; else the whole image is the box.
+- crop: all crops of the image, with the config's test pipeline.
 - network: the forward on the device, preprocessing and copies included, but not
 - mesh: the MANO layer inside it, and making the typed result.
-- draw: the overlay at the picture's size, at most 1280 pixels, as of a video.
+- draw: the overlay at the image's size, at most 1280 pixels, as of a video.
 
 Hands are kept whatever their presence, so that there is something to draw.
 
@@ -21,6 +21,7 @@ import json
 import platform
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -29,12 +30,15 @@ from stopwatch import Stopwatch
 
 from mmhand_dne.errors import UserError
 
+if TYPE_CHECKING:  # imported when the model is built: MMPose has to be ready
+    from mmhand_dne.apis import HandMeshInferencer
+
 STAGES = ('decode', 'detect', 'crop', 'network', 'mesh', 'draw')
 TOTAL = 'total'
 MILLISECONDS = 1000.0  # in a second
 
 
-def parse_args(args=None):
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,11 +70,10 @@ class Timed:
     """An inferencer whose stages are timed.
 
     Args:
-        inferencer: :class:`HandMeshInferencer`.
         cuda: wait for the device before reading the clock.
     """
 
-    def __init__(self, inferencer, cuda: bool):
+    def __init__(self, inferencer: 'HandMeshInferencer', cuda: bool) -> None:
         from mmhand_dne.apis.result_drawing import draw_frame, video_size
         from mmhand_dne.fileio.images import read_image
 
@@ -85,13 +88,13 @@ class Timed:
         self.result_of = watch.timed(inferencer.result_of, 'mesh')
         self.draw, self.video_size = watch.timed(draw_frame, 'draw'), video_size
 
-    def run(self, path: Path, **options) -> tuple[dict[str, float], int]:
-        """Seconds by stage for one picture, and how many hands it drew."""
-        from mmhand_dne.apis.inputs.sources import Frame
+    def run(self, path: Path, **options: object) -> tuple[dict[str, float], int]:
+        """Seconds by stage for one image, and how many hands it drew."""
+        from mmhand_dne.apis.inputs.sources import InputFrame
 
         self.watch.take()
         start = time.perf_counter()
-        frame = Frame(0, str(path), path.stem, self.read(path))
+        frame = InputFrame(0, str(path), path.stem, self.read(path))
         job = next(self.inferencer.run([frame], 64, 1, **options))
         result = self.result_of(job, 0.0)
         if result.problem:
@@ -102,7 +105,7 @@ class Timed:
         return seconds, len(result.hands)
 
 
-def measure(args) -> dict:
+def measure(args: argparse.Namespace) -> dict:
     """The report: where it was measured, and seconds of all repeats by stage."""
     from mmhand_dne.apis import HandMeshInferencer
 
@@ -169,7 +172,7 @@ def table(report: dict) -> str:
     return '\n'.join(lines)
 
 
-def main(args=None) -> None:
+def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
     from mmhand_dne.cli.plain_errors import plain_errors
 

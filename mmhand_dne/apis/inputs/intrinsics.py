@@ -1,6 +1,7 @@
-"""The camera of a picture: given, or the convention where nothing is known."""
+"""The camera of an image: given, or the convention where nothing is known."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from mmhand_dne.geometry.weak_perspective import full_image_focal
 
 
 def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
-    """(3, 3) of a picture of (W, H) pixels about whose camera nothing is known.
+    """(3, 3) of an image of (W, H) pixels about whose camera nothing is known.
 
     Focal length 5000 / 256 * max(W, H), HaMeR's; principal point in the middle,
-    (W - 1) / 2, (H - 1) / 2, so that a mirrored picture has the mirrored camera
+    (W - 1) / 2, (H - 1) / 2, so that a mirrored image has the mirrored camera
     [decided].
     """
     focal = float(full_image_focal(torch.tensor([float(side) for side in size])))
@@ -24,14 +25,16 @@ def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
 
 
 def read_intrinsics(
-    given: None | str | Path | list | np.ndarray,
+    given: str | Path | Sequence | np.ndarray | None,
 ) -> np.ndarray | None:
     """A camera matrix from what a user gives; None stays None.
 
     Args:
         given: (3, 3) matrix; four numbers fx, fy, cx, cy in pixels; or a file with
             either: .json (also as ``{"K": ...}``), .npy, or text.
+
     Returns: (3, 3) pixels.
+
     Raises:
         ValueError: it is neither, or no camera.
     """
@@ -65,7 +68,7 @@ def read_intrinsics(
     return matrix
 
 
-def _read(path: Path):
+def _read(path: Path) -> object:
     try:
         if path.suffix == '.npy':
             return np.load(path, allow_pickle=False)
