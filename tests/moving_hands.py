@@ -21,7 +21,7 @@ def hand_pair() -> HandPair:
 
 
 def smooth_vectors(frames: int, start: int = 0, length: float = 40.0) -> np.ndarray:
-    """(frames, 48) axis-angle of a slowly closing and turning hand."""
+    """(frames, 48) axis-angle of a slowly closing and rotating hand."""
     time = (start + np.arange(frames)) / length
     vectors = np.zeros((frames, 48))
     vectors[:, :3] = np.stack([time, 0.5 * time**2, 0.3 * np.sin(2 * time)], 1)

@@ -44,7 +44,7 @@ class Crop(NamedTuple):
 class CropPipeline:
     """Cuts crops as the test pipeline of a config does.
 
-    A model of one hand needs the side of each box: a left hand's picture is mirrored
+    A model of one hand needs the side of each box: a left hand's image is mirrored
     first, with its box and its camera. A model of two hands reads both from one crop.
 
     Boxes of kind 'given' go into the pipeline as they are, since it grows them as its

@@ -41,7 +41,7 @@ class PredictionReader:
     orthographic, or HaMeR's perspective one where it has that.
     """
 
-    def __init__(self, model: HandMeshEstimator):
+    def __init__(self, model: HandMeshEstimator) -> None:
         self.model = model
         self.num_slots = model.num_slots
         self.refines = model.refine_head is not None
@@ -96,7 +96,7 @@ class PredictionReader:
             vertices=('hand_vertices', 'hand_camera'),
         )
         if self.refines:
-            fields['coarse'] = ('coarse_vertices', 'coarse_camera')
+            fields['coarse_vertices'] = ('coarse_vertices', 'coarse_camera')
         root = view.tensor('hand_root')
         return {
             name: self._ndc(view.tensor(points), view.tensor(camera), root)[0].numpy()
@@ -127,33 +127,43 @@ class PredictionReader:
             points: of :meth:`_points_in_crop`.
         """
         slot = SIDES.index(side) if self.num_slots > 1 else 0
-        wrist = view.wrist(slot)
-        camera = view.wrist_camera(slot)
-        translation = view.translation(camera)
         fields = dict(
+            _mesh(view, slot, roots[slot]),
             side=side,
             presence=float(view.pred.hand_presence[0, slot]),
-            vertices=view.to_axes(view.pred.hand_vertices[0, slot] - wrist),
-            joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
             faces=self.faces[side],
-            mano=_mano_parameters(view, slot, roots[slot], translation - wrist),
-            translation=view.to_axes(translation),
             intrinsics=view.crop.intrinsics,
             metric=metric,
-            joints_2d=view.to_pixels(points['joints'][slot]),
-            vertices_2d=view.to_pixels(points['vertices'][slot]),
             box=np.asarray(view.crop.box.corners),
-            crop_camera=view.upright_camera(camera),
             crop_affine=view.upright_affine(),
         )
+        for name, ndc in points.items():
+            fields[f'{name}_2d'] = view.to_pixels(ndc[slot])
         if self.refines:
             fields['coarse_vertices'] = view.to_axes(view.coarse_vertices(slot))
-            fields['coarse_vertices_2d'] = view.to_pixels(points['coarse'][slot])
         if 'hand_joint_covariance' in view.pred:
             fields.update(_error_bars(view, slot))
         return HandResult(
             **{name: _as_float32(value) for name, value in fields.items()}
         )
+
+
+def _mesh(view: 'CropView', slot: int, root: np.ndarray) -> dict[str, object]:
+    """The fields of a hand that are its mesh, parameters and camera.
+
+    Args:
+        root: (3,) the wrist in MANO's frame, metres.
+    """
+    wrist = view.wrist(slot)
+    camera = view.wrist_camera(slot)
+    translation = view.translation(camera)
+    return dict(
+        vertices=view.to_axes(view.pred.hand_vertices[0, slot] - wrist),
+        joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
+        mano=_mano_parameters(view, slot, root, translation - wrist),
+        translation=view.to_axes(translation),
+        crop_camera=view.upright_camera(camera),
+    )
 
 
 def _mano_parameters(
@@ -205,7 +215,7 @@ class CropView:
             that may be mirrored.
     """
 
-    def __init__(self, sample: PoseDataSample, crop: Crop):
+    def __init__(self, sample: PoseDataSample, crop: Crop) -> None:
         self.pred, self.crop, meta = sample.pred_instances, crop, sample.metainfo
         self.flip, self.affine = bool(meta['flip']), np.asarray(meta['crop_affine'])
         self.width, self.size = meta['ori_shape'][1], int(meta['input_size'][0])

@@ -123,9 +123,9 @@ def test_a_viewer_finds_both_hands_in_the_glb(written):
     result, folder, _ = written
     scene = trimesh.load(folder / 'photo.glb', process=False, force='scene')
     for hand in result.hands:
-        place, name = scene.graph[f'{hand.side}_hand']
+        pose, name = scene.graph[f'{hand.side}_hand']
         mesh = scene.geometry[name]
-        points = mesh.vertices + place[:3, 3]
+        points = mesh.vertices + pose[:3, 3]
         assert np.abs(points - camera_vertices(hand) * TO_VIEWER).max() < HUNDREDTH
         assert (mesh.faces == hand.faces).all() and mesh.volume > 0
         written_normals = mesh.vertex_normals
@@ -138,13 +138,13 @@ def glb_chunks(path):
     content = path.read_bytes()
     magic, version, length = struct.unpack_from('<4sII', content)
     assert (magic, version, length) == (b'glTF', 2, len(content))
-    chunks, place = [], 12
-    while place < len(content):
-        size, kind = struct.unpack_from('<I4s', content, place)
+    chunks, start = [], 12
+    while start < len(content):
+        size, kind = struct.unpack_from('<I4s', content, start)
         assert size % 4 == 0
-        chunks.append((kind, content[place + 8 : place + 8 + size]))
-        place += 8 + size
-    assert place == len(content) and [kind for kind, _ in chunks] == [b'JSON', b'BIN\0']
+        chunks.append((kind, content[start + 8 : start + 8 + size]))
+        start += 8 + size
+    assert start == len(content) and [kind for kind, _ in chunks] == [b'JSON', b'BIN\0']
     return json.loads(chunks[0][1]), chunks[1][1]
 
 

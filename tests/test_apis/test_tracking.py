@@ -11,7 +11,7 @@ from tests.moving_hands import frame, make_hand, smooth_vectors
 
 @pytest.fixture(scope='module')
 def hands():
-    """By side: the same hand in one place."""
+    """By side: the same hand at one position."""
     return {
         side: make_hand(smooth_vectors(1)[0], np.zeros(10), np.array([0, 0, 0.6]), side)
         for side in ('right', 'left')

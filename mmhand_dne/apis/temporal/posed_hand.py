@@ -40,7 +40,7 @@ class PosedHand:
         side: 'right' or 'left'.
     """
 
-    def __init__(self, hand_model: HandPair | SingleHand, side: str):
+    def __init__(self, hand_model: HandPair | SingleHand, side: str) -> None:
         self.model, self.slots = hand_model, len(hand_model.mean_rotations)
         self.slot = 1 if side == 'left' and self.slots > 1 else 0
         self.mirrored = side == 'left' and self.slots == 1
