@@ -1,7 +1,7 @@
 """Hand meshes of images, in the shape of MMPose's inferencers."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -151,12 +151,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         source = open_input(inputs)
         if source.is_live:
             batch_size, drawing['show'] = 1, True
-        with ExitStack() as stack:
-            saver = None
-            if drawing.get('vis_out_dir'):
-                saver = stack.enter_context(
-                    PictureSaver(drawing['vis_out_dir'], source)
-                )
+        folder = drawing.get('vis_out_dir')
+        with PictureSaver(folder, source) if folder else nullcontext() as saver:
             jobs = self.run(source, batch_size, count=len(source), **before)
             for job in self._tracked(jobs, len(source)):
                 result = self.result_of(job, **during)
@@ -219,21 +215,24 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             job = ImageJob(frame, metric=camera is not None)
             if frame.image is None:
                 job.notes.append(frame.problem)
-                yield job
-                continue
-            height, width = frame.image.shape[:2]
-            matrix = camera
-            if matrix is None:
-                matrix = conventional_intrinsics((width, height))
-            for box in self._boxes(job, given, side, bbox_thr, nms_thr):
-                problem = check_box(box, (width, height))
-                if problem:
-                    job.notes.append(f'{frame.source}: {problem}')
-                else:
-                    job.crops += self.pipeline.crops(
-                        frame.image, box, matrix, frame.source
-                    )
+            else:
+                boxes = self._boxes(job, given, side, bbox_thr, nms_thr)
+                self._cut(job, boxes, camera)
             yield job
+
+    def _cut(
+        self, job: ImageJob, boxes: list[HandBox], camera: np.ndarray | None
+    ) -> None:
+        """Add the crops of an image to its job, and notes of boxes that have none."""
+        image, source = job.frame.image, job.frame.source
+        size = image.shape[1::-1]
+        matrix = conventional_intrinsics(size) if camera is None else camera
+        for box in boxes:
+            problem = check_box(box, size)
+            if problem:
+                job.notes.append(f'{source}: {problem}')
+            else:
+                job.crops += self.pipeline.crops(image, box, matrix, source)
 
     def _boxes(
         self,

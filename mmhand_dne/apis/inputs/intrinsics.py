@@ -40,18 +40,10 @@ def read_intrinsics(
     """
     if given is None:
         return None
-    value, origin = given, 'K'
     if isinstance(given, (str, Path)):
-        value, origin = _read(Path(given)), str(given)
-    try:
-        matrix = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.size == 4:
-        fx, fy, cx, cy = matrix.ravel()
-        matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-    if matrix.shape == (9,):
-        matrix = matrix.reshape(3, 3)
+        matrix, origin = _as_matrix(_read(Path(given))), str(given)
+    else:
+        matrix, origin = _as_matrix(given), 'K'
     if matrix.shape != (3, 3):
         raise UserError(
             f'{origin}: a camera of shape {matrix.shape}; expected a 3x3 '
@@ -66,6 +58,18 @@ def read_intrinsics(
             '[[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0'
         )
     return matrix
+
+
+def _as_matrix(value: object) -> np.ndarray:
+    """(3, 3) from four or nine numbers; of another shape what is no camera."""
+    try:
+        matrix = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+    if matrix.size == 4:
+        fx, fy, cx, cy = matrix.ravel()
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    return matrix.reshape(3, 3) if matrix.shape == (9,) else matrix
 
 
 def _read(path: Path) -> object:

@@ -15,34 +15,11 @@ from mmhand_dne.fileio.images import check_array, read_image
 
 from .video import Video, Webcam
 
-IMAGE_ENDINGS = (
-    '.jpg',
-    '.jpeg',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.webp',
-    '.gif',
-    '.ppm',
-    '.pgm',
-    '.jp2',
-    '.jfif',
+IMAGE_ENDINGS = tuple(
+    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif'.split()
 )
-VIDEO_ENDINGS = (
-    '.mp4',
-    '.avi',
-    '.mov',
-    '.mkv',
-    '.webm',
-    '.m4v',
-    '.mpg',
-    '.mpeg',
-    '.wmv',
-    '.flv',
-    '.ogv',
-    '.3gp',
-    '.mts',
+VIDEO_ENDINGS = tuple(
+    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts'.split()
 )
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
 GIVEN = str | Path | np.ndarray | Sequence
@@ -176,32 +153,40 @@ def _open_path(path: str) -> Images | VideoFrames:
     if '://' in path:
         raise UserError(f'{path}: is an address; download the file first')
     if os.path.isdir(path):
-        found = sorted(
-            str(entry)
-            for entry in Path(path).iterdir()
-            if entry.suffix.lower() in IMAGE_ENDINGS
-        )
-        if not found:
-            raise UserError(
-                f'{path}: the folder has no image ('
-                f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
-            )
-        return Images(found)
+        return Images(_in_folder(path))
     if os.path.exists(path):
-        ending = Path(path).suffix.lower()
-        if ending in VIDEO_ENDINGS:
-            return VideoFrames(Video(path), path)
-        return Images([path])
+        is_video = Path(path).suffix.lower() in VIDEO_ENDINGS
+        return VideoFrames(Video(path), path) if is_video else Images([path])
     if glob.has_magic(path):
-        found = sorted(
-            name
-            for name in glob.glob(path, recursive=True)
-            if name.lower().endswith(IMAGE_ENDINGS)
-        )
-        if found:
-            return Images(found)
-        raise UserError(f'{path}: no image matches this pattern; check it')
+        return Images(_matching(path))
     raise UserError(f'{path}: there is no such file or folder; check the path')
+
+
+def _in_folder(path: str) -> list[str]:
+    """The images of a folder, sorted by name."""
+    found = sorted(
+        str(entry)
+        for entry in Path(path).iterdir()
+        if entry.suffix.lower() in IMAGE_ENDINGS
+    )
+    if not found:
+        raise UserError(
+            f'{path}: the folder has no image ('
+            f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
+        )
+    return found
+
+
+def _matching(pattern: str) -> list[str]:
+    """The images that match a pattern, sorted by name."""
+    found = sorted(
+        name
+        for name in glob.glob(pattern, recursive=True)
+        if name.lower().endswith(IMAGE_ENDINGS)
+    )
+    if not found:
+        raise UserError(f'{pattern}: no image matches this pattern; check it')
+    return found
 
 
 def distinct_names(sources: Sequence[str]) -> list[str]:
