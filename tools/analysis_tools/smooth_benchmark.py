@@ -31,19 +31,28 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
 import numpy as np
+import torch
+from mmengine.config import DictAction
 
-if TYPE_CHECKING:  # imported where they are needed: --help does not wait for torch
-    from mmhand_dne.apis import HandMeshInferencer
-    from mmhand_dne.datasets.synthetic import HandModels, Recipe
-    from mmhand_dne.hand_model import HandPair, SingleHand
-    from mmhand_dne.structures.hand_result import ImageResult
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.given_boxes import HandBox
+from mmhand_dne.apis.temporal.smoothers import KalmanSeries
+from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
+from mmhand_dne.apis.temporal.tracking import track
+from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.datasets.synthetic import HandModels, Recipe
+from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
+from mmhand_dne.hand_model import HandPair, SingleHand
+from mmhand_dne.structures.hand_result import ImageResult
 
 FPS = 30.0
 TUNING_SEED = 101
-MILLIMETRES = 1000.0  # in a metre
 COLUMNS = (
     'MPJPE [mm]',
     'MPVPE [mm]',
@@ -102,11 +111,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 
 def render_clip(
-    args: argparse.Namespace, recipe: 'Recipe', models: 'HandModels', number: int
+    args: argparse.Namespace, recipe: Recipe, models: HandModels, number: int
 ) -> Clip:
     """One clip of the benchmark."""
-    from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
-
     side = ('right', 'left')[number % 2]
     hands = sample_motion(recipe, models, side, number, args.frames, FPS)
     frames = list(render_motion(recipe, models, hands, number, FPS))
@@ -125,12 +132,9 @@ def render_clip(
 
 
 def predict(
-    inferencer: 'HandMeshInferencer', clip: Clip, batch_size: int
-) -> list['ImageResult']:
+    inferencer: HandMeshInferencer, clip: Clip, batch_size: int
+) -> list[ImageResult]:
     """Tracked results of a clip's frames."""
-    from mmhand_dne.apis.inputs.given_boxes import HandBox
-    from mmhand_dne.apis.temporal.tracking import track
-
     boxes = iter(clip.boxes)
     inferencer.detector = lambda *_: [HandBox(next(boxes), clip.side, 0.0, 'tight')]
     results = list(
@@ -146,7 +150,7 @@ def predict(
     return results
 
 
-def with_covariance(results: list['ImageResult'], kind: str) -> list['ImageResult']:
+def with_covariance(results: list[ImageResult], kind: str) -> list[ImageResult]:
     """The results with error bars that are 'equal', the track's 'mean', or 'none'."""
     hands = [result.hands[0] for result in results]
     change = dict(joint_covariance_full=None, joint_std=None)
@@ -165,13 +169,11 @@ def with_covariance(results: list['ImageResult'], kind: str) -> list['ImageResul
 
 
 def variants(
-    results: list['ImageResult'], hand_model: 'HandPair | SingleHand'
-) -> dict[str, list['ImageResult']]:
+    results: list[ImageResult], hand_model: HandPair | SingleHand
+) -> dict[str, list[ImageResult]]:
     """The smoothed results of every row."""
-    from mmhand_dne.apis.temporal.smoothers import KalmanSeries
-    from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
 
-    def kalman(found: list['ImageResult']) -> list['ImageResult']:
+    def kalman(found: list[ImageResult]) -> list[ImageResult]:
         return smooth(found, 'kalman', FPS, hand_model=hand_model)
 
     rows = {
@@ -192,7 +194,7 @@ def variants(
     return rows
 
 
-def score(results: list['ImageResult'], clip: Clip) -> list[float]:
+def score(results: list[ImageResult], clip: Clip) -> list[float]:
     """The table's numbers of a clip, in the order of COLUMNS."""
     hands = [result.hands[0] for result in results]
     joints, vertices, wrist = (
@@ -231,12 +233,6 @@ def table(scores: dict[str, list[list[float]]]) -> str:
 
 def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
-    import torch
-    from mmengine.config import DictAction
-
-    from mmhand_dne.apis import HandMeshInferencer
-    from mmhand_dne.datasets.synthetic import HandModels, Recipe
-
     options = {}
     for text in args.cfg_options:
         key, value = text.split('=', 1)

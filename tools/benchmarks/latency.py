@@ -21,17 +21,21 @@ import json
 import platform
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
 import cv2
 import numpy as np
 import torch
 from stopwatch import Stopwatch
 
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.sources import InputFrame
+from mmhand_dne.apis.result_drawing import draw_frame, video_size
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
-
-if TYPE_CHECKING:  # imported when the model is built: MMPose has to be ready
-    from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.fileio.images import read_image
 
 STAGES = ('decode', 'detect', 'crop', 'network', 'mesh', 'draw')
 TOTAL = 'total'
@@ -73,10 +77,7 @@ class Timed:
         cuda: wait for the device before reading the clock.
     """
 
-    def __init__(self, inferencer: 'HandMeshInferencer', cuda: bool) -> None:
-        from mmhand_dne.apis.result_drawing import draw_frame, video_size
-        from mmhand_dne.fileio.images import read_image
-
+    def __init__(self, inferencer: HandMeshInferencer, cuda: bool) -> None:
         self.inferencer, self.watch = inferencer, Stopwatch(cuda)
         watch = self.watch
         watch.wrap(inferencer.pipeline, 'crops', 'crop')
@@ -90,8 +91,6 @@ class Timed:
 
     def run(self, path: Path, **options: object) -> tuple[dict[str, float], int]:
         """Seconds by stage for one image, and how many hands it drew."""
-        from mmhand_dne.apis.inputs.sources import InputFrame
-
         self.watch.take()
         start = time.perf_counter()
         frame = InputFrame(0, str(path), path.stem, self.read(path))
@@ -107,8 +106,6 @@ class Timed:
 
 def measure(args: argparse.Namespace) -> dict:
     """The report: where it was measured, and seconds of all repeats by stage."""
-    from mmhand_dne.apis import HandMeshInferencer
-
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
@@ -174,8 +171,6 @@ def table(report: dict) -> str:
 
 def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
-    from mmhand_dne.cli.plain_errors import plain_errors
-
     with plain_errors(building=True):
         report = measure(args)
     width, height = report['size']
