@@ -119,7 +119,7 @@ class CropPipeline:
             principal_pt=intrinsics[:2, 2].copy(),
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
-            box_turn=box.angle,
+            box_angle=box.angle,
             bbox=self.annotated_box(box),
         )
         if mirrored:

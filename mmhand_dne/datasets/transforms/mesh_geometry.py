@@ -33,7 +33,7 @@ def box_turn(results: dict) -> float:
 
     A mirrored image (``flip``) has been mirrored with its box.
     """
-    turn = float(results.get('box_turn', 0.0))
+    turn = float(results.get('box_angle', 0.0))
     return -turn if results.get('flip', False) else turn
 
 
