@@ -1,4 +1,4 @@
-"""Untrained inferencers of small models, and pictures for them."""
+"""Untrained inferencers of small models, and images for them."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def write_checkpoint(config: str, path: Path, seed: int = 0) -> Path:
     return path
 
 
-def tiny_inferencer(config: str, folder: Path, **options) -> HandMeshInferencer:
+def tiny_inferencer(config: str, folder: Path, **options: object) -> HandMeshInferencer:
     path = folder / f'{config}.pth'
     if not path.exists():
         write_checkpoint(config, path)
     return HandMeshInferencer(config, str(path), 'cpu', **options)
 
 
-def picture(width=200, height=160, seed=0) -> np.ndarray:
+def noise_image(width: int = 200, height: int = 160, seed: int = 0) -> np.ndarray:
     """Smooth coloured noise (H, W, 3) uint8 BGR, different everywhere."""
     import cv2
 

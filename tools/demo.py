@@ -1,4 +1,4 @@
-"""Hands of pictures, a video or a camera: meshes, parameters, pictures, a report.
+"""Hands of images, a video or a camera: meshes, parameters, pictures, a report.
 
 Examples::
 
@@ -14,13 +14,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
+import numpy as np
 from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
@@ -30,6 +29,7 @@ from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.errors import UserError
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
@@ -43,6 +43,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', help="image, folder, 'pattern*', video or webcam:0")
     parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('checkpoint', help='checkpoint file')
+    _add_output_flags(parser)
+    _add_input_flags(parser)
+    _add_model_flags(parser)
+    return parser.parse_args(argv)
+
+
+def _add_output_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out-dir', default='demo_out', help='default: demo_out')
     parser.add_argument(
         '--save',
@@ -64,38 +71,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='one page, report.html, that works offline',
     )
     parser.add_argument('--show', action='store_true', help='pictures in a window')
-    _add_input_flags(parser)
-    parser.add_argument(
-        '--flip-test',
-        action='store_true',
-        help='average with the prediction on the mirrored crop',
-    )
-    parser.add_argument(
-        '--presence-thr',
-        type=float,
-        default=0.5,
-        help='leave out hands less probable; default: 0.5',
-    )
-    parser.add_argument(
-        '--smooth',
-        choices=['kalman', 'one_euro'],
-        help='smooth the hands of a video in time',
-    )
-    parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
-    parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
     parser.add_argument(
         '--overwrite',
         action='store_true',
         help='forget what an earlier run wrote into --out-dir',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
-    return parser.parse_args(argv)
 
 
 def _add_input_flags(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +83,7 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--bboxes',
         help='JSON: {"photo.jpg": [[x0, y0, x1, y1], '
         '{"box": [...], "side": "left", "angle": 20}]}, or a list with '
-        'an entry a picture; default: the detector or the whole image',
+        'an entry per image; default: the detector or the whole image',
     )
     parser.add_argument(
         '--side',
@@ -135,6 +115,34 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--flip-test',
+        action='store_true',
+        help='average with the prediction on the mirrored crop',
+    )
+    parser.add_argument(
+        '--presence-thr',
+        type=float,
+        default=0.5,
+        help='leave out hands less probable; default: 0.5',
+    )
+    parser.add_argument(
+        '--smooth',
+        choices=['kalman', 'one_euro'],
+        help='smooth the hands of a video in time',
+    )
+    parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
+    parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+
+
 def settings_of(args: argparse.Namespace) -> dict:
     """What the files depend on."""
     files = {
@@ -147,9 +155,8 @@ def settings_of(args: argparse.Namespace) -> dict:
     return dict(options, stamps=files)
 
 
-def prepare(args: argparse.Namespace) -> DemoRun:
-    """Check everything that a user can get wrong, then build the model."""
-    formats = check_formats([] if args.save == ['none'] else args.save)
+def kinds_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """The kinds of pictures that --vis asks for."""
     kinds = () if args.vis is None else tuple(args.vis or KINDS)
     unknown = sorted(set(kinds) - {*KINDS, MAPS})
     if unknown:
@@ -157,17 +164,24 @@ def prepare(args: argparse.Namespace) -> DemoRun:
             f'--vis {unknown[0]}: no such picture; choose from '
             f'{", ".join((*KINDS, MAPS))}'
         )
-    source = open_input(args.input)
-    if args.smooth and not (source.is_video and not source.is_live):
-        raise UserError(f'--smooth needs a video, but {args.input} is none')
-    camera = (
-        args.K[0]
-        if args.K and len(args.K) == 1
-        else ([float(number) for number in args.K] if args.K else None)
+    return kinds
+
+
+def camera_of(args: argparse.Namespace) -> np.ndarray | None:
+    """(3, 3) pixels: the camera that --K gives, as a file or as numbers."""
+    if not args.K:
+        return None
+    is_file = len(args.K) == 1
+    return read_intrinsics(
+        args.K[0] if is_file else [float(number) for number in args.K]
     )
-    camera = read_intrinsics(camera)
-    record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
-    inferencer = HandMeshInferencer(
+
+
+def build_inferencer(
+    args: argparse.Namespace, kinds: tuple[str, ...]
+) -> HandMeshInferencer:
+    """The model, with the detector that the flags name."""
+    return HandMeshInferencer(
         args.config,
         args.checkpoint,
         args.device,
@@ -178,15 +192,25 @@ def prepare(args: argparse.Namespace) -> DemoRun:
         output_maps=MAPS in kinds,
         cfg_options=args.cfg_options,
     )
+
+
+def prepare(args: argparse.Namespace) -> DemoRun:
+    """Check everything that a user can get wrong, then build the model."""
+    formats = check_formats([] if args.save == ['none'] else args.save)
+    kinds = kinds_of(args)
+    source = open_input(args.input)
+    if args.smooth and not (source.is_video and not source.is_live):
+        raise UserError(f'--smooth needs a video, but {args.input} is none')
     where = dict(
         bboxes=args.bboxes,
         side=args.side,
-        intrinsics=camera,
+        intrinsics=camera_of(args),
         bbox_thr=args.bbox_thr,
         nms_thr=args.nms_thr,
     )
+    record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
     return DemoRun(
-        inferencer,
+        build_inferencer(args, kinds),
         source,
         record,
         formats,

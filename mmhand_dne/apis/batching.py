@@ -1,26 +1,28 @@
-"""Pictures on their way through the model, in batches that cross pictures."""
+"""Images on their way through the model, in batches that cross images."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mmpose.structures import PoseDataSample
+
 from .crops import Crop
-from .inputs.sources import Frame
+from .inputs.sources import InputFrame
 
 
 @dataclass
-class Job:
-    """One picture: its crops, and the predictions that have arrived.
+class ImageJob:
+    """One image: its crops, and the predictions that have arrived.
 
     Attributes:
-        notes: what is wrong with boxes of the picture, or with itself.
+        notes: what is wrong with boxes of the image, or with itself.
         detected: whether the boxes are a detector's, which may overlap.
-        metric: whether the camera is the picture's own.
+        metric: whether the camera is the image's own.
     """
 
-    frame: Frame
+    frame: InputFrame
     crops: list[Crop] = field(default_factory=list)
-    samples: list = field(default_factory=list)
+    samples: list[PoseDataSample] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     detected: bool = False
     metric: bool = False
@@ -32,17 +34,19 @@ class Job:
 
 
 def in_batches(
-    jobs: Iterable[Job], size: int, forward: Callable[[list[dict]], list]
-) -> Iterator[Job]:
-    """Run the crops of pictures in batches; pictures come back in their order.
+    jobs: Iterable[ImageJob],
+    size: int,
+    forward: Callable[[list[dict]], list[PoseDataSample]],
+) -> Iterator[ImageJob]:
+    """Run the crops of images in batches; images come back in their order.
 
     Args:
-        jobs: pictures with crops.
-        size: crops a batch.
+        jobs: images with crops.
+        size: crops per batch.
         forward: from the ``data`` of some crops to their predicted samples.
     """
-    waiting: deque[Job] = deque()
-    pending: deque[tuple[Job, Crop]] = deque()
+    waiting: deque[ImageJob] = deque()
+    pending: deque[tuple[ImageJob, Crop]] = deque()
 
     def run() -> None:
         batch = [pending.popleft() for _ in range(min(size, len(pending)))]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-import mmhand_dne
+from mmhand_dne.compat.config_scope import PACKAGE_PATH
 from mmhand_dne.engine.runner.run_config import read_config, share_hand_model
 from mmhand_dne.errors import UserError
 
-CONFIGS = Path(mmhand_dne.__file__).parent / '.mim' / 'configs'
+CONFIGS = PACKAGE_PATH / '.mim' / 'configs'
 SCOPE = 'mmhand_dne::'
+RENAMED = ('freehand', 'rendered')  # in the names of configs: before, now
 
 
 def find_config(name: str) -> str:
@@ -20,8 +21,10 @@ def find_config(name: str) -> str:
     Args:
         name: path of a file; or name of one of this package's configs, such as
             ``'dne_rendered'`` or ``'mmhand_dne::hamer/hamer_vit-h...'``.
+
     Raises:
-        FileNotFoundError: there is no such file, and no config of that name.
+        FileNotFoundError: there is no such file, and no config of that name; says the
+            new name of a config that was renamed, else the nearest.
     """
     if Path(name).is_file():
         return name
@@ -35,9 +38,18 @@ def find_config(name: str) -> str:
         inside = path.relative_to(CONFIGS).with_suffix('').as_posix()
         if wanted in (path.stem, inside):
             return str(path)
-    close = difflib.get_close_matches(wanted, sorted(known), n=1)
-    hint = f'did you mean {close[0]}?' if close else 'check the path'
+    hint = _hint(wanted, sorted(known))
     raise FileNotFoundError(f'there is no config file {name}; {hint}')
+
+
+def _hint(wanted: str, known: list[str]) -> str:
+    """What to give instead of a name that no config has."""
+    stem = Path(wanted).name
+    renamed = stem.replace(*RENAMED)
+    if renamed != stem and renamed in known:
+        return f'it is now called {renamed}'
+    close = difflib.get_close_matches(wanted, known, n=1)
+    return f'did you mean {close[0]}?' if close else 'check the path'
 
 
 def config_of(

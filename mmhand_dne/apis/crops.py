@@ -1,4 +1,4 @@
-"""From a box of a picture to the crop that a config's model reads.
+"""From a box of an image to the crop that a config's model reads.
 
 The crop is made by the transforms of the config's test pipeline, on a sample whose
 ground truth is unknown: there is one code path for tests and for inference.
@@ -16,9 +16,9 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.bounding_boxes import mirror_box
 from mmhand_dne.structures.raw_sample import empty_sample
 
-from .inputs.boxes import BOTH, HandBox
+from .inputs.given_boxes import BOTH, HandBox
 
-REPLACED = ('LoadHandImage', 'SelectHand')  # the picture and the hand are given
+REPLACED = ('LoadHandImage', 'SelectHand')  # the image and the hand are given
 MARGIN = 1.2  # of InterHand2.6M's annotated boxes about the joints' tight box
 
 
@@ -29,7 +29,7 @@ class Crop(NamedTuple):
         data: ``inputs`` (3, S, S) uint8 and ``data_samples``, as PackHandInputs makes
             them; its meta data have ``crop_affine`` and ``flip``.
         box: where it was cut.
-        intrinsics: (3, 3) of the picture, pixels.
+        intrinsics: (3, 3) of the image, pixels.
         sides: the hands to read from it.
         given: whether the user or the detector said that they are there.
     """
@@ -44,24 +44,26 @@ class Crop(NamedTuple):
 class CropPipeline:
     """Cuts crops as the test pipeline of a config does.
 
-    A model of one hand needs the side of each box: a left hand's picture is mirrored
+    A model of one hand needs the side of each box: a left hand's image is mirrored
     first, with its box and its camera. A model of two hands reads both from one crop.
 
     Boxes of kind 'given' go into the pipeline as they are, since it grows them as its
     data set needs. A 'tight' one is first grown to the 1.2 that InterHand2.6M's
     annotated boxes hold, where the pipeline does not grow it by as much; a 'whole'
-    picture fills the crop, whatever the pipeline's padding [decided].
+    image fills the crop, whatever the pipeline's padding [decided].
 
     Args:
         pipeline: of the config's test data set.
         num_vertices: V of the model's hand.
-        one_hand: whether the model reads one hand, turned into a right one.
+        one_hand: whether the model reads one hand, mirrored into a right one.
 
     Raises:
-        ValueError: the pipeline does not crop, or draws at random.
+        ValueError: the pipeline does not crop, or is random.
     """
 
-    def __init__(self, pipeline: Sequence[dict], num_vertices: int, one_hand: bool):
+    def __init__(
+        self, pipeline: Sequence[dict], num_vertices: int, one_hand: bool
+    ) -> None:
         kept = [step for step in pipeline if step['type'] not in REPLACED]
         cutter = next(
             (step for step in kept if step['type'] in ('MeshCrop', 'HaMeRCrop')), None
@@ -79,42 +81,45 @@ class CropPipeline:
     def crops(
         self, image: np.ndarray, box: HandBox, intrinsics: np.ndarray, source: str
     ) -> list[Crop]:
-        """One crop, or one a side for a model of one hand.
+        """One crop, or one per side for a model of one hand.
 
         Args:
             image: (H, W, 3) uint8 BGR.
-            intrinsics: (3, 3) of the picture, pixels.
+            intrinsics: (3, 3) of the image, pixels.
             source: what to name in errors.
         Raises:
             ValueError: the model reads one hand and the box has no side.
         """
         sides = SIDES if box.side in (None, BOTH) else (box.side,)
         if not self.one_hand:
-            return [self._crop(image, box, sides, False, intrinsics, source)]
+            return [self._crop(image, box, sides, intrinsics, source)]
         if box.side is None:
             raise UserError(
                 f'{source}: the model reads one hand, so it has to be told which; give '
                 "side='right', 'left' or 'both', or a side with each box"
             )
-        return [
-            self._crop(image, box, (side,), side == 'left', intrinsics, source)
-            for side in sides
-        ]
+        return [self._crop(image, box, (side,), intrinsics, source) for side in sides]
 
-    def _crop(self, image, box, sides, mirrored, intrinsics, source) -> Crop:
-        camera = np.array(intrinsics, np.float64)
-        camera[0, 1] *= -1 if mirrored else 1  # mirror_source knows of no skew
+    def _crop(
+        self,
+        image: np.ndarray,
+        box: HandBox,
+        sides: tuple[str, ...],
+        intrinsics: np.ndarray,
+        source: str,
+    ) -> Crop:
+        mirrored = self.one_hand and sides == ('left',)
         results = dict(
             empty_sample(self.num_vertices),
             img=image,
             img_path=source,
             img_shape=image.shape[:2],
             ori_shape=image.shape[:2],
-            intrinsics=camera,
+            intrinsics=np.array(intrinsics, np.float64),
             principal_pt=intrinsics[:2, 2].copy(),
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
-            box_angle=box.turn,
+            box_angle=box.angle,
             bbox=self.annotated_box(box),
         )
         if mirrored:
@@ -135,12 +140,13 @@ class CropPipeline:
 
 
 def upright_affine(affine: np.ndarray, flip: bool, width: int, size: int) -> np.ndarray:
-    """The map from the picture itself to its crop itself, neither mirrored.
+    """The map from the image to its crop, neither mirrored.
 
     Args:
         affine: (2, 3) image to crop pixels, of the mirrored image if ``flip``.
-        width: of the picture, pixels.
+        width: of the image, pixels.
         size: side of the crop, pixels.
+
     Returns: (2, 3).
     """
     square = np.concatenate([np.asarray(affine, np.float64), [[0, 0, 1.0]]])
@@ -154,20 +160,20 @@ def _mirror(width: int) -> np.ndarray:
     return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
-def crop_turn(affine: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation about the optical axis from the picture's to the crop's axes.
+def crop_rotation(affine: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation about the optical axis from the image's to the crop's axes.
 
     Args:
         affine: (2, 3) image to crop pixels, a rotation, a scale and a shift.
     """
     linear = np.asarray(affine, np.float64)[:, :2]
-    turn = np.eye(3)
-    turn[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
-    return turn
+    rotation = np.eye(3)
+    rotation[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
+    return rotation
 
 
 def to_image(crop_pixels: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Crop pixels (..., 2) to pixels of the picture, back through (2, 3)."""
+    """Crop pixels (..., 2) to pixels of the image, back through (2, 3)."""
     affine = np.asarray(affine, np.float64)
     inverse = np.linalg.inv(affine[:, :2])
     return (crop_pixels - affine[:, 2]) @ inverse.T

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.progress import track
 
+from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
 
 from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
-from .inputs.sources import Frame
+from .inputs.sources import Images, InputFrame, VideoFrames
 from .result_writers import read_json, result_files, write
 from .run_record import FRAMES, RunRecord, stamp
 
-MOST_ENTRIES = 24  # pictures of a report
+MOST_ENTRIES = 24  # images of a report
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
 
 class DemoRun:
     """One run of ``tools/demo.py``.
 
-    Pictures are written one by one and skipped by the next run. A video's frames are
-    kept one by one too, as they were predicted; when all are there they are tracked,
+    Images are done one by one and skipped by the next run. A video's frames are kept
+    one by one too, as they were predicted; when all are there they are tracked,
     smoothed if asked for, and written.
 
     Args:
@@ -39,17 +39,17 @@ class DemoRun:
     def __init__(
         self,
         inferencer: HandMeshInferencer,
-        source,
+        source: Images | VideoFrames,
         record: RunRecord,
-        formats: tuple,
-        kinds: tuple,
-        where: dict,
+        formats: tuple[str, ...],
+        kinds: tuple[str, ...],
+        where: dict[str, object],
         batch_size: int = 1,
         presence_thr: float = 0.5,
         smoothing: str | None = None,
         show: bool = False,
         report: bool = False,
-    ):
+    ) -> None:
         self.inferencer, self.source, self.record = inferencer, source, record
         self.formats, self.kinds, self.where = formats, kinds, where
         self.batch_size, self.presence_thr = batch_size, presence_thr
@@ -67,14 +67,14 @@ class DemoRun:
         elif self.source.is_video:
             self._run_video()
         else:
-            self._run_pictures()
+            self._run_images()
         if self.report:
             self._write_report()
 
     def summary(self) -> str:
         """What was found, and what went wrong, in some lines."""
         count = self.counts
-        unit = 'frame' if self.source.is_video else 'picture'
+        unit = 'frame' if self.source.is_video else 'image'
         skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
         notes = list(self.problems)
         if self.report and self.report_step > 1:
@@ -89,7 +89,7 @@ class DemoRun:
         )
         return '\n'.join([*(f'note: {text}' for text in notes), line])
 
-    def _run_pictures(self) -> None:
+    def _run_images(self) -> None:
         source = self.source
         todo = [
             i
@@ -123,15 +123,17 @@ class DemoRun:
         self.entries.sort(key=lambda entry: entry[0].index)
 
     def _predicted(
-        self, frames: Iterator[Frame], total: int
-    ) -> Iterator[tuple[Frame, ImageResult]]:
+        self, frames: Iterator[InputFrame], total: int
+    ) -> Iterator[tuple[InputFrame, ImageResult]]:
         jobs = self.inferencer.run(
             frames, self.batch_size, len(self.source), **self.where
         )
-        for job in track(jobs, description='Inference', total=total or None):
-            yield job.frame, self.inferencer.result_of(job, self.presence_thr)
+        with Progress(total or None, 'finding hands') as bar:
+            for job in jobs:
+                yield job.frame, self.inferencer.result_of(job, self.presence_thr)
+                bar.update()
 
-    def _draw(self, frame: Frame, result: ImageResult) -> dict[str, np.ndarray]:
+    def _draw(self, frame: InputFrame, result: ImageResult) -> dict[str, np.ndarray]:
         kinds = self.kinds or (('overlay',) if self.show else ())
         if not kinds:
             return {}
@@ -188,9 +190,9 @@ class DemoRun:
 
     def _in_time(self, results: list[ImageResult]) -> list[ImageResult]:
         """The results with tracks, smoothed if asked for."""
-        from .temporal.tracking import track as track_hands
+        from .temporal.tracking import track
 
-        results = list(track_hands(results))
+        results = list(track(results))
         if self.smoothing:
             from .temporal.smoothing import smooth
 
@@ -206,11 +208,11 @@ class DemoRun:
         from .result_drawing import draw_frame, show_picture, video_size
 
         kinds = self.kinds[:1]
-        with PictureSaver(self.folder, self.source) as saver:
-            pairs = track(
-                zip(self.source, results), description='Drawing', total=len(results)
-            )
-            for frame, result in pairs:
+        with (
+            PictureSaver(self.folder, self.source) as saver,
+            Progress(len(results), 'drawing frames') as bar,
+        ):
+            for frame, result in zip(self.source, results):
                 size = None if frame.image is None else max(video_size(frame.image))
                 drawn = draw_frame(frame, result, kinds, size)
                 saver.add(frame, drawn)
@@ -218,6 +220,7 @@ class DemoRun:
                     show_picture(
                         next(iter(drawn.values())), frame.source, 1 / self.source.fps
                     )
+                bar.update()
         return saver.path
 
     def _run_live(self) -> None:
@@ -235,8 +238,8 @@ class DemoRun:
             ):
                 return
 
-    def _remember(self, frame: Frame, result: ImageResult) -> None:
-        """Keep some pictures, evenly spread over the input, for the report.
+    def _remember(self, frame: InputFrame, result: ImageResult) -> None:
+        """Keep some images, evenly over the input, for the report.
 
         As JPEG: two dozen large photographs would not fit into memory otherwise.
         """
@@ -255,8 +258,8 @@ class DemoRun:
             return result_files(result, DOWNLOADS, self.source.name_of(result.index))
 
         entries = (
-            (result, cv2.imdecode(picture, cv2.IMREAD_COLOR)[..., ::-1])
-            for result, picture in self.entries
+            (result, cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
+            for result, jpeg in self.entries
         )
         write_report(
             self.folder / 'report.html',

@@ -1,39 +1,42 @@
-"""Hand meshes of pictures, in the shape of MMPose's inferencers."""
+"""Hand meshes of images, in the shape of MMPose's inferencers."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.registry import INFERENCERS
-from rich.progress import track
+from mmpose.structures import PoseDataSample
+from torch import nn
 
 from mmhand_dne.engine.hooks.checkpoint_match_hook import what_differs
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .batching import Job, in_batches
+from .batching import ImageJob, in_batches
 from .config_names import config_of, test_pipeline
 from .crops import CropPipeline
 from .image_saver import PictureSaver
-from .inputs.boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
 from .inputs.detectors import build_detector
+from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
 from .inputs.intrinsics import conventional_intrinsics, read_intrinsics
-from .inputs.sources import GIVEN, Frame, open_input
+from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
-from .read_predictions import HandReader
+from .read_predictions import PredictionReader
 
 NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
 
 
 @INFERENCERS.register_module()
 class HandMeshInferencer(BaseMMPoseInferencer):
-    """Meshes, MANO parameters, cameras and error bars of the hands in pictures.
+    """Meshes, MANO parameters, cameras and error bars of the hands in images.
 
     Args:
         model: config: a path, the name of one of this package's, or a ``Config``.
@@ -41,13 +44,13 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         device: such as 'cuda:0' or 'cpu'; None takes what there is.
         scope, show_progress: see MMPose's ``BaseMMPoseInferencer``.
         det_model, det_weights, det_cat_ids: where hands are, if no boxes are given:
-            see :func:`build_detector`; by default the whole picture is one box.
+            see :func:`build_detector`; by default the whole image is one box.
         flip_test: average with the un-mirrored prediction on the mirrored crop; None
             leaves it to the config. Not for models of one hand.
         output_maps: auxiliary maps too (``ImageResult.maps``).
         cfg_options: keys of the config to override, as of the tools' --cfg-options.
 
-    Called with an input it yields, picture by picture, ``dict(predictions=[result],
+    Called with an input it yields, image by image, ``dict(predictions=[result],
     visualization=[picture])``; :meth:`results` yields the typed results alone.
 
     Example:
@@ -63,7 +66,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
     def __init__(
         self,
-        model=None,
+        model: str | Path | Mapping | None = None,
         weights: str | None = None,
         device: str | None = None,
         scope: str | None = 'mmpose',
@@ -74,7 +77,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         flip_test: bool | None = None,
         output_maps: bool = False,
         cfg_options: dict | None = None,
-    ):
+    ) -> None:
         cfg = config_of(model, cfg_options)
         test_cfg = dict(cfg.model.get('test_cfg') or {})
         if flip_test is not None:
@@ -84,10 +87,12 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         self.weights = check_files(weights, device)
         init_default_scope(scope or 'mmpose')
         super().__init__(cfg, weights, device, scope, show_progress)
-        self.reader = HandReader(self.model)
+        self.reader = PredictionReader(self.model)
         self.detector = build_detector(det_model, det_weights, det_cat_ids, device)
 
-    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+    def _load_weights_to_model(
+        self, model: nn.Module, checkpoint: dict, cfg: Config
+    ) -> None:
         hooks = cfg.get('default_hooks') or {}
         allowed = (hooks.get('checkpoint_match') or {}).get('allow_unexpected', ())
         problems = what_differs(
@@ -101,14 +106,14 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             )
         _load_checkpoint_to_model(model, checkpoint)
 
-    def _init_pipeline(self, cfg) -> CropPipeline:
+    def _init_pipeline(self, cfg: Config) -> CropPipeline:
         vertices = self.model.hand_model.template.shape[-2]
         return CropPipeline(test_pipeline(cfg), vertices, self.model.num_slots == 1)
 
-    def _init_collate(self, cfg):
+    def _init_collate(self, cfg: Config) -> Callable:
         return pseudo_collate
 
-    def _init_visualizer(self, cfg) -> None:
+    def _init_visualizer(self, cfg: Config) -> None:
         """Results are drawn by ``draw_result``, which needs no visualizer."""
 
     def __call__(
@@ -117,26 +122,26 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         return_datasamples: bool = False,
         batch_size: int = 1,
         out_dir: str | None = None,
-        **kwargs,
+        **kwargs: object,
     ) -> Iterator[dict]:
-        """Yield ``dict(predictions, visualization)`` for each picture, in order.
+        """Yield ``dict(predictions, visualization)`` for each image, in order.
 
         Args:
             inputs: see :func:`open_input`.
             return_datasamples: predictions are the crops' data samples instead of one
                 :class:`ImageResult`.
-            batch_size: crops a forward; a batch crosses pictures.
+            batch_size: crops per forward; a batch crosses images.
             out_dir: ``vis_out_dir`` and ``pred_out_dir`` are folders in it.
             bboxes: see :class:`GivenBoxes`; before a detector's.
-            side: of boxes that name none, and of the whole picture: 'right', 'left' or
+            side: of boxes that name none, and of the whole image: 'right', 'left' or
                 'both'. A side that is given is taken for present.
             bbox_thr, nms_thr: of the detector.
-            intrinsics: camera of all pictures, see :func:`read_intrinsics`.
+            intrinsics: camera of all images, see :func:`read_intrinsics`.
             presence_thr: hands less probable are left out.
             return_vis, show, wait_time, vis_out_dir: pictures as of MMPose; a video's
                 go into a video.
             kinds: of :func:`draw_result`; the first is what is returned or shown.
-            pred_out_dir, formats: files about each picture, see
+            pred_out_dir, formats: files about each image, see
                 :mod:`mmhand_dne.apis.result_writers`.
         """
         if out_dir is not None:
@@ -146,12 +151,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         source = open_input(inputs)
         if source.is_live:
             batch_size, drawing['show'] = 1, True
-        with ExitStack() as stack:
-            saver = None
-            if drawing.get('vis_out_dir'):
-                saver = stack.enter_context(
-                    PictureSaver(drawing['vis_out_dir'], source)
-                )
+        folder = drawing.get('vis_out_dir')
+        with PictureSaver(folder, source) if folder else nullcontext() as saver:
             jobs = self.run(source, batch_size, count=len(source), **before)
             for job in self._tracked(jobs, len(source)):
                 result = self.result_of(job, **during)
@@ -162,24 +163,33 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 )
 
     def results(
-        self, inputs: GIVEN, batch_size: int = 1, **kwargs
+        self, inputs: GIVEN, batch_size: int = 1, **kwargs: object
     ) -> Iterator[ImageResult]:
-        """Yield the typed result of each picture; arguments as of calling it."""
+        """Yield the typed result of each image; arguments as of calling it."""
         for found in self(inputs, batch_size=batch_size, **kwargs):
             yield found['predictions'][0]
 
-    def _tracked(self, jobs: Iterator[Job], count: int) -> Iterable[Job]:
+    def _tracked(self, jobs: Iterator[ImageJob], count: int) -> Iterator[ImageJob]:
+        """The same jobs, with a bar if asked for."""
         if not self.show_progress:
-            return jobs
-        return track(jobs, description='Inference', total=count or None)
+            yield from jobs
+            return
+        with Progress(count or None, 'finding hands') as bar:
+            for job in jobs:
+                yield job
+                bar.update()
 
     def run(
-        self, frames: Iterable[Frame], batch_size: int = 1, count: int = 0, **kwargs
-    ) -> Iterator[Job]:
-        """Run the model over pictures; for callers that choose them.
+        self,
+        frames: Iterable[InputFrame],
+        batch_size: int = 1,
+        count: int = 0,
+        **kwargs: object,
+    ) -> Iterator[ImageJob]:
+        """Run the model over images; for callers that choose them.
 
         Args:
-            count: number of pictures of the input, for ``bboxes``; 0: not known.
+            count: number of images of the input, for ``bboxes``; 0: not known.
             kwargs: of :meth:`preprocess`.
         """
         if batch_size < 1:
@@ -189,41 +199,44 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
     def preprocess(
         self,
-        inputs: Iterable[Frame],
+        inputs: Iterable[InputFrame],
         count: int = 0,
-        bboxes=None,
+        bboxes: str | Path | Sequence | Mapping | np.ndarray | None = None,
         side: str | None = None,
-        intrinsics=None,
+        intrinsics: str | Path | Sequence | np.ndarray | None = None,
         bbox_thr: float = 0.3,
         nms_thr: float = 0.3,
-    ) -> Iterator[Job]:
-        """Cut the crops of each picture; arguments as of calling the inferencer."""
+    ) -> Iterator[ImageJob]:
+        """Cut the crops of each image; arguments as of calling the inferencer."""
         check_side(side)
         camera = read_intrinsics(intrinsics)
         given = None if bboxes is None else GivenBoxes(bboxes, count, side)
         for frame in inputs:
-            job = Job(frame, metric=camera is not None)
+            job = ImageJob(frame, metric=camera is not None)
             if frame.image is None:
                 job.notes.append(frame.problem)
-                yield job
-                continue
-            height, width = frame.image.shape[:2]
-            matrix = (
-                conventional_intrinsics((width, height)) if camera is None else (camera)
-            )
-            for box in self._boxes(job, given, side, bbox_thr, nms_thr):
-                problem = check_box(box, (width, height))
-                if problem:
-                    job.notes.append(f'{frame.source}: {problem}')
-                else:
-                    job.crops += self.pipeline.crops(
-                        frame.image, box, matrix, frame.source
-                    )
+            else:
+                boxes = self._boxes(job, given, side, bbox_thr, nms_thr)
+                self._cut(job, boxes, camera)
             yield job
+
+    def _cut(
+        self, job: ImageJob, boxes: list[HandBox], camera: np.ndarray | None
+    ) -> None:
+        """Add the crops of an image to its job, and notes of boxes that have none."""
+        image, source = job.frame.image, job.frame.source
+        size = image.shape[1::-1]
+        matrix = conventional_intrinsics(size) if camera is None else camera
+        for box in boxes:
+            problem = check_box(box, size)
+            if problem:
+                job.notes.append(f'{source}: {problem}')
+            else:
+                job.crops += self.pipeline.crops(image, box, matrix, source)
 
     def _boxes(
         self,
-        job: Job,
+        job: ImageJob,
         given: GivenBoxes | None,
         side: str | None,
         bbox_thr: float,
@@ -244,17 +257,17 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         return [box._replace(side=side) if box.side is None else box for box in boxes]
 
     @torch.no_grad()
-    def forward(self, inputs: list[dict], **kwargs) -> list:
+    def forward(self, inputs: list[dict], **kwargs: object) -> list[PoseDataSample]:
         """The data samples of some crops, with predictions."""
         return self.model.test_step(self.collate_fn(inputs))
 
-    def result_of(self, job: Job, presence_thr: float = 0.5) -> ImageResult:
-        """The typed result of a picture whose crops have been predicted."""
+    def result_of(self, job: ImageJob, presence_thr: float = 0.5) -> ImageResult:
+        """The typed result of an image whose crops have been predicted."""
         return result_of(job, self.reader, presence_thr)
 
     def visualize(
         self,
-        inputs: list[Frame],
+        inputs: list[InputFrame],
         preds: list[ImageResult],
         return_vis: bool = False,
         show: bool = False,
@@ -281,13 +294,13 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def postprocess(
         self,
         preds: list[ImageResult],
-        visualization: list,
-        samples: list | None = None,
+        visualization: list[np.ndarray],
+        samples: list[PoseDataSample] | None = None,
         pred_out_dir: str = '',
         formats: Sequence[str] = ('json',),
         name: str = '',
     ) -> dict:
-        """Write the files about a picture and hand over what was found."""
+        """Write the files about an image and hand over what was found."""
         if pred_out_dir:
             from .result_writers import write
 

@@ -7,7 +7,7 @@ import numpy as np
 from mmhand_dne.fileio.atomic import check_folder
 from mmhand_dne.fileio.images import write_image
 
-from .inputs.sources import Frame, Frames, Pictures
+from .inputs.sources import Images, InputFrame, VideoFrames
 from .inputs.video import VideoWriter
 
 
@@ -24,7 +24,7 @@ class PictureSaver:
     Use it in a ``with`` statement; a video appears when that ends without an error.
     """
 
-    def __init__(self, folder: str | Path, source: Pictures | Frames):
+    def __init__(self, folder: str | Path, source: Images | VideoFrames) -> None:
         self.folder, self.source = check_folder(folder), source
         self.writer: VideoWriter | None = None
         self.last, self.missed = None, 0
@@ -35,12 +35,12 @@ class PictureSaver:
     def __enter__(self) -> 'PictureSaver':
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.writer is not None:
             self.writer.__exit__(*error)
 
-    def add(self, frame: Frame, pictures: dict[str, np.ndarray]) -> list[Path]:
-        """Write the pictures (H, W, 3) RGB of a frame; returns the paths of images."""
+    def add(self, frame: InputFrame, pictures: dict[str, np.ndarray]) -> list[Path]:
+        """Write the pictures (H, W, 3) RGB of a frame; returns the paths of files."""
         if self.writer is None:
             return [
                 write_image(self.folder / f'{frame.name}_{kind}.jpg', picture)
@@ -49,7 +49,7 @@ class PictureSaver:
         self._add_to_video(frame, next(iter(pictures.values()), None))
         return []
 
-    def _add_to_video(self, frame: Frame, picture: np.ndarray | None) -> None:
+    def _add_to_video(self, frame: InputFrame, picture: np.ndarray | None) -> None:
         from .result_drawing import fitted, video_size
 
         if picture is None:

@@ -1,12 +1,21 @@
-"""From predictions on crops to hands in the picture's frame."""
+"""From predictions on crops to hands in the image's frame."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from mmpose.structures import PoseDataSample
+from torch import Tensor
 
-from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, SIDES, WRIST
+from mmhand_dne.conventions import (
+    FINGER_JOINTS,
+    MILLIMETRES,
+    MIRROR_POINTS,
+    NUM_JOINTS,
+    SIDES,
+    WRIST,
+)
+from mmhand_dne.gaussian.calibration import wrist_aligned
 from mmhand_dne.geometry.camera import (
     metric_translation,
     mirror_pixels,
@@ -14,25 +23,25 @@ from mmhand_dne.geometry.camera import (
     project,
 )
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
+from mmhand_dne.models.estimators.hand_mesh_estimator import HandMeshEstimator
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
 from mmhand_dne.structures.hand_result import HandResult, ManoParameters
 
-from .crops import Crop, crop_turn, to_image, upright_affine
+from .crops import Crop, crop_rotation, to_image, upright_affine
+
+NUM_FINGER_JOINTS = NUM_JOINTS - 1  # those that have error bars
 
 
-class HandReader:
+class PredictionReader:
     """Reads :class:`HandResult` from a model's predictions.
 
-    A model's frame is its crop's: turned about the optical axis where the box was
-    turned, mirrored where a left hand was made a right one. Both are undone here.
-    Points in the picture go through the camera that the model was trained with:
-    scaled orthographic, or HaMeR's perspective one where it has that.
-
-    Args:
-        model: a :class:`HandMeshEstimator`.
+    A model's frame is its crop's: rotated about the optical axis where the box was
+    rotated, mirrored where a left hand was made a right one. Both are undone here.
+    Points in the image go through the camera that the model was trained with: scaled
+    orthographic, or HaMeR's perspective one where it has that.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: HandMeshEstimator) -> None:
         self.model = model
         self.num_slots = model.num_slots
         self.refines = model.refine_head is not None
@@ -46,7 +55,7 @@ class HandReader:
         )
 
     def read(
-        self, samples: Sequence, crops: Sequence[Crop], metric: bool
+        self, samples: Sequence[PoseDataSample], crops: Sequence[Crop], metric: bool
     ) -> list[list[HandResult]]:
         """The hands of each crop, whatever their presence.
 
@@ -55,15 +64,15 @@ class HandReader:
             crops: what they were predicted from.
             metric: whether the intrinsics are the camera's own.
         """
-        views = [CropView(sample) for sample in samples]
+        views = [CropView(sample, crop) for sample, crop in zip(samples, crops)]
         roots = self._mano_roots(views)
-        points = self._in_crops(views)
+        points = [self._points_in_crop(view) for view in views]
         return [
             [
-                self._hand(view, crop, side, roots[i], points[i], metric)
-                for side in crop.sides
+                self._hand_result(view, side, roots[i], points[i], metric)
+                for side in view.crop.sides
             ]
-            for i, (view, crop) in enumerate(zip(views, crops))
+            for i, view in enumerate(views)
         ]
 
     @torch.no_grad()
@@ -71,129 +80,183 @@ class HandReader:
         """(B, S, 3) wrists in MANO's frame, of the upright global rotations."""
         hand = self.model.hand_model
         like = hand.template
-        turns = np.stack([view.rotations for view in views])[:, : self.num_slots]
+        rotations = np.stack([view.rotations for view in views])[:, : self.num_slots]
         betas = np.stack([view.pred.mano_betas[0] for view in views])
         mesh = hand(
-            torch.as_tensor(turns).to(like),
+            torch.as_tensor(rotations).to(like),
             torch.as_tensor(betas[:, : self.num_slots]).to(like),
         )
         return mesh.root.double().cpu().numpy()
 
     @torch.no_grad()
-    def _in_crops(self, views: list['CropView']) -> list[dict[str, np.ndarray]]:
+    def _points_in_crop(self, view: 'CropView') -> dict[str, np.ndarray]:
         """Joints and vertices in crop NDC, (S, N, 2) each, by name."""
-        wanted = dict(joints='hand_joints', vertices='hand_vertices')
+        fields = dict(
+            joints=('hand_joints', 'hand_camera'),
+            vertices=('hand_vertices', 'hand_camera'),
+        )
         if self.refines:
-            wanted['coarse'] = 'coarse_vertices'
-        found = []
-        for view in views:
-            found.append(
-                {
-                    name: self._ndc(
-                        view.tensor(field),
-                        view.tensor(
-                            'coarse_camera' if name == 'coarse' else 'hand_camera'
-                        ),
-                        view.tensor('hand_root'),
-                    )[0]
-                    .double()
-                    .numpy()
-                    for name, field in wanted.items()
-                }
-            )
-        return found
+            fields['coarse_vertices'] = ('coarse_vertices', 'coarse_camera')
+        root = view.tensor('hand_root')
+        return {
+            name: self._ndc(view.tensor(points), view.tensor(camera), root)[0].numpy()
+            for name, (points, camera) in fields.items()
+        }
 
     def _ndc(self, points: Tensor, camera: Tensor, root: Tensor) -> Tensor:
-        """(1, S, N, 3) wrist-relative to (1, S, N, 2) crop NDC."""
+        """(1, S, N, 3) wrist-relative to (1, S, N, 2) crop NDC, float64."""
         if not self.perspective:
-            return project(points, camera)
+            return project(points, camera).double()
         points, camera, root = points[:, :1], camera[:, :1], root[:, :1]
         scale, shift = camera[..., 0], camera[..., 1]  # (1, 1, 2)
         weak = torch.cat([scale[..., :1], shift / scale - root[..., :2]], -1)
-        return self.model.mano_head.project(points + root[..., None, :], weak)
+        return self.model.mano_head.project(points + root[..., None, :], weak).double()
 
-    def _hand(self, view, crop, side, roots, points, metric) -> HandResult:
+    def _hand_result(
+        self,
+        view: 'CropView',
+        side: str,
+        roots: np.ndarray,
+        points: dict[str, np.ndarray],
+        metric: bool,
+    ) -> HandResult:
+        """One hand of a crop.
+
+        Args:
+            roots: (S, 3) of :meth:`_mano_roots`.
+            points: of :meth:`_points_in_crop`.
+        """
         slot = SIDES.index(side) if self.num_slots > 1 else 0
-        pred, size = view.pred, view.size
-        wrist = pred.hand_joints[0, slot, WRIST].astype(np.float64)
-        camera = pred.hand_camera[0, slot].astype(np.float64)
-        # Of points relative to the wrist that the last stage has, not to the coarse
-        # one.
-        camera[:, 1] += camera[:, 0] * wrist[:2]
-        place = view.place(camera)
-        camera[0, 1] *= -1 if view.flip else 1
         fields = dict(
+            _mesh(view, slot, roots[slot]),
             side=side,
-            presence=float(pred.hand_presence[0, slot]),
-            vertices=view.to_axes(pred.hand_vertices[0, slot] - wrist),
-            joints=view.to_axes(pred.hand_joints[0, slot] - wrist),
+            presence=float(view.pred.hand_presence[0, slot]),
             faces=self.faces[side],
-            mano=self._mano(view, slot, roots, place - wrist),
-            translation=view.to_axes(place),
-            intrinsics=crop.intrinsics,
+            intrinsics=view.crop.intrinsics,
             metric=metric,
-            joints_2d=view.to_pixels(points['joints'][slot]),
-            vertices_2d=view.to_pixels(points['vertices'][slot]),
-            box=np.asarray(crop.box.corners),
-            crop_camera=camera,
-            crop_affine=upright_affine(view.affine, view.flip, view.width, size),
+            box=np.asarray(view.crop.box.corners),
+            crop_affine=view.upright_affine(),
         )
+        for name, ndc in points.items():
+            fields[f'{name}_2d'] = view.to_pixels(ndc[slot])
         if self.refines:
-            coarse = pred.coarse_vertices[0, slot] - pred.coarse_joints[0, slot, WRIST]
-            fields.update(
-                coarse_vertices=view.to_axes(coarse),
-                coarse_vertices_2d=view.to_pixels(points['coarse'][slot]),
-            )
-        if 'hand_joint_covariance' in pred:
-            fields.update(self._error_bars(view, slot))
+            fields['coarse_vertices'] = view.to_axes(view.coarse_vertices(slot))
+        if 'hand_joint_covariance' in view.pred:
+            fields.update(_error_bars(view, slot))
         return HandResult(
             **{name: _as_float32(value) for name, value in fields.items()}
         )
 
-    def _mano(self, view, slot, roots, origin) -> ManoParameters:
-        turns = view.rotations[slot]
-        if view.flip:
-            turns = turns * MIRROR_POINTS[:, None] * MIRROR_POINTS
-        vectors = axis_angle_from_matrix(torch.from_numpy(turns)).numpy()
-        root = roots[slot] * (MIRROR_POINTS if view.flip else 1)
-        return ManoParameters(
-            global_orient=_as_float32(vectors[0]),
-            hand_pose=_as_float32(vectors[1:].ravel()),
-            betas=_as_float32(view.pred.mano_betas[0, slot]),
-            transl=_as_float32(view.to_axes(origin) - root),
-        )
 
-    def _error_bars(self, view, slot) -> dict[str, np.ndarray]:
-        covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
-        covariance = view.to_axes_squared(from_the_wrist(covariance))
-        blocks = np.zeros((21, 3, 3))
-        blocks[1:] = np.einsum('jajb->jab', covariance.reshape(20, 3, 20, 3))
-        spread = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
-        return dict(
-            joint_covariance=blocks,
-            joint_covariance_full=covariance,
-            joint_std=MILLIMETRES * spread,
-        )
+def _mesh(view: 'CropView', slot: int, root: np.ndarray) -> dict[str, object]:
+    """The fields of a hand that are its mesh, parameters and camera.
+
+    Args:
+        root: (3,) the wrist in MANO's frame, metres.
+    """
+    wrist = view.wrist(slot)
+    camera = view.wrist_camera(slot)
+    translation = view.translation(camera)
+    return dict(
+        vertices=view.to_axes(view.pred.hand_vertices[0, slot] - wrist),
+        joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
+        mano=_mano_parameters(view, slot, root, translation - wrist),
+        translation=view.to_axes(translation),
+        crop_camera=view.upright_camera(camera),
+    )
+
+
+def _mano_parameters(
+    view: 'CropView', slot: int, root: np.ndarray, origin: np.ndarray
+) -> ManoParameters:
+    """Parameters of the true side.
+
+    Args:
+        root: (3,) the wrist in MANO's frame, metres.
+        origin: (3,) of the predicted points, metres from the camera, crop's axes.
+    """
+    mirror = MIRROR_POINTS if view.flip else np.ones(3)
+    rotations = view.rotations[slot] * mirror[:, None] * mirror
+    vectors = axis_angle_from_matrix(torch.from_numpy(rotations)).numpy()
+    return ManoParameters(
+        global_orient=_as_float32(vectors[0]),
+        hand_pose=_as_float32(vectors[1:].ravel()),
+        betas=_as_float32(view.pred.mano_betas[0, slot]),
+        transl=_as_float32(view.to_axes(origin) - root * mirror),
+    )
+
+
+def _error_bars(view: 'CropView', slot: int) -> dict[str, np.ndarray]:
+    """The fields of a hand that say how sure the model is of its joints."""
+    covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
+    if len(covariance) == 3 * NUM_JOINTS:  # a model whose wrist errs too
+        covariance = wrist_aligned(covariance)
+    covariance = view.to_axes_squared(covariance)
+    joints = (NUM_FINGER_JOINTS, 3)
+    blocks = np.zeros((NUM_JOINTS, 3, 3))
+    blocks[FINGER_JOINTS] = np.einsum('jajb->jab', covariance.reshape(joints * 2))
+    std = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
+    return dict(
+        joint_covariance=blocks,
+        joint_covariance_full=covariance,
+        joint_std=MILLIMETRES * std,
+    )
 
 
 class CropView:
-    """One prediction with the way back from its crop to the picture."""
+    """One prediction with the way back from its crop to the image.
 
-    def __init__(self, sample):
-        self.pred, meta = sample.pred_instances, sample.metainfo
+    Attributes:
+        pred: the predicted fields, (1, S, ...) each.
+        crop: what they were predicted from.
+        flip: whether the crop shows the mirrored image.
+        rotation: (3, 3) from the image's camera axes to the crop's.
+        rotations: (2, 16, 3, 3) MANO's, the first one in the image's axes, of an image
+            that may be mirrored.
+    """
+
+    def __init__(self, sample: PoseDataSample, crop: Crop) -> None:
+        self.pred, self.crop, meta = sample.pred_instances, crop, sample.metainfo
         self.flip, self.affine = bool(meta['flip']), np.asarray(meta['crop_affine'])
         self.width, self.size = meta['ori_shape'][1], int(meta['input_size'][0])
-        self.turn = crop_turn(self.affine)
+        self.rotation = crop_rotation(self.affine)
         self.intrinsics = sample.gt_instance_labels.crop_intrinsics[0].double()
-        turns = self.pred.mano_rotations[0].astype(np.float64)
-        turns[:, 0] = self.turn.T @ turns[:, 0]
-        self.rotations = turns  # (2, 16, 3, 3), of a picture that may be mirrored
+        rotations = self.pred.mano_rotations[0].astype(np.float64)
+        rotations[:, 0] = self.rotation.T @ rotations[:, 0]
+        self.rotations = rotations
 
     def tensor(self, name: str) -> Tensor:
         """A predicted field (1, S, ...) on the CPU, float64."""
         return torch.from_numpy(np.asarray(self.pred[name])).double()
 
-    def place(self, camera: np.ndarray) -> np.ndarray:
+    def wrist(self, slot: int) -> np.ndarray:
+        """(3,) float64, the wrist among the predicted points."""
+        return self.pred.hand_joints[0, slot, WRIST].astype(np.float64)
+
+    def coarse_vertices(self, slot: int) -> np.ndarray:
+        """(V, 3) before refinement, relative to their own wrist, crop's axes."""
+        pred = self.pred
+        return pred.coarse_vertices[0, slot] - pred.coarse_joints[0, slot, WRIST]
+
+    def wrist_camera(self, slot: int) -> np.ndarray:
+        """(2, 2) crop camera of points relative to the wrist.
+
+        The model's own is of points relative to the coarse stage's wrist, from which
+        the last stage's may have moved.
+        """
+        scale, shift = self.pred.hand_camera[0, slot].astype(np.float64).T
+        return np.stack([scale, shift + scale * self.wrist(slot)[:2]], 1)
+
+    def upright_camera(self, camera: np.ndarray) -> np.ndarray:
+        """A crop camera (2, 2) of the crop that is not mirrored."""
+        shift_sign = -1.0 if self.flip else 1.0
+        return camera * np.array([[1.0, shift_sign], [1.0, 1.0]])
+
+    def upright_affine(self) -> np.ndarray:
+        """(2, 3) from the image to its crop, neither mirrored."""
+        return upright_affine(self.affine, self.flip, self.width, self.size)
+
+    def translation(self, camera: np.ndarray) -> np.ndarray:
         """(3,) where a crop camera (2, 2) puts the origin of its points, metres from
         the camera, in the crop's axes.
         """
@@ -202,20 +265,20 @@ class CropView:
         ).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) in the crop's camera axes to the picture's."""
-        points = np.asarray(points, np.float64) @ self.turn
+        """(..., 3) in the crop's camera axes to the image's."""
+        points = np.asarray(points, np.float64) @ self.rotation
         return points * MIRROR_POINTS if self.flip else points
 
     def to_axes_squared(self, covariance: np.ndarray) -> np.ndarray:
         """(60, 60) likewise."""
-        blocks = covariance.reshape(20, 3, 20, 3)
-        blocks = np.einsum('ai,jakb,bl->jikl', self.turn, blocks, self.turn)
+        blocks = covariance.reshape((NUM_FINGER_JOINTS, 3) * 2)
+        blocks = np.einsum('ai,jakb,bl->jikl', self.rotation, blocks, self.rotation)
         if self.flip:
             blocks = blocks * MIRROR_POINTS[:, None, None] * MIRROR_POINTS
-        return blocks.reshape(60, 60)
+        return blocks.reshape(covariance.shape)
 
     def to_pixels(self, ndc: np.ndarray) -> np.ndarray:
-        """Crop NDC (..., 2) to pixels of the whole picture."""
+        """Crop NDC (..., 2) to pixels of the whole image."""
         crop = ndc_to_pixels(torch.from_numpy(ndc), self.size).numpy()
         pixels = to_image(crop, self.affine)
         if self.flip:
@@ -223,16 +286,7 @@ class CropView:
         return pixels
 
 
-def from_the_wrist(covariance: np.ndarray) -> np.ndarray:
-    """(60, 60) of the joints relative to the wrist, also from (63, 63) of all."""
-    if len(covariance) == 60:
-        return covariance
-    blocks = np.eye(21)[1:]
-    blocks[:, WRIST] = -1
-    difference = np.kron(blocks, np.eye(3))  # (60, 63)
-    return difference @ covariance @ difference.T
-
-
-def _as_float32(value):
+def _as_float32(value: object) -> object:
+    """Floating-point arrays as contiguous float32, anything else as it is."""
     is_floating = isinstance(value, np.ndarray) and value.dtype.kind == 'f'
     return np.ascontiguousarray(value, np.float32) if is_floating else value

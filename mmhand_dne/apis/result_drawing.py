@@ -9,13 +9,16 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.results.result_pictures import draw_result
 
-from .inputs.sources import Frame
+from .inputs.sources import InputFrame
 
 LONGEST = 1280  # pixels of a video's longer side
 
 
 def draw_frame(
-    frame: Frame, result: ImageResult, kinds: Sequence[str], size: int | None = None
+    frame: InputFrame,
+    result: ImageResult,
+    kinds: Sequence[str],
+    size: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Pictures (H, W, 3) uint8 RGB by kind; none of what could not be decoded.
 

@@ -14,7 +14,7 @@ FRAMES = '.frames'  # folder of a video's results until all are there
 
 
 class RunRecord:
-    """The pictures of a run whose files are all written.
+    """The images of a run whose files are all written.
 
     Args:
         folder: the run's output folder; created if needed.
@@ -34,7 +34,7 @@ class RunRecord:
         folder: str | Path,
         settings: dict[str, Any],
         overwrite: bool = False,
-    ):
+    ) -> None:
         self.folder = check_folder(folder)
         settings = json.loads(json.dumps(settings))  # as it will be read back
         path = self.folder / SETTINGS
@@ -66,7 +66,7 @@ class RunRecord:
         return entries
 
     def has(self, name: str, source: str) -> bool:
-        """Whether a picture is done, has not changed since, and its files are there."""
+        """Whether an image is done, has not changed since, and its files are there."""
         entry = self.done.get(name)
         return (
             entry is not None
@@ -77,7 +77,7 @@ class RunRecord:
     def add(
         self, name: str, source: str, files: list[Path], hands: int, problem: str = ''
     ) -> None:
-        """Note that a picture is done, after its files are written."""
+        """Note that an image is done, after its files are written."""
         entry = dict(
             name=name,
             source=source,
@@ -99,7 +99,7 @@ def stamp(path: str) -> list:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _refuse(found: dict, wanted: dict, folder) -> None:
+def _refuse(found: dict, wanted: dict, folder: str | Path) -> None:
     for key in sorted(set(found) | set(wanted)):
         if found.get(key) != wanted.get(key):
             raise UserError(

@@ -17,7 +17,7 @@ class ManoParameters:
     """MANO parameters of the true side; a left hand has those of the left model.
 
     ``MANO(global_orient, hand_pose, betas, transl)`` gives the vertices that the model
-    regressed, before any refinement, in camera metres (MANO's own frame, turned to
+    regressed, before any refinement, in camera metres (MANO's own frame, rotated into
     camera axes). With smplx: ``flat_hand_mean=True, use_pca=False``, because the mean
     pose is contained.
 
@@ -33,7 +33,7 @@ class ManoParameters:
     betas: np.ndarray
     transl: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_shapes(
             self, dict(global_orient=(3,), hand_pose=(45,), betas=(10,), transl=(3,))
         )
@@ -61,7 +61,7 @@ class HandResult:
         vertices_2d: (V, 2) likewise.
         box: (4,) x0, y0, x1, y1 pixels: what the crop was made of.
         crop_camera: (2, 2) rows (scale, shift) for x and y: NDC per metre, crop NDC.
-            It applies to vertices turned by the rotation in ``crop_affine``, if any.
+            It applies to vertices rotated as ``crop_affine`` rotates pixels.
         crop_affine: (2, 3) image pixel to crop pixel; never mirrored.
         coarse_vertices: (V, 3) before refinement, relative to their own wrist; None
             for models without stages.
@@ -92,7 +92,7 @@ class HandResult:
     joint_covariance_full: np.ndarray | None = None
     joint_std: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_side(self.side)
         count = len(self.vertices)
         _check_shapes(
@@ -127,8 +127,8 @@ class ImageResult:
         size: (W, H) pixels, after the orientation tag; (0, 0) where nothing decoded.
         hands: right before left, then by presence.
         problem: why there is no result, '' otherwise.
-        maps: auxiliary maps of the crops, when asked for.
-        track_ids: one a hand, filled by tracking.
+        maps: auxiliary maps (C, h, w) of the first crop, when asked for.
+        track_ids: one per hand, filled by tracking.
     """
 
     source: str
@@ -136,11 +136,13 @@ class ImageResult:
     size: tuple[int, int]
     hands: tuple[HandResult, ...]
     problem: str = ''
-    maps: dict | None = None
+    maps: dict[str, np.ndarray] | None = None
     track_ids: tuple[int, ...] = ()
 
 
-def _check_shapes(record, shapes: dict[str, tuple]) -> None:
+def _check_shapes(
+    record: HandResult | ManoParameters, shapes: dict[str, tuple[int, ...]]
+) -> None:
     optional = {field.name for field in fields(record) if field.default is None}
     for name, shape in shapes.items():
         value = getattr(record, name)

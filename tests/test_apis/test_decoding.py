@@ -1,4 +1,4 @@
-"""Every kind of picture as a person sees it, and one sentence for what is none."""
+"""Every kind of image as a person sees it, and one sentence for what is none."""
 
 import re
 
@@ -9,9 +9,9 @@ from PIL import Image
 
 from mmhand_dne.datasets.transforms import LoadHandImage
 from mmhand_dne.fileio.images import check_array, read_image
-from tests.tiny_inferencers import picture
+from tests.tiny_inferencers import noise_image
 
-PLAIN = picture(40, 24)  # BGR
+PLAIN = noise_image(40, 24)  # BGR
 ORIENTATION = 0x0112
 
 
@@ -67,7 +67,7 @@ def test_16_bit_pixels_keep_their_high_byte(tmp_path, shape):
     assert (check_array(values) == wanted).all()
 
 
-def test_grey_and_palette_pictures_are_coloured(tmp_path):
+def test_grey_and_palette_images_are_coloured(tmp_path):
     grey = PLAIN[..., 0]
     assert (read_image(save(tmp_path / 'g.png', grey)) == grey[..., None]).all()
     palette = Image.fromarray(PLAIN[..., ::-1]).quantize(16)
@@ -97,7 +97,7 @@ def test_unicode_names(tmp_path):
     assert (read_image(path) == PLAIN).all()
 
 
-def test_what_is_no_picture_is_one_sentence(tmp_path):
+def test_what_is_no_image_is_one_sentence(tmp_path):
     jpeg = cv2.imencode('.jpg', PLAIN)[1].tobytes()
     png = cv2.imencode('.png', PLAIN)[1].tobytes()
     files = dict(empty=b'', text=b'hello', cut=jpeg[: len(jpeg) // 2], broken=png[:40])

@@ -1,4 +1,4 @@
-"""Detectors through stand-ins of their packages; covariances of unaligned models."""
+"""Detectors through stand-ins of their packages, and which of their boxes are kept."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.apis.inputs.detectors import build_detector, overlap
-from mmhand_dne.apis.read_predictions import from_the_wrist
+from mmhand_dne.apis.inputs.detectors import build_detector, without_overlaps
 
 
 def fake_module(monkeypatch, name, **members):
@@ -64,7 +63,7 @@ def test_mmdetections_boxes_are_filtered(monkeypatch):
     assert asked == dict(model='rtmdet.py', weights='a.pth', scope='mmdet', bar=False)
 
 
-def test_mediapipes_mirrored_sides_are_turned_back(monkeypatch):
+def test_mediapipes_mirrored_sides_are_mirrored_back(monkeypatch):
     marks = [SimpleNamespace(x=x, y=0.5 * x) for x in np.linspace(0.2, 0.6, 21)]
     guess = SimpleNamespace(label='Right', score=0.9)
 
@@ -89,20 +88,42 @@ def test_mediapipes_mirrored_sides_are_turned_back(monkeypatch):
     assert detect(image, 0.95, 0.3) == []
 
 
-def test_overlap():
-    assert overlap(np.array([0, 0, 2, 2.0]), np.array([1, 0, 3, 2.0])) == (
-        pytest.approx(1 / 3)
-    )
-    assert overlap(np.array([0, 0, 1, 1.0]), np.array([2, 2, 3, 3.0])) == 0
+def test_the_whole_image_needs_no_detector():
     assert build_detector('whole_image') is None
 
 
-def test_a_covariance_of_all_joints_becomes_one_from_the_wrist():
-    draw = np.random.default_rng(0)
-    root = draw.normal(size=(63, 63))
-    points = (root @ draw.normal(size=(63, 200000))).reshape(21, 3, -1)
-    moved = (points[1:] - points[:1]).reshape(60, -1)
-    wanted = np.cov(moved)
-    found = from_the_wrist(root @ root.T)
-    assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
-    assert (from_the_wrist(found) == found).all()
+def kept_one_by_one(boxes, scores, threshold):
+    """Of each pair that overlaps by more, the box of the lower score goes."""
+
+    def overlap(first, second):
+        extent = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+        common = np.prod(extent.clip(min=0))
+        areas = sum(np.prod(box[2:] - box[:2]) for box in (first, second))
+        return common / (areas - common)
+
+    kept = []
+    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
+        if all(overlap(boxes[i], boxes[j]) <= threshold for j in kept):
+            kept.append(i)
+    return kept
+
+
+@pytest.mark.parametrize('threshold', [0.0, 0.3, 0.5, 1.0])
+def test_boxes_are_kept_as_one_by_one(threshold):
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 5, 40):
+        low = 100 * rng.random((count, 2))
+        boxes = np.concatenate([low, low + 1 + 60 * rng.random((count, 2))], 1)
+        scores = rng.integers(0, 5, count) / 4  # many are equal
+        found = without_overlaps(list(boxes), list(scores), threshold)
+        assert found == kept_one_by_one(boxes, scores, threshold)
+    assert without_overlaps([], [], threshold) == []
+
+
+@pytest.mark.parametrize(
+    ('shift', 'kept'), [(0.9, [1]), (1.1, [1, 0])], ids=['one', 'two']
+)
+def test_small_boxes_overlap_without_pixels_added(shift, kept):
+    boxes = np.array([[0, 0, 3.0, 3], [shift, 0, 3 + shift, 3]])
+    union = 9 + 9 - 3 * (3 - 1)  # of boxes shifted by 1
+    assert without_overlaps(boxes, [0.5, 0.6], 3 * (3 - 1) / union) == kept

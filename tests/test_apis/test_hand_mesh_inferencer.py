@@ -1,4 +1,4 @@
-"""Hands of pictures: frames, mirrors, boxes, cameras, batches, refusals."""
+"""Hands of images: frames, mirrors, boxes, cameras, batches, refusals."""
 
 import cv2
 import numpy as np
@@ -8,14 +8,21 @@ from mmpose.registry import INFERENCERS
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.crops import to_image, upright_affine
-from mmhand_dne.apis.inputs.boxes import HandBox
+from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import MANOLayer
-from tests.tiny_inferencers import DNE, HAMER, SIZE, mirrored, picture, tiny_inferencer
+from tests.tiny_inferencers import (
+    DNE,
+    HAMER,
+    SIZE,
+    mirrored,
+    noise_image,
+    tiny_inferencer,
+)
 
 OTHER = dict(right='left', left='right')
 MIRROR = np.array([-1.0, 1, 1])
-IMAGE = picture()  # 200 x 160
+IMAGE = noise_image()  # 200 x 160
 K = np.array([[310.0, 2, 95], [0, 290, 88], [0, 0, 1]])
 
 
@@ -75,8 +82,8 @@ def mirror_difference(hands, other, width):
 
 
 def mirrored_box(box, width):
-    x0, y0, x1, y1, *turn = box
-    return [width - 1 - x1, y0, width - 1 - x0, y1, *(-angle for angle in turn)]
+    x0, y0, x1, y1, *angles = box
+    return [width - 1 - x1, y0, width - 1 - x0, y1, *(-angle for angle in angles)]
 
 
 def whole_pixel_box(padding=1.0, size=SIZE):
@@ -142,18 +149,18 @@ def test_a_skewed_camera_is_mirrored_too(hamer):
         [60, 40, 140, 130, 33],
         [150, 100, 260, 190, -70],
     ],
-    ids=['plain', 'crossing', 'turned', 'both'],
+    ids=['plain', 'crossing', 'rotated', 'both'],
 )
 @pytest.mark.parametrize('name', ['dne', 'hamer'])
 def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
     inferencer = request.getfixturevalue(name)
-    corners, turn = np.array(box[:4], float), box[4] if len(box) > 4 else 0.0
+    corners, angle = np.array(box[:4], float), box[4] if len(box) > 4 else 0.0
     for side in ('right', 'left') if name == 'hamer' else ('right',):
         middle = (corners[:2] + corners[2:]) / 2 + (9, 6)
         spot = np.clip(middle, (10, 10), (188, 148)).round()
         image = np.zeros((160, 200, 3), np.uint8)
         cv2.circle(image, tuple(int(value) for value in spot), 5, (255, 255, 255), -1)
-        [crop] = inferencer.pipeline.crops(image, HandBox(corners, side, turn), K, 'x')
+        [crop] = inferencer.pipeline.crops(image, HandBox(corners, side, angle), K, 'x')
         shown = crop.data['inputs'][0].numpy().astype(float)
         rows, columns = np.indices(shown.shape)
         middle = np.array([(columns * shown).sum(), (rows * shown).sum()]) / shown.sum()
@@ -165,25 +172,25 @@ def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
 
 
 @pytest.mark.parametrize('name', ['dne', 'hamer'])
-def test_a_turned_box_is_a_turned_picture(request, name):
+def test_a_rotated_box_is_a_rotated_image(request, name):
     """A quarter turn copies pixels, so both ways must give the same hands."""
     inferencer, side = request.getfixturevalue(name), 'left'
     padding = 1.0 if name == 'dne' else 1.4
     box = whole_pixel_box(padding)
-    turned = hands_of(inferencer, IMAGE, [*box, 90], side)[side]
-    # Turned against the clock: (u, v) goes to (v, 199 - u).
+    rotated = hands_of(inferencer, IMAGE, [*box, 90], side)[side]
+    # Rotated against the clock: (u, v) goes to (v, 199 - u).
     image = np.ascontiguousarray(np.rot90(IMAGE))
     x0, y0, x1, y1 = box
     upright = hands_of(inferencer, image, [y0, 199 - x1, y1, 199 - x0], side)[side]
-    turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
-    assert turned.vertices @ turn.T == pytest.approx(upright.vertices, abs=1e-5)
-    u, v = turned.joints_2d.T
+    rotation = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
+    assert rotated.vertices @ rotation.T == pytest.approx(upright.vertices, abs=1e-5)
+    u, v = rotated.joints_2d.T
     assert np.stack([v, 199 - u], -1) == pytest.approx(upright.joints_2d, abs=0.01)
-    assert mano_vertices(turned) @ turn.T == pytest.approx(
+    assert mano_vertices(rotated) @ rotation.T == pytest.approx(
         mano_vertices(upright), abs=2e-5
     )
     if name == 'hamer':
-        blocks = turn @ turned.joint_covariance @ turn.T
+        blocks = rotation @ rotated.joint_covariance @ rotation.T
         assert blocks == pytest.approx(upright.joint_covariance, abs=1e-6)
 
 
@@ -221,11 +228,11 @@ def test_what_a_result_says_is_consistent(request, name, side):
     assert np.ptp(gap, axis=0).max() < 1e-5
     if hand.coarse_vertices is None:
         assert gap[0] == pytest.approx(hand.translation, abs=1e-5)
-    # The crop's camera, on vertices turned into the crop's axes.
+    # The crop's camera, on vertices rotated into the crop's axes.
     linear = hand.crop_affine[:, :2].astype(float)
-    turn = np.eye(3)
-    turn[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
-    flat = (hand.vertices @ turn.T)[:, :2] * hand.crop_camera[:, 0] + (
+    rotation = np.eye(3)
+    rotation[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
+    flat = (hand.vertices @ rotation.T)[:, :2] * hand.crop_camera[:, 0] + (
         hand.crop_camera[:, 1]
     )
     pixels = to_image(((flat + 1) * SIZE - 1) / 2, hand.crop_affine)
@@ -239,8 +246,8 @@ def test_what_a_result_says_is_consistent(request, name, side):
     if name == 'hamer':
         full = hand.joint_covariance_full.reshape(20, 3, 20, 3)
         assert full[4, :, 4] == pytest.approx(hand.joint_covariance[5], abs=1e-9)
-        spread = 1000 * np.sqrt(np.trace(hand.joint_covariance, axis1=1, axis2=2))
-        assert spread == pytest.approx(hand.joint_std, rel=1e-4) and spread[0] == 0
+        std = 1000 * np.sqrt(np.trace(hand.joint_covariance, axis1=1, axis2=2))
+        assert std == pytest.approx(hand.joint_std, rel=1e-4) and std[0] == 0
 
 
 def test_without_a_camera_the_convention_is_told(dne):
@@ -251,8 +258,8 @@ def test_without_a_camera_the_convention_is_told(dne):
     assert hand.box == pytest.approx([-0.5, -0.5, 199.5, 159.5])
 
 
-def test_batches_cross_pictures_and_change_nothing(hamer):
-    images = [picture(seed=i) for i in range(3)]
+def test_batches_cross_images_and_change_nothing(hamer):
+    images = [noise_image(seed=i) for i in range(3)]
     boxes = [[[10, 10, 90, 90]], [[5, 5, 99, 80], [60, 20, 150, 120]], []]
     both = dict(bboxes=boxes, side='both')
     alone, batched = (
@@ -303,7 +310,7 @@ def test_sizes_from_one_pixel_to_many(dne):
 
 
 class FakeDetector:
-    """Two boxes about the same place."""
+    """Two boxes about the same position."""
 
     def __call__(self, image, bbox_thr, nms_thr):
         return [

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.apis.inputs.boxes import (
+from mmhand_dne.apis.inputs.given_boxes import (
     GivenBoxes,
     HandBox,
     check_box,
@@ -18,7 +18,7 @@ from mmhand_dne.apis.inputs.intrinsics import (
 )
 from mmhand_dne.apis.inputs.sources import distinct_names, open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
-from tests.tiny_inferencers import picture
+from tests.tiny_inferencers import noise_image
 
 FPS = 29.97
 
@@ -26,9 +26,9 @@ FPS = 29.97
 @pytest.fixture
 def folder(tmp_path):
     for i, name in enumerate(('b.png', 'a.jpg', 'ж.png')):
-        content = cv2.imencode(name[-4:], picture(16, 12, seed=i))[1].tobytes()
+        content = cv2.imencode(name[-4:], noise_image(16, 12, seed=i))[1].tobytes()
         (tmp_path / name).write_bytes(content)
-    (tmp_path / 'notes.txt').write_text('no picture')
+    (tmp_path / 'notes.txt').write_text('no image')
     return tmp_path
 
 
@@ -42,7 +42,7 @@ def write_video(path, count=8, size=(64, 48)):
 
 
 def damage(path, numbers):
-    """Overwrite the pictures of some frames of an MJPG video."""
+    """Overwrite the images of some frames of an MJPG video."""
     content = bytearray(path.read_bytes())
     starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
     for number in numbers:
@@ -61,7 +61,7 @@ def test_a_folder_gives_its_images_sorted(folder):
 def test_patterns_lists_arrays_and_single_files(folder):
     assert [f.name for f in open_input(str(folder / '*.png'))] == ['b', 'ж']
     assert [f.name for f in open_input(folder / 'a.jpg')] == ['a']
-    mixed = list(open_input([str(folder / 'a.jpg'), picture(9, 7)]))
+    mixed = list(open_input([str(folder / 'a.jpg'), noise_image(9, 7)]))
     assert [f.source for f in mixed] == [str(folder / 'a.jpg'), 'array 1']
     assert mixed[1].image.shape == (7, 9, 3)
 
@@ -148,7 +148,7 @@ def test_a_camera_gives_frames_until_it_ends(monkeypatch):
 
         def read(self):
             self.left -= 1
-            return self.left >= 0, picture(8, 8)
+            return self.left >= 0, noise_image(8, 8)
 
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     source = open_input('webcam:2')
@@ -178,7 +178,7 @@ BOX = [1, 2, 30, 40]
 )
 def test_boxes_are_understood_in_many_forms(given, tmp_path):
     [box] = GivenBoxes(given, 1, 'left').of(0, 'x/a.jpg')
-    assert box.corners.tolist() == BOX and (box.side, box.turn) == ('left', 0)
+    assert box.corners.tolist() == BOX and (box.side, box.angle) == ('left', 0)
     if not isinstance(given, np.ndarray):
         path = tmp_path / 'boxes.json'
         path.write_text(json.dumps(given))
@@ -186,9 +186,9 @@ def test_boxes_are_understood_in_many_forms(given, tmp_path):
         assert same.corners.tolist() == BOX and same.side is None
 
 
-def test_boxes_of_several_pictures():
+def test_boxes_of_several_images():
     boxes = GivenBoxes([[BOX, [*BOX, 30]], []], 2)
-    assert [box.turn for box in boxes.of(0, 'a')] == [0, 30]
+    assert [box.angle for box in boxes.of(0, 'a')] == [0, 30]
     assert boxes.of(1, 'b') == []
     named = GivenBoxes({'clip.mp4': [BOX], '3': [dict(box=BOX, side='right')]}, 9)
     assert named.of(3, 'x/clip.mp4')[0].side == 'right'
@@ -199,7 +199,7 @@ def test_boxes_of_several_pictures():
 @pytest.mark.parametrize(
     ('given', 'count', 'sentence'),
     [
-        ([[BOX]], 2, 'boxes of 1 pictures, but the input has 2'),
+        ([[BOX]], 2, 'boxes of 1 images, but the input has 2'),
         ([[1, 2, 3]], 1, 'a box is'),
         (3, 1, 'holds a int'),
         ([dict(box=BOX, side='up')], 1, "'up' is no side"),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mmhand_dne.apis.temporal.pose_fit import fit_pose
 from mmhand_dne.apis.temporal.pose_jacobian import (
     joint_jacobian,
     mean_rotations,
@@ -12,7 +11,7 @@ from mmhand_dne.apis.temporal.pose_jacobian import (
     rotations_at,
     tangents_at,
 )
-from mmhand_dne.apis.temporal.posed_hand import PosedHand
+from mmhand_dne.apis.temporal.posed_hand import PosedHand, fit_pose
 from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS
 from tests.moving_hands import hand_pair
 
@@ -34,22 +33,22 @@ def test_right_jacobian_is_that_of_the_exponential_map():
 
 
 def parent_of(joint: str) -> str:
-    """The MANO joint about which an OpenPose joint turns."""
+    """The MANO joint about which an OpenPose joint moves."""
     number = int(joint[-1])
     return 'wrist' if number == 1 else f'{joint[:-1]}{number - 1}'
 
 
 def chain(rotations, offsets):
     """Joints (21, 3) of rigid bones: offsets (21, 3) in the frame of each parent."""
-    turned, places = {'wrist': rotations[0]}, {'wrist': np.zeros(3)}
+    chained, positions = {'wrist': rotations[0]}, {'wrist': np.zeros(3)}
     for joint in OPENPOSE_JOINTS[1:]:
         parent = parent_of(joint)
-        places[joint] = (
-            places[parent] + turned[parent] @ offsets[OPENPOSE_JOINTS.index(joint)]
+        positions[joint] = (
+            positions[parent] + chained[parent] @ offsets[OPENPOSE_JOINTS.index(joint)]
         )
         if joint in MANO_JOINTS:
-            turned[joint] = turned[parent] @ rotations[MANO_JOINTS.index(joint)]
-    return np.stack([places[joint] for joint in OPENPOSE_JOINTS])
+            chained[joint] = chained[parent] @ rotations[MANO_JOINTS.index(joint)]
+    return np.stack([positions[joint] for joint in OPENPOSE_JOINTS])
 
 
 def test_jacobian_is_the_motion_of_rigid_bones(poses):
@@ -85,9 +84,9 @@ def test_tangents_and_rotations_are_inverse(poses):
 
 def test_tangents_are_continuous_past_half_a_turn():
     angles = np.linspace(0, 1.4 * np.pi, 30)
-    turns = Rotation.from_rotvec(angles[:, None] * [0, 0, 1.0]).as_matrix()
-    turns = np.broadcast_to(turns[:, None], (30, 16, 3, 3))
-    tangents = tangents_at(turns[0], turns)
+    rotations = Rotation.from_rotvec(angles[:, None] * [0, 0, 1.0]).as_matrix()
+    rotations = np.broadcast_to(rotations[:, None], (30, 16, 3, 3))
+    tangents = tangents_at(rotations[0], rotations)
     np.testing.assert_allclose(tangents[:, 3, 2], angles, atol=1e-9)
 
 

@@ -14,7 +14,7 @@ from mmhand_dne.apis.result_writers import read_json, write
 from mmhand_dne.hand_model.mano_file import MANO_SHAPES
 from mmhand_dne.hand_model.mano_source import load_hand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
-from tests.tiny_inferencers import DNE, HAMER, picture, tiny_inferencer
+from tests.tiny_inferencers import DNE, HAMER, noise_image, tiny_inferencer
 
 FORMATS = ('json', 'npz', 'obj', 'ply', 'glb', 'pkl-smplx')
 TO_VIEWER = np.array([1.0, -1, -1])
@@ -32,7 +32,7 @@ def written(request, folder):
     hamer = request.param == HAMER
     inferencer = tiny_inferencer(request.param, folder, output_maps=not hamer)
     [result] = inferencer.results(
-        picture(),
+        noise_image(),
         presence_thr=0,
         intrinsics=[300, 310, 99, 80],
         side='both' if hamer else None,
@@ -123,9 +123,9 @@ def test_a_viewer_finds_both_hands_in_the_glb(written):
     result, folder, _ = written
     scene = trimesh.load(folder / 'photo.glb', process=False, force='scene')
     for hand in result.hands:
-        place, name = scene.graph[f'{hand.side}_hand']
+        pose, name = scene.graph[f'{hand.side}_hand']
         mesh = scene.geometry[name]
-        points = mesh.vertices + place[:3, 3]
+        points = mesh.vertices + pose[:3, 3]
         assert np.abs(points - camera_vertices(hand) * TO_VIEWER).max() < HUNDREDTH
         assert (mesh.faces == hand.faces).all() and mesh.volume > 0
         written_normals = mesh.vertex_normals
@@ -138,13 +138,13 @@ def glb_chunks(path):
     content = path.read_bytes()
     magic, version, length = struct.unpack_from('<4sII', content)
     assert (magic, version, length) == (b'glTF', 2, len(content))
-    chunks, place = [], 12
-    while place < len(content):
-        size, kind = struct.unpack_from('<I4s', content, place)
+    chunks, start = [], 12
+    while start < len(content):
+        size, kind = struct.unpack_from('<I4s', content, start)
         assert size % 4 == 0
-        chunks.append((kind, content[place + 8 : place + 8 + size]))
-        place += 8 + size
-    assert place == len(content) and [kind for kind, _ in chunks] == [b'JSON', b'BIN\0']
+        chunks.append((kind, content[start + 8 : start + 8 + size]))
+        start += 8 + size
+    assert start == len(content) and [kind for kind, _ in chunks] == [b'JSON', b'BIN\0']
     return json.loads(chunks[0][1]), chunks[1][1]
 
 
@@ -217,7 +217,7 @@ def test_smplx_users_get_the_regressed_mesh(written):
         assert (pose == content['hand_pose']).all() and pose.shape == (1, 45)
 
 
-def test_a_picture_without_hands_has_a_record_and_no_mesh(tmp_path):
+def test_an_image_without_hands_has_a_record_and_no_mesh(tmp_path):
     empty = ImageResult('x/рука.jpg', 3, (20, 10), (), 'no hand found')
     paths = write(empty, tmp_path, FORMATS)
     assert [path.name for path in paths] == ['рука.json', 'рука.npz']

@@ -19,15 +19,15 @@ FRAMES = 16
 BETAS = np.linspace(-1, 1, 10)
 
 
-SPREADS = np.where(np.arange(FRAMES) % 6 < 2, 0.15, 0.015)  # radians, of each frame
+STDS = np.where(np.arange(FRAMES) % 6 < 2, 0.15, 0.015)  # radians, of each frame
 
 
 def covariances(vectors):
-    """(FRAMES, 60, 60) m^2 of the joints when each rotation errs by SPREADS."""
+    """(FRAMES, 60, 60) m^2 of the joints when each rotation errs by STDS."""
     tangents = vectors.reshape(-1, 16, 3)
-    turns = rotations_at(np.eye(3), tangents)
-    joints = PosedHand(hand_pair(), 'right')(turns, BETAS).joints
-    root = joint_jacobian(turns, tangents, joints) * SPREADS[:, None, None]
+    rotations = rotations_at(np.eye(3), tangents)
+    joints = PosedHand(hand_pair(), 'right')(rotations, BETAS).joints
+    root = joint_jacobian(rotations, tangents, joints) * STDS[:, None, None]
     return root @ np.swapaxes(root, -1, -2) + 1e-6 * np.eye(60)
 
 
@@ -44,7 +44,7 @@ def make_video(side='right', refined=0.0, error_bars=True, noise=1.0):
         right = make_hand(vectors, BETAS, wrist_at(t), side, refined=refined)
         gt.append(right.joints)
         hand = make_hand(
-            vectors + noise * SPREADS[t] * rng.normal(size=48),
+            vectors + noise * STDS[t] * rng.normal(size=48),
             BETAS + 0.02 * noise * rng.normal(size=10),
             wrist_at(t) * (1 + 0.01 * noise * rng.normal(size=3)),
             side,
@@ -103,14 +103,14 @@ def test_a_track_has_one_shape(smoothed):
 
 
 def check_consistent(results, refined=True):
-    """Parameters, mesh, joints, pictures' coordinates and cameras say the same."""
+    """Parameters, mesh, joints, pixel coordinates and cameras say the same."""
     for result in results:
         hand = result.hands[0]
         vectors = np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
-        turns = matrix_from_axis_angle(
+        rotations = matrix_from_axis_angle(
             torch.from_numpy(vectors.reshape(1, 16, 3).astype(np.float64))
         ).numpy()
-        posed = PosedHand(hand_pair(), hand.side)(turns, hand.mano.betas)
+        posed = PosedHand(hand_pair(), hand.side)(rotations, hand.mano.betas)
         mesh = hand.coarse_vertices if refined else hand.vertices
         np.testing.assert_allclose(mesh, posed.vertices[0], atol=2e-6)
         # The mesh in the camera: MANO with transl, and vertices with translation.

@@ -11,7 +11,7 @@ from tests.moving_hands import frame, make_hand, smooth_vectors
 
 @pytest.fixture(scope='module')
 def hands():
-    """By side: the same hand in one place."""
+    """By side: the same hand at one position."""
     return {
         side: make_hand(smooth_vectors(1)[0], np.zeros(10), np.array([0, 0, 0.6]), side)
         for side in ('right', 'left')
@@ -54,7 +54,7 @@ def test_the_sum_of_distances_decides_not_the_first_hand(hands):
 @pytest.mark.parametrize(
     'change',
     [dict(pixels=(400, 0)), dict(pixels=(0, 0), depth=2.0)],
-    ids=['far in the picture', 'far in depth'],
+    ids=['far in the image', 'far in depth'],
 )
 def test_a_hand_elsewhere_is_another_hand(hands, change):
     assert ids(frame(0, hands['right']), frame(1, moved(hands['right'], **change))) == [
@@ -71,6 +71,6 @@ def test_gaps_are_bridged_until_they_are_too_long(hands):
     assert ids(frame(0, hands['right']), late) == [(0,), (1,)]
 
 
-def test_an_unknown_depth_leaves_it_to_the_picture(hands):
+def test_an_unknown_depth_leaves_it_to_the_image(hands):
     lost = replace(hands['right'], translation=np.full(3, np.nan, np.float32))
     assert ids(frame(0, lost), frame(1, hands['right'])) == [(0,), (0,)]

@@ -27,7 +27,7 @@ def demo():
 
 
 @pytest.fixture(scope='module')
-def pictures():
+def images():
     models = HandModels()
     hands = sample_motion(RECIPE, models, 'right', 0, COUNT, FPS)
     return [one.image for one in render_motion(RECIPE, models, hands, 0, FPS)]
@@ -38,19 +38,19 @@ def checkpoint(tmp_path_factory):
     return write_checkpoint(HAMER, tmp_path_factory.mktemp('weights') / 'hamer.pth')
 
 
-def write_video(path, pictures, codec):
-    height, width = pictures[0].shape[:2]
+def write_video(path, images, codec):
+    height, width = images[0].shape[:2]
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height)
     )
-    for picture in pictures:
-        writer.write(np.ascontiguousarray(picture[..., ::-1]))
+    for image in images:
+        writer.write(np.ascontiguousarray(image[..., ::-1]))
     writer.release()
     return path
 
 
 def damage(path, numbers):
-    """Overwrite the pictures of some frames of an MJPG video."""
+    """Overwrite the images of some frames of an MJPG video."""
     content = bytearray(path.read_bytes())
     starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
     for number in numbers:
@@ -82,8 +82,8 @@ def run(demo, video, checkpoint, out, *flags):
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.avi', 'MJPG'), ('a.mp4', 'mp4v')])
-def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, codec):
-    video = write_video(tmp_path / name, pictures, codec)
+def test_frames_and_rate_are_kept(demo, images, checkpoint, tmp_path, name, codec):
+    video = write_video(tmp_path / name, images, codec)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--vis', 'overlay')
     assert all(len(frame['hands']) == 1 for frame in found)
     [drawn] = (tmp_path / 'out').glob('*.mp4')
@@ -93,9 +93,9 @@ def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, co
 
 
 def test_damaged_frames_are_told_by_number_and_skipped(
-    demo, pictures, checkpoint, tmp_path, capsys
+    demo, images, checkpoint, tmp_path, capsys
 ):
-    video = write_video(tmp_path / 'b.avi', pictures, 'MJPG')
+    video = write_video(tmp_path / 'b.avi', images, 'MJPG')
     damage(video, DAMAGED)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--smooth', 'kalman')
     assert [len(frame['hands']) for frame in found] == [

@@ -18,7 +18,7 @@ from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.apis.result_writers import read_json
 from tests.interhand_fixture import dataset_config, write_interhand
 from tests.test_apis.test_inputs import damage, write_video
-from tests.tiny_inferencers import DNE, HAMER, picture, write_checkpoint
+from tests.tiny_inferencers import DNE, HAMER, noise_image, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SIDES = ('right', 'left')
@@ -54,7 +54,7 @@ def photos(tmp_path):
     folder = tmp_path / 'photos ✋'
     folder.mkdir()
     for i in range(4):
-        content = cv2.imencode('.png', picture(seed=i))[1].tobytes()
+        content = cv2.imencode('.png', noise_image(seed=i))[1].tobytes()
         (folder / f'{i}.png').write_bytes(content)
     return folder
 
@@ -121,7 +121,7 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
         'cpu',
     )
     assert status == 0, error
-    assert '6 pictures: 12 hands, 0 pictures without' in out
+    assert '6 images: 12 hands, 0 images without' in out
     found = mesh_errors(data_set, tmp_path / 'out', lambda info: info['sample_idx'])
     assert found == pytest.approx(metrics['MPVPE_All'], abs=0.01)
 
@@ -156,24 +156,26 @@ def test_a_second_run_does_only_what_is_left(
 
     monkeypatch.setattr(HandMeshInferencer, 'forward', interrupted)
     status, text, _ = demo(*command)
-    assert status == 130 and 'stopped; 2 pictures: 4 hands' in text
+    assert status == 130 and 'stopped; 2 images: 4 hands' in text
     files = {path.name for path in out.iterdir()}
     assert files == {'0.json', '0.glb', '1.json', '1.glb', 'demo.json', 'done.jsonl'}
     status, text, _ = demo(*command)
-    assert status == 0 and '2 pictures, 2 done before: 4 hands' in text
+    assert status == 0 and '2 images, 2 done before: 4 hands' in text
     assert len(calls) == 5
-    # A picture that changed, or whose files are gone, is done again; no other is.
-    (photos / '0.png').write_bytes(cv2.imencode('.png', picture(seed=9))[1].tobytes())
+    # An image that changed, or whose files are gone, is done again; no other is.
+    (photos / '0.png').write_bytes(
+        cv2.imencode('.png', noise_image(seed=9))[1].tobytes()
+    )
     (out / '3.glb').unlink()
     status, text, _ = demo(*command)
     assert (status, len(calls)) == (0, 7)
     status, _, error = demo(*command, '--flip-test')
     assert status == 2 and 'holds the results of a run with flip_test False' in error
     status, text, _ = demo(*command, '--flip-test', '--overwrite')
-    assert status == 0 and '4 pictures: 8 hands' in text
+    assert status == 0 and '4 images: 8 hands' in text
 
 
-def test_odd_pictures_are_named_and_the_rest_is_done(demo, weights, photos, tmp_path):
+def test_odd_images_are_named_and_the_rest_is_done(demo, weights, photos, tmp_path):
     (photos / '1.png').write_bytes(b'')
     for name in ('2.png', '3.png'):
         (photos / name).unlink()
@@ -196,7 +198,7 @@ def test_odd_pictures_are_named_and_the_rest_is_done(demo, weights, photos, tmp_
     )
     assert status == 0
     assert f'note: {photos / "1.png"}: the file is empty (0 bytes)' in text
-    assert '2 pictures: 1 hand, 1 picture without' in text
+    assert '2 images: 1 hand, 1 image without' in text
     names = {path.name for path in (tmp_path / 'out').iterdir()}
     assert {
         '0_overlay.jpg',
@@ -318,7 +320,7 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
     assert not (tmp_path / 'a').exists()
 
 
-def test_a_report_of_many_pictures_says_what_it_leaves_out(
+def test_a_report_of_many_images_says_what_it_leaves_out(
     demo, weights, photos, tmp_path, monkeypatch
 ):
     monkeypatch.setattr('mmhand_dne.apis.demo_run.MOST_ENTRIES', 2)
@@ -334,6 +336,6 @@ def test_a_report_of_many_pictures_says_what_it_leaves_out(
         '--out-dir',
         tmp_path / 'out',
     )
-    assert status == 0 and 'note: the report shows one picture in 2: 2 at' in out
+    assert status == 0 and 'note: the report shows one image in 2: 2 at' in out
     page = (tmp_path / 'out' / 'report.html').read_text()
     assert [f'{i}.png' in page for i in range(4)] == [True, False, True, False]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.tiny_inferencers import DNE, HAMER, picture, write_checkpoint
+from tests.tiny_inferencers import DNE, HAMER, noise_image, write_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -77,7 +77,7 @@ def test_jitter_is_the_error_of_the_acceleration(monkeypatch):
 def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     image, out = tmp_path / 'a.png', tmp_path / 'latency.json'
-    cv2.imwrite(str(image), picture(96, 72))
+    cv2.imwrite(str(image), noise_image(96, 72))
     tool.main(
         [
             str(image),
@@ -114,14 +114,14 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
 def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tmp_path):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     from mmhand_dne.apis import hand_mesh_inferencer
-    from mmhand_dne.apis.inputs.boxes import HandBox
+    from mmhand_dne.apis.inputs.given_boxes import HandBox
 
     box = HandBox(np.array([10.0, 10, 60, 60]), 'right', 0.0, 'tight')
     monkeypatch.setattr(
         hand_mesh_inferencer, 'build_detector', lambda *_: lambda *_: [box]
     )
     image = tmp_path / 'a.png'
-    cv2.imwrite(str(image), picture(96, 72))
+    cv2.imwrite(str(image), noise_image(96, 72))
     report = tool.measure(
         tool.parse_args(
             [
@@ -142,12 +142,12 @@ def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tm
     assert 'detect' in report['stages'] and report['hands'] == 1
 
 
-def test_a_box_outside_the_picture_is_one_sentence(
+def test_a_box_outside_the_image_is_one_sentence(
     weights, monkeypatch, tmp_path, capsys
 ):
     tool = load(TOOLS / 'benchmarks/latency.py', monkeypatch)
     image, boxes = tmp_path / 'a.png', tmp_path / 'boxes.json'
-    cv2.imwrite(str(image), picture(96, 72))
+    cv2.imwrite(str(image), noise_image(96, 72))
     boxes.write_text('[[[500, 500, 600, 600]]]')
     with pytest.raises(SystemExit):
         tool.main(

@@ -7,14 +7,14 @@ one table:
 
 - MPJPE, MPVPE: mm, relative to the wrist, as tools/test.py has them; once more for the
   frames in which something covers the hand.
-- joint jitter, mesh jitter: mean length of the error of the acceleration, mm a frame^2
-  (second differences of joints or vertices relative to the wrist, minus the ground
-  truth's).
+- joint jitter, mesh jitter: mean length of the error of the acceleration, mm per
+  frame^2 (second differences of joints or vertices relative to the wrist, minus the
+  ground truth's).
 - wrist jitter: the same of the wrist in camera metres, with the camera's intrinsics.
 
 Rows: the model as it is; One-Euro; ours with one variance for all coordinates and
 frames; ours without error bars, where all rotations err by one angle; ours with one
-covariance a track, the mean of the predicted ones; ours with the covariance of each
+covariance per track, the mean of the predicted ones; ours with the covariance of each
 frame; the last one without looking ahead. Rows that need error bars are left out for a
 model without them.
 
@@ -33,11 +33,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
 import numpy as np
+import torch
+from mmengine.config import DictAction
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.given_boxes import HandBox
+from mmhand_dne.apis.temporal.smoothers import KalmanSeries
+from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
+from mmhand_dne.apis.temporal.tracking import track
+from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.datasets.synthetic import HandModels, Recipe
+from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
+from mmhand_dne.hand_model import HandPair, SingleHand
+from mmhand_dne.structures.hand_result import ImageResult
 
 FPS = 30.0
 TUNING_SEED = 101
-MILLIMETRES = 1000.0  # in a metre
 COLUMNS = (
     'MPJPE [mm]',
     'MPVPE [mm]',
@@ -60,7 +75,7 @@ class Clip(NamedTuple):
     hidden: np.ndarray  # (T,) bool
 
 
-def parse_args(args=None):
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,7 +83,7 @@ def parse_args(args=None):
     parser.add_argument('checkpoint')
     parser.add_argument('--clips', type=int, default=6)
     parser.add_argument(
-        '--frames', type=int, default=180, help='of each clip, 30 a second'
+        '--frames', type=int, default=180, help='of each clip, 30 per second'
     )
     parser.add_argument(
         '--seed',
@@ -95,10 +110,10 @@ def parse_args(args=None):
     return parser.parse_args(args)
 
 
-def render_clip(args, recipe, models, number: int) -> Clip:
+def render_clip(
+    args: argparse.Namespace, recipe: Recipe, models: HandModels, number: int
+) -> Clip:
     """One clip of the benchmark."""
-    from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
-
     side = ('right', 'left')[number % 2]
     hands = sample_motion(recipe, models, side, number, args.frames, FPS)
     frames = list(render_motion(recipe, models, hands, number, FPS))
@@ -116,11 +131,10 @@ def render_clip(args, recipe, models, number: int) -> Clip:
     )
 
 
-def predict(inferencer, clip: Clip, batch_size: int) -> list:
+def predict(
+    inferencer: HandMeshInferencer, clip: Clip, batch_size: int
+) -> list[ImageResult]:
     """Tracked results of a clip's frames."""
-    from mmhand_dne.apis.inputs.boxes import HandBox
-    from mmhand_dne.apis.temporal.tracking import track
-
     boxes = iter(clip.boxes)
     inferencer.detector = lambda *_: [HandBox(next(boxes), clip.side, 0.0, 'tight')]
     results = list(
@@ -136,7 +150,7 @@ def predict(inferencer, clip: Clip, batch_size: int) -> list:
     return results
 
 
-def with_covariance(results: list, kind: str) -> list:
+def with_covariance(results: list[ImageResult], kind: str) -> list[ImageResult]:
     """The results with error bars that are 'equal', the track's 'mean', or 'none'."""
     hands = [result.hands[0] for result in results]
     change = dict(joint_covariance_full=None, joint_std=None)
@@ -154,12 +168,12 @@ def with_covariance(results: list, kind: str) -> list:
     ]
 
 
-def variants(results: list, hand_model) -> dict[str, list]:
+def variants(
+    results: list[ImageResult], hand_model: HandPair | SingleHand
+) -> dict[str, list[ImageResult]]:
     """The smoothed results of every row."""
-    from mmhand_dne.apis.temporal.smoothers import KalmanSeries
-    from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
 
-    def kalman(found):
+    def kalman(found: list[ImageResult]) -> list[ImageResult]:
         return smooth(found, 'kalman', FPS, hand_model=hand_model)
 
     rows = {
@@ -170,7 +184,9 @@ def variants(results: list, hand_model) -> dict[str, list]:
     }
     if results[0].hands[0].joint_covariance_full is not None:
         causal = KalmanSeries(backward=False)
-        rows['ours, one covariance a track'] = kalman(with_covariance(results, 'mean'))
+        rows['ours, one covariance per track'] = kalman(
+            with_covariance(results, 'mean')
+        )
         rows["ours, each frame's covariance"] = kalman(results)
         rows["ours, each frame's, filter only"] = smooth_with(
             results, causal, hand_model, fill=False
@@ -178,7 +194,7 @@ def variants(results: list, hand_model) -> dict[str, list]:
     return rows
 
 
-def score(results: list, clip: Clip) -> list[float]:
+def score(results: list[ImageResult], clip: Clip) -> list[float]:
     """The table's numbers of a clip, in the order of COLUMNS."""
     hands = [result.hands[0] for result in results]
     joints, vertices, wrist = (
@@ -201,7 +217,7 @@ def score(results: list, clip: Clip) -> list[float]:
 
 
 def jitter(points: np.ndarray, gt: np.ndarray) -> float:
-    """Mean error of the acceleration, (T, N, 3) metres -> mm a frame^2."""
+    """Mean error of the acceleration, (T, N, 3) metres -> mm per frame^2."""
     bend = np.diff(points - gt, 2, axis=0)
     return float(MILLIMETRES * np.linalg.norm(bend, axis=-1).mean())
 
@@ -215,14 +231,8 @@ def table(scores: dict[str, list[list[float]]]) -> str:
     return '\n'.join(lines)
 
 
-def main(args=None) -> None:
+def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
-    import torch
-    from mmengine.config import DictAction
-
-    from mmhand_dne.apis import HandMeshInferencer
-    from mmhand_dne.datasets.synthetic import HandModels, Recipe
-
     options = {}
     for text in args.cfg_options:
         key, value = text.split('=', 1)
@@ -249,7 +259,7 @@ def main(args=None) -> None:
         print(f'clip {number + 1}/{args.clips} ({clip.side}) done', flush=True)
     print(
         f'\n{args.clips} clips of {args.frames} frames, seed {args.seed}; jitter in '
-        f'mm a frame^2 at {FPS:g} frames a second:\n\n{table(scores)}'
+        f'mm per frame^2 at {FPS:g} frames per second:\n\n{table(scores)}'
     )
     if args.out:
         args.out.write_text(

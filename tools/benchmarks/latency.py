@@ -1,13 +1,13 @@
-"""What one picture costs, stage by stage: decode, detect, crop, network, mesh, draw.
+"""What one image costs, stage by stage: decode, detect, crop, network, mesh, draw.
 
-One picture after the other, as a live user has them; p50 and p95 over the repeats.
+One image after the other, as a live user has them; p50 and p95 over the repeats.
 
 - decode: from the file to pixels.
-- detect: boxes of hands, where --det-model is given; else the whole picture is the box.
-- crop: all crops of the picture, with the config's test pipeline.
+- detect: boxes of hands, where --det-model is given; else the whole image is the box.
+- crop: all crops of the image, with the config's test pipeline.
 - network: the forward on the device, preprocessing and copies included, but not
 - mesh: the MANO layer inside it, and making the typed result.
-- draw: the overlay at the picture's size, at most 1280 pixels, as of a video.
+- draw: the overlay at the image's size, at most 1280 pixels, as of a video.
 
 Hands are kept whatever their presence, so that there is something to draw.
 
@@ -22,19 +22,27 @@ import platform
 import time
 from pathlib import Path
 
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
 import cv2
 import numpy as np
 import torch
 from stopwatch import Stopwatch
 
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.sources import InputFrame
+from mmhand_dne.apis.result_drawing import draw_frame, video_size
+from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.images import read_image
 
 STAGES = ('decode', 'detect', 'crop', 'network', 'mesh', 'draw')
 TOTAL = 'total'
 MILLISECONDS = 1000.0  # in a second
 
 
-def parse_args(args=None):
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,14 +74,10 @@ class Timed:
     """An inferencer whose stages are timed.
 
     Args:
-        inferencer: :class:`HandMeshInferencer`.
         cuda: wait for the device before reading the clock.
     """
 
-    def __init__(self, inferencer, cuda: bool):
-        from mmhand_dne.apis.result_drawing import draw_frame, video_size
-        from mmhand_dne.fileio.images import read_image
-
+    def __init__(self, inferencer: HandMeshInferencer, cuda: bool) -> None:
         self.inferencer, self.watch = inferencer, Stopwatch(cuda)
         watch = self.watch
         watch.wrap(inferencer.pipeline, 'crops', 'crop')
@@ -85,13 +89,11 @@ class Timed:
         self.result_of = watch.timed(inferencer.result_of, 'mesh')
         self.draw, self.video_size = watch.timed(draw_frame, 'draw'), video_size
 
-    def run(self, path: Path, **options) -> tuple[dict[str, float], int]:
-        """Seconds by stage for one picture, and how many hands it drew."""
-        from mmhand_dne.apis.inputs.sources import Frame
-
+    def run(self, path: Path, **options: object) -> tuple[dict[str, float], int]:
+        """Seconds by stage for one image, and how many hands it drew."""
         self.watch.take()
         start = time.perf_counter()
-        frame = Frame(0, str(path), path.stem, self.read(path))
+        frame = InputFrame(0, str(path), path.stem, self.read(path))
         job = next(self.inferencer.run([frame], 64, 1, **options))
         result = self.result_of(job, 0.0)
         if result.problem:
@@ -102,10 +104,8 @@ class Timed:
         return seconds, len(result.hands)
 
 
-def measure(args) -> dict:
+def measure(args: argparse.Namespace) -> dict:
     """The report: where it was measured, and seconds of all repeats by stage."""
-    from mmhand_dne.apis import HandMeshInferencer
-
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
@@ -169,10 +169,8 @@ def table(report: dict) -> str:
     return '\n'.join(lines)
 
 
-def main(args=None) -> None:
+def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
-    from mmhand_dne.cli.plain_errors import plain_errors
-
     with plain_errors(building=True):
         report = measure(args)
     width, height = report['size']

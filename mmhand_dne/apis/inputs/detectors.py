@@ -4,10 +4,12 @@ import inspect
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
+from mmpose.evaluation.functional import nms_torch
 
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 
-from .boxes import HandBox
+from .given_boxes import HandBox
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 MEDIAPIPE = 'mediapipe'
@@ -21,9 +23,9 @@ def build_detector(
     det_cat_ids: None | int | Sequence[int] = None,
     device: str | None = None,
 ) -> Detector | None:
-    """What finds tight boxes in a picture; None: the whole picture is the box.
+    """What finds tight boxes in an image; None: the whole image is the box.
 
-    It is called with a picture (H, W, 3) BGR, the lowest score of a box (MediaPipe: of
+    It is called with an image (H, W, 3) BGR, the lowest score of a box (MediaPipe: of
     its side), and the intersection over union above which two boxes are one.
 
     Args:
@@ -45,7 +47,13 @@ def build_detector(
 class MMDetDetector:
     """Boxes of MMDetection's ``DetInferencer``; arguments: :func:`build_detector`."""
 
-    def __init__(self, model, weights, cat_ids, device):
+    def __init__(
+        self,
+        model: str | dict,
+        weights: str | None,
+        cat_ids: int | Sequence[int] | None,
+        device: str | None,
+    ) -> None:
         try:
             from mmdet.apis import DetInferencer
         except ImportError as error:
@@ -64,9 +72,8 @@ class MMDetDetector:
     def __call__(
         self, image: np.ndarray, bbox_thr: float, nms_thr: float
     ) -> list[HandBox]:
-        found = self.inferencer(image, return_datasamples=True)['predictions'][
-            0
-        ].pred_instances
+        [sample] = self.inferencer(image, return_datasamples=True)['predictions']
+        found = sample.pred_instances
         boxes, scores, labels = (
             np.asarray(found[name].cpu()) for name in ('bboxes', 'scores', 'labels')
         )
@@ -81,7 +88,7 @@ class MMDetDetector:
 class MediaPipeDetector:
     """Boxes about MediaPipe's 21 landmarks, with sides."""
 
-    def __init__(self, max_hands: int = 8):
+    def __init__(self, max_hands: int = 8) -> None:
         try:
             from mediapipe.python.solutions.hands import Hands
         except ImportError as error:
@@ -105,13 +112,8 @@ class MediaPipeDetector:
         for landmarks, handedness in zip(
             found.multi_hand_landmarks or (), found.multi_handedness or ()
         ):
-            points = (
-                np.array(
-                    [[mark.x * width, mark.y * height] for mark in landmarks.landmark]
-                )
-                - 0.5
-            )
-            corners = tight_corners(points)
+            shares = np.array([[mark.x, mark.y] for mark in landmarks.landmark])
+            corners = tight_corners(shares * [width, height] - 0.5)
             # MediaPipe names the side as in a mirror, as a front camera shows it.
             guess = handedness.classification[0]
             side = 'left' if guess.label == 'Right' else 'right'
@@ -122,24 +124,22 @@ class MediaPipeDetector:
         return [boxes[i] for i in kept]
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes (4,)."""
-    extent = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    common = float(np.prod(extent.clip(min=0)))
-    areas = sum(
-        float(np.prod((box[2:] - box[:2]).clip(min=0))) for box in (first, second)
-    )
-    return common / max(areas - common, 1e-9)
-
-
-def without_overlaps(boxes: Sequence, scores: Sequence, threshold: float) -> list[int]:
+def without_overlaps(
+    boxes: Sequence[np.ndarray], scores: Sequence[float], threshold: float
+) -> list[int]:
     """Indices of the boxes to keep, best first: no two overlap by more.
 
+    The overlap is :func:`mmpose.structures.bbox.bbox_overlaps`, of continuous
+    coordinates; MMPose's ``nms`` counts a box of whole pixels one pixel larger.
+
     Args:
-        boxes: (N, 4). scores: (N,). threshold: intersection over union.
+        boxes: (N, 4) corners x0, y0, x1, y1.
+        scores: (N,); of equal ones the earlier box comes first.
+        threshold: intersection over union.
     """
-    kept: list[int] = []
-    for i in np.argsort(-np.asarray(scores), kind='stable'):
-        if all(overlap(boxes[i], boxes[j]) <= threshold for j in kept):
-            kept.append(int(i))
-    return kept
+    if not len(boxes):
+        return []
+    order = np.argsort(-np.asarray(scores), kind='stable')
+    corners = torch.from_numpy(np.asarray(boxes, np.float64)[order])
+    ranks = -torch.arange(len(order))
+    return order[nms_torch(corners, ranks, threshold).numpy()].tolist()

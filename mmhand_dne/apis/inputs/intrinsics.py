@@ -1,6 +1,7 @@
-"""The camera of a picture: given, or the convention where nothing is known."""
+"""The camera of an image: given, or the convention where nothing is known."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from mmhand_dne.geometry.weak_perspective import full_image_focal
 
 
 def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
-    """(3, 3) of a picture of (W, H) pixels about whose camera nothing is known.
+    """(3, 3) of an image of (W, H) pixels about whose camera nothing is known.
 
     Focal length 5000 / 256 * max(W, H), HaMeR's; principal point in the middle,
-    (W - 1) / 2, (H - 1) / 2, so that a mirrored picture has the mirrored camera
+    (W - 1) / 2, (H - 1) / 2, so that a mirrored image has the mirrored camera
     [decided].
     """
     focal = float(full_image_focal(torch.tensor([float(side) for side in size])))
@@ -24,31 +25,25 @@ def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
 
 
 def read_intrinsics(
-    given: None | str | Path | list | np.ndarray,
+    given: str | Path | Sequence | np.ndarray | None,
 ) -> np.ndarray | None:
     """A camera matrix from what a user gives; None stays None.
 
     Args:
         given: (3, 3) matrix; four numbers fx, fy, cx, cy in pixels; or a file with
             either: .json (also as ``{"K": ...}``), .npy, or text.
+
     Returns: (3, 3) pixels.
+
     Raises:
         ValueError: it is neither, or no camera.
     """
     if given is None:
         return None
-    value, origin = given, 'K'
     if isinstance(given, (str, Path)):
-        value, origin = _read(Path(given)), str(given)
-    try:
-        matrix = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.size == 4:
-        fx, fy, cx, cy = matrix.ravel()
-        matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-    if matrix.shape == (9,):
-        matrix = matrix.reshape(3, 3)
+        matrix, origin = _as_matrix(_read(Path(given))), str(given)
+    else:
+        matrix, origin = _as_matrix(given), 'K'
     if matrix.shape != (3, 3):
         raise UserError(
             f'{origin}: a camera of shape {matrix.shape}; expected a 3x3 '
@@ -65,7 +60,19 @@ def read_intrinsics(
     return matrix
 
 
-def _read(path: Path):
+def _as_matrix(value: object) -> np.ndarray:
+    """(3, 3) from four or nine numbers; of another shape what is no camera."""
+    try:
+        matrix = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+    if matrix.size == 4:
+        fx, fy, cx, cy = matrix.ravel()
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    return matrix.reshape(3, 3) if matrix.shape == (9,) else matrix
+
+
+def _read(path: Path) -> object:
     try:
         if path.suffix == '.npy':
             return np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""What a user gives: pictures, folders, patterns, videos, a camera, arrays."""
+"""What a user gives: images, folders, patterns, videos, a camera, arrays."""
 
 import glob
 import os
@@ -15,46 +15,23 @@ from mmhand_dne.fileio.images import check_array, read_image
 
 from .video import Video, Webcam
 
-IMAGE_ENDINGS = (
-    '.jpg',
-    '.jpeg',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.webp',
-    '.gif',
-    '.ppm',
-    '.pgm',
-    '.jp2',
-    '.jfif',
+IMAGE_ENDINGS = tuple(
+    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif'.split()
 )
-VIDEO_ENDINGS = (
-    '.mp4',
-    '.avi',
-    '.mov',
-    '.mkv',
-    '.webm',
-    '.m4v',
-    '.mpg',
-    '.mpeg',
-    '.wmv',
-    '.flv',
-    '.ogv',
-    '.3gp',
-    '.mts',
+VIDEO_ENDINGS = tuple(
+    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts'.split()
 )
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
 GIVEN = str | Path | np.ndarray | Sequence
 
 
-class Frame(NamedTuple):
-    """One picture of the input.
+class InputFrame(NamedTuple):
+    """One image of the input.
 
     Attributes:
         index: in the input, from 0.
         source: path, 'array 3', or path of the video.
-        name: for files about it, different for every picture of the input.
+        name: for files about it, different for every image of the input.
         image: (H, W, 3) uint8 BGR; None where it could not be decoded.
         problem: why not, else ''.
     """
@@ -66,16 +43,16 @@ class Frame(NamedTuple):
     problem: str = ''
 
 
-class Pictures:
+class Images:
     """Image files and arrays; iterating decodes one at a time.
 
     Attributes:
-        names: of the pictures, for files about them.
+        names: of the images, for files about them.
     """
 
     fps, is_video, is_live = None, False, False
 
-    def __init__(self, items: Sequence[str | Path | np.ndarray]):
+    def __init__(self, items: Sequence[str | Path | np.ndarray]) -> None:
         self.items = list(items)
         self.sources = [
             f'array {i}' if isinstance(item, np.ndarray) else str(item)
@@ -86,20 +63,20 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[InputFrame]:
         return map(self.frame, range(len(self)))
 
     def name_of(self, index: int) -> str:
-        """Of the files about a picture."""
+        """Of the files about an image."""
         return self.names[index]
 
     @property
     def title(self) -> str:
         """Of the whole input."""
         one = len(self) == 1
-        return self.sources[0] if one else f'{len(self)} pictures'
+        return self.sources[0] if one else f'{len(self)} images'
 
-    def frame(self, index: int) -> Frame:
+    def frame(self, index: int) -> InputFrame:
         """Decode one; what cannot be decoded says why."""
         item, source = self.items[index], self.sources[index]
         image, problem = None, ''
@@ -108,15 +85,15 @@ class Pictures:
             image = check_array(item, source) if is_array else read_image(item)
         except ValueError as error:
             problem = str(error)
-        return Frame(index, source, self.names[index], image, problem)
+        return InputFrame(index, source, self.names[index], image, problem)
 
 
-class Frames:
+class VideoFrames:
     """The frames of one video or camera."""
 
     is_video = True
 
-    def __init__(self, video: Video | Webcam, source: str):
+    def __init__(self, video: Video | Webcam, source: str) -> None:
         self.video, self.source = video, source
         self.is_live = isinstance(video, Webcam)
         self.fps = video.fps
@@ -125,14 +102,11 @@ class Frames:
     def __len__(self) -> int:
         return len(self.video)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[InputFrame]:
         for number, image in self.video:
-            problem = (
-                ''
-                if image is not None
-                else (f'{self.source}: frame {number} could not be decoded')
-            )
-            yield Frame(number, self.source, self.name_of(number), image, problem)
+            damaged = f'{self.source}: frame {number} could not be decoded'
+            problem = damaged if image is None else ''
+            yield InputFrame(number, self.source, self.name_of(number), image, problem)
 
     def name_of(self, index: int) -> str:
         """Of the files about a frame."""
@@ -144,7 +118,7 @@ class Frames:
         return self.source
 
 
-def open_input(inputs: GIVEN) -> Pictures | Frames:
+def open_input(inputs: GIVEN) -> Images | VideoFrames:
     """What a user means by an input.
 
     Args:
@@ -155,7 +129,7 @@ def open_input(inputs: GIVEN) -> Pictures | Frames:
         ValueError: there is nothing at that path, or nothing that can be read.
     """
     if isinstance(inputs, np.ndarray):
-        return Pictures([inputs])
+        return Images([inputs])
     if isinstance(inputs, (str, Path)):
         return _open_path(str(inputs))
     items = list(inputs)
@@ -169,46 +143,54 @@ def open_input(inputs: GIVEN) -> Pictures | Frames:
             f'an input is a {type(wrong).__name__}; expected paths of '
             'images or arrays (H, W, 3)'
         )
-    return Pictures(items)
+    return Images(items)
 
 
-def _open_path(path: str) -> Pictures | Frames:
+def _open_path(path: str) -> Images | VideoFrames:
     webcam = WEBCAM.fullmatch(path)
     if webcam:
-        return Frames(Webcam(int(webcam.group(1) or 0)), path.lower())
+        return VideoFrames(Webcam(int(webcam.group(1) or 0)), path.lower())
     if '://' in path:
         raise UserError(f'{path}: is an address; download the file first')
     if os.path.isdir(path):
-        found = sorted(
-            str(entry)
-            for entry in Path(path).iterdir()
-            if entry.suffix.lower() in IMAGE_ENDINGS
-        )
-        if not found:
-            raise UserError(
-                f'{path}: the folder has no image ('
-                f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
-            )
-        return Pictures(found)
+        return Images(_in_folder(path))
     if os.path.exists(path):
-        ending = Path(path).suffix.lower()
-        if ending in VIDEO_ENDINGS:
-            return Frames(Video(path), path)
-        return Pictures([path])
+        is_video = Path(path).suffix.lower() in VIDEO_ENDINGS
+        return VideoFrames(Video(path), path) if is_video else Images([path])
     if glob.has_magic(path):
-        found = sorted(
-            name
-            for name in glob.glob(path, recursive=True)
-            if name.lower().endswith(IMAGE_ENDINGS)
-        )
-        if found:
-            return Pictures(found)
-        raise UserError(f'{path}: no image matches this pattern; check it')
+        return Images(_matching(path))
     raise UserError(f'{path}: there is no such file or folder; check the path')
 
 
+def _in_folder(path: str) -> list[str]:
+    """The images of a folder, sorted by name."""
+    found = sorted(
+        str(entry)
+        for entry in Path(path).iterdir()
+        if entry.suffix.lower() in IMAGE_ENDINGS
+    )
+    if not found:
+        raise UserError(
+            f'{path}: the folder has no image ('
+            f'{", ".join(IMAGE_ENDINGS[:3])}, ...); check the path'
+        )
+    return found
+
+
+def _matching(pattern: str) -> list[str]:
+    """The images that match a pattern, sorted by name."""
+    found = sorted(
+        name
+        for name in glob.glob(pattern, recursive=True)
+        if name.lower().endswith(IMAGE_ENDINGS)
+    )
+    if not found:
+        raise UserError(f'{pattern}: no image matches this pattern; check it')
+    return found
+
+
 def distinct_names(sources: Sequence[str]) -> list[str]:
-    """A name for each picture: its stem; where two agree, more of the path.
+    """A name for each image: its stem; where two agree, more of the path.
 
     Names differ also where a file system ignores the case of letters.
     """

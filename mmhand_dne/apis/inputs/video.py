@@ -13,7 +13,7 @@ from mmhand_dne.fileio.atomic import whole_file
 
 OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
 CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
-DEFAULT_RATE = 30.0  # frames a second, where a camera does not tell its own
+DEFAULT_RATE = 30.0  # frames per second, where a camera does not tell its own
 
 
 class Video:
@@ -26,7 +26,7 @@ class Video:
         ValueError: the file is empty or no video that OpenCV can open.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         if os.path.getsize(self.path) == 0:
             raise UserError(f'{path}: the file is empty (0 bytes)')
@@ -76,7 +76,7 @@ class Webcam:
 
     count = 0
 
-    def __init__(self, device: int = 0):
+    def __init__(self, device: int = 0) -> None:
         self.capture = cv2.VideoCapture(device)
         if not self.capture.isOpened():
             raise UserError(
@@ -106,12 +106,12 @@ class VideoWriter:
 
     Args:
         path: ends in .mp4 or .avi.
-        fps: frames a second.
+        fps: frames per second.
 
     Use it in a ``with`` statement; an exception inside leaves no file behind.
     """
 
-    def __init__(self, path: str | Path, fps: float):
+    def __init__(self, path: str | Path, fps: float) -> None:
         self.path, self.fps = Path(path), fps
         self.writer, self.size, self.count = None, None, 0
         self._file = ExitStack()  # holds the video's file while it is not whole
@@ -149,7 +149,7 @@ class VideoWriter:
                 "folder's permissions, or let the name end in .avi"
             )
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.writer is not None:
             self.writer.release()
         self._file.__exit__(*error)

@@ -1,4 +1,4 @@
-"""Files of a result, one module a format.
+"""Files of a result, in six formats.
 
 All lengths are metres, all angles radians; ``joint_std`` is in millimetres. JSON, NPZ
 and pkl-smplx keep camera axes (x right, y down, z forward). OBJ, PLY and GLB hold the
@@ -13,12 +13,10 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.structures.hand_result import ImageResult
 
+from .array_writers import npz_files, smplx_files
 from .glb_writer import glb_files
 from .json_writer import json_files, read_json
-from .npz_writer import npz_files
-from .obj_writer import obj_files
-from .ply_writer import ply_files
-from .smplx_writer import smplx_files
+from .mesh_writers import obj_files, ply_files
 
 __all__ = ['FORMATS', 'check_formats', 'read_json', 'result_files', 'write']
 
@@ -55,12 +53,14 @@ def write(
 ) -> list[Path]:
     """Write a result in some formats; a file appears whole or not at all.
 
-    A picture without hands has a JSON and an NPZ file, and no mesh.
+    An image without hands has a JSON and an NPZ file, and no mesh.
 
     Args:
         folder: created if needed.
         name: of the files before their ending; by default the source's.
+
     Returns: paths of the files.
+
     Raises:
         ValueError: a format is unknown.
         OSError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Results as binary glTF 2.0: one named node, mesh and material a hand.
+"""Results as binary glTF 2.0: one named node, mesh and material per hand.
 
 A node stands where its wrist is (``translation``), its mesh is relative to that. Axes
 are glTF's: x right, y up, z backward, metres. A node's ``extras`` hold the side and the
@@ -44,7 +44,7 @@ def glb_files(result: ImageResult) -> list[tuple[str, bytes]]:
             dict(
                 name=shape.name,
                 mesh=number,
-                translation=[float(value) for value in shape.place],
+                translation=[float(value) for value in shape.translation],
                 extras=dict(
                     side=hand.side,
                     presence=round(float(hand.presence), 4),

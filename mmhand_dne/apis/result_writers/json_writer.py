@@ -29,7 +29,7 @@ INTEGERS = ('faces',)
 
 
 def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
-    """One file, for pictures without hands too."""
+    """One file, for images without hands too."""
     text = json.dumps(as_plain(result), allow_nan=False, ensure_ascii=False)
     return [('.json', text.encode('utf-8'))]
 
@@ -82,7 +82,7 @@ def read_json(path: str | Path) -> ImageResult:
         ) from error
 
 
-def _plain_record(record) -> dict[str, Any]:
+def _plain_record(record: HandResult | ManoParameters) -> dict[str, Any]:
     plain = {}
     for field in fields(record):
         value = getattr(record, field.name)
@@ -130,5 +130,5 @@ def _hand(entry: dict) -> HandResult:
     return HandResult(**values)
 
 
-def _array(value: list, dtype=np.float32) -> np.ndarray:
+def _array(value: list, dtype: type = np.float32) -> np.ndarray:
     return np.array(value, dtype=object).astype(dtype)

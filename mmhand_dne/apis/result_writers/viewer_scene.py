@@ -1,4 +1,4 @@
-"""The hands of a picture as named meshes in a viewer's axes."""
+"""The hands of an image as named meshes in a viewer's axes."""
 
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.canvas.mesh_renderer import HAND_COLORS
 
-# From camera axes (x right, y down, z forward) to x right, y up, z backward: half a
-# turn about x, so that faces keep their winding.
+# From camera axes (x right, y down, z forward) to x right, y up, z backward: 180
+# degrees about x, so that faces keep their winding.
 
 
 class SceneHand(NamedTuple):
@@ -22,7 +22,7 @@ class SceneHand(NamedTuple):
         vertices: (V, 3) from the own wrist.
         normals: (V, 3) unit, outward.
         faces: (F, 3) counter-clockwise from outside.
-        place: (3,) the wrist; 0 where that is unknown.
+        translation: (3,) of the wrist; 0 where that is unknown.
         color: (3,) 0 to 255, sRGB.
     """
 
@@ -30,12 +30,12 @@ class SceneHand(NamedTuple):
     vertices: np.ndarray
     normals: np.ndarray
     faces: np.ndarray
-    place: np.ndarray
+    translation: np.ndarray
     color: tuple
 
 
 def scene_of(result: ImageResult) -> list[SceneHand]:
-    """The hands of a picture; none where it shows none."""
+    """The hands of an image; none where it shows none."""
     count: dict[str, int] = {}
     scene = []
     for hand in result.hands:
@@ -44,14 +44,14 @@ def scene_of(result: ImageResult) -> list[SceneHand]:
         normals = vertex_normals(
             torch.from_numpy(vertices), torch.from_numpy(np.asarray(hand.faces))
         )
-        place = hand.translation.astype(np.float64) * OPENGL_AXES
+        translation = hand.translation.astype(np.float64) * OPENGL_AXES
         scene.append(
             SceneHand(
                 f'{hand.side}_hand' + (f'_{number}' if number > 1 else ''),
                 vertices,
                 normals.numpy(),
                 np.asarray(hand.faces),
-                place if np.isfinite(place).all() else np.zeros(3),
+                translation if np.isfinite(translation).all() else np.zeros(3),
                 HAND_COLORS[SIDES.index(hand.side)],
             )
         )

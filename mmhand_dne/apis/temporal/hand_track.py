@@ -1,6 +1,5 @@
 """All frames of one hand as arrays, smoothed, and back as typed results."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,16 +8,17 @@ import torch
 
 from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import HandResult
 
-from .pose_fit import fit_pose
 from .pose_jacobian import (
     joint_jacobian,
     mean_rotations,
     rotations_at,
     tangents_at,
 )
-from .posed_hand import Posed, PosedHand
+from .posed_hand import Posed, PosedHand, fit_pose
+from .smoothers import Smoother
 from .track_camera import (
     Views,
     moved_camera,
@@ -41,7 +41,7 @@ class HandTrack(NamedTuple):
     smaller presence of the frames around.
 
     Attributes:
-        hands: one a frame.
+        hands: one per frame.
         seen: (T,) bool, whether it was predicted in that frame.
     """
 
@@ -62,7 +62,28 @@ class HandTrack(NamedTuple):
         return cls(hands, np.isin(np.arange(first, last + 1), numbers))
 
 
-def smooth_track(track: HandTrack, smoother: Callable, hand_model) -> list[HandResult]:
+class TrackArrays(NamedTuple):
+    """A hand over T frames as arrays, float64; once as predicted, once smoothed.
+
+    Attributes:
+        rotations: (T, 16, 3, 3) of each joint to its parent, MANO order.
+        betas: (T, 10).
+        posed: the hand model's mesh with these.
+        points: (T, 21 + V, 3) metres: joints, then vertices, of the mesh with what a
+            refinement adds to it.
+        views: the cameras that show these points.
+    """
+
+    rotations: np.ndarray
+    betas: np.ndarray
+    posed: Posed
+    points: np.ndarray
+    views: Views
+
+
+def smooth_track(
+    track: HandTrack, smoother: Smoother, hand_model: HandPair | SingleHand
+) -> list[HandResult]:
     """The hands of a track with one shape and smooth joints, pose, camera, mesh.
 
     The joints are smoothed with their covariance as noise; then the pose, smoothed in
@@ -71,52 +92,78 @@ def smooth_track(track: HandTrack, smoother: Callable, hand_model) -> list[HandR
     are those of that mesh [decided].
 
     Args:
-        smoother: see :mod:`series`.
         hand_model: of the model that made the results.
+
     Returns: one hand for each of T frames.
     """
     hands, seen = track
     pose = PosedHand(hand_model, hands[0].side)
-    rotations = _rotations(hands)
-    betas = np.stack([hand.mano.betas for hand in hands]).astype(np.float64)
-    joints = stacked(hands, 'joints')
-    points = np.concatenate([joints, stacked(hands, 'vertices')], 1)
-    raw = pose(rotations, betas)
-    shape = track_shape(betas, hands, seen)
-    residual = _smooth_residual(points - _points(raw), seen, smoother)
-    # A causal filter may not look at later frames, not even for its tangent space.
-    centres = mean_rotations(rotations[seen]) if smoother.looks_ahead else rotations[0]
-    tangents = tangents_at(centres, rotations)
-    noise = joint_noise(hands)
+    before = _arrays(hands, pose)
+
+    # What the pose cannot express: the shape, one for the track, and the refinement.
+    shape = track_shape(before.betas, hands, seen)
+    residual = _smooth_residual(before.points - _points(before.posed), seen, smoother)
+
+    # The pose as tangent vectors at one centre, where it can be averaged. A causal
+    # filter may not look at later frames, not even for that centre.
+    first = before.rotations[0]
+    centres = mean_rotations(before.rotations[seen]) if smoother.looks_ahead else first
+    tangents = tangents_at(centres, before.rotations)
+
+    # Where the joints should be: each frame counts as much as the model is sure of it.
+    joints = before.points[:, :NUM_JOINTS]
+    noise = error_bars(hands)
     if noise is None:
-        noise = equal_turns_noise(joint_jacobian(rotations, tangents, joints))
-    targets = joints.copy()
+        noise = equal_angles_noise(joint_jacobian(before.rotations, tangents, joints))
+    targets = smooth_joints(joints, noise, seen, smoother)
+
+    # The hand model's pose that brings the joints there; the smooth pose to start from
+    # decides the twists that no joint shows.
+    start = smoother(tangents, seen, 'rotations')
+    mesh_targets = targets - residual[:, :NUM_JOINTS]
+    fitted = fit_pose(start, centres, mesh_targets, lambda r: pose(r, shape))
+
+    # The mesh of that pose, and the camera before which it stands.
+    rotations = rotations_at(centres, fitted)
+    posed, betas = pose(rotations, shape), np.broadcast_to(shape, before.betas.shape)
+    points = _points(posed) + residual
+    views = smooth_views(before.views, seen, smoother)
+    after = TrackArrays(rotations, betas, posed, points, views)
+    return _results(hands, before, after)
+
+
+def _arrays(hands: list[HandResult], pose: PosedHand) -> TrackArrays:
+    """A track as it was predicted."""
+    vectors = np.stack(
+        [
+            np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
+            for hand in hands
+        ]
+    ).astype(np.float64)
+    rotations = matrix_from_axis_angle(
+        torch.from_numpy(vectors.reshape(-1, 16, 3))
+    ).numpy()
+    betas = np.stack([hand.mano.betas for hand in hands]).astype(np.float64)
+    points = np.concatenate([stacked(hands, 'joints'), stacked(hands, 'vertices')], 1)
+    pixels = np.concatenate(
+        [stacked(hands, 'joints_2d'), stacked(hands, 'vertices_2d')], 1
+    )
+    return TrackArrays(
+        rotations, betas, pose(rotations, betas), points, views_of(points, pixels)
+    )
+
+
+def smooth_joints(
+    joints: np.ndarray, noise: np.ndarray, seen: np.ndarray, smoother: Smoother
+) -> np.ndarray:
+    """Joints (T, 21, 3) smoothed with noise (T, 60, 60); the wrist stays."""
+    smooth = joints.copy()
     flat = smoother(joints[:, 1:].reshape(len(joints), -1), seen, 'points', noise)
-    targets[:, 1:] = flat.reshape(len(joints), -1, 3)
-    tangents = smoother(tangents, seen, 'turns')
-    tangents = fit_pose(
-        tangents,
-        centres,
-        targets - residual[:, :NUM_JOINTS],
-        lambda turns: pose(turns, shape),
-    )
-    rotations = rotations_at(centres, tangents)
-    posed = pose(rotations, shape)
-    views = views_of(
-        points,
-        np.concatenate([stacked(hands, 'joints_2d'), stacked(hands, 'vertices_2d')], 1),
-    )
-    return _results(
-        hands,
-        (raw, posed),
-        rotations,
-        shape,
-        _points(posed) + residual,
-        (views, smooth_views(views, seen, smoother)),
-    )
+    smooth[:, 1:] = flat.reshape(len(joints), -1, 3)
+    return smooth
 
 
-def joint_noise(hands: list[HandResult]) -> np.ndarray | None:
+def error_bars(hands: list[HandResult]) -> np.ndarray | None:
     """(T, 60, 60) m^2, the model's error bars; None where a frame has none."""
     if any(hand.joint_covariance_full is None for hand in hands):
         return None
@@ -125,7 +172,7 @@ def joint_noise(hands: list[HandResult]) -> np.ndarray | None:
     return noise + RIDGE * mean[:, None, None] * np.eye(noise.shape[-1])
 
 
-def equal_turns_noise(jacobian: np.ndarray) -> np.ndarray:
+def equal_angles_noise(jacobian: np.ndarray) -> np.ndarray:
     """Covariance of the joints when all rotations err by one radian, (T, 60, 60) m^2.
 
     The stand-in for error bars: errors travel along the fingers, and one factor, to be
@@ -153,11 +200,13 @@ def track_shape(
     kept = [hand for hand, shown in zip(hands, seen) if shown]
     if any(hand.joint_std is None for hand in kept):
         return np.median(betas[seen], axis=0)
-    spread = np.stack([hand.joint_std for hand in kept]).astype(np.float64)
-    return np.average(betas[seen], axis=0, weights=1 / (spread**2).sum(1))
+    std = np.stack([hand.joint_std for hand in kept]).astype(np.float64)
+    return np.average(betas[seen], axis=0, weights=1 / (std**2).sum(1))
 
 
-def _smooth_residual(residual: np.ndarray, seen: np.ndarray, smoother) -> np.ndarray:
+def _smooth_residual(
+    residual: np.ndarray, seen: np.ndarray, smoother: Smoother
+) -> np.ndarray:
     """(T, N, 3) of what refining added to the hand model's mesh; zero if nothing."""
     if np.abs(residual[seen]).max() < EXACT:
         return np.zeros_like(residual)
@@ -169,69 +218,58 @@ def _points(posed: Posed) -> np.ndarray:
     return np.concatenate([posed.joints, posed.vertices], 1)
 
 
-def _rotations(hands: list[HandResult]) -> np.ndarray:
-    vectors = np.stack(
-        [
-            np.concatenate([hand.mano.global_orient, hand.mano.hand_pose])
-            for hand in hands
-        ]
-    ).astype(np.float64)
-    return matrix_from_axis_angle(torch.from_numpy(vectors.reshape(-1, 16, 3))).numpy()
-
-
 def _results(
-    hands,
-    posed: tuple[Posed, Posed],
-    rotations: np.ndarray,
-    shape: np.ndarray,
-    points: np.ndarray,
-    views: tuple[Views, Views],
+    hands: list[HandResult], before: TrackArrays, after: TrackArrays
 ) -> list[HandResult]:
     """Typed results of smoothed arrays; what is seen moves with its points."""
-    before, after = views
-    points = points - points[:, :1]  # the wrist stays the origin
-    pixels = {}
-    changes = dict(
-        joints_2d=('joints', points[:, :NUM_JOINTS]),
-        vertices_2d=('vertices', points[:, NUM_JOINTS:]),
-    )
-    if hands[0].coarse_vertices is not None:
-        changes['coarse_vertices_2d'] = ('coarse_vertices', posed[1].vertices)
-    for name, (field, moved) in changes.items():
-        pixels[name] = moved_pixels(
-            stacked(hands, name), (before, stacked(hands, field)), (after, moved)
-        )
-    vectors = axis_angle_from_matrix(torch.from_numpy(rotations)).numpy()
-    found = []
+    # The wrist stays the origin.
+    after = after._replace(points=after.points - after.points[:, :1])
+    pixels = _moved_pixels(hands, before, after)
+    vectors = axis_angle_from_matrix(torch.from_numpy(after.rotations)).numpy()
+    results = []
     for t, hand in enumerate(hands):
-        new = moved_camera(hand, one_frame(before, t), one_frame(after, t))
+        new = moved_camera(hand, one_frame(before.views, t), one_frame(after.views, t))
+        # The mesh keeps its wrist at the translation, though its root has moved.
         transl = (
             hand.mano.transl
             + new.translation
             - hand.translation
-            + posed[0].root[t]
-            - posed[1].root[t]
+            + before.posed.root[t]
+            - after.posed.root[t]
         )
         mano = replace(
             hand.mano,
             global_orient=_single(vectors[t, 0]),
             hand_pose=_single(vectors[t, 1:].ravel()),
-            betas=_single(shape),
+            betas=_single(after.betas[t]),
             transl=_single(transl),
         )
         fields = {name: _single(value[t]) for name, value in pixels.items()}
         if 'coarse_vertices_2d' in fields:
-            fields['coarse_vertices'] = _single(posed[1].vertices[t])
-        found.append(
-            replace(
-                new,
-                mano=mano,
-                joints=_single(points[t, :NUM_JOINTS]),
-                vertices=_single(points[t, NUM_JOINTS:]),
-                **fields,
-            )
+            fields['coarse_vertices'] = _single(after.posed.vertices[t])
+        fields['joints'] = _single(after.points[t, :NUM_JOINTS])
+        fields['vertices'] = _single(after.points[t, NUM_JOINTS:])
+        results.append(replace(new, mano=mano, **fields))
+    return results
+
+
+def _moved_pixels(
+    hands: list[HandResult], before: TrackArrays, after: TrackArrays
+) -> dict[str, np.ndarray]:
+    """The fields in pixels, (T, N, 2) each, by name."""
+    moved = dict(
+        joints=after.points[:, :NUM_JOINTS], vertices=after.points[:, NUM_JOINTS:]
+    )
+    if hands[0].coarse_vertices is not None:
+        moved['coarse_vertices'] = after.posed.vertices
+    return {
+        f'{name}_2d': moved_pixels(
+            stacked(hands, f'{name}_2d'),
+            (before.views, stacked(hands, name)),
+            (after.views, points),
         )
-    return found
+        for name, points in moved.items()
+    }
 
 
 def _single(value: np.ndarray) -> np.ndarray:

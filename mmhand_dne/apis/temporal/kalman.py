@@ -3,6 +3,10 @@
 Letters: T frames, G series, k coordinates of a series that are measured together, n
 derivatives kept of each (position, velocity, ...). A state is (n, k), its covariance
 (n k, n k) in that order. Time is counted in frames. Everything is float64.
+
+Comments name a state x, its covariance P, the motion's transition F and noise Q, a
+measurement y with noise R, as the textbooks do; ' transposes. F stands for F kron I_k,
+which is never formed.
 """
 
 from typing import NamedTuple
@@ -78,9 +82,9 @@ def kalman_filter(
     mean, covariance = prior
     shared = max(noise.shape[1], len(strength), len(covariance))
     covariance = np.broadcast_to(covariance, (shared, *covariance.shape[1:]))
-    found = [[] for _ in Filtered._fields]
+    found: list[list[np.ndarray]] = [[] for _ in Filtered._fields]
     for t in range(frames):
-        if t:
+        if t:  # x <- F x, P <- F P F' + Q
             mean = motion.transition @ mean
             covariance = _moved(motion, covariance, width) + steps
         before = mean, covariance
@@ -102,18 +106,23 @@ def rts_smoother(filtered: Filtered, motion: Motion) -> tuple[np.ndarray, np.nda
     frames, groups, order, width = filtered.means.shape
     mean, covariance = filtered.means[-1], filtered.covariances[-1]
     positions = [mean[:, 0]]
-    spreads = [covariance[:, :width, :width]]
+    variances = [covariance[:, :width, :width]]
     for t in range(frames - 2, -1, -1):
         now = filtered.covariances[t]
         ahead = filtered.predicted_covariances[t + 1]
+        # G = P_t F' A^-1, with A = F P_t F' + Q the covariance that was predicted for
+        # the next frame. P_t and A are symmetric, so G' = A^-1 F P_t is one solve.
         crossing = _apply(motion.transition, now, width)  # F P
         gain = np.swapaxes(np.linalg.solve(ahead, crossing), -1, -2)
+        # m = m_t + G (m_next - predicted): what the next frame learned beyond its
+        # prediction, seen from here.
         gap = (mean - filtered.predicted[t + 1]).reshape(groups, -1, 1)
         mean = filtered.means[t] + (gain @ gap).reshape(groups, order, width)
+        # P = P_t + G (P_next - A) G', smaller than P_t, as P_next is than A.
         covariance = now + gain @ (covariance - ahead) @ np.swapaxes(gain, -1, -2)
         positions.append(mean[:, 0])
-        spreads.append(covariance[:, :width, :width])
-    return np.stack(positions[::-1]), np.stack(spreads[::-1])
+        variances.append(covariance[:, :width, :width])
+    return np.stack(positions[::-1]), np.stack(variances[::-1])
 
 
 def diffuse_prior(
@@ -123,7 +132,7 @@ def diffuse_prior(
 
     Args:
         first: (G, k) around which the position lies; the derivatives are around 0.
-        variance: of the position, and of each derivative a frame; far above the
+        variance: of the position, and of each derivative per frame; far above the
             measurements' own.
     """
     order, width = len(motion.transition), first.shape[-1]
@@ -132,17 +141,37 @@ def diffuse_prior(
     return mean, variance * np.eye(order * width)[None]
 
 
-def _update(mean, covariance, measured, noise):
-    """The state after a measurement, and how surprising that was."""
+def _update(
+    mean: np.ndarray, covariance: np.ndarray, measured: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The state after a measurement y = H x + v, and how surprising that was.
+
+    H takes the position out of a state, so that H P and H P H' are parts of P.
+
+    Args:
+        mean: (G, n, k) x.
+        covariance: (G or 1, n k, n k) P.
+        measured: (G, k) y.
+        noise: (G or 1, k, k) R, the covariance of v.
+
+    Returns: mean and covariance after it, ``surprise`` and ``log_det`` of
+    :class:`Filtered`.
+    """
     groups, order, width = mean.shape
-    shared = covariance[:, :, :width]  # (G, n k, k)
+    # S = H P H' + R
+    shared = covariance[:, :, :width]  # P H', (G, n k, k)
     innovation = covariance[:, :width, :width] + noise
+    # K = P H' S^-1. S is symmetric: K' = S^-1 H P is a solve, without an inverse.
     gain = np.swapaxes(np.linalg.solve(innovation, np.swapaxes(shared, -1, -2)), -1, -2)
+    # x <- x + K e, with the innovation e = y - H x
     gap = (measured - mean[:, 0])[..., None]
-    whitened = np.linalg.solve(np.broadcast_to(innovation, (groups, width, width)), gap)
     after = mean + (gain @ gap).reshape(groups, order, width)
+    # P <- P - K H P
     left = covariance - gain @ np.swapaxes(shared, -1, -2)
     left = (left + np.swapaxes(left, -1, -2)) / 2  # rounding would make it drift
+    # e' S^-1 e and log |S|, of which the log-likelihood consists. Series that share
+    # their S are solved one by one, as each has its own e.
+    whitened = np.linalg.solve(np.broadcast_to(innovation, (groups, width, width)), gap)
     surprise = (gap * whitened).sum((-1, -2))
     return after, left, surprise, np.linalg.slogdet(innovation)[1]
 
@@ -155,10 +184,12 @@ def _apply(matrix: np.ndarray, covariance: np.ndarray, width: int) -> np.ndarray
 
 
 def _moved(motion: Motion, covariance: np.ndarray, width: int) -> np.ndarray:
+    """F P F', as the transpose of F (F P)' with P symmetric."""
     half = np.swapaxes(_apply(motion.transition, covariance, width), -1, -2)
     moved = _apply(motion.transition, half, width)
     return (moved + np.swapaxes(moved, -1, -2)) / 2
 
 
 def _process_noise(motion: Motion, strength: np.ndarray) -> np.ndarray:
+    """Q (G or 1, n k, n k): what one frame adds to the state's covariance."""
     return np.stack([np.kron(motion.noise, one) for one in strength])

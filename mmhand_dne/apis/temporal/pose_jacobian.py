@@ -1,11 +1,11 @@
 """A pose as tangent vectors, and how the joints move with it.
 
-A pose is kept as one tangent vector a joint: R_k = M_k exp(v_k), M_k fixed for the
-whole track. Turning joint k by a small d in its own frame moves everything further out
-on its chain about joint k: dx = (G_k J(v_k) dv_k) x (x - p_k), with G_k the joint's
-rotation in camera axes, p_k its place and J the right Jacobian of the exponential map.
-That is the whole Jacobian but for the pose-dependent corrections of the skin, which
-change that of regressed joints by up to a sixth of a joint's motion.
+A pose is kept as one tangent vector per joint: R_k = M_k exp(v_k), M_k fixed for the
+whole track. Rotating joint k by a small d in its own frame moves everything further
+out on its chain about joint k: dx = (G_k J(v_k) dv_k) x (x - p_k), with G_k the joint's
+rotation in camera axes, p_k its position and J the right Jacobian of the exponential
+map. That is the whole Jacobian but for the pose-dependent corrections of the skin,
+which change that of regressed joints by up to a sixth of a joint's motion.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from mmhand_dne.conventions import (
 )
 
 SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
-# The joint about which each rotation turns.
+# The joint about which each rotation is.
 PIVOTS = np.array(reorder(src=OPENPOSE_JOINTS, dst=MANO_JOINTS))
 
 
@@ -47,16 +47,16 @@ def joint_jacobian(
             in camera axes.
         tangents: (T, 16, 3) radians.
         joints: (T, 21, 3) metres, OpenPose order, camera axes.
-    Returns: (T, 60, 48) metres a radian.
+    Returns: (T, 60, 48) metres per radian.
     """
     frames = len(rotations)
-    turned = np.empty_like(rotations)
+    chained = np.empty_like(rotations)  # G_k
     for k, parent in enumerate(MANO_PARENTS):
-        turned[:, k] = (
-            rotations[:, k] if parent < 0 else (turned[:, parent] @ rotations[:, k])
+        chained[:, k] = (
+            rotations[:, k] if parent < 0 else (chained[:, parent] @ rotations[:, k])
         )
-    axes = turned @ right_jacobian(tangents)  # (T, 16, 3, 3), columns in camera axes
-    arms = joints[:, None] - joints[:, PIVOTS][:, :, None]  # (T, 16, 21, 3)
+    axes = chained @ right_jacobian(tangents)  # G_k J, columns in camera axes
+    arms = joints[:, None] - joints[:, PIVOTS][:, :, None]  # x - p_k: (T, 16, 21, 3)
     moved = np.cross(axes[:, :, None].swapaxes(-1, -2), arms[:, :, :, None, :])
     moved = moved * MOVES[None, :, :, None, None]  # (T, 16, 21, tangent, xyz)
     order = np.delete(np.arange(len(OPENPOSE_JOINTS)), WRIST)
@@ -97,20 +97,20 @@ def tangents_at(centres: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     vectors = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec()
     vectors = vectors.reshape(*rotations.shape[:-2], 3)
     for t in range(1, len(vectors)):
-        vectors[t] = _nearest_turn(vectors[t], vectors[t - 1])
+        vectors[t] = _nearest_equal(vectors[t], vectors[t - 1])
     return vectors
 
 
 def rotations_at(centres: np.ndarray, tangents: np.ndarray) -> np.ndarray:
     """Inverse of :func:`tangents_at`, (T, 16, 3) -> (T, 16, 3, 3)."""
-    turns = Rotation.from_rotvec(tangents.reshape(-1, 3)).as_matrix()
-    return centres @ turns.reshape(*tangents.shape, 3)
+    relative = Rotation.from_rotvec(tangents.reshape(-1, 3)).as_matrix()
+    return centres @ relative.reshape(*tangents.shape, 3)
 
 
-def _nearest_turn(vectors: np.ndarray, before: np.ndarray) -> np.ndarray:
+def _nearest_equal(vectors: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Of the vectors of the same rotations, those nearest to the ones before."""
     angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
     axis = np.divide(vectors, angle, out=np.zeros_like(vectors), where=angle > 0)
     along = (axis * before).sum(-1, keepdims=True)
-    turns = np.round((along - angle) / (2 * np.pi))
-    return vectors + 2 * np.pi * turns * axis
+    cycles = np.round((along - angle) / (2 * np.pi))
+    return vectors + 2 * np.pi * cycles * axis

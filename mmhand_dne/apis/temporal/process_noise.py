@@ -21,7 +21,7 @@ class NoiseLevels(NamedTuple):
     Attributes:
         scale: multiplies the covariance that was given for the measurements.
         strength: variance of the process noise, as :func:`kalman_filter` multiplies it.
-        nll: minus the log-likelihood of the innovations, nats a measured coordinate.
+        nll: minus the log-likelihood of the innovations, nats per measured coordinate.
     """
 
     scale: float
@@ -40,7 +40,7 @@ def fit_noise(
 
     With R_t = scale * noise_t and Q = scale * ratio * unit noise, the innovations'
     likelihood has its maximum over the scale in closed form: the mean squared
-    Mahalanobis length a coordinate. One bounded search over log(ratio) remains. The
+    Mahalanobis length per coordinate. One bounded search over log(ratio) remains. The
     first n frames seen only find the state and are not counted.
 
     Args:

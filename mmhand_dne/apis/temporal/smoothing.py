@@ -5,16 +5,17 @@ covariance is the measurement noise, all 60 x 60 of it: a frame in which the mod
 unsure counts less, and joints that err together are corrected together. Where the model
 has no error bars, all rotations of the pose are taken to err by one angle, which is
 estimated from the track; the joints' errors follow from that.
-Two numbers a track are found by maximum likelihood of the innovations: the strength of
-the process noise, and a factor on the covariance. The factor is there because a model's
-error has a part that is the same in all frames, which no smoother can see or remove,
-and the innovations hold the other part alone.
+
+Two numbers per track are found by maximum likelihood of the innovations: the strength
+of the process noise, and a factor on the covariance. The factor is there because a
+model's error has a part that is the same in all frames, which no smoother can see or
+remove, and the innovations hold the other part alone.
 
 ``one_euro`` is the One-Euro filter, for comparison: causal, without error bars.
 
 Both give a track one shape. A result stays consistent: the mesh is the hand model's,
 with the smoothed pose and the track's shape, plus the smoothed residual of models that
-refine; joints, pictures' coordinates, camera and translation belong to it. Error bars
+refine; joints, pixel coordinates, camera and translation belong to it. Error bars
 remain the model's own: smoothing removes the part of an error that changes from frame
 to frame, so they bound what is left from above.
 """
@@ -25,10 +26,11 @@ from dataclasses import replace
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
+from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .hand_track import HandTrack, smooth_track
-from .smoothers import KalmanSeries, OneEuroSeries
+from .smoothers import KalmanSeries, OneEuroSeries, Smoother
 
 METHODS = ('kalman', 'one_euro', 'none')
 
@@ -38,7 +40,7 @@ def smooth(
     method: str = 'kalman',
     fps: float = 30.0,
     *,
-    hand_model=None,
+    hand_model: HandPair | SingleHand | None = None,
 ) -> list[ImageResult]:
     """Smooth the tracked hands of a video.
 
@@ -49,7 +51,7 @@ def smooth(
     Args:
         results: of :func:`track`; ``index`` is the time.
         method: 'kalman', 'one_euro', or 'none': the results as they are.
-        fps: frames a second, for One-Euro's cut-off frequencies.
+        fps: frames per second, for One-Euro's cut-off frequencies.
         hand_model: of the model that made the results, ``inferencer.model.hand_model``.
     Raises:
         ValueError: the method is unknown, hands have no track, or the hand model is
@@ -61,7 +63,7 @@ def smooth(
     if method == 'none':
         return results
     if not fps > 0:
-        raise UserError(f'fps is {fps}, expected frames a second above 0')
+        raise UserError(f'fps is {fps}, expected frames per second above 0')
     if hand_model is None:
         raise UserError(
             'smooth() needs hand_model to pose the mesh; give '
@@ -73,9 +75,12 @@ def smooth(
 
 
 def smooth_with(
-    results: Sequence[ImageResult], smoother, hand_model, fill: bool
+    results: Sequence[ImageResult],
+    smoother: Smoother,
+    hand_model: HandPair | SingleHand,
+    fill: bool,
 ) -> list[ImageResult]:
-    """:func:`smooth` by any smoother of :mod:`.temporal.series`.
+    """:func:`smooth` by any smoother.
 
     Args:
         fill: whether frames that lack a track's hand get it.
@@ -107,7 +112,7 @@ def _check_tracked(result: ImageResult) -> None:
 def _with_hands(
     result: ImageResult, found: list[tuple[int, HandResult]]
 ) -> ImageResult:
-    if result.size == (0, 0):  # nothing decoded: there is no picture to have hands
+    if result.size == (0, 0):  # nothing decoded: there is no image to have hands
         return result
     found = sorted(
         found, key=lambda pair: (SIDES.index(pair[1].side), -pair[1].presence)

@@ -1,8 +1,8 @@
 """Where a hand is seen and how large: the camera of a track, smoothed.
 
-In each frame the picture of the mesh is u = M x + b, with x the vertices' x and y in
-camera axes: b is the wrist's pixel, M pixels a metre. Smoothed are b and the logarithm
-of M's scale; depth is inversely proportional to that scale.
+In each frame the image of the mesh is u = M x + b, with x the vertices' x and y in
+camera axes: b is the wrist's pixel, M pixels per metre. Smoothed are b and the
+logarithm of M's scale; depth is inversely proportional to that scale.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,14 @@ import numpy as np
 
 from mmhand_dne.structures.hand_result import HandResult
 
+from .smoothers import Smoother
+
 
 class Views(NamedTuple):
     """The cameras of T frames.
 
     Attributes:
-        linear: (T, 2, 2) pixels a metre.
+        linear: (T, 2, 2) pixels per metre.
         wrist: (T, 2) pixels.
     """
 
@@ -31,7 +33,7 @@ class Views(NamedTuple):
 
     @property
     def log_scale(self) -> np.ndarray:
-        """(T,) logarithm of pixels a metre, mean of both axes."""
+        """(T,) logarithm of pixels per metre, mean of both axes."""
         return 0.5 * np.log(np.abs(np.linalg.det(self.linear)))
 
 
@@ -46,8 +48,8 @@ def views_of(points: np.ndarray, pixels: np.ndarray) -> Views:
     return Views(np.swapaxes(found[:, :2], -1, -2), found[:, 2])
 
 
-def smooth_views(views: Views, seen: np.ndarray, smoother) -> Views:
-    """The same cameras with smooth wrist and scale; see :mod:`series`."""
+def smooth_views(views: Views, seen: np.ndarray, smoother: Smoother) -> Views:
+    """The same cameras with smooth wrist and scale."""
     wrist = smoother(views.wrist, seen, 'pixels')
     log_scale = smoother(views.log_scale, seen, 'log_scale')
     ratio = np.exp(log_scale - views.log_scale)
@@ -82,13 +84,14 @@ def moved_camera(hand: HandResult, before: Views, after: Views) -> HandResult:
     camera = hand.crop_camera.astype(np.float64)
     camera[:, 0] *= ratio
     camera[:, 1] += affine @ shift / np.sqrt(np.abs(pixels))
-    place = hand.translation.astype(np.float64) / ratio
+    # A hand seen larger is nearer; its pixel then moves it along the image plane.
+    nearer = hand.translation.astype(np.float64) / ratio
     ray = np.linalg.solve(hand.intrinsics.astype(np.float64), [*shift, 0.0])
-    place = place + ray * place[2]
+    translation = nearer + ray * nearer[2]
     return replace(
         hand,
         crop_camera=camera.astype(np.float32),
-        translation=place.astype(np.float32),
+        translation=translation.astype(np.float32),
     )
 
 

@@ -10,7 +10,7 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 MAX_GAP = 15  # frames; a track unseen for longer is over
 REACH = 1.0  # hand sizes that a hand moves at most between two frames
-REACH_A_FRAME = 0.1  # more for each frame it was not seen
+REACH_PER_FRAME = 0.1  # more for each frame it was not seen
 DEPTH_REACH = 0.35  # largest change of log(depth), likewise
 FORBIDDEN = 1e6  # cost of a pair that the gate refuses
 
@@ -30,7 +30,7 @@ def track(
     """Number the hands of a video: the same hand keeps its number.
 
     Each frame's hands are assigned to the tracks by the least sum of distances
-    (Hungarian method). A hand joins only a track of its side, no farther in the picture
+    (Hungarian method). A hand joins only a track of its side, no farther in the image
     than about its own size and no nearer or farther from the camera than a third; both
     allowances grow while a track is not seen. What joins none starts a track. Numbers
     are not used twice.
@@ -46,8 +46,8 @@ def track(
         tracks = [one for one in tracks if result.index - one.last <= max_gap]
         found = assign(tracks, result)
         numbers = []
-        for place, hand in enumerate(result.hands):
-            joined = found.get(place)
+        for i, hand in enumerate(result.hands):
+            joined = found.get(i)
             if joined is None:
                 joined = Track(count, hand, result.index)
                 tracks.append(joined)
@@ -58,7 +58,7 @@ def track(
 
 
 def assign(tracks: list[Track], result: ImageResult) -> dict[int, Track]:
-    """The track of each hand that joins one, by the hand's place in the result."""
+    """The track of each hand that joins one, by the hand's index in the result."""
     if not tracks or not result.hands:
         return {}
     cost = np.array(
@@ -73,18 +73,18 @@ def assign(tracks: list[Track], result: ImageResult) -> dict[int, Track]:
 
 
 def distance(before: Track, hand: HandResult, index: int) -> float:
-    """How far a hand is from a track: hand sizes in the picture plus log(depth).
+    """How far a hand is from a track: hand sizes in the image plus log(depth).
 
     FORBIDDEN where it cannot be the same hand.
     """
     if before.hand.side != hand.side:
         return FORBIDDEN
-    patience = 1 + REACH_A_FRAME * (index - before.last - 1)
+    patience = 1 + REACH_PER_FRAME * (index - before.last - 1)
     centres = [_centre(one) for one in (before.hand, hand)]
     sizes = [_size(one) for one in (before.hand, hand)]
     aside = float(np.linalg.norm(centres[1] - centres[0]) / max(sizes))
     depths = [float(one.translation[2]) for one in (before.hand, hand)]
-    # A depth may be unknown (NaN); the picture alone decides then.
+    # A depth may be unknown (NaN); the image alone decides then.
     known = all(np.isfinite(depth) and depth > 0 for depth in depths)
     deeper = abs(np.log(depths[1] / depths[0])) if known else 0.0
     if aside > REACH * patience or deeper > DEPTH_REACH * patience:

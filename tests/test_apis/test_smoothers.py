@@ -1,10 +1,50 @@
-"""The One-Euro filter against its paper's listing."""
+"""Smoothing any series: long ones in parts, still ones, causal ones; One-Euro against
+its paper's listing.
+"""
 
 import math
 
 import numpy as np
+import pytest
 
-from mmhand_dne.apis.temporal.one_euro import OneEuro, one_euro_filter
+from mmhand_dne.apis.temporal import smoothers
+from mmhand_dne.apis.temporal.smoothers import KalmanSeries, OneEuro, one_euro_filter
+
+
+@pytest.fixture
+def walk():
+    rng = np.random.default_rng(0)
+    path = np.sin(np.arange(150) / 9)[:, None] * [1.0, 2.0]
+    noise = np.tile(0.04 * np.array([[1.0, 0.5], [0.5, 1.0]]), (150, 1, 1))
+    seen = np.ones(150, bool)
+    seen[60:65] = False
+    return path, path + 0.2 * rng.normal(size=path.shape), noise, seen
+
+
+def test_parts_are_the_whole(walk, monkeypatch):
+    _, measured, noise, seen = walk
+    whole = KalmanSeries()(measured, seen, 'points', noise)
+    monkeypatch.setattr(smoothers, 'PART', 40)
+    monkeypatch.setattr(smoothers, 'OVERLAP', 30)
+    parts = KalmanSeries()(measured, seen, 'points', noise)
+    np.testing.assert_allclose(parts, whole, atol=1e-3)
+
+
+def test_the_past_alone_is_worse_than_past_and_future(walk):
+    path, measured, noise, seen = walk
+    errors = {
+        backward: np.abs(
+            KalmanSeries(backward=backward)(measured, seen, 'points', noise) - path
+        ).mean()
+        for backward in (True, False)
+    }
+    assert errors[True] < 0.8 * errors[False] < 0.8 * np.abs(measured - path).mean()
+
+
+def test_a_still_series_stays(walk):
+    still = np.ones((20, 3)) * [1.0, 2.0, 3.0]
+    found = KalmanSeries()(still, np.ones(20, bool), 'pixels')
+    np.testing.assert_allclose(found, still, atol=1e-9)
 
 
 def by_the_listing(values, rate, parameters):
@@ -51,5 +91,5 @@ def test_a_missing_frame_repeats_and_the_next_step_is_longer():
     values = np.array([0.0, 99.0, 1.0])[:, None]
     found = one_euro_filter(values, np.array([True, False, True]), 30.0, OneEuro())
     assert found[1, 0] == 0
-    alpha = 1 / (1 + 15.0 / (2 * math.pi))  # two frames at 30 a second
+    alpha = 1 / (1 + 15.0 / (2 * math.pi))  # two frames at 30 per second
     assert found[2, 0] == alpha

@@ -1,4 +1,4 @@
-"""Where the hands are: boxes that a user gives, for every picture of an input."""
+"""Where the hands are: boxes that a user gives, for every image of an input."""
 
 import json
 import os
@@ -18,28 +18,28 @@ class HandBox(NamedTuple):
     """A box around a hand, or around both.
 
     Attributes:
-        corners: (4,) x0, y0, x1, y1 pixels of the upright picture, before ``turn``.
+        corners: (4,) x0, y0, x1, y1 pixels of the upright image, before ``angle``.
         side: 'right', 'left', 'both', or None where that is not known.
-        turn: degrees; the box is turned clockwise by it about its middle.
+        angle: degrees; the box is rotated clockwise by it about its middle.
         kind: 'given' as the data set of the config annotates its boxes; 'tight' about
-            the hand, as detectors find it; 'whole' picture.
+            the hand, as detectors find it; 'whole' image.
     """
 
     corners: np.ndarray
     side: str | None = None
-    turn: float = 0.0
+    angle: float = 0.0
     kind: str = 'given'
 
 
 def whole_image(size: tuple[int, int], side: str | None = None) -> HandBox:
-    """The box of a whole picture of (W, H) pixels, whose centres are at integers."""
+    """The box of a whole image of (W, H) pixels, whose centres are at integers."""
     width, height = size
     corners = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
     return HandBox(corners, side, kind='whole')
 
 
 def check_box(box: HandBox, size: tuple[int, int]) -> str:
-    """Why a box cannot be cut out of a picture of (W, H) pixels, '' if it can."""
+    """Why a box cannot be cut out of an image of (W, H) pixels, '' if it can."""
     x0, y0, x1, y1 = (float(value) for value in box.corners)
     told = f'the box [{x0:g}, {y0:g}, {x1:g}, {y1:g}]'
     if not np.isfinite(box.corners).all():
@@ -53,21 +53,21 @@ def check_box(box: HandBox, size: tuple[int, int]) -> str:
 
 
 class GivenBoxes:
-    """The boxes of each picture of an input.
+    """The boxes of each image of an input.
 
     Args:
         bboxes: one of
 
-            - a list with one entry a picture, in the input's order, each a list of
+            - a list with one entry per image, in the input's order, each a list of
               boxes or an array (N, 4 or 5);
-            - for a single picture also its boxes alone, (N, 4 or 5) or (4,);
-            - a mapping from a picture's path, file name or number to its boxes, or
+            - for a single image also its boxes alone, (N, 4 or 5) or (4,);
+            - a mapping from an image's path, file name or number to its boxes, or
               from a video's path or file name to those of all its frames;
             - path of a JSON file with such a list or mapping.
 
             A box is ``[x0, y0, x1, y1]`` pixels, with a fifth number where it is
-            turned, or ``dict(box=[...], side='right'|'left', angle=degrees)``.
-        count: number of pictures of the input; 0 where that is not known.
+            rotated, or ``dict(box=[...], side='right'|'left', angle=degrees)``.
+        count: number of images of the input; 0 where that is not known.
         side: of every box that names none.
 
     Raises:
@@ -79,7 +79,7 @@ class GivenBoxes:
         bboxes: str | Path | Sequence | Mapping | np.ndarray,
         count: int,
         side: str | None = None,
-    ):
+    ) -> None:
         self.origin, self.side = 'bboxes', check_side(side)
         if isinstance(bboxes, (str, Path)):
             self.origin, bboxes = str(bboxes), _read(bboxes)
@@ -89,62 +89,62 @@ class GivenBoxes:
         if not isinstance(bboxes, (Sequence, np.ndarray)):
             raise UserError(
                 f'{self.origin}: holds a {type(bboxes).__name__}; '
-                'expected a list of boxes a picture, or a mapping to them'
+                'expected a list of boxes per image, or a mapping to them'
             )
         if count == 1 and _are_boxes(bboxes):
             bboxes = [bboxes]
         if count and len(bboxes) != count:
             raise UserError(
-                f'{self.origin}: boxes of {len(bboxes)} pictures, but the input has '
+                f'{self.origin}: boxes of {len(bboxes)} images, but the input has '
                 f'{count}; give one list of boxes for each, or name the files'
             )
         self.table = {str(i): value for i, value in enumerate(bboxes)}
 
     def of(self, index: int, source: str) -> list[HandBox] | None:
-        """The boxes of a picture; None where nothing was said about it."""
+        """The boxes of an image; None where nothing was said about it."""
         for key in (str(index), source, os.path.basename(source)):
             if key in self.table:
-                place = f'{self.origin}, {key}'
-                return [self._box(entry, place) for entry in _several(self.table[key])]
+                label = f'{self.origin}, {key}'
+                return [self._box(entry, label) for entry in _several(self.table[key])]
         return None
 
-    def _box(self, entry, place: str) -> HandBox:
-        side, turn, numbers = self.side, 0.0, entry
+    def _box(self, entry: object, label: str) -> HandBox:
+        side, angle, numbers = self.side, 0.0, entry
         if isinstance(entry, Mapping):
             if 'box' not in entry:
-                raise UserError(f'{place}: a box without "box": [x0, y0, x1, y1]')
+                raise UserError(f'{label}: a box without "box": [x0, y0, x1, y1]')
             unknown = set(entry) - {'box', 'side', 'angle', 'score'}
             if unknown:
                 raise UserError(
-                    f'{place}: a box with {sorted(unknown)[0]!r}; '
+                    f'{label}: a box with {sorted(unknown)[0]!r}; '
                     'expected box, side, angle'
                 )
-            numbers, side = entry['box'], check_side(entry.get('side', side), place)
-            turn = float(entry.get('angle', 0.0))
+            numbers, side = entry['box'], check_side(entry.get('side', side), label)
+            angle = float(entry.get('angle', 0.0))
         try:
             corners = np.asarray(numbers, np.float64)
         except (TypeError, ValueError):
             corners = np.empty(0)
         if corners.shape == (5,):
-            corners, turn = corners[:4], float(corners[4])
+            corners, angle = corners[:4], float(corners[4])
         if corners.shape != (4,):
             raise UserError(
-                f'{place}: a box is {numbers!r}; expected four numbers '
+                f'{label}: a box is {numbers!r}; expected four numbers '
                 'x0, y0, x1, y1, with a fifth for its angle'
             )
-        return HandBox(corners, side, turn)
+        return HandBox(corners, side, angle)
 
 
-def check_side(side: str | None, place: str = 'side') -> str | None:
+def check_side(side: str | None, label: str = 'side') -> str | None:
     """Refuse what is no side."""
     if side not in (None, BOTH, *SIDES):
         raise UserError(
-            f"{place}: {side!r} is no side; expected 'right', 'left' or 'both'"
+            f"{label}: {side!r} is no side; expected 'right', 'left' or 'both'"
         )
     return side
 
 
-def _read(path: str | Path):
+def _read(path: str | Path) -> object:
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
@@ -155,7 +155,7 @@ def _read(path: str | Path):
         raise UserError(f'{path}: is not JSON ({error})') from error
 
 
-def _is_box(value) -> bool:
+def _is_box(value: object) -> bool:
     """One box: a mapping, or a row of numbers."""
     if isinstance(value, Mapping):
         return True
@@ -163,13 +163,13 @@ def _is_box(value) -> bool:
     return is_row and isinstance(value[0], (int, float, np.number))
 
 
-def _are_boxes(value) -> bool:
+def _are_boxes(value: Sequence | Mapping | np.ndarray) -> bool:
     """Whether it is one box or a list of boxes, rather than a list of such lists."""
     return _is_box(value) or len(value) > 0 and _is_box(value[0])
 
 
-def _several(value) -> list:
-    """A picture's boxes as a list, also where there is one or none."""
+def _several(value: Sequence | Mapping | np.ndarray | None) -> list:
+    """An image's boxes as a list, also where there is one or none."""
     if value is None:
         return []
     return [value] if _is_box(value) else list(value)
