@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import MILLIMETRES, MIRROR_POINTS, SIDES, WRIST
+from mmhand_dne.gaussian.wrist import without_wrist
 from mmhand_dne.geometry.camera import (
     metric_translation,
     mirror_pixels,
@@ -165,7 +166,7 @@ class HandReader:
 
     def _error_bars(self, view, slot) -> dict[str, np.ndarray]:
         covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
-        covariance = view.to_axes_squared(from_the_wrist(covariance))
+        covariance = view.to_axes_squared(without_wrist(covariance))
         blocks = np.zeros((21, 3, 3))
         blocks[1:] = np.einsum('jajb->jab', covariance.reshape(20, 3, 20, 3))
         spread = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
@@ -221,16 +222,6 @@ class CropView:
         if self.flip:
             pixels[..., 0] = mirror_pixels(pixels[..., 0], self.width)
         return pixels
-
-
-def from_the_wrist(covariance: np.ndarray) -> np.ndarray:
-    """(60, 60) of the joints relative to the wrist, also from (63, 63) of all."""
-    if len(covariance) == 60:
-        return covariance
-    blocks = np.eye(21)[1:]
-    blocks[:, WRIST] = -1
-    difference = np.kron(blocks, np.eye(3))  # (60, 63)
-    return difference @ covariance @ difference.T
 
 
 def _as_float32(value):

@@ -29,24 +29,6 @@ class HandCalibration(NamedTuple):
     joint_level: np.ndarray  # (K) uint8 index as above; NO_LEVEL where hidden
 
 
-def wrist_aligned(covariance: np.ndarray) -> np.ndarray:
-    """Covariance of the other joints relative to the wrist, which is the first joint.
-
-    The linear map y_k - y_0 of a Gaussian over all joints [decided: scores of unaligned
-    models are compared in the aligned frame].
-
-    Args:
-        covariance: (3 J, 3 J), any unit squared.
-
-    Returns: (3 (J - 1), 3 (J - 1)).
-    """
-    rest, wrist = slice(3, None), slice(0, 3)
-    count = len(covariance) // 3 - 1
-    across = np.tile(covariance[rest, wrist], (1, count))
-    own = np.tile(covariance[wrist, wrist], (count, count))
-    return covariance[rest, rest] - across - across.T + own
-
-
 def joint_variances(covariance: np.ndarray) -> np.ndarray:
     """Trace of each joint's 3x3 block: (3 K, 3 K) -> (K), the same unit squared."""
     return np.diagonal(covariance).reshape(-1, 3).sum(-1)

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from mmhand_dne.apis.inputs.detectors import build_detector, overlap
-from mmhand_dne.apis.read_predictions import from_the_wrist
 
 
 def fake_module(monkeypatch, name, **members):
@@ -95,14 +94,3 @@ def test_overlap():
     )
     assert overlap(np.array([0, 0, 1, 1.0]), np.array([2, 2, 3, 3.0])) == 0
     assert build_detector('whole_image') is None
-
-
-def test_a_covariance_of_all_joints_becomes_one_from_the_wrist():
-    draw = np.random.default_rng(0)
-    root = draw.normal(size=(63, 63))
-    points = (root @ draw.normal(size=(63, 200000))).reshape(21, 3, -1)
-    moved = (points[1:] - points[:1]).reshape(60, -1)
-    wanted = np.cov(moved)
-    found = from_the_wrist(root @ root.T)
-    assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
-    assert (from_the_wrist(found) == found).all()

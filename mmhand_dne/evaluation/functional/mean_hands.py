@@ -7,6 +7,7 @@ from torch import Tensor
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
+from mmhand_dne.geometry.ridge_camera import ridge_camera
 
 FIELDS = (
     'hand_vertices',
@@ -77,7 +78,7 @@ class MeanHands:
         fields = {
             'hand_vertices': means['vertices'],
             'hand_joints': means['joints'],
-            'hand_camera': fit_camera(means['vertices'], means['vertices_ndc']),
+            'hand_camera': self._camera(means['vertices'], means['vertices_ndc']),
             'hand_root_cam': means['root_cam'],
             'hand_presence': means['presence'],
         }
@@ -93,23 +94,11 @@ class MeanHands:
         self.sums[name] = self.sums.get(name, 0) + torch.where(valid, value, 0)
         self.counts[name] = self.counts.get(name, 0) + valid.long()
 
+    @staticmethod
+    def _camera(vertices: Tensor, vertices_ndc: Tensor) -> Tensor:
+        """Least-squares rows (scale, shift), (S, 2, 2); zeros for an unseen hand."""
+        unseen = torch.zeros(*vertices.shape[:-2], 2, 2)
+        return ridge_camera(vertices, vertices_ndc, unseen, ridge=0.0)
+
     def _mean(self, name: str) -> Tensor:
         return self.sums[name] / self.counts[name].clamp(min=1)
-
-
-def fit_camera(vertices: Tensor, vertices_ndc: Tensor) -> Tensor:
-    """Least-squares scale and shift, per image axis, of points onto a projection.
-
-    Args:
-        vertices: (..., N, 3) metres, root-relative.
-        vertices_ndc: (..., N, 2) crop NDC.
-
-    Returns: (..., 2, 2) rows (scale, shift); scale 0 for points without spread.
-    """
-    points, mean_ndc = vertices[..., :2], vertices_ndc.mean(-2)
-    mean = points.mean(-2)
-    centred = points - mean[..., None, :]
-    spread = centred.square().sum(-2)
-    covariance = (centred * vertices_ndc).sum(-2)
-    scale = torch.where(spread > 0, covariance / spread, 0)
-    return torch.stack([scale, mean_ndc - scale * mean], -1)

@@ -18,6 +18,7 @@ from mmhand_dne.conventions import (
 )
 from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian import calibration
+from mmhand_dne.gaussian.wrist import without_wrist
 
 from .image_results import (
     image_identity,
@@ -166,8 +167,7 @@ def _standard_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     gt, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     joints = _read(pred, 'hand_joints', (2, NUM_JOINTS, 3), image)
     covariance = _covariance(pred, image)
-    if covariance.shape[-1] == 3 * NUM_JOINTS:
-        covariance = np.stack([calibration.wrist_aligned(hand) for hand in covariance])
+    covariance = np.stack([without_wrist(hand) for hand in covariance])
     true_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
     valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
     residual = true_joints - (joints - joints[:, WRIST : WRIST + 1])
