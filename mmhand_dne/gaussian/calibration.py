@@ -104,7 +104,9 @@ def _cholesky(covariance: np.ndarray) -> np.ndarray:
         ) from None
 
 
-def _gaussian(residual, factor) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian(
+    residual: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Squared Mahalanobis distances (N) and NLL (N) of residual (N, D)."""
     whitened = np.linalg.solve(factor, residual[..., None])[..., 0]
     distance = np.square(whitened).sum(-1)
@@ -112,7 +114,7 @@ def _gaussian(residual, factor) -> tuple[np.ndarray, np.ndarray]:
     return distance, 0.5 * distance + log_det + residual.shape[-1] * HALF_LOG_2PI
 
 
-def _fill(visible, values, absent) -> np.ndarray:
+def _fill(visible: np.ndarray, values: np.ndarray, absent: float) -> np.ndarray:
     filled = np.full(len(visible), absent, values.dtype)
     filled[visible] = values
     return filled

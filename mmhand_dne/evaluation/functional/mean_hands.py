@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmhand_dne.conventions import SIDES
@@ -27,7 +28,7 @@ class MeanHands:
 
     Per slot: mean root-relative vertices and joints, the camera that projects this
     mean mesh closest (least squares over all images and vertices) to the true
-    projections, mean wrist place, share of images that show the hand.
+    projections, mean wrist position, share of images that show the hand.
 
     Example:
         >>> mean = MeanHands()
@@ -40,7 +41,7 @@ class MeanHands:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, Tensor] = {}
 
-    def add(self, sample) -> None:
+    def add(self, sample: PoseDataSample) -> None:
         """Count one image in.
 
         Args:
@@ -49,14 +50,14 @@ class MeanHands:
         labels = sample.gt_instance_labels
         gt = {name: labels[name][0].double() for name in FIELDS}
         mesh = gt['hand_vertices_valid'] > 0
-        placed = mesh & (gt['hand_root_valid'] > 0)
+        projected = mesh & (gt['hand_root_valid'] > 0)
         pixels = project_perspective(
             gt['hand_vertices'] + gt['hand_root_cam'][:, None],
             gt['crop_intrinsics'],
         )
         ndc = pixels_to_ndc(pixels, tuple(sample.metainfo['input_size']))
         self._sum('vertices', gt['hand_vertices'], mesh)
-        self._sum('vertices_ndc', ndc, placed)
+        self._sum('vertices_ndc', ndc, projected)
         self._sum('joints', gt['hand_joints'], gt['hand_joints_valid'] > 0)
         self._sum('root_cam', gt['hand_root_cam'], gt['hand_root_valid'] > 0)
         self._sum('presence', gt['hand_presence'], gt['hand_presence_valid'] > 0)
@@ -72,7 +73,7 @@ class MeanHands:
         if not self.counts or not self.counts['vertices_ndc'].any():
             raise UserError(
                 'MeanHands: no image of the training split has a true mesh with its '
-                'place; check that its MANO annotation file is read'
+                'position; check that its MANO annotation file is read'
             )
         means = {name: self._mean(name) for name in self.sums}
         fields = {

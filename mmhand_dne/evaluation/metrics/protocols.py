@@ -131,30 +131,30 @@ class WristProtocol:
         gt = read_interhand_ground_truth(sample, image, 'WristProtocol')
         pred = read_pair(sample, image, 'WristProtocol', self.regressor, gt.swapped)
         wrist = pred.joints[:, WRIST, None]
-        true_joints = gt.joints - gt.joints[:, WRIST, None]
-        joints = np.where(gt.seen, distances(pred.joints - wrist, true_joints), np.nan)
-        true_mesh = gt.vertices - regress(
+        gt_joints = gt.joints - gt.joints[:, WRIST, None]
+        joints = np.where(gt.seen, distances(pred.joints - wrist, gt_joints), np.nan)
+        gt_mesh = gt.vertices - regress(
             self.regressor[WRIST : WRIST + 1], gt.vertices, image
         )
         mesh = pred.vertices - wrist
         meshes = np.where(
             self._counted(sample, image, gt),
-            distances(mesh, true_mesh).mean(-1),
+            distances(mesh, gt_mesh).mean(-1),
             np.nan,
         )
-        pair = self._pair_errors(pred, gt, mesh, true_mesh, meshes)
+        pair = self._pair_errors(pred, gt, mesh, gt_mesh, meshes)
         return np.concatenate([joints.ravel(), meshes, pair])
 
     def _pair_errors(
-        self, pred: PredictedPair, gt: InterHandGroundTruth, mesh, true_mesh, meshes
+        self, pred: PredictedPair, gt: InterHandGroundTruth, mesh, gt_mesh, meshes
     ) -> np.ndarray:
         """RRVE and MRRPE; infinite where the predicted camera gives no place."""
         wrists = pred.place + pred.joints[:, WRIST]
-        true_wrists = gt.joints[:, WRIST]
-        miss = np.diff(wrists, axis=0)[0] - np.diff(true_wrists, axis=0)[0]
+        gt_wrists = gt.joints[:, WRIST]
+        miss = np.diff(wrists, axis=0)[0] - np.diff(gt_wrists, axis=0)[0]
         moved = mesh + np.stack([np.zeros(3), miss])[:, None]
         errors = np.array(
-            [distances(moved, true_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)]
+            [distances(moved, gt_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)]
         )
         errors[np.isnan(errors)] = np.inf
         known = [

@@ -1,6 +1,7 @@
 """The scores, curves and files that SparsificationMetric makes of its pairs."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,17 +11,18 @@ from mmengine.logging import print_log
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
 from mmhand_dne.evaluation.functional import sparsification
+from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.gaussian import calibration
 from mmhand_dne.visualization.canvas import uncertainty_plots
 
 from ..functional.sparsification import SparsificationCurves
 
 FINGER_JOINT_NAMES = [name for k, name in enumerate(OPENPOSE_JOINTS) if k != WRIST]
-HISTOGRAM_BINS = 50  # a side
+HISTOGRAM_BINS = 50  # per axis
 HISTOGRAM_SHARE = 99.5  # percent of the pairs inside the histogram's axes
 
 
-class Report(NamedTuple):
+class SparsificationReport(NamedTuple):
     """What one evaluation says; M pooled pairs."""
 
     mode: str
@@ -33,7 +35,7 @@ class Report(NamedTuple):
     deviation: np.ndarray  # (M) predicted standard deviation
 
 
-def standard_report(data: dict[str, np.ndarray]) -> Report:
+def standard_report(data: dict[str, np.ndarray]) -> SparsificationReport:
     """Root-aligned scores in mm.
 
     Args:
@@ -58,12 +60,12 @@ def standard_report(data: dict[str, np.ndarray]) -> Report:
         hands=calibration.reliability(level),
     )
     joints = _joint_scores(data, kept, deviation)
-    return Report(
+    return SparsificationReport(
         'standard', 'mm', scores, joints, curves, reliability, error, deviation[kept]
     )
 
 
-def released_report(data: dict[str, np.ndarray]) -> Report:
+def released_report(data: dict[str, np.ndarray]) -> SparsificationReport:
     """The authors' scores.
 
     Args:
@@ -85,12 +87,12 @@ def released_report(data: dict[str, np.ndarray]) -> Report:
     }
     scale = sparsification.RELEASED_SCALE
     deviation = scale * np.sqrt(variance)
-    return Report(
+    return SparsificationReport(
         'released', 'm x 10', scores, {}, curves, {}, scale * error, deviation
     )
 
 
-def write_report(report: Report, folder: str | Path) -> None:
+def write_report(report: SparsificationReport, folder: str | Path) -> None:
     """Write ``<mode>_curves.csv`` and so on; the folder is made if absent."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +112,9 @@ def write_report(report: Report, folder: str | Path) -> None:
         _write_csv(folder / f'{report.mode}_joints', ['joint', *names], rows)
 
 
-def _joint_scores(data, kept, deviation) -> dict[str, dict[str, float]]:
+def _joint_scores(
+    data: dict[str, np.ndarray], kept: np.ndarray, deviation: np.ndarray
+) -> dict[str, dict[str, float]]:
     """Scores of each joint that is ever seen; the others are named in one line."""
     found, hidden = {}, []
     for k, name in enumerate(FINGER_JOINT_NAMES):
@@ -128,7 +132,9 @@ def _joint_scores(data, kept, deviation) -> dict[str, dict[str, float]]:
     return found
 
 
-def _sparsify(error, variance) -> tuple[dict[str, float], SparsificationCurves]:
+def _sparsify(
+    error: np.ndarray, variance: np.ndarray
+) -> tuple[dict[str, float], SparsificationCurves]:
     curves = sparsification.standard_curves(error, variance)
     scores = {
         **sparsification.standard_areas(curves),
@@ -138,7 +144,7 @@ def _sparsify(error, variance) -> tuple[dict[str, float], SparsificationCurves]:
     return scores, curves
 
 
-def _write_curves(report: Report, path: Path) -> None:
+def _write_curves(report: SparsificationReport, path: Path) -> None:
     curves, unit = report.curves, report.unit
     names = ['kept [%]', *(f'{name} [{unit}]' for name in curves._fields[1:])]
     _write_csv(path, names, zip(*curves))
@@ -151,7 +157,7 @@ def _write_curves(report: Report, path: Path) -> None:
     )
 
 
-def _write_histogram(report: Report, path: Path) -> None:
+def _write_histogram(report: SparsificationReport, path: Path) -> None:
     """Counts of pairs; those beyond the axes are in the outermost cells."""
     sides = (report.deviation, report.error)
     edges = [
@@ -175,12 +181,13 @@ def _write_histogram(report: Report, path: Path) -> None:
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable) -> None:
-    with open(path.with_suffix('.csv'), 'w', newline='') as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(header)
-        writer.writerows(
-            [float(v) if isinstance(v, np.floating) else v for v in row] for row in rows
-        )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(header)
+    writer.writerows(
+        [float(v) if isinstance(v, np.floating) else v for v in row] for row in rows
+    )
+    write_whole(path.with_suffix('.csv'), text.getvalue())
 
 
 def _at_least_double(values: np.ndarray) -> np.ndarray:
