@@ -26,7 +26,7 @@ from typing import IO
 import numpy as np
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import whole_file
+from mmhand_dne.fileio.atomic import whole_file, write_whole
 
 FORMAT, VERSION = 'mmhand_dne predictions', 1
 CHUNK = 256  # images in memory at a time
@@ -77,7 +77,7 @@ class RowFiles:
         for file in self.files:
             file.close()
         text = json.dumps(dict(count=self.count, fields=self.spec))
-        (self.folder / SPEC).write_text(text)
+        write_whole(self.folder / SPEC, text)
 
 
 def merge_rows(folders: Sequence[Path], path: str | Path) -> int:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from mmengine.logging import print_log
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
 from mmhand_dne.evaluation.functional import sparsification
-from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.atomic import whole_file, write_whole
 from mmhand_dne.gaussian import calibration
 from mmhand_dne.visualization.canvas import uncertainty_plots
 
@@ -95,16 +96,16 @@ def released_report(data: dict[str, np.ndarray]) -> SparsificationReport:
 def write_report(report: SparsificationReport, folder: str | Path) -> None:
     """Write ``<mode>_curves.csv`` and so on; the folder is made if absent."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     _write_curves(report, folder / f'{report.mode}_curves')
     _write_histogram(report, folder / f'{report.mode}_error_uncertainty')
     if report.reliability:
         columns = [calibration.LEVELS, *report.reliability.values()]
         path = folder / f'{report.mode}_reliability'
         _write_csv(path, ['level', *report.reliability], zip(*columns))
-        uncertainty_plots.plot_reliability(
-            path.with_suffix('.png'), calibration.LEVELS, report.reliability
-        )
+        with _png(path) as partial:
+            uncertainty_plots.plot_reliability(
+                partial, calibration.LEVELS, report.reliability
+            )
     if report.joints:
         names = list(next(iter(report.joints.values())))
         rows = [('all', *(report.scores[name] for name in names))]
@@ -148,24 +149,18 @@ def _write_curves(report: SparsificationReport, path: Path) -> None:
     curves, unit = report.curves, report.unit
     names = ['kept [%]', *(f'{name} [{unit}]' for name in curves._fields[1:])]
     _write_csv(path, names, zip(*curves))
-    uncertainty_plots.plot_curves(
-        path.with_suffix('.png'),
-        {'model': curves},
-        unit,
-        f'Sparsification ({report.mode})',
-        with_random=True,
-    )
+    title = f'Sparsification ({report.mode})'
+    with _png(path) as partial:
+        uncertainty_plots.plot_curves(
+            partial, {'model': curves}, unit, title, with_random=True
+        )
 
 
 def _write_histogram(report: SparsificationReport, path: Path) -> None:
     """Counts of pairs; those beyond the axes are in the outermost cells."""
     sides = (report.deviation, report.error)
-    edges = [
-        np.linspace(
-            0, max(np.percentile(side, HISTOGRAM_SHARE), 1e-12), HISTOGRAM_BINS + 1
-        )
-        for side in sides
-    ]
+    ends = [max(np.percentile(side, HISTOGRAM_SHARE), 1e-12) for side in sides]
+    edges = [np.linspace(0, end, HISTOGRAM_BINS + 1) for end in ends]
     inside = [np.minimum(side, edge[-1]) for side, edge in zip(sides, edges)]
     counts, *_ = np.histogram2d(*inside, edges)
     rows = (
@@ -175,9 +170,14 @@ def _write_histogram(report: SparsificationReport, path: Path) -> None:
     lower = [f'{name} from [{report.unit}]' for name in ('deviation', 'error')]
     _write_csv(path, [*lower, 'joints'], rows)
     correlation = report.scores['Pearson']
-    uncertainty_plots.plot_error_uncertainty(
-        path.with_suffix('.png'), counts, edges, report.unit, correlation
-    )
+    with _png(path) as partial:
+        uncertainty_plots.plot_error_uncertainty(
+            partial, counts, edges, report.unit, correlation
+        )
+
+
+def _png(path: Path) -> AbstractContextManager[Path]:
+    return whole_file(path.with_suffix('.png'), keep_suffix=True)
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable) -> None:
