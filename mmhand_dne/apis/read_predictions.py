@@ -15,7 +15,7 @@ from mmhand_dne.conventions import (
     SIDES,
     WRIST,
 )
-from mmhand_dne.gaussian.calibration import wrist_aligned
+from mmhand_dne.gaussian.wrist import without_wrist
 from mmhand_dne.geometry.camera import (
     metric_translation,
     mirror_pixels,
@@ -189,9 +189,7 @@ def _mano_parameters(
 def _error_bars(view: 'CropView', slot: int) -> dict[str, np.ndarray]:
     """The fields of a hand that say how sure the model is of its joints."""
     covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
-    if len(covariance) == 3 * NUM_JOINTS:  # a model whose wrist errs too
-        covariance = wrist_aligned(covariance)
-    covariance = view.to_axes_squared(covariance)
+    covariance = view.to_axes_squared(without_wrist(covariance))
     joints = (NUM_FINGER_JOINTS, 3)
     blocks = np.zeros((NUM_JOINTS, 3, 3))
     blocks[FINGER_JOINTS] = np.einsum('jajb->jab', covariance.reshape(joints * 2))

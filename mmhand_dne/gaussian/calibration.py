@@ -29,24 +29,6 @@ class HandCalibration(NamedTuple):
     joint_level: np.ndarray  # (K) uint8 index as above; NO_LEVEL where hidden
 
 
-def wrist_aligned(covariance: np.ndarray) -> np.ndarray:
-    """Covariance of the other joints relative to the wrist, which is the first joint.
-
-    The linear map y_k - y_0 of a Gaussian over all joints [decided: scores of unaligned
-    models are compared in the aligned frame].
-
-    Args:
-        covariance: (3 J, 3 J), any unit squared.
-
-    Returns: (3 (J - 1), 3 (J - 1)).
-    """
-    rest, wrist = slice(3, None), slice(0, 3)
-    count = len(covariance) // 3 - 1
-    across = np.tile(covariance[rest, wrist], (1, count))
-    own = np.tile(covariance[wrist, wrist], (count, count))
-    return covariance[rest, rest] - across - across.T + own
-
-
 def joint_variances(covariance: np.ndarray) -> np.ndarray:
     """Trace of each joint's 3x3 block: (3 K, 3 K) -> (K), the same unit squared."""
     return np.diagonal(covariance).reshape(-1, 3).sum(-1)
@@ -122,7 +104,9 @@ def _cholesky(covariance: np.ndarray) -> np.ndarray:
         ) from None
 
 
-def _gaussian(residual, factor) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian(
+    residual: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Squared Mahalanobis distances (N) and NLL (N) of residual (N, D)."""
     whitened = np.linalg.solve(factor, residual[..., None])[..., 0]
     distance = np.square(whitened).sum(-1)
@@ -130,7 +114,7 @@ def _gaussian(residual, factor) -> tuple[np.ndarray, np.ndarray]:
     return distance, 0.5 * distance + log_det + residual.shape[-1] * HALF_LOG_2PI
 
 
-def _fill(visible, values, absent) -> np.ndarray:
+def _fill(visible: np.ndarray, values: np.ndarray, absent: float) -> np.ndarray:
     filled = np.full(len(visible), absent, values.dtype)
     filled[visible] = values
     return filled

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from mmhand_dne.conventions import (
     INTERHAND_FROM_OPENPOSE,
@@ -15,10 +16,10 @@ from mmhand_dne.geometry.camera import ndc_to_pixels
 
 
 def interhand_prediction(
-    joints,
-    joints_ndc,
-    presence,
-    root_cam,
+    joints: ArrayLike,
+    joints_ndc: ArrayLike,
+    presence: ArrayLike,
+    root_cam: ArrayLike | None,
     metainfo: Mapping,
 ) -> dict[str, np.ndarray]:
     """One image's prediction as MMPose's InterNet would give it.
@@ -66,7 +67,7 @@ def interhand_prediction(
     )
 
 
-def _float64(value) -> torch.Tensor:
+def _float64(value: ArrayLike) -> torch.Tensor:
     return torch.as_tensor(value).detach().cpu().double()
 
 

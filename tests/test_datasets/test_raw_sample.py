@@ -5,7 +5,7 @@ import pytest
 from mmpose.registry import DATASETS, TRANSFORMS
 
 from mmhand_dne.apis.crops import CropPipeline
-from mmhand_dne.apis.inputs.boxes import HandBox
+from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.datasets import datasets, transforms
 from mmhand_dne.structures.ground_truth_fields import SIZES
 from mmhand_dne.structures.raw_sample import (

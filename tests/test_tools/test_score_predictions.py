@@ -276,7 +276,7 @@ def points(count, joints=21, value=0.0):
     [
         (
             [points(2), points(2, 778)],
-            'has 2 rows, the ground truth 3; give one row an image',
+            'has 2 rows, the ground truth 3; give one row per image',
         ),
         ([points(3)], 'has 1 entries, expected the list [xyz, verts]'),
         (

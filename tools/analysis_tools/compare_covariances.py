@@ -21,6 +21,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mmhand_dne.fileio.atomic import write_whole
+
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ('deterministic', 'diagonal', 'full', 'correlated', 'correlated-nolinear')
 COLUMNS = {
@@ -118,7 +122,7 @@ def train(args, seed: int, model: str, folder: Path, epochs: int, *options) -> P
             log=folder / 'train.log',
             threads=max(1, os.cpu_count() // args.jobs),
         )
-        mark.write_text(json.dumps(wanted))
+        write_whole(mark, json.dumps(wanted))
     return Path(last.read_text().strip())
 
 
@@ -172,9 +176,9 @@ def table(scores: dict[str, list[dict]]) -> str:
         for key in COLUMNS:
             values = [run[key] for run in runs if key in run]
             digits = DIGITS.get(key, 3)
-            spread = (max(values) - min(values)) / 2 if values else 0
+            half_range = (max(values) - min(values)) / 2 if values else 0
             cells.append(
-                f'{statistics.mean(values):.{digits}f} ± {spread:.{digits}f}'
+                f'{statistics.mean(values):.{digits}f} ± {half_range:.{digits}f}'
                 if values
                 else '-'
             )
@@ -199,8 +203,8 @@ def main(args=None) -> None:
     for (model, _, _), metrics in zip(pairs, found):
         scores[model].append(metrics)
     text = table(scores)
-    (args.work_dir / 'table.md').write_text(text + '\n')
-    (args.work_dir / 'scores.json').write_text(json.dumps(scores, indent=2))
+    write_whole(args.work_dir / 'table.md', text + '\n')
+    write_whole(args.work_dir / 'scores.json', json.dumps(scores, indent=2))
     print(f'\nMean ± half the range over seeds {args.seeds}:\n\n{text}')
 
 

@@ -1,6 +1,6 @@
 """Measure what a constant prediction scores: the training set's mean hands.
 
-The lowest bar for a model. Mean mesh, camera, place and presence of each hand are
+The lowest bar for a model. Mean mesh, camera, position and presence of each hand are
 taken from the training split of a config, without augmentation, and evaluated by the
 config's own evaluator on its test (or validation) split.
 
@@ -22,6 +22,7 @@ from torch.utils.data import Subset
 
 import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.evaluation.functional.mean_hands import MeanHands
+from mmhand_dne.fileio.atomic import write_whole
 
 
 def parse_args(args=None):
@@ -113,8 +114,7 @@ def main(args=None):
     for name, value in metrics.items():
         print(f'{name:16s} {value:9.3f}')
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(metrics, indent=2))
+        write_whole(args.out, json.dumps(metrics, indent=2))
 
 
 if __name__ == '__main__':

@@ -16,8 +16,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
@@ -27,6 +25,7 @@ from mmpose.registry import METRICS
 import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
 from mmhand_dne.evaluation.metrics.absolute_hand import (
@@ -39,8 +38,8 @@ from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
 USUAL_ROOT = dict(freihand='predicted', ho3d='given')
 NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
-# Where the hand goes: the prediction's place, or the annotated wrist.
-PLACES = dict(
+# Fields for either root: the predicted wrist, or the annotated one.
+ROOT_FIELDS = dict(
     predicted=('pred/hand_root_cam',),
     given=('gt/hand_root_valid', 'annotation/keypoints_cam'),
 )
@@ -72,7 +71,7 @@ def root_of(args) -> str:
 
 def check_rows(args, dump: DumpFile) -> None:
     """Refuse rows that are not the evaluation set's, in its order."""
-    needed = (*NEEDED, *PLACES[root_of(args)])
+    needed = (*NEEDED, *ROOT_FIELDS[root_of(args)])
     missing = [key for key in needed if key not in dump.fields]
     if missing:
         raise UserError(
@@ -117,7 +116,7 @@ def check_frame(args, path: str, frame: tuple[str, str]) -> None:
 def hands(args, dump: DumpFile, which: str) -> Iterator[np.ndarray]:
     """The images' joints or vertices in the data set's order and axes."""
     root = root_of(args)
-    for sample in dumped_samples(dump, [*NEEDED, *PLACES[root]]):
+    for sample in dumped_samples(dump, [*NEEDED, *ROOT_FIELDS[root]]):
         image = str(sample['id'])
         hand = predicted_hand(sample, image, 'export_submission', root, None)
         points = getattr(hand, which)
@@ -128,8 +127,8 @@ def hands(args, dump: DumpFile, which: str) -> Iterator[np.ndarray]:
             )
         if not np.isfinite(points).all():
             raise UserError(
-                f'image {image}: the predicted camera gives the hand no place; use '
-                '--root given'
+                f'image {image}: the predicted camera gives the hand no position; '
+                'use --root given'
             )
         points = to_official(points, args.protocol, joints=which == 'joints')
         if args.protocol == 'ho3d' and (points[:, 2] > 0).all():

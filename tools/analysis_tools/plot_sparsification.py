@@ -14,15 +14,15 @@ import re
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.sparsification import SparsificationCurves
+from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS, plot_curves
 
 HEADER = re.compile(
@@ -107,8 +107,9 @@ def main(args=None):
                 f'--out {args.out}: unknown kind of file; let the name end in .png'
             )
         runs, unit = read_runs(args.runs, args.mode)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        plot_curves(args.out, runs, unit, args.title or f'Sparsification ({args.mode})')
+        title = args.title or f'Sparsification ({args.mode})'
+        with whole_file(args.out, keep_suffix=True) as partial:
+            plot_curves(partial, runs, unit, title)
         print(f'{len(runs)} runs in {args.out}')
 
 

@@ -20,8 +20,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import DictAction
@@ -32,6 +30,7 @@ import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.freihand_files import find
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.official_scores import (
     official_scores,
@@ -41,6 +40,7 @@ from mmhand_dne.evaluation.functional.submission import read_points, read_submis
 from mmhand_dne.evaluation.metrics.absolute_hand import ROOTS
 from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
 from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
+from mmhand_dne.fileio.atomic import write_whole
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
 GT = ('gt_instance_labels', 'gt_instances')
@@ -90,8 +90,8 @@ def score_submission(args) -> dict[str, float]:
     if len(pred[0]) != len(gt[0]):
         raise UserError(
             f'{args.predictions}: has {len(pred[0]):,} rows, the ground truth '
-            f'{len(gt[0]):,}; give one row an image of the evaluation set, in its '
-            'order'
+            f'{len(gt[0]):,}; give one row per image of the evaluation set, in '
+            'its order'
         )
     counts = METRICS.get(OFFICIAL[args.protocol]).counts
     if len(gt[0]) not in counts.values():
@@ -161,9 +161,7 @@ def write_scores(args, scores: dict[str, float]) -> None:
     """``scores.txt`` under the official names."""
     if args.out_dir is None:
         return
-    args.out_dir.mkdir(parents=True, exist_ok=True)
-    path = args.out_dir / 'scores.txt'
-    path.write_text(scores_text(scores))
+    path = write_whole(args.out_dir / 'scores.txt', scores_text(scores))
     print(f'Scores written to: {path}')
 
 
@@ -179,8 +177,7 @@ def main(args=None):
     for name, value in scores.items():
         print(f'{name}: {value:f}')
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(scores, indent=2))
+        write_whole(args.out, json.dumps(scores, indent=2))
 
 
 if __name__ == '__main__':

@@ -16,8 +16,6 @@ from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
@@ -36,6 +34,7 @@ from mmhand_dne.deployment import (
 from mmhand_dne.deployment.onnx_check import METRES, Difference
 from mmhand_dne.deployment.onnx_export import OPSET
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.errors import UserError
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 

@@ -198,7 +198,7 @@ class HandRunner:
         if 'joint_covariance' in found:
             result.update(
                 error_bars(
-                    view.upright_covariance(from_the_wrist(found['joint_covariance']))
+                    view.upright_covariance(without_wrist(found['joint_covariance']))
                 )
             )
         result = {name: value.astype(np.float32) for name, value in result.items()}
@@ -323,8 +323,9 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     return np.floor(result + 0.5).astype(np.uint8)
 
 
-def from_the_wrist(covariance: np.ndarray) -> np.ndarray:
-    """(60, 60) of the joints about the wrist, also from (63, 63) of all."""
+# mmhand_dne.gaussian.wrist has the same function; this file must run without it.
+def without_wrist(covariance: np.ndarray) -> np.ndarray:
+    """(60, 60) of the joints relative to the wrist, also from (63, 63) of all."""
     if len(covariance) == 60:
         return covariance
     differences = np.kron(np.eye(21)[1:] - np.eye(21)[:1], np.eye(3))

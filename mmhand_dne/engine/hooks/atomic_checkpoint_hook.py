@@ -1,6 +1,8 @@
 """Checkpoints that are whole, also inside an epoch and after a kill."""
 
 import os.path as osp
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
@@ -66,7 +68,11 @@ class AtomicCheckpointHook(CheckpointHook):
                 runner.logger.info(f'removed {name}, left by a run that was stopped')
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
     ) -> None:
         """Write a checkpoint inside the epoch when it is its turn."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
@@ -142,7 +148,7 @@ class AtomicCheckpointHook(CheckpointHook):
             record = osp.join(runner.work_dir, 'last_checkpoint')
             AtomicLocalBackend().put_text(self.last_ckpt, record)
 
-    def _remove(self, names) -> None:
+    def _remove(self, names: Iterable[str]) -> None:
         if not is_main_process():
             return
         for name in names:
@@ -152,13 +158,13 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 class _LaterRemoval:
-    """A file back end that notes what to remove and does the rest at once."""
+    """A file back end that only notes what to remove; all else it does at once."""
 
     def __init__(self, backend: BaseStorageBackend) -> None:
         self.backend = backend
         self.paths: list[str] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
 
     def remove(self, path: str) -> None:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import nn
 
 from mmhand_dne.errors import UserError
+
+from ..runner.distributed import unwrapped
 
 
 @HOOKS.register_module()
@@ -57,19 +58,10 @@ def what_differs(
 
     Args: as of :class:`CheckpointMatchHook`.
     """
-    model = model.module if is_model_wrapper(model) else model
-    wanted = _shapes(model.state_dict())
+    wanted = _shapes(unwrapped(model).state_dict())
     found = _shapes(checkpoint.get('state_dict', checkpoint))
-    missing = [
-        name
-        for name in wanted
-        if name not in found and not name.startswith(allow_missing)
-    ]
-    unexpected = [
-        name
-        for name in found
-        if name not in wanted and not name.startswith(allow_unexpected)
-    ]
+    missing = _absent(wanted, found, allow_missing)
+    unexpected = _absent(found, wanted, allow_unexpected)
     reshaped = [
         name for name in wanted if found.get(name, wanted[name]) != wanted[name]
     ]
@@ -91,6 +83,13 @@ def what_differs(
             f'{found[name]} in the file, {wanted[name]} in the model)'
         )
     return problems
+
+
+def _absent(names: dict, other: dict, allowed: tuple[str, ...]) -> list[str]:
+    """Names that the other does not have and that do not begin as allowed."""
+    return [
+        name for name in names if name not in other and not name.startswith(allowed)
+    ]
 
 
 def _shapes(state: dict) -> dict[str, tuple]:

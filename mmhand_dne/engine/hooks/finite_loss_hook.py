@@ -7,12 +7,14 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
+from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
+
+from ..runner.distributed import unwrapped
 
 SHOWN_IMAGES = 8
 REMEDY = (
@@ -28,10 +30,10 @@ class FiniteLossHook(Hook):
     It looks at the model's losses between forward and backward. All terms travel in
     one collective, after which every process knows the mean over processes, and in
     one transfer to the host. That transfer replaces those that MMEngine's log makes,
-    one a term; the log gets the means.
+    one per term; the log gets the means.
 
-    Raises: ValueError that names the terms, the place in the training and the images,
-        in every process alike.
+    Raises: ValueError that names the terms, epoch and iteration, and the images, in
+        every process alike.
     """
 
     priority = 'HIGHEST'  # before RuntimeInfoHook reads the losses
@@ -44,8 +46,7 @@ class FiniteLossHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Watch the model's forward."""
         self._runner = runner
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrapped(runner.model)
         self._handle = model.register_forward_hook(self._look, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
@@ -56,7 +57,7 @@ class FiniteLossHook(Hook):
         self,
         runner: Runner,
         batch_idx: int,
-        data_batch=None,
+        data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
         """Replace this process's losses by the means over processes."""
@@ -81,31 +82,26 @@ class FiniteLossHook(Hook):
         self._means = {**means, 'loss': sum(terms.values())}
 
     def _message(self, terms: dict[str, float], samples: Sequence | None) -> str:
-        """One sentence on all processes' losses."""
         broken = {
             name: value for name, value in terms.items() if not math.isfinite(value)
         }
-        places = []
-        for rank, (values, images) in enumerate(
-            all_gather_object((broken, _describe(samples)))
-        ):
+        gathered = all_gather_object((broken, _describe(samples)))
+        found = []
+        for rank, (values, images) in enumerate(gathered):
             if values:
-                named = ' and '.join(
-                    f'{name} is {value}' for name, value in values.items()
-                )
+                named = ' and '.join(f'{name} is {v}' for name, v in values.items())
                 process = f' in process {rank}' if get_world_size() > 1 else ''
-                places.append(f'{named}{process} ({images})')
+                found.append(f'{named}{process} ({images})')
         runner = self._runner
         last = runner.message_hub.runtime_info.get('last_ckpt')
         kept = f'the last checkpoint is {last}' if last else 'no checkpoint was written'
         return (
             f'training stopped at epoch {runner.epoch + 1}, iteration '
-            f'{runner.iter + 1}, before the step: {"; ".join(places)}; {kept}; '
-            f'{REMEDY}'
+            f'{runner.iter + 1}, before the step: {"; ".join(found)}; {kept}; {REMEDY}'
         )
 
 
-def _scalar(value) -> Tensor:
+def _scalar(value: Tensor | Sequence[Tensor]) -> Tensor:
     """What MMEngine adds up for one entry: a mean, or the sum of a list's means."""
     items = value if isinstance(value, (list, tuple)) else [value]
     return sum(item.detach().float().mean() for item in items)
@@ -122,7 +118,7 @@ def _describe(samples: Sequence | None) -> str:
     return f'images {", ".join(names[:SHOWN_IMAGES])}{more}'
 
 
-def _image_name(sample) -> str | None:
+def _image_name(sample: PoseDataSample) -> str | None:
     for key in ('img_path', 'img_id', 'id', 'sample_idx'):
         value = sample.get(key)
         if value is not None:

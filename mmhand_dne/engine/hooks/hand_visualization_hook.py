@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 from mmengine.visualization import Visualizer
@@ -15,6 +14,8 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
+
+from ..runner.distributed import unwrapped
 
 CHANNEL_ORDERS = ('bgr', 'rgb')
 
@@ -34,7 +35,7 @@ class HandVisualizationHook(Hook):
         interval: images (test) or batches (validation) from one picture to the next.
         max_images: pictures a test draws; None for no limit.
         show: open a window for each picture instead of storing it.
-        wait_time: seconds a window stays.
+        wait_time: seconds for which a window stays.
         out_dir: folder of a test's pictures; a relative one is below the run's folder,
             ``work_dir/timestamp``, as in MMPose.
         channel_order: ``bgr`` or ``rgb``, of the batch's images; ``LoadImage`` gives
@@ -134,7 +135,7 @@ class HandVisualizationHook(Hook):
         out_file: str | None,
     ) -> None:
         visualizer = _visualizer()
-        visualizer.set_faces(_model(runner).hand_model.faces)
+        visualizer.set_faces(unwrapped(runner.model).hand_model.faces)
         visualizer.add_datasample(
             name,
             crop_from_input(image, self.channel_order),
@@ -148,7 +149,7 @@ class HandVisualizationHook(Hook):
 
 
 def crop_from_input(image: Tensor, channel_order: str) -> np.ndarray:
-    """The picture (h, w, 3) uint8 RGB of a not yet normalised input (3, h, w)."""
+    """The crop (h, w, 3) uint8 RGB of a not yet normalised input (3, h, w)."""
     pixels = image.detach().cpu().numpy().transpose(1, 2, 0)
     pixels = pixels.clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(pixels[..., ::-1] if channel_order == 'bgr' else pixels)
@@ -160,15 +161,9 @@ def picture_name(sample: PoseDataSample, index: int) -> str:
     return f'{sample.get("id", index)}_{stem}.png'
 
 
-def _model(runner: Runner):
-    """The runner's model without the wrapper of a distributed run."""
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model
-
-
 def _test_cfg(runner: Runner) -> dict:
     """The model's test settings, a dict that can be changed."""
-    model = _model(runner)
+    model = unwrapped(runner.model)
     if model.test_cfg is None:
         model.test_cfg = {}
     return model.test_cfg

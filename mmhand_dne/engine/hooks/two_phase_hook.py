@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from mmhand_dne.errors import UserError
+
+from ..runner.distributed import unwrapped
 
 
 @HOOKS.register_module()
@@ -31,9 +33,9 @@ class TwoPhaseHook(Hook):
     def __init__(self, modules: Sequence[str], begin: int):
         self.modules, self.begin = tuple(modules), begin
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Refuse what the model does not have, before any step."""
-        model = self._model(runner)
+        model = unwrapped(runner.model)
         known = [name for name, _ in model.named_children()]
         for name in (*self.modules, 'refine_head'):
             if name not in known:
@@ -41,9 +43,11 @@ class TwoPhaseHook(Hook):
                     f'TwoPhaseHook: the model has no part {name!r}; choose from {known}'
                 )
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Set the phase, here since validation puts the model back to training mode."""
-        model = self._model(runner)
+        model = unwrapped(runner.model)
         model.refines_in_training = runner.epoch >= self.begin
         if not model.refines_in_training:
             return
@@ -51,7 +55,3 @@ class TwoPhaseHook(Hook):
             part = getattr(model, name)
             if part.training:
                 part.requires_grad_(False).eval()
-
-    @staticmethod
-    def _model(runner):
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -8,7 +8,9 @@ import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
+from mmengine.model import is_model_wrapper
 from mmengine.utils.dl_utils import set_multi_processing
+from torch import nn
 
 from mmhand_dne.errors import UserError
 
@@ -73,8 +75,13 @@ def _export_rank(launcher: str) -> None:
         )
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """A model without the wrapper that a distributed run puts around it."""
+    return model.module if is_model_wrapper(model) else model
+
+
 def leave_distributed() -> None:
-    """Say goodbye to the other processes, if there are any.
+    """Leave the group of processes, if there is one, when all have come so far.
 
     Drop the runner before. A wrapped model that outlives its process group, or a
     process that leaves while another still writes its checkpoint, now and then ends

@@ -23,7 +23,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
     in the checkpoint.
 
     Skipping needs a sampler with an attribute ``start`` (samples of this process to
-    leave out) and draws keyed by epoch and index: ``KeyedSampler``.
+    leave out) and random numbers keyed by epoch and index: ``KeyedSampler``.
 
     Arguments: see ``EpochBasedTrainLoop``.
     """
@@ -141,10 +141,10 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
     def _validate_if_due(self) -> None:
         """Validate the finished epoch once."""
         epoch = self._epoch
-        on_turn = epoch % self.val_interval == 0 or epoch == self._max_epochs
+        is_due = epoch % self.val_interval == 0 or epoch == self._max_epochs
         if self.runner.val_loop is None or epoch < max(self.val_begin, 1):
             return
-        if on_turn and self._validated_epoch < epoch:
+        if is_due and self._validated_epoch < epoch:
             # Set first: the best checkpoint is written while the loop runs.
             self._validated_epoch = epoch
             self.runner.val_loop.run()

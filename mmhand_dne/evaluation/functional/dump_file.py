@@ -1,4 +1,4 @@
-"""A file of predictions: one array a field, one row an image, readable by numpy alone.
+"""A file of predictions that numpy alone reads: one array per field, a row per image.
 
 ``predictions.npz`` holds, without compression or pickle,
 
@@ -6,7 +6,7 @@
 - ``order``: (N, 2) int64, index in the data set and digest of path and id; rows are
   sorted by it;
 - ``pred/<field>``: (N, ...) of ``pred_instances``;
-- ``truth/<field>``, ``annotation/<field>``: of ``gt_instance_labels`` and
+- ``gt/<field>``, ``annotation/<field>``: of ``gt_instance_labels`` and
   ``gt_instances``, where they were kept;
 - ``meta/<key>``: numbers (N, ...) or UTF-8 text (N) of numpy's type S.
 
@@ -21,11 +21,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import whole_file
+from mmhand_dne.fileio.atomic import whole_file, write_whole
 
 FORMAT, VERSION = 'mmhand_dne predictions', 1
 CHUNK = 256  # images in memory at a time
@@ -34,7 +35,7 @@ TEXT = 'surrogateescape'  # names of files need not be UTF-8
 
 
 class RowFiles:
-    """Rows of arrays and texts, appended to one file a field in a folder.
+    """Rows of arrays and texts, appended to one file per field in a folder.
 
     Args:
         folder: is made; files of a former run in it are overwritten.
@@ -76,7 +77,7 @@ class RowFiles:
         for file in self.files:
             file.close()
         text = json.dumps(dict(count=self.count, fields=self.spec))
-        (self.folder / SPEC).write_text(text)
+        write_whole(self.folder / SPEC, text)
 
 
 def merge_rows(folders: Sequence[Path], path: str | Path) -> int:
@@ -164,7 +165,9 @@ class DumpFile:
             )
         return file, shape[1:], dtype
 
-    def _read(self, key: str, file, shape: tuple, dtype, count: int) -> np.ndarray:
+    def _read(
+        self, key: str, file: IO[bytes], shape: tuple, dtype: np.dtype, count: int
+    ) -> np.ndarray:
         wanted = count * int(np.prod(shape, dtype=int)) * dtype.itemsize
         try:
             content = file.read(wanted)
@@ -181,7 +184,7 @@ class DumpFile:
         )
 
 
-def _kind(key: str, value) -> list:
+def _kind(key: str, value: np.ndarray | str) -> list:
     """Shape and type as in the list of fields."""
     if isinstance(value, str):
         return ['text']
@@ -230,7 +233,9 @@ def _write_member(archive: zipfile.ZipFile, key: str, array: np.ndarray) -> None
         np.lib.format.write_array(file, array, (1, 0), allow_pickle=False)
 
 
-def _write_column(archive, key: str, parts: list, fields: dict, kept) -> None:
+def _write_column(
+    archive: zipfile.ZipFile, key: str, parts: list, fields: dict, kept: np.ndarray
+) -> None:
     """One field of the kept rows, numbered through all parts."""
     columns = [_column(part, fields, key) for part in parts]
     dtype = np.result_type(*columns) if fields[key] == ['text'] else columns[0].dtype

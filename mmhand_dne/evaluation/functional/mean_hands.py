@@ -2,11 +2,13 @@
 
 import numpy as np
 import torch
+from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
+from mmhand_dne.geometry.ridge_camera import ridge_camera
 
 FIELDS = (
     'hand_vertices',
@@ -26,7 +28,7 @@ class MeanHands:
 
     Per slot: mean root-relative vertices and joints, the camera that projects this
     mean mesh closest (least squares over all images and vertices) to the true
-    projections, mean wrist place, share of images that show the hand.
+    projections, mean wrist position, share of images that show the hand.
 
     Example:
         >>> mean = MeanHands()
@@ -39,7 +41,7 @@ class MeanHands:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, Tensor] = {}
 
-    def add(self, sample) -> None:
+    def add(self, sample: PoseDataSample) -> None:
         """Count one image in.
 
         Args:
@@ -48,14 +50,14 @@ class MeanHands:
         labels = sample.gt_instance_labels
         gt = {name: labels[name][0].double() for name in FIELDS}
         mesh = gt['hand_vertices_valid'] > 0
-        placed = mesh & (gt['hand_root_valid'] > 0)
+        projected = mesh & (gt['hand_root_valid'] > 0)
         pixels = project_perspective(
             gt['hand_vertices'] + gt['hand_root_cam'][:, None],
             gt['crop_intrinsics'],
         )
         ndc = pixels_to_ndc(pixels, tuple(sample.metainfo['input_size']))
         self._sum('vertices', gt['hand_vertices'], mesh)
-        self._sum('vertices_ndc', ndc, placed)
+        self._sum('vertices_ndc', ndc, projected)
         self._sum('joints', gt['hand_joints'], gt['hand_joints_valid'] > 0)
         self._sum('root_cam', gt['hand_root_cam'], gt['hand_root_valid'] > 0)
         self._sum('presence', gt['hand_presence'], gt['hand_presence_valid'] > 0)
@@ -71,13 +73,13 @@ class MeanHands:
         if not self.counts or not self.counts['vertices_ndc'].any():
             raise UserError(
                 'MeanHands: no image of the training split has a true mesh with its '
-                'place; check that its MANO annotation file is read'
+                'position; check that its MANO annotation file is read'
             )
         means = {name: self._mean(name) for name in self.sums}
         fields = {
             'hand_vertices': means['vertices'],
             'hand_joints': means['joints'],
-            'hand_camera': fit_camera(means['vertices'], means['vertices_ndc']),
+            'hand_camera': self._camera(means['vertices'], means['vertices_ndc']),
             'hand_root_cam': means['root_cam'],
             'hand_presence': means['presence'],
         }
@@ -93,23 +95,11 @@ class MeanHands:
         self.sums[name] = self.sums.get(name, 0) + torch.where(valid, value, 0)
         self.counts[name] = self.counts.get(name, 0) + valid.long()
 
+    @staticmethod
+    def _camera(vertices: Tensor, vertices_ndc: Tensor) -> Tensor:
+        """Least-squares rows (scale, shift), (S, 2, 2); zeros for an unseen hand."""
+        unseen = torch.zeros(*vertices.shape[:-2], 2, 2)
+        return ridge_camera(vertices, vertices_ndc, unseen, ridge=0.0)
+
     def _mean(self, name: str) -> Tensor:
         return self.sums[name] / self.counts[name].clamp(min=1)
-
-
-def fit_camera(vertices: Tensor, vertices_ndc: Tensor) -> Tensor:
-    """Least-squares scale and shift, per image axis, of points onto a projection.
-
-    Args:
-        vertices: (..., N, 3) metres, root-relative.
-        vertices_ndc: (..., N, 2) crop NDC.
-
-    Returns: (..., 2, 2) rows (scale, shift); scale 0 for points without spread.
-    """
-    points, mean_ndc = vertices[..., :2], vertices_ndc.mean(-2)
-    mean = points.mean(-2)
-    centred = points - mean[..., None, :]
-    spread = centred.square().sum(-2)
-    covariance = (centred * vertices_ndc).sum(-2)
-    scale = torch.where(spread > 0, covariance / spread, 0)
-    return torch.stack([scale, mean_ndc - scale * mean], -1)

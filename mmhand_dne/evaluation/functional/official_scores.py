@@ -5,13 +5,15 @@ prediction; joints and vertices are aligned separately. Errors and scores have t
 and the unit (centimetres) that the official ``scores.txt`` uses: ten times
 ``xyz_al_mean3d`` is the PA-MPJPE in mm that papers give.
 
-Every score is the plain mean of one number an image: all images have equally many
+Every score is the plain mean of one number per image: all images have equally many
 points, and the area under a curve is linear in the curve.
 
 A point counts at the threshold 0 if its distance is 0. Whether rounding leaves 0 or
 1e-17 of a perfect prediction is decided by the order of operations, which therefore is
 the scripts' own in ``scale_translation_align``; it moves such an area by up to 0.5/99.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -35,13 +37,15 @@ def official_align(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         pred: (B, N, 3) metres.
         gt: (B, N, 3) metres.
 
-    Returns: (B, N, 3). A prediction without spread lands on the ground truth's mean.
+    Returns: (B, N, 3). Predicted points that coincide land on the ground truth's mean.
     """
-    centred, turn, size = _similarity(pred, gt)
-    return centred @ turn * size + gt.mean(1, keepdims=True)
+    centred, rotation, size = _similarity(pred, gt)
+    return centred @ rotation * size + gt.mean(1, keepdims=True)
 
 
-def align_by_joints(vertices, joints, true_joints) -> np.ndarray:
+def align_by_joints(
+    vertices: np.ndarray, joints: np.ndarray, gt_joints: np.ndarray
+) -> np.ndarray:
     """Vertices of another topology under the transform that aligns the joints.
 
     As in the official scripts, which do not divide by the predicted joints' size here:
@@ -49,23 +53,25 @@ def align_by_joints(vertices, joints, true_joints) -> np.ndarray:
 
     Args:
         vertices: (B, M, 3) metres.
-        joints, true_joints: (B, 21, 3) metres.
+        joints, gt_joints: (B, 21, 3) metres.
     """
-    _, turn, size = _similarity(joints, true_joints)
+    _, rotation, size = _similarity(joints, gt_joints)
     mean = vertices.mean(1, keepdims=True)
-    step = (true_joints - joints).mean(1, keepdims=True)
-    return (vertices - mean) @ turn * size + mean + step
+    step = (gt_joints - joints).mean(1, keepdims=True)
+    return (vertices - mean) @ rotation * size + mean + step
 
 
-def _similarity(pred, gt) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _similarity(
+    pred: np.ndarray, gt: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centred prediction of unit norm, R^T (B, 3, 3), and the size to give it."""
-    true_centred = gt - gt.mean(1, keepdims=True)
+    gt_centred = gt - gt.mean(1, keepdims=True)
     centred = pred - pred.mean(1, keepdims=True)
-    true_norm = np.linalg.norm(true_centred, axis=(1, 2), keepdims=True) + MIN_NORM
+    gt_norm = np.linalg.norm(gt_centred, axis=(1, 2), keepdims=True) + MIN_NORM
     centred = centred / (np.linalg.norm(centred, axis=(1, 2), keepdims=True) + MIN_NORM)
-    u, singular, vh = np.linalg.svd((true_centred / true_norm).swapaxes(1, 2) @ centred)
+    u, singular, vh = np.linalg.svd((gt_centred / gt_norm).swapaxes(1, 2) @ centred)
     scale = singular.sum(-1)[:, None, None]
-    return centred, (u @ vh).swapaxes(1, 2), scale * true_norm
+    return centred, (u @ vh).swapaxes(1, 2), scale * gt_norm
 
 
 def scale_translation_align(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
@@ -79,7 +85,7 @@ def scale_translation_align(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         one metre, as in the official script.
     """
 
-    def bone(joints):
+    def bone(joints: np.ndarray) -> np.ndarray:
         bones = joints[:, HO3D_MIDDLE] - joints[:, HO3D_WRIST]
         return np.linalg.norm(bones, axis=-1)[:, None, None]
 
@@ -117,9 +123,9 @@ def f_scores(pred: np.ndarray, gt: np.ndarray) -> dict[int, np.ndarray]:
     Returns: for 5 and 15 a (B).
     """
     found = {name: [] for name in F_THRESHOLDS}
-    for points, true_points in zip(pred, gt, strict=True):
-        to_gt = cKDTree(true_points).query(points)[0]
-        to_pred = cKDTree(points).query(true_points)[0]
+    for points, gt_points in zip(pred, gt, strict=True):
+        to_gt = cKDTree(gt_points).query(points)[0]
+        to_pred = cKDTree(points).query(gt_points)[0]
         for name, limit in F_THRESHOLDS.items():
             precision, recall = (to_gt < limit).mean(), (to_pred < limit).mean()
             total = precision + recall
@@ -138,32 +144,44 @@ def image_scores(
     """
     if protocol not in PROTOCOLS:
         raise UserError(f'unknown protocol {protocol!r}; choose from {PROTOCOLS}')
-    pred = [np.asarray(points, np.float64) for points in pred]
-    gt = [np.asarray(points, np.float64) for points in gt]
-    _check(pred, gt)
-    same_mesh = pred[1].shape == gt[1].shape
-    aligned = [official_align(pred[0], gt[0]), None]
-    aligned[1] = (
-        official_align(pred[1], gt[1])
-        if same_mesh
-        else (align_by_joints(pred[1], pred[0], gt[0]))
-    )
-    ho3d = protocol == 'ho3d'
-    joints = {'xyz': pred[0], 'xyz_procrustes_al' if ho3d else 'xyz_al': aligned[0]}
-    if ho3d:
-        joints['xyz_scale_trans_al'] = scale_translation_align(pred[0], gt[0])
+    joints, vertices = (np.asarray(points, np.float64) for points in pred)
+    gt_joints, gt_vertices = (np.asarray(points, np.float64) for points in gt)
+    _check((joints, vertices), (gt_joints, gt_vertices))
+    same_mesh = vertices.shape == gt_vertices.shape
+    if same_mesh:
+        mesh_al = official_align(vertices, gt_vertices)
+    else:
+        mesh_al = align_by_joints(vertices, joints, gt_joints)
     scores = {}
-    for name, points in (*joints.items(), ('mesh', pred[1]), ('mesh_al', aligned[1])):
-        mean, area = NO_MESH
-        if name in joints or same_mesh:
-            mean, area = mean_and_auc(points, gt[0 if name in joints else 1])
-        scores[f'{name}_mean3d'] = np.broadcast_to(mean, len(points))
-        scores[f'{name}_auc3d'] = np.broadcast_to(area, len(points))
-    raw, al = f_scores(pred[1], gt[1]), f_scores(aligned[1], gt[1])
+    for name, points in _joint_versions(joints, gt_joints, protocol).items():
+        scores.update(_named(name, *mean_and_auc(points, gt_joints)))
+    for name, points in (('mesh', vertices), ('mesh_al', mesh_al)):
+        found = NO_MESH
+        if same_mesh:
+            found = mean_and_auc(points, gt_vertices)
+        scores.update(
+            _named(name, *(np.broadcast_to(value, len(points)) for value in found))
+        )
+    raw, al = f_scores(vertices, gt_vertices), f_scores(mesh_al, gt_vertices)
     for limit in F_THRESHOLDS:
         scores[f'f_score_{limit}'] = raw[limit]
         scores[f'f_al_score_{limit}'] = al[limit]
     return scores
+
+
+def _joint_versions(
+    joints: np.ndarray, gt_joints: np.ndarray, protocol: str
+) -> dict[str, np.ndarray]:
+    """The joints (B, 21, 3) raw and after each alignment, by the scores' names."""
+    aligned = official_align(joints, gt_joints)
+    if protocol == 'freihand':
+        return dict(xyz=joints, xyz_al=aligned)
+    scaled = scale_translation_align(joints, gt_joints)
+    return dict(xyz=joints, xyz_procrustes_al=aligned, xyz_scale_trans_al=scaled)
+
+
+def _named(name: str, mean: np.ndarray, area: np.ndarray) -> dict[str, np.ndarray]:
+    return {f'{name}_mean3d': mean, f'{name}_auc3d': area}
 
 
 def official_scores(
@@ -200,11 +218,11 @@ def official_scores(
 
 
 def scores_text(scores: dict[str, float]) -> str:
-    """The official ``scores.txt``: a line ``name: value`` with six digits a score."""
+    """The official ``scores.txt``: one line ``name: value`` per score, six digits."""
     return ''.join(f'{name}: {value:f}\n' for name, value in scores.items())
 
 
-def _check(pred, gt) -> None:
+def _check(pred: Sequence[np.ndarray], gt: Sequence[np.ndarray]) -> None:
     names = ('joints', 'vertices')
     for name, points, wanted in zip(names, pred, gt, strict=True):
         found, expected = np.shape(points), np.shape(wanted)
@@ -213,8 +231,8 @@ def _check(pred, gt) -> None:
         if found != expected or len(found) != 3 or 0 in found:
             raise UserError(
                 f'predicted {name} have shape {found}, the ground truth '
-                f'{np.shape(wanted)};'
-                ' give one row an image of the evaluation list, in its order'
+                f'{np.shape(wanted)}; give one row per image of the evaluation list, '
+                'in its order'
             )
         if not (np.isfinite(points).all() and np.isfinite(wanted).all()):
             raise UserError(

@@ -36,7 +36,7 @@ class HandMeshGroundTruth(NamedTuple):
 
 
 class HandMeshPrediction(NamedTuple):
-    """Meshes of one image, e.g. one a stage."""
+    """Meshes of one image, e.g. one per stage."""
 
     vertices: Tensor  # (..., 2, V, 3) metres, in the frame that camera projects
     joints: Tensor  # (..., 2, J, 3) metres, the same frame
@@ -88,27 +88,44 @@ def hand_mesh_errors(
 
     Returns: for each of ``ERROR_NAMES`` a tensor (...): mm, or crop pixels for 2D.
     """
+    hands = {
+        **_errors_in_space(pred, gt, allow_reflection),
+        **_errors_in_crop(pred, gt, size),
+    }
+    return {name: torch.nanmean(error, dim=-1) for name, error in hands.items()}
+
+
+def _errors_in_space(
+    pred: HandMeshPrediction, gt: HandMeshGroundTruth, allow_reflection: bool
+) -> dict[str, Tensor]:
+    """Of each hand (..., 2), mm from the own wrist."""
     root = pred.joints[..., WRIST : WRIST + 1, :]
     joints = MILLIMETRES * (pred.joints - root)
     vertices = MILLIMETRES * (pred.vertices - root)
-    true_joints, true_vertices = (
-        MILLIMETRES * gt.joints,
-        MILLIMETRES * gt.vertices,
-    )
+    gt_joints, gt_vertices = MILLIMETRES * gt.joints, MILLIMETRES * gt.vertices
     mesh_valid = gt.vertices_valid[:, None].expand(gt.vertices.shape[:-1])
-    true_pixels = project_perspective(gt.vertices + gt.root_cam[:, None], gt.intrinsics)
-    hands = {
-        'MPJPE': mean_distance(joints, true_joints, gt.joints_valid),
-        'MPVPE': mean_distance(vertices, true_vertices, mesh_valid),
+    return {
+        'MPJPE': mean_distance(joints, gt_joints, gt.joints_valid),
+        'MPVPE': mean_distance(vertices, gt_vertices, mesh_valid),
         'PA-MPJPE': aligned_mean_distance(
-            joints, true_joints, gt.joints_valid, allow_reflection
+            joints, gt_joints, gt.joints_valid, allow_reflection
         ),
         'PA-MPVPE': aligned_mean_distance(
-            vertices, true_vertices, mesh_valid, allow_reflection
+            vertices, gt_vertices, mesh_valid, allow_reflection
         ),
+    }
+
+
+def _errors_in_crop(
+    pred: HandMeshPrediction, gt: HandMeshGroundTruth, size: tuple[int, int]
+) -> dict[str, Tensor]:
+    """Of each hand (..., 2), crop pixels."""
+    mesh_valid = gt.vertices_valid[:, None].expand(gt.vertices.shape[:-1])
+    gt_pixels = project_perspective(gt.vertices + gt.root_cam[:, None], gt.intrinsics)
+    return {
         'MPVPE2D': mean_distance(
             ndc_to_pixels(project(pred.vertices, pred.camera), size),
-            true_pixels,
+            gt_pixels,
             mesh_valid & gt.root_valid[:, None],
         ),
         'MPJPE2D': mean_distance(
@@ -117,7 +134,6 @@ def hand_mesh_errors(
             gt.joints_ndc_valid,
         ),
     }
-    return {name: torch.nanmean(error, dim=-1) for name, error in hands.items()}
 
 
 def relative_root_error(pred: Tensor, gt: Tensor, valid: Tensor) -> Tensor:

@@ -14,9 +14,12 @@ Uncertainty is the trace of a joint's 3x3 covariance block; only Pearson's corre
 depends on its scale being a variance.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
 
 from mmhand_dne.errors import UserError
 
@@ -84,7 +87,7 @@ def standard_areas(curves: SparsificationCurves) -> dict[str, float]:
     """AUSC, AUSE and the oracle's AUSC as mean errors, in the curves' unit."""
     width = (STANDARD_PERCENT[-1] - STANDARD_PERCENT[0]) / 100
 
-    def area(values):
+    def area(values: np.ndarray) -> float:
         steps = np.diff(curves.percent / 100)
         return float((steps * (values[1:] + values[:-1]) / 2).sum() / width)
 
@@ -102,6 +105,7 @@ def released_areas(curves: SparsificationCurves) -> dict[str, float]:
     )
 
 
+# Not SciPy's: its versions before 1.11 give other digits than the authors' numbers.
 def simpson(values: np.ndarray, step: float) -> float:
     """Simpson's rule on equally spaced values, as SciPy computes it from 1.11 on.
 
@@ -139,31 +143,31 @@ def correlations(error: np.ndarray, uncertainty: np.ndarray) -> dict[str, float]
         clipped = uncertainty
         if clip is not None:
             clipped = np.clip(uncertainty, *np.percentile(uncertainty, clip))
-        found[name] = pearson(error, clipped)
+        found[name] = _correlation(stats.pearsonr, error, clipped)
     return found
 
 
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation of x (M) and y (M); NaN where one is constant."""
+def spearman(error: np.ndarray, uncertainty: np.ndarray) -> float:
+    """Spearman's rank correlation; arguments and NaN as of :func:`correlations`."""
+    return _correlation(stats.spearmanr, *_checked(error, uncertainty))
+
+
+def _correlation(
+    measure: Callable[[np.ndarray, np.ndarray], tuple], x: np.ndarray, y: np.ndarray
+) -> float:
+    """SciPy's coefficient; NaN without its warning where x or y (M) is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float('nan')
-    x, y = x - x.mean(), y - y.mean()
-    return float((x / np.linalg.norm(x)) @ (y / np.linalg.norm(y)))
+    return float(measure(x, y)[0])
 
 
-def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's rank correlation of x (M) and y (M), ties at their mean rank."""
-    return pearson(_ranks(x), _ranks(y))
-
-
-def _ranks(x: np.ndarray) -> np.ndarray:
-    """(M) ranks from 1, equal values at the mean of theirs."""
-    _, group, size = np.unique(x, return_inverse=True, return_counts=True)
-    last = np.cumsum(size)
-    return (last - (size - 1) / 2)[group]
-
-
-def _curves(error, uncertainty, percent, counts, seed) -> SparsificationCurves:
+def _curves(
+    error: np.ndarray,
+    uncertainty: np.ndarray,
+    percent: np.ndarray,
+    counts: np.ndarray,
+    seed: int,
+) -> SparsificationCurves:
     shuffled = np.random.default_rng(seed).permutation(len(error))
     # Stable, so that ties do not depend on the machine's sorting instructions.
     orders = (
@@ -175,7 +179,7 @@ def _curves(error, uncertainty, percent, counts, seed) -> SparsificationCurves:
     return SparsificationCurves(percent, *means)
 
 
-def _checked(error, uncertainty) -> tuple[np.ndarray, np.ndarray]:
+def _checked(error: ArrayLike, uncertainty: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     error = np.asarray(error, np.float64)
     uncertainty = np.asarray(uncertainty, np.float64)
     if error.shape != uncertainty.shape or error.ndim != 1:

@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def read_submission(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     if len(joints) != len(vertices):
         raise UserError(
             f'{path}: has {len(joints)} rows of joints and {len(vertices)} of vertices,'
-            ' expected one of each an image'
+            ' expected one of each per image'
         )
     return joints, vertices
 
@@ -83,7 +84,7 @@ def write_submission(
     return packed
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f'{path}: no such file; check the path')
     try:
@@ -110,7 +111,10 @@ def _member(path: Path) -> bytes:
         return archive.read(chosen)
 
 
-def _points(rows, name: str, path, any_mesh: bool = False) -> np.ndarray:
+def _points(
+    rows: Any, name: str, path: str | Path, any_mesh: bool = False
+) -> np.ndarray:
+    """Checked (N, P, 3) of parsed JSON; P is free for vertices with ``any_mesh``."""
     wanted = SHAPES[name]
     try:
         array = np.asarray(rows, np.float64)

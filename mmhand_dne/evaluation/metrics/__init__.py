@@ -1,7 +1,6 @@
 from .dump_predictions import DumpPredictions
-from .freihand_metric import FreiHANDMetric
 from .hand_mesh_metric import HandMeshMetric
-from .ho3d_metric import HO3DMetric
+from .official_metric import FreiHANDMetric, HO3DMetric
 from .protocols import MCPScaledProtocol, WristProtocol
 from .sparsification_metric import SparsificationMetric
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmpose.registry import MODELS
+from torch import Tensor
 
 from mmhand_dne.conventions import (
     HO3D_FROM_OPENPOSE,
@@ -30,7 +31,7 @@ class AbsoluteHand(NamedTuple):
 
 
 def check_root(metric: str, root: str) -> None:
-    """Refuse an unknown place of the hand."""
+    """Refuse an unknown value of ``root``, see :class:`OfficialScoreMetric`."""
     if root not in ROOTS:
         raise UserError(f'{metric}: root is {root!r}, expected one of {ROOTS}')
 
@@ -40,7 +41,7 @@ def joint_regressors(hand_model: dict, tips: str) -> np.ndarray:
 
     Args:
         hand_model: config of ``HandPair`` or ``SingleHand``.
-        tips: name of the fingertip vertices, in place of the config's.
+        tips: name of the fingertip vertices, instead of the config's.
     """
     arguments = dict(hand_model, type='HandPair', tips=tips)
     arguments.pop('joints', None)  # of predictions; a mesh has regressed ones only
@@ -75,7 +76,7 @@ def given_wrist(sample: dict, image: str) -> np.ndarray:
 def predicted_hand(
     sample: dict, image: str, metric: str, root: str, regressor: np.ndarray | None
 ) -> AbsoluteHand:
-    """The predicted right hand of an image; NaN where its camera gives no place.
+    """The predicted right hand of an image; NaN where its camera gives no position.
 
     Args:
         sample: dict of a data sample with ``pred_instances``.
@@ -90,7 +91,7 @@ def predicted_hand(
             f'image {image}: no prediction; run the model before the metric'
         )
 
-    def read(key, *shape, finite=True):
+    def read(key: str, *shape: int, finite: bool = True) -> np.ndarray:
         return read_field(fields, key, shape, image, metric, finite)[RIGHT].numpy()
 
     vertices = read('hand_vertices', 2, -1, 3)
@@ -99,13 +100,13 @@ def predicted_hand(
     else:
         joints = regress(regressor, vertices, image)
     if root == 'given':
-        place = given_wrist(sample, image) - joints[WRIST]
+        origin = given_wrist(sample, image) - joints[WRIST]
     else:
-        place = read('hand_root_cam', 2, 3, finite=False)
-    return AbsoluteHand(joints + place, vertices + place)
+        origin = read('hand_root_cam', 2, 3, finite=False)
+    return AbsoluteHand(joints + origin, vertices + origin)
 
 
-def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand | None:
+def ground_truth_hand(sample: dict, image: str, metric: str) -> AbsoluteHand | None:
     """The annotated right hand of an image; None without all joints and the mesh.
 
     Joints are the annotation's own (``keypoints_cam``), never those of the mesh: for
@@ -113,7 +114,7 @@ def true_hand(sample: dict, image: str, metric: str) -> AbsoluteHand | None:
     """
     labels = sample.get('gt_instance_labels', {})
 
-    def read(key, *shape):
+    def read(key: str, *shape: int) -> Tensor:
         return read_field(labels, key, shape, image, metric)[RIGHT]
 
     joints_valid = read('hand_joints_valid', 2, NUM_JOINTS) > 0

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class DumpPredictions(BaseMetric):
         self.path, self.fields = Path(out_file), fields
         self.with_gt, self.rows = with_gt, None
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the rows of a batch.
 
         Args:
@@ -198,12 +199,12 @@ def _one_instance(values: dict, name: str, image: str) -> np.ndarray:
     if array.ndim < 1 or len(array) != 1:
         raise UserError(
             f'image {image}: {name!r} has shape {array.shape}, expected one instance '
-            "an image; give --dump a name that ends in .pkl for MMEngine's own format"
+            "per image; give --dump a name that ends in .pkl for MMEngine's own format"
         )
     return array[0]
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Text for bytes, Python's numbers for single ones."""
     if isinstance(value, bytes):
         return value.decode(errors=TEXT)

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class HandMeshMetric(BaseMetric):
     ``save_best='MPVPE_All'`` (with ``rule='less'``) works on a set without meshes: NaN
     is never the best.
 
-    One array of floats an image is kept. Images are sorted by dataset index and
+    One array of floats per image is kept. Images are sorted by dataset index and
     counted once, so the numbers are the same, to the bit, for any number of
     processes and whatever a sampler repeats to fill up the last batches.
 
@@ -83,7 +84,7 @@ class HandMeshMetric(BaseMetric):
         self.protocols = build_protocols(protocols, hand_model)
         self._names: tuple[str, ...] = ()
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the errors of a batch.
 
         Args:
@@ -152,12 +153,7 @@ class HandMeshMetric(BaseMetric):
             for i, prefix in enumerate(prefixes)
             for name, error in errors.items()
         }
-        root = _read(sample['pred_instances'], 'hand_root_cam', (2, 3), image, False)
-        root_error = relative_root_error(root, gt.root_cam, gt.root_valid)
-        # Infinite: the camera's scale is not positive, the hand has no place. NaN
-        # stays the mark of missing ground truth.
-        no_place = gt.root_valid.all() & ~torch.isfinite(root).all()
-        values['MRRPE'] = torch.where(no_place, torch.inf, root_error)
+        values['MRRPE'] = _root_error(sample, image, gt)
         probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
         values['presence_acc'] = presence_correct(probability, *presence)
         if tuple(values) != self._names:
@@ -178,13 +174,25 @@ def _read(
     return read_field(fields, key, shape, image, 'HandMeshMetric', finite)
 
 
+def _root_error(sample: dict, image: str, gt: HandMeshGroundTruth) -> Tensor:
+    """MRRPE of an image, mm.
+
+    Infinite where the camera's scale is not positive, so that a hand has no position;
+    NaN stays the mark of missing ground truth.
+    """
+    root = _read(sample['pred_instances'], 'hand_root_cam', (2, 3), image, False)
+    error = relative_root_error(root, gt.root_cam, gt.root_valid)
+    nowhere = gt.root_valid.all() & ~torch.isfinite(root).all()
+    return torch.where(nowhere, torch.inf, error)
+
+
 def _read_gt(
     sample: dict, image: str
 ) -> tuple[HandMeshGroundTruth, tuple[Tensor, Tensor]]:
     """Mesh ground truth of an image, and its presence (2) with validity (2)."""
     labels = sample.get('gt_instance_labels', {})
 
-    def read(key, *shape):
+    def read(key: str, *shape: int) -> Tensor:
         return _read(labels, key, shape, image)
 
     gt = HandMeshGroundTruth(

@@ -1,4 +1,4 @@
-"""What metrics share that keep one record an image: reading, identity, order."""
+"""What metrics that keep one record per image share: reading, identity, order."""
 
 import hashlib
 import logging
@@ -96,7 +96,7 @@ def hand_flags(sample: dict, image: str) -> tuple[bool, bool]:
 def mean_of_finite(name: str, column: np.ndarray) -> float:
     """Mean over images with ground truth (not NaN); NaN where there is none.
 
-    Infinite ones, of hands whose predicted camera gives no place, are left out and
+    Infinite ones, of hands whose predicted camera gives no position, are left out and
     counted in a warning.
     """
     column = column[~np.isnan(column)]

@@ -34,8 +34,8 @@ def read_interhand_ground_truth(
 ) -> InterHandGroundTruth:
     """The annotation of an image.
 
-    A set of one sample a hand has every hand in slot 0, a left one mirrored: it is
-    put where it belongs (``hand_side``), still mirrored.
+    A set of one sample per hand has every hand in slot 0, a left one mirrored: it goes
+    to its own slot (``hand_side``), still mirrored.
 
     Args:
         name: of the protocol, for errors.
@@ -43,26 +43,7 @@ def read_interhand_ground_truth(
     Raises:
         ValueError: a field is missing or has another shape.
     """
-    instances, labels = sample.get('gt_instances', {}), sample['gt_instance_labels']
-
-    def read(key, width):
-        values = (
-            torch.as_tensor(instances[key]).double().numpy()
-            if (key in instances)
-            else np.empty(0)
-        )
-        if values.size != 42 * width:
-            raise UserError(
-                f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
-                f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
-            )
-        return values.reshape(2, 21, width)[:, OPENPOSE_FROM_INTERHAND]
-
-    seen = read('keypoints_visible', 1)[..., 0] > 0
-    pixels = read('keypoints', 3)[..., :2]
-    size = np.array(sample.get('ori_shape', (np.inf, np.inf))[1::-1], float)
-    for slot in range(2):
-        seen[slot] &= has_box(pixels[slot][seen[slot]], size)
+    labels, seen = sample['gt_instance_labels'], _seen_joints(sample, image, name)
     annotated = read_field(labels, 'hand_joints_valid', (2, 21), image, name).numpy()
     valid = read_field(labels, 'hand_vertices_valid', (2,), image, name).numpy()
     vertices = read_field(labels, 'hand_vertices', (2, -1, 3), image, name).numpy()
@@ -71,13 +52,36 @@ def read_interhand_ground_truth(
     swapped = sample.get('hand_side') == 'left'
     order = [1, 0] if swapped else [0, 1]
     return InterHandGroundTruth(
-        read('keypoints_cam', 3)[order] / MILLIMETRES,
+        _keypoints(sample, 'keypoints_cam', 3, image, name)[order] / MILLIMETRES,
         seen[order],
         vertices[order],
         valid[order] > 0,
         all(hand_flags(sample, image)),
         swapped,
     )
+
+
+def _seen_joints(sample: dict, image: str, name: str) -> np.ndarray:
+    """(2, 21) bool: joints in the image of a hand that has a box."""
+    seen = _keypoints(sample, 'keypoints_visible', 1, image, name)[..., 0] > 0
+    pixels = _keypoints(sample, 'keypoints', 3, image, name)[..., :2]
+    size = np.array(sample.get('ori_shape', (np.inf, np.inf))[1::-1], float)
+    for slot in range(2):
+        seen[slot] &= has_box(pixels[slot][seen[slot]], size)
+    return seen
+
+
+def _keypoints(sample: dict, key: str, width: int, image: str, name: str) -> np.ndarray:
+    """An annotated field, (2, 21, width), OpenPose order."""
+    instances, values = sample.get('gt_instances', {}), np.empty(0)
+    if key in instances:
+        values = torch.as_tensor(instances[key]).double().numpy()
+    if values.size != 42 * width:
+        raise UserError(
+            f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
+            f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
+        )
+    return values.reshape(2, 21, width)[:, OPENPOSE_FROM_INTERHAND]
 
 
 def has_box(pixels: np.ndarray, size: np.ndarray) -> bool:

@@ -3,6 +3,7 @@
 import os.path as osp
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from mmhand_dne.conventions import (
 )
 from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian import calibration
+from mmhand_dne.gaussian.wrist import without_wrist
 
 from .image_results import (
     image_identity,
@@ -46,7 +48,7 @@ class SparsificationMetric(BaseMetric):
     ``mode='standard'``: root-aligned errors in mm, all pairs (image, valid joint other
     than the wrist) pooled. ``AUSC``, ``AUSE``, ``AUSC_oracle`` in mm; ``Pearson`` of
     error and variance, ``Pearson_1_99`` and ``Pearson_5_95`` with the variance clipped
-    to these percentiles, ``Spearman``; ``NLL``, nats a coordinate in metres, with
+    to these percentiles, ``Spearman``; ``NLL``, nats per coordinate in metres, with
     0.5 log 2 pi, hidden joints integrated out; ``coverage_50/90/95``, the share of
     joints inside their ellipsoid of that probability, and ``coverage_hand_50/90/95`` of
     whole hands; ``sharpness``, the mean predicted standard deviation of a joint (square
@@ -63,8 +65,9 @@ class SparsificationMetric(BaseMetric):
     and the reliability curve. ``tools/analysis_tools/plot_sparsification.py`` overlays
     runs.
 
-    An image keeps two float32 a joint (error, variance), in ``standard`` also its
-    marginal NLL, one byte for its level, and three numbers a hand. Images are sorted by
+    An image keeps two float32 per joint (error, variance), in ``standard`` also its
+    marginal NLL, one byte for its level, and three numbers per hand. Images are sorted
+    by
     dataset index and counted once: the numbers are the same for any number of
     processes. Predictions in float64 are kept in float64.
 
@@ -100,7 +103,7 @@ class SparsificationMetric(BaseMetric):
         self.out_dir = out_dir
         self.per_joint = per_joint
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep errors, variances and levels of a batch.
 
         Args:
@@ -166,11 +169,10 @@ def _standard_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     gt, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     joints = _read(pred, 'hand_joints', (2, NUM_JOINTS, 3), image)
     covariance = _covariance(pred, image)
-    if covariance.shape[-1] == 3 * NUM_JOINTS:
-        covariance = np.stack([calibration.wrist_aligned(hand) for hand in covariance])
-    true_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
+    covariance = np.stack([without_wrist(hand) for hand in covariance])
+    gt_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
     valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
-    residual = true_joints - (joints - joints[:, WRIST : WRIST + 1])
+    residual = gt_joints - (joints - joints[:, WRIST : WRIST + 1])
     residual, valid = residual[:, FINGER_JOINTS], valid[:, FINGER_JOINTS]
     variance = np.stack([calibration.joint_variances(hand) for hand in covariance])
     hands = [
@@ -190,7 +192,10 @@ def _standard_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     )
 
 
-def _calibrate(residual, covariance, visible, image) -> calibration.HandCalibration:
+def _calibrate(
+    residual: np.ndarray, covariance: np.ndarray, visible: np.ndarray, image: str
+) -> calibration.HandCalibration:
+    """:func:`calibration.calibrate_hand`, whose errors then name the image."""
     if not visible.any():
         return NOTHING_SEEN
     try:
@@ -213,10 +218,10 @@ def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     joints = joints + _read(pred, 'hand_root', (2, 3), image)[:, None]
     root = _read(gt, 'hand_root_cam', (2, 3), image)
     root_valid = _read(gt, 'hand_root_valid', (2,), image) > 0
-    true_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
+    gt_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
     valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
     valid &= root_valid[:, None]
-    error = np.linalg.norm(true_joints + root[:, None] - joints, axis=-1)
+    error = np.linalg.norm(gt_joints + root[:, None] - joints, axis=-1)
     variance = np.stack([calibration.joint_variances(hand) for hand in covariance])
     return dict(
         error=np.where(valid, error, np.nan),

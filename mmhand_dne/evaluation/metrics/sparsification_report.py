@@ -1,7 +1,9 @@
 """The scores, curves and files that SparsificationMetric makes of its pairs."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +12,18 @@ from mmengine.logging import print_log
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
 from mmhand_dne.evaluation.functional import sparsification
+from mmhand_dne.fileio.atomic import whole_file, write_whole
 from mmhand_dne.gaussian import calibration
 from mmhand_dne.visualization.canvas import uncertainty_plots
 
 from ..functional.sparsification import SparsificationCurves
 
 FINGER_JOINT_NAMES = [name for k, name in enumerate(OPENPOSE_JOINTS) if k != WRIST]
-HISTOGRAM_BINS = 50  # a side
+HISTOGRAM_BINS = 50  # per axis
 HISTOGRAM_SHARE = 99.5  # percent of the pairs inside the histogram's axes
 
 
-class Report(NamedTuple):
+class SparsificationReport(NamedTuple):
     """What one evaluation says; M pooled pairs."""
 
     mode: str
@@ -33,7 +36,7 @@ class Report(NamedTuple):
     deviation: np.ndarray  # (M) predicted standard deviation
 
 
-def standard_report(data: dict[str, np.ndarray]) -> Report:
+def standard_report(data: dict[str, np.ndarray]) -> SparsificationReport:
     """Root-aligned scores in mm.
 
     Args:
@@ -58,12 +61,12 @@ def standard_report(data: dict[str, np.ndarray]) -> Report:
         hands=calibration.reliability(level),
     )
     joints = _joint_scores(data, kept, deviation)
-    return Report(
+    return SparsificationReport(
         'standard', 'mm', scores, joints, curves, reliability, error, deviation[kept]
     )
 
 
-def released_report(data: dict[str, np.ndarray]) -> Report:
+def released_report(data: dict[str, np.ndarray]) -> SparsificationReport:
     """The authors' scores.
 
     Args:
@@ -85,24 +88,24 @@ def released_report(data: dict[str, np.ndarray]) -> Report:
     }
     scale = sparsification.RELEASED_SCALE
     deviation = scale * np.sqrt(variance)
-    return Report(
+    return SparsificationReport(
         'released', 'm x 10', scores, {}, curves, {}, scale * error, deviation
     )
 
 
-def write_report(report: Report, folder: str | Path) -> None:
+def write_report(report: SparsificationReport, folder: str | Path) -> None:
     """Write ``<mode>_curves.csv`` and so on; the folder is made if absent."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     _write_curves(report, folder / f'{report.mode}_curves')
     _write_histogram(report, folder / f'{report.mode}_error_uncertainty')
     if report.reliability:
         columns = [calibration.LEVELS, *report.reliability.values()]
         path = folder / f'{report.mode}_reliability'
         _write_csv(path, ['level', *report.reliability], zip(*columns))
-        uncertainty_plots.plot_reliability(
-            path.with_suffix('.png'), calibration.LEVELS, report.reliability
-        )
+        with _png(path) as partial:
+            uncertainty_plots.plot_reliability(
+                partial, calibration.LEVELS, report.reliability
+            )
     if report.joints:
         names = list(next(iter(report.joints.values())))
         rows = [('all', *(report.scores[name] for name in names))]
@@ -110,7 +113,9 @@ def write_report(report: Report, folder: str | Path) -> None:
         _write_csv(folder / f'{report.mode}_joints', ['joint', *names], rows)
 
 
-def _joint_scores(data, kept, deviation) -> dict[str, dict[str, float]]:
+def _joint_scores(
+    data: dict[str, np.ndarray], kept: np.ndarray, deviation: np.ndarray
+) -> dict[str, dict[str, float]]:
     """Scores of each joint that is ever seen; the others are named in one line."""
     found, hidden = {}, []
     for k, name in enumerate(FINGER_JOINT_NAMES):
@@ -128,7 +133,9 @@ def _joint_scores(data, kept, deviation) -> dict[str, dict[str, float]]:
     return found
 
 
-def _sparsify(error, variance) -> tuple[dict[str, float], SparsificationCurves]:
+def _sparsify(
+    error: np.ndarray, variance: np.ndarray
+) -> tuple[dict[str, float], SparsificationCurves]:
     curves = sparsification.standard_curves(error, variance)
     scores = {
         **sparsification.standard_areas(curves),
@@ -138,28 +145,22 @@ def _sparsify(error, variance) -> tuple[dict[str, float], SparsificationCurves]:
     return scores, curves
 
 
-def _write_curves(report: Report, path: Path) -> None:
+def _write_curves(report: SparsificationReport, path: Path) -> None:
     curves, unit = report.curves, report.unit
     names = ['kept [%]', *(f'{name} [{unit}]' for name in curves._fields[1:])]
     _write_csv(path, names, zip(*curves))
-    uncertainty_plots.plot_curves(
-        path.with_suffix('.png'),
-        {'model': curves},
-        unit,
-        f'Sparsification ({report.mode})',
-        with_random=True,
-    )
+    title = f'Sparsification ({report.mode})'
+    with _png(path) as partial:
+        uncertainty_plots.plot_curves(
+            partial, {'model': curves}, unit, title, with_random=True
+        )
 
 
-def _write_histogram(report: Report, path: Path) -> None:
+def _write_histogram(report: SparsificationReport, path: Path) -> None:
     """Counts of pairs; those beyond the axes are in the outermost cells."""
     sides = (report.deviation, report.error)
-    edges = [
-        np.linspace(
-            0, max(np.percentile(side, HISTOGRAM_SHARE), 1e-12), HISTOGRAM_BINS + 1
-        )
-        for side in sides
-    ]
+    ends = [max(np.percentile(side, HISTOGRAM_SHARE), 1e-12) for side in sides]
+    edges = [np.linspace(0, end, HISTOGRAM_BINS + 1) for end in ends]
     inside = [np.minimum(side, edge[-1]) for side, edge in zip(sides, edges)]
     counts, *_ = np.histogram2d(*inside, edges)
     rows = (
@@ -169,18 +170,24 @@ def _write_histogram(report: Report, path: Path) -> None:
     lower = [f'{name} from [{report.unit}]' for name in ('deviation', 'error')]
     _write_csv(path, [*lower, 'joints'], rows)
     correlation = report.scores['Pearson']
-    uncertainty_plots.plot_error_uncertainty(
-        path.with_suffix('.png'), counts, edges, report.unit, correlation
-    )
+    with _png(path) as partial:
+        uncertainty_plots.plot_error_uncertainty(
+            partial, counts, edges, report.unit, correlation
+        )
+
+
+def _png(path: Path) -> AbstractContextManager[Path]:
+    return whole_file(path.with_suffix('.png'), keep_suffix=True)
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable) -> None:
-    with open(path.with_suffix('.csv'), 'w', newline='') as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(header)
-        writer.writerows(
-            [float(v) if isinstance(v, np.floating) else v for v in row] for row in rows
-        )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(header)
+    writer.writerows(
+        [float(v) if isinstance(v, np.floating) else v for v in row] for row in rows
+    )
+    write_whole(path.with_suffix('.csv'), text.getvalue())
 
 
 def _at_least_double(values: np.ndarray) -> np.ndarray:

@@ -73,6 +73,21 @@ def test_camera_is_least_squares_over_all_images(samples, hand):
         np.testing.assert_allclose(camera, solution[0], rtol=1e-4)
 
 
+@pytest.mark.parametrize('hand', [0, 1])
+def test_camera_is_the_slope_and_intercept_of_the_mean_projection(samples, hand):
+    mean = mean_of(samples)
+    found = mean.prediction()['hand_camera'][0, hand]
+    points, ndc = (
+        (mean.sums[name] / mean.counts[name])[hand].numpy()
+        for name in ('vertices', 'vertices_ndc')
+    )
+    for axis in range(2):
+        centred = points[:, axis] - points[:, axis].mean()
+        scale = (centred * ndc[:, axis]).sum() / (centred**2).sum()
+        shift = ndc[:, axis].mean() - scale * points[:, axis].mean()
+        np.testing.assert_allclose(found[axis], [scale, shift], rtol=1e-6)
+
+
 def test_prediction_is_what_the_metric_reads(samples):
     mean = mean_of(samples)
     assert mean.unseen_sides() == []

@@ -106,12 +106,16 @@ def test_only_the_uncertainty_is_clipped():
 
 def test_correlation_of_a_constant_is_undefined():
     error, _ = random_pairs(10)
-    assert np.isnan(sparsification.pearson(error, np.ones(10)))
+    for count in (1, 10):
+        constant = error[:count], np.ones(count)
+        assert np.isnan(list(sparsification.correlations(*constant).values())).all()
+        assert np.isnan(sparsification.spearman(*constant))
 
 
 def test_ranks_of_ties_are_their_mean():
     x, y = np.array([1.0, 1, 2, 3, 3, 3]), np.array([2.0, 1, 2, 5, 4, 5])
-    wanted = oracle.stats.spearmanr(x, y)[0]
+    wanted = oracle.pearson([1.5, 1.5, 3, 5, 5, 5], [2.5, 1, 2.5, 5.5, 4, 5.5])
+    assert oracle.ranks(x) == [1.5, 1.5, 3, 5, 5, 5]
     assert sparsification.spearman(x, y) == pytest.approx(wanted, rel=1e-12)
 
 

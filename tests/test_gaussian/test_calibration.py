@@ -79,15 +79,6 @@ def test_borders_of_levels_belong_to_the_smaller_one():
     np.testing.assert_array_equal(outside, np.arange(1, 20))
 
 
-def test_wrist_alignment_is_the_linear_map():
-    _, covariance, _ = random_hand(3, joints=21)
-    np.testing.assert_allclose(
-        calibration.wrist_aligned(covariance),
-        oracle.aligned_covariance(covariance),
-        atol=1e-15,
-    )
-
-
 def test_variance_of_a_joint_is_the_trace_of_its_block():
     _, covariance, _ = random_hand(4, joints=2)
     np.testing.assert_allclose(
