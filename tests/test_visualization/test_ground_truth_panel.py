@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.visualization.canvas.drawing import BAR, finger_color
+from mmhand_dne.visualization.canvas.drawing import finger_color
+from mmhand_dne.visualization.canvas.lettering import caption_height, letter_height
 from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
 from mmhand_dne.visualization.panel import ground_truth_panel as gt_panel
 from mmhand_dne.visualization.panel.ground_truth_panel import (
@@ -21,8 +22,6 @@ from tests.test_visualization.panel_samples import (
     photograph,
 )
 
-TOP = 2 * BAR
-
 
 def mirror(sample):
     """The same sample, flipped by a transform: slots, geometry and crop."""
@@ -35,8 +34,8 @@ def mirror(sample):
         flipped[name] = flipped[name].clone()
         flipped[name][..., 0] *= -1
     across = np.array([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]])
-    turn = torch.diag(torch.tensor([-1.0, 1, 1]))
-    intrinsics = torch.from_numpy(across).float() @ labels.crop_intrinsics @ turn
+    mirrored = torch.diag(torch.tensor([-1.0, 1, 1]))
+    intrinsics = torch.from_numpy(across).float() @ labels.crop_intrinsics @ mirrored
     flipped['crop_intrinsics'] = intrinsics
     for name, value in flipped.items():
         labels[name] = value
@@ -54,7 +53,8 @@ def pictures(picture, height, width):
     """The pictures of a panel, without labels and gaps."""
     count = round(picture.shape[1] / (width + 4))
     starts = [i * (width + 4) for i in range(count)]
-    return [picture[TOP : TOP + height, start : start + width] for start in starts]
+    top = caption_height(2, letter_height(width))
+    return [picture[top : top + height, start : start + width] for start in starts]
 
 
 def original(sample):

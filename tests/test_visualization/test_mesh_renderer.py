@@ -13,8 +13,8 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     perspective_surface,
     render_mesh,
     render_overlay,
-    side_surfaces,
 )
+from mmhand_dne.visualization.canvas.side_view import side_surfaces
 
 RADIUS = 0.06
 INTRINSICS = torch.tensor([[300.0, 12.0, 60.0], [0.0, 280.0, 50.0], [0.0, 0.0, 1.0]])

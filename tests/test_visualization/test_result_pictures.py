@@ -21,10 +21,10 @@ from mmhand_dne.visualization.results.result_views import (
     cut,
     hand_groups,
     hand_names,
+    hand_wrists,
     image_map,
     whole_window,
 )
-from mmhand_dne.visualization.results.wrist_layout import place_wrists
 from tests.test_visualization.panel_samples import random_maps
 from tests.test_visualization.result_samples import (
     SIZE,
@@ -173,8 +173,8 @@ def test_half_of_the_samples_are_inside_an_ellipsoid():
     distance = np.sqrt((offset @ np.linalg.inv(covariance[8]) * offset).sum(axis=-1))
     np.testing.assert_allclose(distance, distance[0], rtol=1e-9)
     samples = rng.multivariate_normal(np.zeros(3), covariance[8], 20000)
-    spread = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
-    assert abs((spread < distance[0]).mean() - 0.5) < 0.01
+    distances = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
+    assert abs((distances < distance[0]).mean() - 0.5) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -209,15 +209,15 @@ def test_letters_stay_legible_when_a_picture_is_shrunk():
 
 def test_hands_too_far_apart_are_put_closer_and_it_is_said():
     near, far = make_hand(0), make_hand(1)
-    wrists, remark = place_wrists([near, far])
+    wrists, remark = hand_wrists([near, far])
     np.testing.assert_allclose(wrists[1], far.translation - near.translation)
     assert remark == ''
-    assert 'not to scale' in place_wrists([replace(near, metric=False), far])[1]
+    assert 'not to scale' in hand_wrists([replace(near, metric=False), far])[1]
     away = replace(far, translation=far.translation + (0, 0, 1.0))
-    wrists, remark = place_wrists([near, away])
+    wrists, remark = hand_wrists([near, away])
     assert wrists[1, 2] == pytest.approx(0.2) and remark.startswith('depth gap 940 mm')
     lost = replace(far, translation=np.full(3, np.nan))
-    wrists, remark = place_wrists([near, lost])
+    wrists, remark = hand_wrists([near, lost])
     assert wrists[1, 0] < 0 and 'unknown' in remark  # it is left of it in the image
 
 

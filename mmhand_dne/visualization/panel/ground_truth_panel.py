@@ -14,8 +14,8 @@ from mmhand_dne.visualization.canvas.drawing import (
     draw_polygon,
     draw_skeleton,
     grid,
-    labelled,
 )
+from mmhand_dne.visualization.canvas.lettering import caption
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
     check_image,
@@ -62,13 +62,13 @@ def draw_ground_truth(
     names = SIDES[::-1] if swapped else SIDES
     skeleton = _joints_picture(image, gt, sample, frame, scale, colors)
     lines = _sample_line(sample, gt, names), _joints_line(gt, names)
-    pictures = [labelled(skeleton, *lines)]
+    pictures = [caption(skeleton, *lines)]
     surfaces = gt_surfaces(
         gt, faces, torch.from_numpy(frame).float() @ gt.intrinsics[0], colors
     )
     if surfaces:
         mesh = render_overlay(image, surfaces, scale=scale)
-        pictures.append(labelled(mesh, 'mesh', _mesh_line(gt, names)))
+        pictures.append(caption(mesh, 'mesh', _mesh_line(gt, names)))
     return grid([pictures])
 
 

@@ -15,8 +15,11 @@ from mmhand_dne.visualization.results.hand_uncertainty import (
     unit_sphere,
     vertex_deviation,
 )
-from mmhand_dne.visualization.results.result_views import hand_color, hand_names
-from mmhand_dne.visualization.results.wrist_layout import place_wrists
+from mmhand_dne.visualization.results.result_views import (
+    hand_color,
+    hand_names,
+    hand_wrists,
+)
 
 JPEG_QUALITY = 82
 MIME_TYPES = {
@@ -46,7 +49,7 @@ class SceneStore:
         """
         hands = result.hands
         known = [hand.joint_std for hand in hands if hand.joint_std is not None]
-        wrists, remark = place_wrists(hands) if hands else (np.zeros((0, 3)), '')
+        wrists, remark = hand_wrists(hands)
         return dict(
             span=color_span(known) if known else None,
             remark=remark,
