@@ -177,8 +177,7 @@ def test_the_side_view_keeps_the_metric_distance_up_to_its_limit():
     offset, remark = offset_and_remark(view._replace(camera=fitted_camera(far)), scene)
     assert offset[2] == pytest.approx(WIDEST_GAP) and '700 mm' in remark
     offset, remark = offset_and_remark(view, scene._replace(intrinsics=None))
-    assert offset[0] < 0 and not offset[1:].any()  # it is left of it in the image
-    assert 'unknown' in remark
+    assert not offset.any() and 'unknown' in remark
 
 
 def test_the_side_view_of_one_hand_or_none_has_no_distance():
@@ -225,7 +224,7 @@ def test_maps_come_in_one_picture_each():
 def test_maps_without_any_foreground_are_shown_whole():
     fields = make_sample().pred_fields
     fields.parts[[16, 33]] = 50.0
-    bar = caption_height(1, letter_height(SIZE))
+    bar = caption_height(2, letter_height(SIZE))
     for tile in map_tiles(fields, (SIZE, SIZE))[2:]:
         assert (tile[bar:] != EMPTY).any(axis=-1).all()
 

@@ -1,6 +1,7 @@
 """Auxiliary maps (DNE Eq. 9) as pictures: (h, w, 3) uint8 RGB, one cell per pixel."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,41 +38,53 @@ def _part_palette() -> np.ndarray:
 PART_COLORS = _part_palette()
 
 
+class MapPicture(NamedTuple):
+    """One auxiliary map as a picture, with the words above it."""
+
+    name: str
+    remark: str  # '' if there is none
+    picture: np.ndarray  # (h, w, 3) uint8 RGB
+
+
 def map_pictures(
     fields: PixelData | Mapping[str, np.ndarray], size: tuple[int, int]
-) -> list[tuple[str, np.ndarray]]:
-    """Title and picture (h, w) = ``size`` of each auxiliary map that is there."""
+) -> list[MapPicture]:
+    """A picture (h, w) = ``size`` of each auxiliary map that is there."""
     maps = {name: _as_array(value) for name, value in fields.items()}
-    tiles = []
+    found = []
     if 'heatmaps' in maps:
         colors, peak = heatmap_colors(maps['heatmaps'])
-        tiles.append((f'joint heat maps, peak {peak:.2f}', colors))
+        found.append(MapPicture('joint heat maps', f'peak {peak:.2f}', colors))
     if 'parts' in maps:
         labels = part_labels(maps['parts'])
-        tiles.append(('parts', part_colors(labels)))
-        tiles += _foreground_tiles(maps, (labels != NUM_PARTS).any(axis=0))
-    return [(title, resize(p, size, smooth=False)) for title, p in tiles]
+        found.append(MapPicture('parts', '', part_colors(labels)))
+        found += _foreground_pictures(maps, (labels != NUM_PARTS).any(axis=0))
+    return [m._replace(picture=resize(m.picture, size, smooth=False)) for m in found]
 
 
-def _foreground_tiles(
+def _foreground_pictures(
     maps: dict[str, np.ndarray], foreground: np.ndarray
-) -> list[tuple[str, np.ndarray]]:
-    """(title, picture) of the maps that mean something on the foreground only.
+) -> list[MapPicture]:
+    """The maps that mean something on the foreground only.
 
     Where the parts show no hand at all the maps are shown whole, and say so.
     """
     note = ''
     if not foreground.any():
-        foreground, note = np.ones_like(foreground), ' (no hand in the parts)'
+        foreground, note = np.ones_like(foreground), 'no hand in the parts'
     reach = round(MILLIMETRES * DEPTH_RANGE)
-    pictures = (
-        ('depth', f'depth, bright near (+-{reach} mm)', depth_colors),
-        ('normal', 'normals', normal_colors),
-        ('correspondence', 'correspondence', correspondence_colors),
+    known = (
+        ('depth', 'depth', f'bright near (+-{reach} mm)', depth_colors),
+        ('normal', 'normals', '', normal_colors),
+        ('correspondence', 'correspondence', '', correspondence_colors),
     )
     return [
-        (title + note, paint(maps[name], foreground))
-        for name, title, paint in pictures
+        MapPicture(
+            title,
+            ', '.join(filter(None, (remark, note))),
+            paint(maps[name], foreground),
+        )
+        for name, title, remark, paint in known
         if name in maps
     ]
 

@@ -10,7 +10,9 @@ WIDEST_GAP = 0.2  # metres between the wrists' depths
 
 
 def place_wrists(
-    wrists: np.ndarray, columns: Sequence[float], metric: bool = True
+    wrists: np.ndarray,
+    columns: Sequence[float] | None = None,
+    metric: bool = True,
 ) -> tuple[np.ndarray, str]:
     """Positions of the wrists relative to the first, and what has to be said of them.
 
@@ -19,8 +21,9 @@ def place_wrists(
 
     Args:
         wrists: (N, 3) metres, camera axes; not finite where they are not known.
-        columns: (N,) of the wrists in the image, in any unit: the order of a row of
-            hands whose distances are not known.
+        columns: (N,) of the wrists in the image, in any unit. Hands whose distances are
+            not known stand side by side in their order; without columns they are put
+            together.
         metric: whether the distances are to scale.
     Returns: (N, 3) metres, camera axes, and a sentence, '' where the distances are
         metric and drawn as they are.
@@ -29,6 +32,8 @@ def place_wrists(
     if len(wrists) < 2:
         return np.zeros_like(wrists), ''
     if not np.isfinite(wrists).all():
+        if columns is None:
+            return np.zeros_like(wrists), 'distance unknown, wrists put together'
         return _side_by_side(columns), 'distance unknown, drawn side by side'
     wrists = wrists - wrists[0]
     gaps = wrists[:, 2].copy()

@@ -69,7 +69,8 @@ def map_tiles(fields: PixelData | None, size: tuple[int, int]) -> list[np.ndarra
     """Labelled pictures (h, w) = ``size`` of the auxiliary maps that are there."""
     if fields is None:
         return []
-    return [caption(picture, title) for title, picture in map_pictures(fields, size)]
+    maps = map_pictures(fields, size)
+    return [caption(m.picture, m.name, m.remark) for m in maps]
 
 
 def _mesh_tile(scene: PanelScene, view: MeshView) -> np.ndarray:
@@ -97,7 +98,7 @@ def _joints_tile(
     joints, camera = first(instances, 'hand_joints'), first(instances, 'hand_camera')
     pixels = ndc_to_pixels(project(joints, camera), scene.crop_size)
     shown = present[:, None].expand(pixels.shape[:-1])
-    return caption(_draw_hands(scene, pixels, shown), 'predicted joints')
+    return caption(_draw_hands(scene, pixels, shown), 'predicted joints', '')
 
 
 def _side_tile(scene: PanelScene, view: MeshView) -> np.ndarray:

@@ -134,8 +134,7 @@ def placed_hands(view: MeshView, scene: PanelScene) -> tuple[list[PlacedHand], s
     roots = torch.full((2, 3), torch.nan)
     if scene.intrinsics is not None:
         roots = metric_translation(view.camera, scene.intrinsics, scene.crop_size)
-    columns = view.camera[hands, 0, 1].tolist()
-    positions, remark = place_wrists(roots[hands].numpy(), columns)
+    positions, remark = place_wrists(roots[hands].numpy())
     placed = [
         PlacedHand(
             name=SIDES[hand][0].upper(),

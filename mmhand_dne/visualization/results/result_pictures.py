@@ -15,7 +15,7 @@ from mmhand_dne.visualization.canvas.lettering import (
     caption,
     note,
 )
-from mmhand_dne.visualization.canvas.map_colors import map_pictures
+from mmhand_dne.visualization.canvas.map_colors import MapPicture, map_pictures
 from mmhand_dne.visualization.canvas.mesh_renderer import check_image, paint
 from mmhand_dne.visualization.canvas.side_view import (
     FAR_IS_RIGHT,
@@ -175,15 +175,11 @@ def _draw_maps(job: PictureJob) -> np.ndarray | None:
     return grid([_map_row(row, job.letters) for row in rows], GAP)
 
 
-def _map_row(maps: Sequence[tuple[str, np.ndarray]], height: int) -> list[np.ndarray]:
-    """Pictures of one row; it has a second line of titles where one needs it."""
-    # A title is a name and, after a comma, its explanation.
-    titles = [title.partition(',') for title, _ in maps]
-    lines = [(name, rest.strip()) for name, _, rest in titles]
-    count = 2 if any(rest for _, rest in lines) else 1
+def _map_row(maps: Sequence[MapPicture], height: int) -> list[np.ndarray]:
+    """Pictures of one row; it has a second line of words where one needs it."""
+    count = 2 if any(m.remark for m in maps) else 1
     return [
-        caption(picture, *line[:count], height=height)
-        for line, (_, picture) in zip(lines, maps)
+        caption(m.picture, *(m.name, m.remark)[:count], height=height) for m in maps
     ]
 
 
