@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import mimetypes
 
 import cv2
@@ -90,12 +89,6 @@ def pack(array: np.ndarray, dtype: type = np.float32) -> str:
     return base64.b64encode(data.tobytes()).decode('ascii')
 
 
-def script_json(value) -> str:
-    """JSON that may stand inside a script element, whatever texts it contains."""
-    text = json.dumps(value, allow_nan=False, separators=(',', ':'))
-    return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
-
-
 def picture_uri(picture: np.ndarray, longest: int | None = None) -> str:
     """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to ``longest`` pixels if larger."""
     scale = 1.0 if longest is None else longest / max(picture.shape[:2])
@@ -119,7 +112,7 @@ def _uri(kind: str, data: bytes) -> str:
 
 
 def _beyond(hand: HandResult) -> np.ndarray:
-    """A place (3,) beyond the wrist, as seen from the other joints, metres."""
+    """A point (3,) beyond the wrist, as seen from the other joints, metres."""
     return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 
