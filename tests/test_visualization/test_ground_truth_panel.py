@@ -19,7 +19,7 @@ from tests.test_visualization.panel_samples import (
     SIZE,
     hand_pair,
     make_sample,
-    photograph,
+    sample_image,
 )
 
 
@@ -59,7 +59,7 @@ def pictures(picture, height, width):
 
 def original(sample):
     drawn = draw_ground_truth(
-        photograph((1, 1)), sample, hand_pair().faces, True, tile=1
+        sample_image((1, 1)), sample, hand_pair().faces, True, tile=1
     )
     return pictures(drawn, *ORIGINAL)
 
@@ -70,8 +70,8 @@ def hue_share(picture, mask, color):
     return (np.abs(pixels - np.array(color) / max(color)).max(axis=-1) < 0.25).mean()
 
 
-def test_the_mesh_covers_the_photographed_hands():
-    image, empty = photograph((1, 1)), photograph((0, 0))
+def test_the_mesh_covers_the_imaged_hands():
+    image, empty = sample_image((1, 1)), sample_image((0, 0))
     mesh = original(make_sample())[1]
     seen = (image != empty).any(axis=-1)
     drawn = (mesh != image).any(axis=-1)
@@ -80,15 +80,15 @@ def test_the_mesh_covers_the_photographed_hands():
 
 def test_a_mirrored_sample_lies_on_the_same_hands_in_the_same_colours():
     plain, mirrored = original(make_sample())[1], original(mirror(make_sample()))[1]
-    right = (photograph((1, 0)) != photograph((0, 0))).any(axis=-1)
-    left = (photograph((0, 1)) != photograph((0, 0))).any(axis=-1)
+    right = (sample_image((1, 0)) != sample_image((0, 0))).any(axis=-1)
+    left = (sample_image((0, 1)) != sample_image((0, 0))).any(axis=-1)
     for picture in (plain, mirrored):
         assert hue_share(picture, right & ~left, RIGHT_COLOR) > 0.9
         assert hue_share(picture, left & ~right, LEFT_COLOR) > 0.9
 
 
 def test_a_mirrored_crop_is_the_mirrored_picture():
-    crop = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    crop = cv2.warpAffine(sample_image((1, 1)), AFFINE, (SIZE, SIZE))
     faces = hand_pair().faces
     plain = draw_ground_truth(crop, make_sample(), faces, tile=1)
     flipped = np.ascontiguousarray(crop[:, ::-1])
@@ -103,9 +103,9 @@ def test_joints_sit_on_their_pixels(in_original):
     sample = make_sample()
     ndc = sample.gt_instance_labels.hand_joints_ndc[0].numpy()
     pixels = ((ndc + 1) * SIZE - 1) / 2
-    image = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    image = cv2.warpAffine(sample_image((1, 1)), AFFINE, (SIZE, SIZE))
     if in_original:
-        image, pixels = photograph((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
+        image, pixels = sample_image((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
     drawn = draw_ground_truth(image, sample, hand_pair().faces, in_original, tile=1)
     picture = pictures(drawn, *image.shape[:2])[0]
     wrist = np.rint(pixels[0, 0]).astype(int)

@@ -42,8 +42,8 @@ from tests.test_visualization.panel_samples import (
     fitted_camera,
     hand_pair,
     make_sample,
-    photograph,
     posed_hands,
+    sample_image,
 )
 
 CONFIG = Path(__file__).parents[2] / 'configs/dne_rendered.py'
@@ -70,7 +70,7 @@ def columns(picture):
 
 
 def draw(visualizer, sample, **options):
-    image = photograph((1, 1))
+    image = sample_image((1, 1))
     return visualizer.add_datasample('x', image, sample, **options)
 
 
@@ -129,9 +129,9 @@ def test_an_absent_hand_is_not_drawn():
     assert [surface.color for surface in surfaces] == [LEFT_COLOR]
 
 
-def test_the_refined_mesh_covers_the_photographed_hands():
-    sample, image = make_sample(), photograph((1, 1))
-    empty = photograph((0, 0))
+def test_the_refined_mesh_covers_the_imaged_hands():
+    sample, image = make_sample(), sample_image((1, 1))
+    empty = sample_image((0, 0))
     hands = crop_of((image != empty).any(-1).astype(np.uint8) * 255, sample, 'original')
     view = prediction_views(sample.pred_instances, BOTH)[-1]
     rendering = render_mesh(view_surfaces(view, scene_of(sample)), (SIZE, SIZE))
@@ -230,7 +230,7 @@ def test_maps_without_any_foreground_are_shown_whole():
 
 
 def test_the_crop_is_cut_as_the_sample_says():
-    sample, image = make_sample(), photograph((1, 1))
+    sample, image = make_sample(), sample_image((1, 1))
     crop = crop_of(image, sample, 'original')
     assert crop.shape == (SIZE, SIZE, 3)
     # crop (40, 30) is image ((40 + 40) / 0.8, (30 + 10) / 0.8)
@@ -241,15 +241,15 @@ def test_the_crop_is_cut_as_the_sample_says():
 def test_frames_that_cannot_be_found_are_refused():
     sample = make_sample()
     with pytest.raises(ValueError, match='choose from'):
-        crop_of(photograph((1, 1)), sample, 'cropped')
+        crop_of(sample_image((1, 1)), sample, 'cropped')
     sample.set_metainfo(dict(crop_affine=None))
     with pytest.raises(ValueError, match='crop_affine'):
-        crop_of(photograph((1, 1)), sample, 'original')
+        crop_of(sample_image((1, 1)), sample, 'original')
 
 
 def skeleton_picture(visualizer, sample, **options):
     visualizer.set_dataset_meta(parse_pose_metainfo(INTERHAND))
-    image = photograph((1, 1))
+    image = sample_image((1, 1))
     merged = merge_data_samples([sample])
     return image, visualizer.add_datasample(
         'x', image, merged, draw_gt=False, draw_bbox=True, draw_heatmap=True, **options
@@ -287,14 +287,14 @@ def test_samples_of_a_model_without_meshes_give_the_input_alone(visualizer):
 
 @pytest.fixture(scope='module')
 def predicted():
-    """A sample with what an untrained model says of its photograph."""
+    """A sample with what an untrained model says of its image."""
     cfg = Config.fromfile(CONFIG)
     cfg.model.refine_head.map_size = SIZE // 4  # stride 4
     init_default_scope('mmpose')
     model = MODELS.build(cfg.model).eval()
     model.test_cfg['output_maps'] = True
     sample = make_sample(predicted=False, maps=False)
-    crop = crop_of(photograph((1, 1)), sample, 'original')[..., ::-1]
+    crop = crop_of(sample_image((1, 1)), sample, 'original')[..., ::-1]
     inputs = torch.from_numpy(crop.transpose(2, 0, 1).copy())
     with torch.no_grad():
         return model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]

@@ -35,7 +35,7 @@ def pixel_grid(size, scale=1.0):
 
 
 def rays_hit_sphere(center, intrinsics, size, scale=1.0):
-    """Cast one ray a pixel: (h, w) bool."""
+    """Cast one ray per pixel: (h, w) bool."""
     u, v = pixel_grid(size, scale)
     pixels = np.stack([u, v, np.ones_like(u)], -1)
     rays = pixels @ np.linalg.inv(np.asarray(intrinsics, np.float64)).T

@@ -16,7 +16,7 @@ from mmhand_dne.visualization.results.hand_uncertainty import ELLIPSOID_RADIUS
 from tests.test_visualization.result_samples import (
     make_hand,
     make_result,
-    photograph,
+    sample_image,
 )
 
 pytest.importorskip('plotly', reason='the 3D viewer of a report comes with plotly')
@@ -63,7 +63,7 @@ def path(tmp_path_factory):
     nothing = make_result(
         [], source='b.png', index=1, size=(0, 0), problem='b.png: cannot be read <b>'
     )
-    entries = [(make_result(source=EVIL), photograph()), (nothing, None)]
+    entries = [(make_result(source=EVIL), sample_image()), (nothing, None)]
     write_report(path, iter(entries), files=lambda result: FILES)
     return path
 
@@ -110,7 +110,7 @@ def test_no_text_of_a_result_becomes_markup(tmp_path, name):
     result = make_result([make_hand(0)], source=f'a{name}/{name}', problem=name)
     write_report(
         tmp_path / 'r.html',
-        [(result, photograph()), (result, None)],
+        [(result, sample_image()), (result, None)],
         lambda result: {name: b'0'},
         heading=name,
     )
@@ -118,7 +118,7 @@ def test_no_text_of_a_result_becomes_markup(tmp_path, name):
     plain = make_result([make_hand(0)], source='a/b.mp4', problem='c')
     write_report(
         tmp_path / 'p.html',
-        [(plain, photograph()), (plain, None)],
+        [(plain, sample_image()), (plain, None)],
         lambda result: {'d': b'0'},
         heading='e',
     )
@@ -168,7 +168,7 @@ def test_the_downloads_are_the_files(page):
 
 def test_pictures_have_a_text_and_are_small(page):
     images = page.all('img')
-    assert len(images) == 5  # photograph, overlay, uncertainty, refinement, side
+    assert len(images) == 5  # image, overlay, uncertainty, refinement, side
     for image in images:
         assert 'a right hand and a left hand' in image['alt'] or (
             image['alt'].startswith('Photograph')
@@ -221,7 +221,7 @@ def test_hands_without_error_bars_or_distance_have_a_page_too(tmp_path):
     object.__setattr__(bare[1], 'translation', np.full(3, np.nan))
     name = 'b\udce4ren/clip.mp4'  # a name that is not UTF-8
     write_report(
-        tmp_path / 'r.html', [(make_result(bare, source=name, index=7), photograph())]
+        tmp_path / 'r.html', [(make_result(bare, source=name, index=7), sample_image())]
     )
     page = Page((tmp_path / 'r.html').read_text(encoding='utf-8'))
     (scene,) = (json.loads(text) for text in page.contents['scene'])
@@ -234,7 +234,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     path = tmp_path / 'r.html'
     path.write_text('old')
     with pytest.raises(ValueError, match='the result is of'):
-        write_report(path, [(make_result(), photograph()[1:])])
+        write_report(path, [(make_result(), sample_image()[1:])])
     path.parent.joinpath('r').mkdir()
     with pytest.raises(OSError):
         write_report(tmp_path / 'r', [])  # a folder has that name

@@ -102,7 +102,7 @@ def part_labels(parts: np.ndarray) -> np.ndarray:
     Args:
         parts: (34, h, w) logits: for the right hand 16 parts and the background, then
             for the left.
-    Returns: (2, h, w) int64, 0 to 15 a part, 16 background.
+    Returns: (2, h, w) int64, 0 to 15 the parts, 16 the background.
     """
     logits = np.nan_to_num(parts.reshape(2, NUM_PARTS + 1, *parts.shape[1:]))
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -175,13 +175,7 @@ def paint(
         alpha: opacity, 0 to 1.
         ambient: as in ``render_mesh``.
     """
-    points = torch.cat([surface.points for surface in surfaces])[:, :2]
-    points = points[points.isfinite().all(dim=-1)].numpy()
-    rows, columns = picture.shape[:2]
-    if not len(points):
-        return picture
-    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, (columns, rows)).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)) + 2, 0, (columns, rows)).astype(int)
+    low, high = _covered_corners(surfaces, picture.shape[:2])
     if (high <= low).any():
         return picture
     shift = torch.tensor([*low, 0.0], dtype=torch.float32)
@@ -192,8 +186,21 @@ def paint(
     return picture
 
 
+def _covered_corners(
+    surfaces: Sequence[Surface], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y, (2,) whole pixels, of surfaces in a picture (h, w)."""
+    points = torch.cat([surface.points for surface in surfaces])[:, :2]
+    points = points[points.isfinite().all(dim=-1)].numpy()
+    if not len(points):
+        return np.zeros(2, int), np.zeros(2, int)
+    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, size[::-1]).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 2, 0, size[::-1]).astype(int)
+    return low, high
+
+
 def check_image(image: np.ndarray) -> None:
-    """Refuse what is not an RGB picture."""
+    """Refuse what is not an RGB image."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UserError(
             f'image is {image.dtype} of shape {image.shape}, expected uint8 of shape '

@@ -117,14 +117,8 @@ class HandMeshVisualizer(PoseLocalVisualizer):
                 step=step,
                 **skeleton_options,
             )
-        scene = self._scene(crop_of(image, data_sample, frame), data_sample, draw_gt)
-        picture = draw_panel(
-            scene,
-            data_sample.get('pred_instances') if draw_pred else None,
-            data_sample.get('pred_fields') if draw_pred else None,
-            self.presence_thr,
-            title=f'input {data_sample.get("id", name)}',
-        )
+        crop = crop_of(image, data_sample, frame)
+        picture = self._panel(name, crop, data_sample, draw_gt, draw_pred)
         self.set_image(picture)
         if show:
             self.show(picture, win_name=name, wait_time=wait_time)
@@ -133,6 +127,22 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         else:
             self.add_image(name, picture, step)
         return picture
+
+    def _panel(
+        self,
+        name: str,
+        crop: np.ndarray,
+        data_sample: PoseDataSample,
+        draw_gt: bool,
+        draw_pred: bool,
+    ) -> np.ndarray:
+        return draw_panel(
+            self._scene(crop, data_sample, draw_gt),
+            data_sample.get('pred_instances') if draw_pred else None,
+            data_sample.get('pred_fields') if draw_pred else None,
+            self.presence_thr,
+            title=f'input {data_sample.get("id", name)}',
+        )
 
     def _scene(
         self, crop: np.ndarray, data_sample: PoseDataSample, draw_gt: bool

@@ -92,6 +92,7 @@ def page_templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     templates.policies['json.dumps_kwargs'] = dict(
         allow_nan=False, separators=(',', ':')

@@ -68,7 +68,7 @@ class PictureJob(NamedTuple):
         return (self.size - GAP) // 2
 
     def groups(self) -> list[Group]:
-        """Close-ups of ``half`` pixels a side."""
+        """Close-ups ``half`` pixels wide."""
         return hand_groups(self.result, self.half)
 
 
@@ -80,7 +80,7 @@ def whole_window(size: tuple[int, int], longest: int) -> Window:
 
 
 def hand_names(result: ImageResult) -> list[str]:
-    """'R' or 'L' of each hand, numbered where the image has several of a side."""
+    """'R' or 'L' of each hand, numbered where the image has several of one side."""
     sides = [hand.side for hand in result.hands]
     names = []
     for i, side in enumerate(sides):
@@ -99,7 +99,7 @@ def hand_groups(
     tile: int,
     more: Callable[[HandResult], np.ndarray] = lambda hand: hand.vertices_2d,
 ) -> list[Group]:
-    """Close-ups of ``tile`` pixels a side; hands whose outlines overlap share one.
+    """Close-ups ``tile`` pixels wide; hands whose outlines overlap share one.
 
     Args:
         result: of the image.
