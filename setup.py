@@ -35,8 +35,9 @@ INSTALL_REQUIRES = [
 # third, which alone (with NumPy) runs the file. 39 MB of wheels.
 ONNX = ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.17']
 # The report page's 3D viewer: the package is where plotly.js, the page's only library,
-# comes from with its licence; nothing of it runs in Python.
-REPORT = ['plotly>=5.24']
+# comes from with its licence; nothing of it runs in Python. jinja2 fills the page's
+# templates; torch brings it anyway.
+REPORT = ['plotly>=5.24', 'jinja2>=3']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
     'tests': [

@@ -1,4 +1,4 @@
-"""Browsing a data set: one picture a sample, ground truth where the image has it."""
+"""Browsing a data set: one picture per sample, ground truth where the image has it."""
 
 import json
 import runpy
@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from mmhand_dne.visualization.canvas.lettering import caption_height, letter_height
 from mmhand_dne.visualization.canvas.mesh_renderer import HAND_COLORS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs/dne_rendered.py'
 TRAIN, TEST = 3, 2  # images
-TILE, LABEL, GAP = 512, 44, 4  # pixels of a picture of the crop
+TILE, GAP = 512, 4  # pixels of a picture of the crop
+LABEL = caption_height(2, letter_height(TILE))
 
 
 def run(monkeypatch, name, *arguments):
@@ -96,13 +98,13 @@ def mesh_masks(picture):
     return [bright & (np.abs(hue - c).max(axis=-1) < 0.15) for c in colors]
 
 
-def test_a_mirrored_and_turned_sample_lies_on_the_original_hands(browse):
+def test_a_mirrored_and_rotated_sample_lies_on_the_original_hands(browse):
     steps = 'train_dataloader.dataset.pipeline'
     plain = [f'{steps}.1.prob=0.0', f'{steps}.2.rotation=0']
-    turned = [f'{steps}.1.prob=1.0', f'{steps}.2.rotation=80']
+    rotated = [f'{steps}.1.prob=1.0', f'{steps}.2.rotation=80']
     pictures = [
         list(browse('--mode', 'original', options=options).values())[-1]
-        for options in (plain, turned)
+        for options in (plain, rotated)
     ]
     for straight, again in zip(*(mesh_masks(picture) for picture in pictures)):
         assert straight.sum() > 500

@@ -107,17 +107,17 @@ def test_a_mixture_shows_each_of_its_sets(tmp_path, monkeypatch):
 def captions(monkeypatch):
     """The lines above the pictures of a panel, as they are drawn."""
     said = []
-    labelled = gt_panel.labelled
+    caption = gt_panel.caption
     monkeypatch.setattr(
         gt_panel,
-        'labelled',
-        lambda picture, *lines: (said.extend(lines), labelled(picture, *lines))[1],
+        'caption',
+        lambda picture, *lines: (said.extend(lines), caption(picture, *lines))[1],
     )
     return said
 
 
 @pytest.mark.parametrize(
-    'ground truth, prob, expected',
+    'gt, prob, expected',
     [
         (
             False,

@@ -1,4 +1,4 @@
-"""Evaluated data samples whose photograph is a rendering of the ground truth."""
+"""Evaluated data samples whose image is a rendering of the ground truth."""
 
 from functools import lru_cache
 
@@ -128,7 +128,7 @@ def random_maps(cells=16):
 
 
 @lru_cache(maxsize=4)
-def photograph(present):
+def sample_image(present):
     """The original image (h, w, 3) uint8 RGB: the true hands, in skin colour."""
     vertices, _ = posed_hands()
     frame = np.linalg.inv(np.concatenate([AFFINE, [[0, 0, 1]]]))

@@ -82,7 +82,7 @@ def make_hand(slot, uncertain=True, refined=True, metric=True, shift=0.0):
 
 
 @lru_cache(maxsize=1)
-def photograph():
+def sample_image():
     """(h, w, 3) uint8 RGB: the hands in skin colour."""
     vertices, _ = posed_hands()
     surfaces = [
@@ -100,7 +100,7 @@ def photograph():
 
 
 def make_result(hands=None, **changes):
-    """A result of the photograph; both hands with all that a hand can have."""
+    """A result of the image; both hands with all that a hand can have."""
     hands = (make_hand(0), make_hand(1)) if hands is None else tuple(hands)
     return replace(ImageResult('photo.jpg', 0, SIZE, hands), **changes)
 

@@ -1,16 +1,20 @@
-"""Skeletons and labels."""
+"""Skeletons, captions and rows of pictures."""
 
 import numpy as np
 
 from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
 from mmhand_dne.visualization.canvas.drawing import (
-    PAPER,
     bones,
     draw_polygon,
     draw_skeleton,
     finger_color,
     grid,
-    labelled,
+)
+from mmhand_dne.visualization.canvas.lettering import (
+    PAPER,
+    caption,
+    caption_height,
+    letter_height,
 )
 
 BLACK = np.zeros((120, 240, 3), np.uint8)
@@ -62,11 +66,13 @@ def test_a_polygon_passes_its_corners():
     assert not picture[25, 30].any()
 
 
-def test_labels_keep_the_picture_and_fit_its_width():
-    picture = labelled(BLACK[:, :100], 'a title far too long for its picture', 'x')
+def test_captions_keep_the_picture_and_fit_its_width():
+    picture = caption(BLACK[:, :100], 'a title far too long for its picture', 'x')
     assert (picture[-120:] == 0).all() and picture.shape[1] == 100
     bar = picture[:-120]
     assert (bar < 100).any() and (bar[:, -2:] == 255).all()
+    assert len(bar) == caption_height(2, letter_height(100))
+    assert len(caption(BLACK, 'x', '')) == len(caption(BLACK, 'x', 'y'))
 
 
 def test_a_grid_holds_all_its_pictures():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.visualization.canvas.drawing import BAR, finger_color
+from mmhand_dne.visualization.canvas.drawing import finger_color
+from mmhand_dne.visualization.canvas.lettering import caption_height, letter_height
 from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
 from mmhand_dne.visualization.panel import ground_truth_panel as gt_panel
 from mmhand_dne.visualization.panel.ground_truth_panel import (
@@ -18,10 +19,8 @@ from tests.test_visualization.panel_samples import (
     SIZE,
     hand_pair,
     make_sample,
-    photograph,
+    sample_image,
 )
-
-TOP = 2 * BAR
 
 
 def mirror(sample):
@@ -35,8 +34,8 @@ def mirror(sample):
         flipped[name] = flipped[name].clone()
         flipped[name][..., 0] *= -1
     across = np.array([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]])
-    turn = torch.diag(torch.tensor([-1.0, 1, 1]))
-    intrinsics = torch.from_numpy(across).float() @ labels.crop_intrinsics @ turn
+    mirrored = torch.diag(torch.tensor([-1.0, 1, 1]))
+    intrinsics = torch.from_numpy(across).float() @ labels.crop_intrinsics @ mirrored
     flipped['crop_intrinsics'] = intrinsics
     for name, value in flipped.items():
         labels[name] = value
@@ -54,12 +53,13 @@ def pictures(picture, height, width):
     """The pictures of a panel, without labels and gaps."""
     count = round(picture.shape[1] / (width + 4))
     starts = [i * (width + 4) for i in range(count)]
-    return [picture[TOP : TOP + height, start : start + width] for start in starts]
+    top = caption_height(2, letter_height(width))
+    return [picture[top : top + height, start : start + width] for start in starts]
 
 
 def original(sample):
     drawn = draw_ground_truth(
-        photograph((1, 1)), sample, hand_pair().faces, True, tile=1
+        sample_image((1, 1)), sample, hand_pair().faces, True, tile=1
     )
     return pictures(drawn, *ORIGINAL)
 
@@ -70,8 +70,8 @@ def hue_share(picture, mask, color):
     return (np.abs(pixels - np.array(color) / max(color)).max(axis=-1) < 0.25).mean()
 
 
-def test_the_mesh_covers_the_photographed_hands():
-    image, empty = photograph((1, 1)), photograph((0, 0))
+def test_the_mesh_covers_the_imaged_hands():
+    image, empty = sample_image((1, 1)), sample_image((0, 0))
     mesh = original(make_sample())[1]
     seen = (image != empty).any(axis=-1)
     drawn = (mesh != image).any(axis=-1)
@@ -80,15 +80,15 @@ def test_the_mesh_covers_the_photographed_hands():
 
 def test_a_mirrored_sample_lies_on_the_same_hands_in_the_same_colours():
     plain, mirrored = original(make_sample())[1], original(mirror(make_sample()))[1]
-    right = (photograph((1, 0)) != photograph((0, 0))).any(axis=-1)
-    left = (photograph((0, 1)) != photograph((0, 0))).any(axis=-1)
+    right = (sample_image((1, 0)) != sample_image((0, 0))).any(axis=-1)
+    left = (sample_image((0, 1)) != sample_image((0, 0))).any(axis=-1)
     for picture in (plain, mirrored):
         assert hue_share(picture, right & ~left, RIGHT_COLOR) > 0.9
         assert hue_share(picture, left & ~right, LEFT_COLOR) > 0.9
 
 
 def test_a_mirrored_crop_is_the_mirrored_picture():
-    crop = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    crop = cv2.warpAffine(sample_image((1, 1)), AFFINE, (SIZE, SIZE))
     faces = hand_pair().faces
     plain = draw_ground_truth(crop, make_sample(), faces, tile=1)
     flipped = np.ascontiguousarray(crop[:, ::-1])
@@ -103,9 +103,9 @@ def test_joints_sit_on_their_pixels(in_original):
     sample = make_sample()
     ndc = sample.gt_instance_labels.hand_joints_ndc[0].numpy()
     pixels = ((ndc + 1) * SIZE - 1) / 2
-    image = cv2.warpAffine(photograph((1, 1)), AFFINE, (SIZE, SIZE))
+    image = cv2.warpAffine(sample_image((1, 1)), AFFINE, (SIZE, SIZE))
     if in_original:
-        image, pixels = photograph((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
+        image, pixels = sample_image((1, 1)), (pixels - AFFINE[:, 2]) / 0.8
     drawn = draw_ground_truth(image, sample, hand_pair().faces, in_original, tile=1)
     picture = pictures(drawn, *image.shape[:2])[0]
     wrist = np.rint(pixels[0, 0]).astype(int)

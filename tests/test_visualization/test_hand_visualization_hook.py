@@ -16,7 +16,7 @@ from mmhand_dne.engine.hooks.hand_visualization_hook import (
     picture_name,
 )
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.canvas.drawing import BAR
+from mmhand_dne.visualization.canvas.lettering import caption_height, letter_height
 from tests.test_visualization.panel_samples import SIZE, hand_pair, make_sample
 
 TILE = 48
@@ -78,7 +78,8 @@ def test_an_absolute_folder_stays_where_it_is(runner, tmp_path):
     picture = cv2.imread(str(folder / '0_image0.png'))[..., ::-1]
     inputs = batch(0, 1)[0]['inputs'][0].numpy()[::-1].transpose(1, 2, 0)
     small = cv2.resize(inputs, (TILE, TILE), interpolation=cv2.INTER_LINEAR)
-    below_the_label = slice(2 * BAR, 2 * BAR + TILE)
+    top = caption_height(2, letter_height(TILE))
+    below_the_label = slice(top, top + TILE)
     assert (picture[below_the_label, :TILE] == small).all()
 
 

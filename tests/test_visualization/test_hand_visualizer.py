@@ -15,7 +15,7 @@ from mmpose.structures import merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 
 from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.canvas.drawing import BAR
+from mmhand_dne.visualization.canvas.lettering import caption_height, letter_height
 from mmhand_dne.visualization.canvas.map_colors import EMPTY
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
@@ -23,16 +23,16 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     render_mesh,
     render_overlay,
 )
+from mmhand_dne.visualization.canvas.wrist_layout import WIDEST_GAP
 from mmhand_dne.visualization.panel.crop_frame import crop_of
 from mmhand_dne.visualization.panel.hand_visualizer import ground_truth_of
 from mmhand_dne.visualization.panel.mesh_panel import map_tiles
 from mmhand_dne.visualization.panel.mesh_views import (
-    WIDEST_GAP,
-    Scene,
+    PanelScene,
     error_line,
+    placed_hands,
     prediction_views,
     root_depths,
-    side_roots,
     view_surfaces,
 )
 from tests.test_visualization.panel_samples import (
@@ -42,12 +42,12 @@ from tests.test_visualization.panel_samples import (
     fitted_camera,
     hand_pair,
     make_sample,
-    photograph,
     posed_hands,
+    sample_image,
 )
 
 CONFIG = Path(__file__).parents[2] / 'configs/dne_rendered.py'
-TILE = 64  # pixels a picture
+TILE = 64  # pixels per picture
 BOTH = torch.ones(2, dtype=torch.bool)
 INTERHAND = dict(from_file='configs/_base_/datasets/interhand3d.py')
 
@@ -62,7 +62,7 @@ def visualizer():
 def scene_of(sample, crop=None):
     crop = np.zeros((SIZE, SIZE, 3), np.uint8) if crop is None else crop
     gt = ground_truth_of(sample)
-    return Scene(crop, hand_pair().faces, SIZE, gt, crop_intrinsics())
+    return PanelScene(crop, hand_pair().faces, SIZE, gt, crop_intrinsics())
 
 
 def columns(picture):
@@ -70,7 +70,7 @@ def columns(picture):
 
 
 def draw(visualizer, sample, **options):
-    image = photograph((1, 1))
+    image = sample_image((1, 1))
     return visualizer.add_datasample('x', image, sample, **options)
 
 
@@ -129,9 +129,9 @@ def test_an_absent_hand_is_not_drawn():
     assert [surface.color for surface in surfaces] == [LEFT_COLOR]
 
 
-def test_the_refined_mesh_covers_the_photographed_hands():
-    sample, image = make_sample(), photograph((1, 1))
-    empty = photograph((0, 0))
+def test_the_refined_mesh_covers_the_imaged_hands():
+    sample, image = make_sample(), sample_image((1, 1))
+    empty = sample_image((0, 0))
     hands = crop_of((image != empty).any(-1).astype(np.uint8) * 255, sample, 'original')
     view = prediction_views(sample.pred_instances, BOTH)[-1]
     rendering = render_mesh(view_surfaces(view, scene_of(sample)), (SIZE, SIZE))
@@ -164,15 +164,37 @@ def test_a_camera_of_negative_scale_does_not_stop_the_picture(visualizer):
 def test_the_side_view_keeps_the_metric_distance_up_to_its_limit():
     view = prediction_views(make_sample().pred_instances, BOTH)[-1]
     scene = scene_of(make_sample())
-    roots, _ = side_roots(view, scene)
-    torch.testing.assert_close(roots, ROOTS)
+
+    def offset_and_remark(view, scene):
+        (right, left), remark = placed_hands(view, scene)
+        return left.position - right.position, remark
+
+    offset, remark = offset_and_remark(view, scene)
+    np.testing.assert_allclose(offset, ROOTS[1] - ROOTS[0], atol=1e-6)
+    assert remark == ''
     far = ROOTS.clone()
     far[1, 2] = 1.5
-    roots, line = side_roots(view._replace(camera=fitted_camera(far)), scene)
-    torch.testing.assert_close(roots[1, 2] - roots[0, 2], torch.tensor(WIDEST_GAP))
-    assert '700 mm' in line
-    roots, line = side_roots(view, scene._replace(intrinsics=None))
-    assert not roots.any() and 'unknown' in line
+    offset, remark = offset_and_remark(view._replace(camera=fitted_camera(far)), scene)
+    assert offset[2] == pytest.approx(WIDEST_GAP) and '700 mm' in remark
+    offset, remark = offset_and_remark(view, scene._replace(intrinsics=None))
+    assert not offset.any() and 'unknown' in remark
+
+
+def test_the_side_view_of_one_hand_or_none_has_no_distance():
+    scene = scene_of(make_sample())
+    for present in ([False, True], [False, False]):
+        view = prediction_views(make_sample().pred_instances, torch.tensor(present))
+        hands, remark = placed_hands(view[-1], scene)
+        assert [hand.name for hand in hands] == ['L'] * sum(present)
+        assert not any(hand.position.any() for hand in hands) and remark == ''
+
+
+def test_meshes_that_are_not_numbers_do_not_stop_the_picture(visualizer):
+    sample = make_sample()
+    sample.pred_instances.hand_vertices[:] = np.nan
+    assert columns(draw(visualizer, sample)) == 6
+    sample.pred_instances.hand_presence[:] = 0
+    assert columns(draw(visualizer, sample)) == 6
 
 
 def test_errors_are_those_of_the_definition():
@@ -202,12 +224,13 @@ def test_maps_come_in_one_picture_each():
 def test_maps_without_any_foreground_are_shown_whole():
     fields = make_sample().pred_fields
     fields.parts[[16, 33]] = 50.0
+    bar = caption_height(2, letter_height(SIZE))
     for tile in map_tiles(fields, (SIZE, SIZE))[2:]:
-        assert (tile[BAR:] != EMPTY).any(axis=-1).all()
+        assert (tile[bar:] != EMPTY).any(axis=-1).all()
 
 
 def test_the_crop_is_cut_as_the_sample_says():
-    sample, image = make_sample(), photograph((1, 1))
+    sample, image = make_sample(), sample_image((1, 1))
     crop = crop_of(image, sample, 'original')
     assert crop.shape == (SIZE, SIZE, 3)
     # crop (40, 30) is image ((40 + 40) / 0.8, (30 + 10) / 0.8)
@@ -218,15 +241,15 @@ def test_the_crop_is_cut_as_the_sample_says():
 def test_frames_that_cannot_be_found_are_refused():
     sample = make_sample()
     with pytest.raises(ValueError, match='choose from'):
-        crop_of(photograph((1, 1)), sample, 'cropped')
+        crop_of(sample_image((1, 1)), sample, 'cropped')
     sample.set_metainfo(dict(crop_affine=None))
     with pytest.raises(ValueError, match='crop_affine'):
-        crop_of(photograph((1, 1)), sample, 'original')
+        crop_of(sample_image((1, 1)), sample, 'original')
 
 
 def skeleton_picture(visualizer, sample, **options):
     visualizer.set_dataset_meta(parse_pose_metainfo(INTERHAND))
-    image = photograph((1, 1))
+    image = sample_image((1, 1))
     merged = merge_data_samples([sample])
     return image, visualizer.add_datasample(
         'x', image, merged, draw_gt=False, draw_bbox=True, draw_heatmap=True, **options
@@ -264,14 +287,14 @@ def test_samples_of_a_model_without_meshes_give_the_input_alone(visualizer):
 
 @pytest.fixture(scope='module')
 def predicted():
-    """A sample with what an untrained model says of its photograph."""
+    """A sample with what an untrained model says of its image."""
     cfg = Config.fromfile(CONFIG)
     cfg.model.refine_head.map_size = SIZE // 4  # stride 4
     init_default_scope('mmpose')
     model = MODELS.build(cfg.model).eval()
     model.test_cfg['output_maps'] = True
     sample = make_sample(predicted=False, maps=False)
-    crop = crop_of(photograph((1, 1)), sample, 'original')[..., ::-1]
+    crop = crop_of(sample_image((1, 1)), sample, 'original')[..., ::-1]
     inputs = torch.from_numpy(crop.transpose(2, 0, 1).copy())
     with torch.no_grad():
         return model.test_step(dict(inputs=[inputs], data_samples=[sample]))[0]

@@ -13,8 +13,8 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     perspective_surface,
     render_mesh,
     render_overlay,
-    side_surfaces,
 )
+from mmhand_dne.visualization.canvas.side_view import side_surfaces
 
 RADIUS = 0.06
 INTRINSICS = torch.tensor([[300.0, 12.0, 60.0], [0.0, 280.0, 50.0], [0.0, 0.0, 1.0]])
@@ -35,7 +35,7 @@ def pixel_grid(size, scale=1.0):
 
 
 def rays_hit_sphere(center, intrinsics, size, scale=1.0):
-    """Cast one ray a pixel: (h, w) bool."""
+    """Cast one ray per pixel: (h, w) bool."""
     u, v = pixel_grid(size, scale)
     pixels = np.stack([u, v, np.ones_like(u)], -1)
     rays = pixels @ np.linalg.inv(np.asarray(intrinsics, np.float64)).T

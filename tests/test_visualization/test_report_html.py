@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import html
 import json
 import re
 from html.parser import HTMLParser
@@ -11,14 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization.report import report_library
-from mmhand_dne.visualization.report.report_data import script_json
-from mmhand_dne.visualization.report.report_page import write_report
+from mmhand_dne.visualization.report import report_page
+from mmhand_dne.visualization.report.report_page import page_templates, write_report
 from mmhand_dne.visualization.results.hand_uncertainty import ELLIPSOID_RADIUS
 from tests.test_visualization.result_samples import (
     make_hand,
     make_result,
-    photograph,
+    sample_image,
 )
 
 pytest.importorskip('plotly', reason='the 3D viewer of a report comes with plotly')
@@ -65,7 +63,7 @@ def path(tmp_path_factory):
     nothing = make_result(
         [], source='b.png', index=1, size=(0, 0), problem='b.png: cannot be read <b>'
     )
-    entries = [(make_result(source=EVIL), photograph()), (nothing, None)]
+    entries = [(make_result(source=EVIL), sample_image()), (nothing, None)]
     write_report(path, iter(entries), files=lambda result: FILES)
     return path
 
@@ -94,13 +92,45 @@ def test_names_and_problems_are_text_and_never_markup(path, page):
     assert len(page.all('script')) == 4  # shared, library, one scene, the page's own
     assert EVIL in page.text and 'cannot be read <b>' in page.text
     assert not page.all('b')
-    assert html.escape(EVIL) in path.read_text(encoding='utf-8')
+    assert EVIL not in path.read_text(encoding='utf-8')
     assert [a['download'] for a in page.all('a') if 'download' in a][:2] == list(FILES)
+
+
+INJECTIONS = (
+    '</script><img src=x onerror=alert(1)>.jpg',
+    '"><svg onload=alert(1)>.jpg',
+    "' onmouseover='alert(1).jpg",
+    '--></title></style><!--.mp4',
+    '{{ 7 * 7 }}{% raw %}&lt;.jpg',
+)
+
+
+@pytest.mark.parametrize('name', INJECTIONS)
+def test_no_text_of_a_result_becomes_markup(tmp_path, name):
+    result = make_result([make_hand(0)], source=f'a{name}/{name}', problem=name)
+    write_report(
+        tmp_path / 'r.html',
+        [(result, sample_image()), (result, None)],
+        lambda result: {name: b'0'},
+        heading=name,
+    )
+    page = Page((tmp_path / 'r.html').read_text(encoding='utf-8'))
+    plain = make_result([make_hand(0)], source='a/b.mp4', problem='c')
+    write_report(
+        tmp_path / 'p.html',
+        [(plain, sample_image()), (plain, None)],
+        lambda result: {'d': b'0'},
+        heading='e',
+    )
+    expected = Page((tmp_path / 'p.html').read_text(encoding='utf-8'))
+    found = [(tag, sorted(attrs)) for tag, attrs in page.elements]
+    assert found == [(tag, sorted(attrs)) for tag, attrs in expected.elements]
+    assert name in page.text and page.all('a')[-1]['download'] == name
 
 
 def test_data_cannot_end_the_script_that_holds_it():
     value = {'</script><!--&': ['<script>']}
-    text = script_json(value)
+    text = page_templates().from_string('{{ value | tojson }}').render(value=value)
     assert not set(text) & set('<>&') and json.loads(text) == value
 
 
@@ -138,7 +168,7 @@ def test_the_downloads_are_the_files(page):
 
 def test_pictures_have_a_text_and_are_small(page):
     images = page.all('img')
-    assert len(images) == 5  # photograph, overlay, uncertainty, refinement, side
+    assert len(images) == 5  # image, overlay, uncertainty, refinement, side
     for image in images:
         assert 'a right hand and a left hand' in image['alt'] or (
             image['alt'].startswith('Photograph')
@@ -179,7 +209,7 @@ def test_the_viewer_is_plotly_with_its_licence(page):
 
 def test_without_plotly_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__('sys').modules, 'plotly.offline', None)
-    report_library.packed_library.cache_clear()
+    report_page.packed_library.cache_clear()
     with pytest.raises(ModuleNotFoundError, match=r'pip install .mmhand_dne\[report\]'):
         write_report(tmp_path / 'r.html', [])
     assert not list(tmp_path.iterdir())
@@ -191,7 +221,7 @@ def test_hands_without_error_bars_or_distance_have_a_page_too(tmp_path):
     object.__setattr__(bare[1], 'translation', np.full(3, np.nan))
     name = 'b\udce4ren/clip.mp4'  # a name that is not UTF-8
     write_report(
-        tmp_path / 'r.html', [(make_result(bare, source=name, index=7), photograph())]
+        tmp_path / 'r.html', [(make_result(bare, source=name, index=7), sample_image())]
     )
     page = Page((tmp_path / 'r.html').read_text(encoding='utf-8'))
     (scene,) = (json.loads(text) for text in page.contents['scene'])
@@ -204,7 +234,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     path = tmp_path / 'r.html'
     path.write_text('old')
     with pytest.raises(ValueError, match='the result is of'):
-        write_report(path, [(make_result(), photograph()[1:])])
+        write_report(path, [(make_result(), sample_image()[1:])])
     path.parent.joinpath('r').mkdir()
     with pytest.raises(OSError):
         write_report(tmp_path / 'r', [])  # a folder has that name

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhand_dne.visualization.report.report_page import write_report
-from tests.test_visualization.result_samples import make_result, photograph
+from tests.test_visualization.result_samples import make_result, sample_image
 from tests.web_browser import Browser, missing_programs
 
 pytest.importorskip('plotly', reason='the 3D viewer of a report comes with plotly')
@@ -25,7 +25,7 @@ CAMERA = f"return document.querySelector('{STAGE}').layout.scene.camera.eye"
 def browser(tmp_path_factory):
     folder = tmp_path_factory.mktemp('browser')
     entries = [
-        (make_result(source=f'<script>x{i}.jpg'), None if i else photograph())
+        (make_result(source=f'<script>x{i}.jpg'), None if i else sample_image())
         for i in range(IMAGES)
     ]
     write_report(folder / 'page.html', entries, lambda result: {'a.json': b'{}'})

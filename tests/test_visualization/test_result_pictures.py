@@ -1,4 +1,4 @@
-"""Pictures of results show each hand where the photograph does, and what is known."""
+"""Pictures of results show each hand where the image does, and what is known."""
 
 from dataclasses import replace
 
@@ -21,17 +21,17 @@ from mmhand_dne.visualization.results.result_views import (
     cut,
     hand_groups,
     hand_names,
+    hand_wrists,
     image_map,
     whole_window,
 )
-from mmhand_dne.visualization.results.wrist_layout import place_wrists
 from tests.test_visualization.panel_samples import random_maps
 from tests.test_visualization.result_samples import (
     SIZE,
     make_hand,
     make_result,
     outward,
-    photograph,
+    sample_image,
 )
 
 SMALL = 256
@@ -48,7 +48,7 @@ def hue_mask(picture, color):
 
 @pytest.fixture(scope='module')
 def pictures():
-    return draw_result(photograph(), make_result(), size=SMALL)
+    return draw_result(sample_image(), make_result(), size=SMALL)
 
 
 def test_every_kind_is_drawn_at_the_size_asked_for(pictures):
@@ -74,14 +74,14 @@ def test_a_hand_that_fills_the_image_has_no_close_up():
     zoom = np.ptp(hand.vertices_2d, axis=0).max()
     fill = 180 * (hand.vertices_2d - hand.vertices_2d.min(axis=0)) / zoom
     result = make_result([replace(hand, vertices_2d=fill)])
-    picture = draw_result(photograph(), result, ['overlay'], SMALL)['overlay']
+    picture = draw_result(sample_image(), result, ['overlay'], SMALL)['overlay']
     assert picture.shape[0] < SMALL * SIZE[1] / SIZE[0] + 8
 
 
 def test_an_image_without_hands_says_so():
-    drawn = draw_result(photograph(), make_result([]), size=SMALL)
+    drawn = draw_result(sample_image(), make_result([]), size=SMALL)
     assert list(drawn) == ['overlay']
-    plain = cut(photograph(), whole_window(SIZE, SMALL))
+    plain = cut(sample_image(), whole_window(SIZE, SMALL))
     foot = slice(len(plain) - 22, len(plain))
     assert (drawn['overlay'][: foot.start] == plain[: foot.start]).all()
     assert (drawn['overlay'][foot] > 240).mean() > 0.5  # the plate
@@ -90,19 +90,19 @@ def test_an_image_without_hands_says_so():
 
 def test_what_the_result_lacks_is_left_out():
     result = make_result([make_hand(0, uncertain=False, refined=False)])
-    assert list(draw_result(photograph(), result, size=128)) == ['overlay', 'side']
+    assert list(draw_result(sample_image(), result, size=128)) == ['overlay', 'side']
 
 
 def test_unknown_kinds_and_foreign_images_are_refused():
     with pytest.raises(ValueError, match="unknown pictures .'sdie'.; choose from"):
-        draw_result(photograph(), make_result(), ['sdie'])
+        draw_result(sample_image(), make_result(), ['sdie'])
     with pytest.raises(ValueError, match='299 x 200 pixels, but the result is of 300'):
-        draw_result(photograph()[:, 1:], make_result())
+        draw_result(sample_image()[:, 1:], make_result())
 
 
 def test_an_image_of_48_megapixels_is_drawn_like_its_small_copy():
     factor = 8000 / SIZE[0]
-    big = cv2.resize(photograph(), (8000, 5333), interpolation=cv2.INTER_NEAREST)
+    big = cv2.resize(sample_image(), (8000, 5333), interpolation=cv2.INTER_NEAREST)
     hands = []
     for slot in range(2):
         hand = make_hand(slot)
@@ -116,7 +116,7 @@ def test_an_image_of_48_megapixels_is_drawn_like_its_small_copy():
             )
         )
     large = draw_result(big, make_result(hands, size=(8000, 5333)), ['overlay'], SMALL)
-    small = draw_result(photograph(), make_result(), ['overlay'], SMALL)
+    small = draw_result(sample_image(), make_result(), ['overlay'], SMALL)
     rows = min(len(large['overlay']), len(small['overlay']))
     gap = large['overlay'][:rows].astype(int) - small['overlay'][:rows].astype(int)
     assert np.abs(gap).mean() < 4
@@ -173,8 +173,8 @@ def test_half_of_the_samples_are_inside_an_ellipsoid():
     distance = np.sqrt((offset @ np.linalg.inv(covariance[8]) * offset).sum(axis=-1))
     np.testing.assert_allclose(distance, distance[0], rtol=1e-9)
     samples = rng.multivariate_normal(np.zeros(3), covariance[8], 20000)
-    spread = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
-    assert abs((spread < distance[0]).mean() - 0.5) < 0.01
+    distances = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
+    assert abs((distances < distance[0]).mean() - 0.5) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -209,27 +209,29 @@ def test_letters_stay_legible_when_a_picture_is_shrunk():
 
 def test_hands_too_far_apart_are_put_closer_and_it_is_said():
     near, far = make_hand(0), make_hand(1)
-    wrists, remark = place_wrists([near, far])
+    wrists, remark = hand_wrists([near, far])
     np.testing.assert_allclose(wrists[1], far.translation - near.translation)
     assert remark == ''
-    assert 'not to scale' in place_wrists([replace(near, metric=False), far])[1]
+    assert 'not to scale' in hand_wrists([replace(near, metric=False), far])[1]
     away = replace(far, translation=far.translation + (0, 0, 1.0))
-    wrists, remark = place_wrists([near, away])
+    wrists, remark = hand_wrists([near, away])
     assert wrists[1, 2] == pytest.approx(0.2) and remark.startswith('depth gap 940 mm')
     lost = replace(far, translation=np.full(3, np.nan))
-    wrists, remark = place_wrists([near, lost])
+    wrists, remark = hand_wrists([near, lost])
     assert wrists[1, 0] < 0 and 'unknown' in remark  # it is left of it in the image
 
 
 def test_maps_are_drawn_where_the_result_has_them():
     result = make_result(maps=dict(random_maps().items()))
-    picture = draw_result(photograph(), result, ['maps'], size=SMALL)['maps']
+    picture = draw_result(sample_image(), result, ['maps'], size=SMALL)['maps']
     assert abs(picture.shape[1] - SMALL) <= 8 and picture.shape[0] > SMALL / 2
-    assert 'maps' not in draw_result(photograph(), make_result(), ['maps'], size=SMALL)
+    assert 'maps' not in draw_result(
+        sample_image(), make_result(), ['maps'], size=SMALL
+    )
 
 
 def test_close_ups_of_a_portrait_stand_beside_it():
-    image = np.pad(photograph(), ((0, 300), (0, 0), (0, 0)))
+    image = np.pad(sample_image(), ((0, 300), (0, 0), (0, 0)))
     result = make_result(size=(300, 500))
     picture = draw_result(image, result, ['overlay'], size=SMALL)['overlay']
     assert picture.shape[0] < SMALL + 12 and picture.shape[1] > 0.6 * SMALL + 100

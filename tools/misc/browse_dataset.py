@@ -12,8 +12,6 @@ import os.path as osp
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
@@ -22,6 +20,7 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 import mmcv
 import numpy as np
 from mmengine.config import Config, DictAction
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 from mmpose.registry import DATASETS
@@ -29,11 +28,12 @@ from torch import Tensor
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import read_config
-from mmhand_dne.visualization import HandMeshVisualizer
-from mmhand_dne.visualization.panel.ground_truth_panel import draw_ground_truth
+from mmhand_dne.errors import UserError
+from mmhand_dne.visualization import HandMeshVisualizer, draw_ground_truth
 
 
 def parse_args() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='a train config, or one of _base_/datasets')
     parser.add_argument('--output-dir', help='folder for the pictures')
@@ -75,7 +75,7 @@ def has_display() -> bool:
     return True
 
 
-def sub_datasets(dataset) -> list:
+def sub_datasets(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
     """The data sets that a combined one is made of, or itself."""
     return list(getattr(dataset, 'datasets', [dataset]))
 
@@ -120,6 +120,7 @@ def browse(cfg: Config, args: argparse.Namespace, show: bool) -> None:
 
 
 def main() -> None:
+    """Read the command line and the config, then draw."""
     args = parse_args()
     show = has_display() and not args.not_show
     with plain_errors(building=True):

@@ -1,4 +1,4 @@
-"""Joints, boxes and labels on pictures (h, w, 3) uint8 RGB, points in pixels.
+"""Joints, boxes and rows of pictures (h, w, 3) uint8 RGB, points in pixels.
 
 Every function draws on a copy. Points carry their pixel centres at integers.
 """
@@ -10,10 +10,8 @@ import numpy as np
 
 from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-INK = (20, 20, 20)
-PAPER = (255, 255, 255)
-BAR = 22  # pixels, height of one line of a label
+from .lettering import PAPER
+
 SUBPIXEL = 4  # OpenCV's fixed-point bits
 
 # Thumb, index, middle, ring, pinky, as in the map of parts; the wrist is white.
@@ -82,19 +80,6 @@ def draw_polygon(
     points = np.array([_fixed(corner) for corner in corners], np.int32)
     cv2.polylines(image, [points], True, color, width, cv2.LINE_AA, SUBPIXEL)
     return image
-
-
-def labelled(picture: np.ndarray, *lines: str) -> np.ndarray:
-    """The picture under a white bar with the lines, each shrunk to its width."""
-    width = picture.shape[1]
-    bar = np.full((BAR * len(lines), width, 3), PAPER, np.uint8)
-    for row, line in enumerate(lines):
-        size = 0.5 if row == 0 else 0.42
-        length = cv2.getTextSize(line, FONT, size, 1)[0][0]
-        size *= min(1.0, (width - 8) / max(length, 1))
-        at = (4, BAR * row + 15)
-        cv2.putText(bar, line, at, FONT, size, INK, 1, cv2.LINE_AA)
-    return np.concatenate([bar, picture])
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:

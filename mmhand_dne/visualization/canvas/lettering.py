@@ -25,23 +25,34 @@ def letter_height(width: int) -> int:
     return max(LEAST, round(width / 25))
 
 
-def caption(picture: np.ndarray, *lines: str, height: int) -> np.ndarray:
+def caption(picture: np.ndarray, *lines: str, height: int | None = None) -> np.ndarray:
     """The picture under a white bar with the lines, each shrunk to its width.
 
     Args:
         picture: (h, w, 3) uint8 RGB.
-        lines: the first is bold.
-        height: of the letters, pixels.
+        lines: the first is bold; an empty one keeps its room.
+        height: of the letters, pixels; by default as the picture's width asks for.
     """
     width = picture.shape[1]
-    pad = max(3, height // 3)
-    step = round(1.35 * height)
-    bar = np.full((step * len(lines) + pad, width, 3), PAPER, np.uint8)
+    height = letter_height(width) if height is None else height
+    pad, step = _line_room(height)
+    bar = np.full((caption_height(len(lines), height), width, 3), PAPER, np.uint8)
     for row, line in enumerate(lines):
         bold = row == 0
         fitted = fit(line, height, width - 2 * pad, bold)
         bar = write(bar, line, (pad, pad // 2 + row * step), fitted, bold=bold)
     return np.concatenate([bar, picture])
+
+
+def caption_height(lines: int, height: int) -> int:
+    """Rows of pixels of a caption of so many lines in letters of ``height``."""
+    pad, step = _line_room(height)
+    return step * lines + pad
+
+
+def _line_room(height: int) -> tuple[int, int]:
+    """The margin around lines and the way from one to the next, pixels."""
+    return max(3, height // 3), round(1.35 * height)
 
 
 def note(picture: np.ndarray, text: str) -> np.ndarray:

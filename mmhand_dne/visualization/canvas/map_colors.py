@@ -1,28 +1,34 @@
-"""Auxiliary maps (DNE Eq. 9) as pictures: (h, w, 3) uint8 RGB, one cell a pixel."""
+"""Auxiliary maps (DNE Eq. 9) as pictures: (h, w, 3) uint8 RGB, one cell per pixel."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.structures import PixelData
+from torch import Tensor
 
-from mmhand_dne.conventions import NUM_ROTATIONS
+from mmhand_dne.conventions import MANO_JOINTS, MILLIMETRES, NUM_ROTATIONS
 
-from .mesh_renderer import HAND_COLORS
+from .drawing import FINGER_COLORS
+from .mesh_renderer import HAND_COLORS, resize
 
 NUM_PARTS = NUM_ROTATIONS  # of a hand; the label after them is the background
 DEPTH_RANGE = 0.12  # metres before and behind the wrist that the colours span
 EMPTY = 32  # grey level of the background
 MIN_PEAK = 1e-3  # of a heat map; below it is noise, and stays dark
 
-# MANO's parts: palm, then three a finger for index, middle, pinky, ring and thumb.
-# One hue a finger (Okabe and Ito), lighter towards the tip.
-_FINGERS = ((0, 158, 115), (0, 114, 178), (204, 121, 167), (240, 228, 66), (213, 94, 0))
+# MANO's parts: palm, then three per finger, of one hue and lighter towards the tip.
+PALM = (150, 150, 150)
 _LIGHTER = (0.0, 0.35, 0.65)
 
 
 def _part_palette() -> np.ndarray:
     """(2, 17, 3) uint8: right hand, left hand (half as bright), background last."""
-    colors = [(150, 150, 150)]
-    for finger in _FINGERS:
-        colors += [[c + (255 - c) * mix for c in finger] for mix in _LIGHTER]
+    colors = [PALM]
+    for name in MANO_JOINTS[1:]:
+        color, mix = FINGER_COLORS[name[:-1]], _LIGHTER[int(name[-1]) - 1]
+        colors.append([c + (255 - c) * mix for c in color])
     right = np.array(colors)
     palette = np.stack([right, 0.55 * right])
     background = np.full((2, 1, 3), EMPTY)
@@ -32,8 +38,63 @@ def _part_palette() -> np.ndarray:
 PART_COLORS = _part_palette()
 
 
+class MapPicture(NamedTuple):
+    """One auxiliary map as a picture, with the words above it."""
+
+    name: str
+    remark: str  # '' if there is none
+    picture: np.ndarray  # (h, w, 3) uint8 RGB
+
+
+def map_pictures(
+    fields: PixelData | Mapping[str, np.ndarray], size: tuple[int, int]
+) -> list[MapPicture]:
+    """A picture (h, w) = ``size`` of each auxiliary map that is there."""
+    maps = {name: _as_array(value) for name, value in fields.items()}
+    found = []
+    if 'heatmaps' in maps:
+        colors, peak = heatmap_colors(maps['heatmaps'])
+        found.append(MapPicture('joint heat maps', f'peak {peak:.2f}', colors))
+    if 'parts' in maps:
+        labels = part_labels(maps['parts'])
+        found.append(MapPicture('parts', '', part_colors(labels)))
+        found += _foreground_pictures(maps, (labels != NUM_PARTS).any(axis=0))
+    return [m._replace(picture=resize(m.picture, size, smooth=False)) for m in found]
+
+
+def _foreground_pictures(
+    maps: dict[str, np.ndarray], foreground: np.ndarray
+) -> list[MapPicture]:
+    """The maps that mean something on the foreground only.
+
+    Where the parts show no hand at all the maps are shown whole, and say so.
+    """
+    note = ''
+    if not foreground.any():
+        foreground, note = np.ones_like(foreground), 'no hand in the parts'
+    reach = round(MILLIMETRES * DEPTH_RANGE)
+    known = (
+        ('depth', 'depth', f'bright near (+-{reach} mm)', depth_colors),
+        ('normal', 'normals', '', normal_colors),
+        ('correspondence', 'correspondence', '', correspondence_colors),
+    )
+    return [
+        MapPicture(
+            title,
+            ', '.join(filter(None, (remark, note))),
+            paint(maps[name], foreground),
+        )
+        for name, title, remark, paint in known
+        if name in maps
+    ]
+
+
+def _as_array(value: Tensor | np.ndarray) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+
+
 def part_labels(parts: np.ndarray) -> np.ndarray:
-    """The label of each cell and hand, at most one hand a cell.
+    """The label of each cell and hand, at most one hand per cell.
 
     A cell is foreground where a hand is likelier than none, whatever its part; the
     likelier hand has it, and shows its likeliest part.
@@ -41,7 +102,7 @@ def part_labels(parts: np.ndarray) -> np.ndarray:
     Args:
         parts: (34, h, w) logits: for the right hand 16 parts and the background, then
             for the left.
-    Returns: (2, h, w) int64, 0 to 15 a part, 16 background.
+    Returns: (2, h, w) int64, 0 to 15 the parts, 16 the background.
     """
     logits = np.nan_to_num(parts.reshape(2, NUM_PARTS + 1, *parts.shape[1:]))
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -27,6 +27,7 @@ HAND_COLORS = (RIGHT_COLOR, LEFT_COLOR)
 LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before the hand
 AMBIENT = 0.35  # share of the light that comes from everywhere
 BACK_FACE = 0.4  # share of its brightness that an inner side keeps
+UNKNOWN_DEPTH = 1.0  # metres from the camera, of a root whose depth is not known
 
 
 class Surface(NamedTuple):
@@ -70,7 +71,7 @@ def orthographic_surface(
     size: int | tuple[int, int],
     faces: Tensor,
     color: Sequence[int],
-    root_depth: float = 1.0,
+    root_depth: float = UNKNOWN_DEPTH,
 ) -> Surface:
     """A mesh seen by a scaled-orthographic camera of the crop (DNE Eq. 5).
 
@@ -160,8 +161,46 @@ def render_overlay(
     return np.where(opacity > 0, blended, background)
 
 
+def paint(
+    picture: np.ndarray,
+    surfaces: Sequence[Surface],
+    alpha: float,
+    ambient: float = AMBIENT,
+) -> np.ndarray:
+    """Shaded surfaces over a picture; only the part that they cover is worked on.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB, in whose pixels the surfaces' points are.
+        surfaces: as in ``render_mesh``; points that are not finite are not drawn.
+        alpha: opacity, 0 to 1.
+        ambient: as in ``render_mesh``.
+    """
+    low, high = _covered_corners(surfaces, picture.shape[:2])
+    if (high <= low).any():
+        return picture
+    shift = torch.tensor([*low, 0.0], dtype=torch.float32)
+    moved = [surface._replace(points=surface.points - shift) for surface in surfaces]
+    part = (slice(low[1], high[1]), slice(low[0], high[0]))
+    picture = picture.copy()
+    picture[part] = render_overlay(picture[part], moved, alpha, ambient=ambient)
+    return picture
+
+
+def _covered_corners(
+    surfaces: Sequence[Surface], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y, (2,) whole pixels, of surfaces in a picture (h, w)."""
+    points = torch.cat([surface.points for surface in surfaces])[:, :2]
+    points = points[points.isfinite().all(dim=-1)].numpy()
+    if not len(points):
+        return np.zeros(2, int), np.zeros(2, int)
+    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, size[::-1]).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 2, 0, size[::-1]).astype(int)
+    return low, high
+
+
 def check_image(image: np.ndarray) -> None:
-    """Refuse what is not an RGB picture."""
+    """Refuse what is not an RGB image."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UserError(
             f'image is {image.dtype} of shape {image.shape}, expected uint8 of shape '
@@ -228,43 +267,3 @@ def _seen_from_inside(surface: Surface) -> Tensor:
     if not surface.perspective:
         return normals[:, 2] > 0
     return (normals * surface.vertices[surface.faces[:, 0]]).sum(dim=-1) > 0
-
-
-# Rows: what of (x, y, z) is right, down and away in the picture.
-FROM_RIGHT = ((0.0, 0, 1), (0, 1, 0), (-1, 0, 0))  # far is right
-FROM_ABOVE = ((1.0, 0, 0), (0, 0, -1), (0, 1, 0))  # far is up
-
-
-def side_surfaces(
-    vertices: Sequence[Tensor],
-    faces: Sequence[Tensor],
-    colors: Sequence[Sequence[int]],
-    size: int,
-    margin: float = 0.08,
-    turn: Sequence[Sequence[float]] = FROM_RIGHT,
-) -> list[Surface]:
-    """Meshes seen from the right of the camera, fitted into a square picture.
-
-    The picture's horizontal axis is the depth, growing to the right; down stays down.
-
-    Args:
-        vertices: each (V, 3) metres, one common origin.
-        faces: each (F, 3) int64.
-        colors: each RGB, 0 to 255.
-        size: side of the picture, pixels.
-        margin: empty share of the picture at each edge.
-        turn: another view, for instance ``FROM_ABOVE``.
-    """
-    turn = torch.tensor(turn)
-    turned = [torch.as_tensor(v).float().cpu() @ turn.T for v in vertices]
-    if not turned:
-        return []
-    low = torch.cat(turned).amin(dim=0)
-    high = torch.cat(turned).amax(dim=0)
-    scale = 2 * (1 - 2 * margin) / (high - low)[:2].amax().clamp(min=1e-6)
-    shift = -scale * (low + high)[:2] / 2
-    camera = torch.stack([scale.expand(2), shift], dim=-1)
-    return [
-        orthographic_surface(points, camera, size, face, color)
-        for points, face, color in zip(turned, faces, colors)
-    ]

@@ -56,6 +56,7 @@ def color_scale(steps: int = 11) -> list[list]:
 
 def legend(width: int, span: float, title: str = 'standard deviation') -> np.ndarray:
     """Horizontal colour bar from 0 to ``span`` millimetres, (h, width, 3) uint8."""
+    # Rows from the top: title, strip of colours, ticks and their numbers.
     height = letter_height(width)
     pad = max(3, height // 3)
     strip_top = pad + round(1.3 * height)
@@ -63,6 +64,7 @@ def legend(width: int, span: float, title: str = 'standard deviation') -> np.nda
     rows = strip_bottom + round(1.7 * height)
     picture = np.full((rows, width, 3), PAPER, np.uint8)
     picture = write(picture, f'{title} [mm]', (pad, pad // 2), height, bold=True)
+    # The strip leaves room for half a number at each end.
     ticks = _ticks(span)
     label_room = measure(f'{ticks[-1]:g}', height)[0] // 2
     left, right = pad + label_room, width - pad - label_room

@@ -13,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with any colour vision, and a dash a line, told
-# apart without colour. Yellow is left out: too pale on white.
+# Okabe and Ito's palette, told apart with any colour vision, and one dash pattern per
+# line, told apart without colour. Yellow is left out: too pale on white.
 COLORS = (
     '#0072B2',
     '#D55E00',
@@ -61,21 +61,11 @@ def plot_curves(
     for i, (name, curves) in enumerate(runs.items()):
         color, dash = COLORS[i % len(COLORS)], DASHES[i % len(DASHES)]
         axes.plot(curves.percent, curves.model, color=color, ls=dash, lw=2, label=name)
-        axes.plot(
-            curves.percent,
-            curves.oracle,
-            color=REFERENCE if alone else color,
-            ls=':',
-            lw=1.4,
-        )
-    axes.plot(
-        [],
-        [],
-        color=REFERENCE,
-        ls=':',
-        lw=1.4,
-        label='oracle' if alone else 'oracle of each',
-    )
+        oracle = REFERENCE if alone else color
+        axes.plot(curves.percent, curves.oracle, color=oracle, ls=':', lw=1.4)
+    # One entry of the legend for all oracles.
+    label = 'oracle' if alone else 'oracle of each'
+    axes.plot([], [], color=REFERENCE, ls=':', lw=1.4, label=label)
     if with_random:
         first = next(iter(runs.values()))
         axes.plot(first.percent, first.random, color=REFERENCE, lw=1.2, label='random')
@@ -100,16 +90,8 @@ def plot_reliability(
     figure, axes = _new_figure('Reliability')
     axes.plot([0, 1], [0, 1], color=REFERENCE, ls=':', lw=1.4, label='honest')
     for i, (name, share) in enumerate(shares.items()):
-        axes.plot(
-            levels,
-            share,
-            color=COLORS[i],
-            ls=DASHES[i],
-            marker='o',
-            ms=4,
-            lw=2,
-            label=name,
-        )
+        look = dict(color=COLORS[i], ls=DASHES[i], lw=2, marker='o', ms=4)
+        axes.plot(levels, share, label=name, **look)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_aspect('equal')

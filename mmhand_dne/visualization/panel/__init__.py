@@ -1,1 +1,1 @@
-"""Panels of a data sample: input, maps, meshes, ground truth."""
+"""Panels of a data sample: input, meshes, auxiliary maps, ground truth."""

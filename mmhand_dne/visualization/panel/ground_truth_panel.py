@@ -14,8 +14,8 @@ from mmhand_dne.visualization.canvas.drawing import (
     draw_polygon,
     draw_skeleton,
     grid,
-    labelled,
 )
+from mmhand_dne.visualization.canvas.lettering import caption
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
     check_image,
@@ -55,20 +55,22 @@ def draw_ground_truth(
     check_image(image)
     gt = HandTargets.from_samples([sample], torch.device('cpu'))
     scale = max(1.0, tile / max(image.shape[:2]))
+    # ``frame`` leads from the crop to the image.
     frame = np.linalg.inv(image_to_crop(sample)) if original else np.eye(3)
     # In the original image a mirrored sample shows its slots the other way round.
     swapped = original and bool(sample.get('flip', False))
     colors = HAND_COLORS[::-1] if swapped else HAND_COLORS
     names = SIDES[::-1] if swapped else SIDES
+    # The joints, then the mesh if there is one.
     skeleton = _joints_picture(image, gt, sample, frame, scale, colors)
     lines = _sample_line(sample, gt, names), _joints_line(gt, names)
-    pictures = [labelled(skeleton, *lines)]
+    pictures = [caption(skeleton, *lines)]
     surfaces = gt_surfaces(
         gt, faces, torch.from_numpy(frame).float() @ gt.intrinsics[0], colors
     )
     if surfaces:
         mesh = render_overlay(image, surfaces, scale=scale)
-        pictures.append(labelled(mesh, 'mesh', _mesh_line(gt, names)))
+        pictures.append(caption(mesh, 'mesh', _mesh_line(gt, names)))
     return grid([pictures])
 
 
@@ -88,19 +90,17 @@ def _joints_picture(
     pixels = ndc_to_pixels(gt.joints_ndc[0], sample.input_size).double().numpy()
     pixels = _zoom(_move(pixels, frame), scale)
     radius = max(3.0, max(height, width) / 130)
+    valid = gt.joints_ndc_valid[0].numpy() > 0
+    flat = gt.joints_valid[0].numpy() == 0
     for hand, color in enumerate(colors):
-        picture = draw_skeleton(
-            picture,
-            pixels[hand],
-            gt.joints_ndc_valid[0, hand].numpy() > 0,
-            color,
-            hollow=gt.joints_valid[0, hand].numpy() == 0,
-            radius=radius,
-        )
+        points = pixels[hand], valid[hand], color
+        picture = draw_skeleton(picture, *points, hollow=flat[hand], radius=radius)
     return picture
 
 
-def _outlines(sample: PoseDataSample, frame: np.ndarray) -> list:
+def _outlines(
+    sample: PoseDataSample, frame: np.ndarray
+) -> list[tuple[np.ndarray, tuple[int, int, int]]]:
     """Corners (4, 2) in the picture's frame and colour of the box and the crop."""
     width, height = sample.input_size
     crop = _corners(-0.5, -0.5, width - 0.5, height - 0.5)

@@ -13,7 +13,7 @@ from mmhand_dne.structures.hand_targets import HandTargets
 
 from .crop_frame import crop_of
 from .mesh_panel import draw_panel
-from .mesh_views import Scene
+from .mesh_views import PanelScene
 
 
 @VISUALIZERS.register_module()
@@ -88,7 +88,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             name: of the picture in the back ends.
             image: (h, w, 3) uint8 RGB.
             data_sample: of this image, with ``input_size``, and with ``crop_affine``
-                where                 the image is the original one.
+                where the image is the original one.
             draw_gt: draw the ground truth where the sample has it.
             draw_pred: draw the predictions where the sample has them.
             show: open a window; nothing is then stored.
@@ -99,8 +99,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
                 ``crop``.
             panel: False draws MMPose's skeletons on the original image instead.
             skeleton_options: of ``PoseLocalVisualizer.add_datasample``; a panel has
-                none
-                of them.
+                none of them.
         Returns: (h, w, 3) uint8 RGB.
         Raises:
             ValueError: if ``frame`` is unknown or the crop cannot be found.
@@ -118,14 +117,8 @@ class HandMeshVisualizer(PoseLocalVisualizer):
                 step=step,
                 **skeleton_options,
             )
-        scene = self._scene(crop_of(image, data_sample, frame), data_sample, draw_gt)
-        picture = draw_panel(
-            scene,
-            data_sample.get('pred_instances') if draw_pred else None,
-            data_sample.get('pred_fields') if draw_pred else None,
-            self.presence_thr,
-            title=f'input {data_sample.get("id", name)}',
-        )
+        crop = crop_of(image, data_sample, frame)
+        picture = self._panel(name, crop, data_sample, draw_gt, draw_pred)
         self.set_image(picture)
         if show:
             self.show(picture, win_name=name, wait_time=wait_time)
@@ -135,13 +128,29 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             self.add_image(name, picture, step)
         return picture
 
+    def _panel(
+        self,
+        name: str,
+        crop: np.ndarray,
+        data_sample: PoseDataSample,
+        draw_gt: bool,
+        draw_pred: bool,
+    ) -> np.ndarray:
+        return draw_panel(
+            self._scene(crop, data_sample, draw_gt),
+            data_sample.get('pred_instances') if draw_pred else None,
+            data_sample.get('pred_fields') if draw_pred else None,
+            self.presence_thr,
+            title=f'input {data_sample.get("id", name)}',
+        )
+
     def _scene(
         self, crop: np.ndarray, data_sample: PoseDataSample, draw_gt: bool
-    ) -> Scene:
+    ) -> PanelScene:
         labels = data_sample.get('gt_instance_labels')
         known = labels is not None and 'crop_intrinsics' in labels
         intrinsics = labels.crop_intrinsics[0] if known else None
-        return Scene(
+        return PanelScene(
             crop=crop,
             faces=self.faces,
             tile=self.tile,

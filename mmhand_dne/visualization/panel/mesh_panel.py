@@ -9,35 +9,33 @@ import torch
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from mmhand_dne.conventions import MILLIMETRES, SIDES
+from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.camera import ndc_to_pixels, project
 from mmhand_dne.structures.hand_targets import HandTargets
-from mmhand_dne.visualization.canvas import map_colors
-from mmhand_dne.visualization.canvas.drawing import draw_skeleton, grid, labelled
+from mmhand_dne.visualization.canvas.drawing import draw_skeleton, grid
+from mmhand_dne.visualization.canvas.lettering import caption, letter_height
+from mmhand_dne.visualization.canvas.map_colors import map_pictures
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
     render_overlay,
     resize,
-    side_surfaces,
 )
+from mmhand_dne.visualization.canvas.side_view import FAR_IS_RIGHT, draw_side_view
 
 from .mesh_views import (
     MeshView,
-    Scene,
+    PanelScene,
     error_line,
     first,
     gt_surfaces,
-    on_cpu,
+    placed_hands,
     prediction_views,
-    side_roots,
     view_surfaces,
 )
 
-BLANK = 236  # grey level behind the side view
-
 
 def draw_panel(
-    scene: Scene,
+    scene: PanelScene,
     instances: InstanceData | None,
     fields: PixelData | None,
     presence_thr: float,
@@ -55,7 +53,7 @@ def draw_panel(
     presence = _presence(instances)
     present = presence > presence_thr
     views = prediction_views(instances, present)
-    meshes = [labelled(_plain(scene), title, _presence_line(presence, scene.gt))]
+    meshes = [caption(_plain(scene), title, _presence_line(presence, scene.gt))]
     meshes += [_mesh_tile(scene, view) for view in views]
     if scene.gt is not None:
         meshes.append(_gt_tile(scene))
@@ -71,87 +69,46 @@ def map_tiles(fields: PixelData | None, size: tuple[int, int]) -> list[np.ndarra
     """Labelled pictures (h, w) = ``size`` of the auxiliary maps that are there."""
     if fields is None:
         return []
-    return [labelled(picture, title) for title, picture in map_pictures(fields, size)]
+    maps = map_pictures(fields, size)
+    return [caption(m.picture, m.name, m.remark) for m in maps]
 
 
-def map_pictures(
-    fields: PixelData | dict, size: tuple[int, int]
-) -> list[tuple[str, np.ndarray]]:
-    """Title and picture (h, w) = ``size`` of each auxiliary map that is there."""
-    maps = {name: np.asarray(on_cpu(value)) for name, value in fields.items()}
-    tiles = []
-    if 'heatmaps' in maps:
-        colors, peak = map_colors.heatmap_colors(maps['heatmaps'])
-        tiles.append((f'joint heat maps, peak {peak:.2f}', colors))
-    if 'parts' in maps:
-        labels = map_colors.part_labels(maps['parts'])
-        tiles.append(('parts', map_colors.part_colors(labels)))
-        tiles += _foreground_tiles(maps, (labels != map_colors.NUM_PARTS).any(axis=0))
-    return [(title, resize(p, size, smooth=False)) for title, p in tiles]
-
-
-def _foreground_tiles(maps: dict, foreground: np.ndarray) -> list:
-    """(title, picture) of the maps that mean something on the foreground only.
-
-    Where the parts show no hand at all the maps are shown whole, and say so.
-    """
-    note = ''
-    if not foreground.any():
-        foreground, note = np.ones_like(foreground), ' (no hand in the parts)'
-    reach = round(MILLIMETRES * map_colors.DEPTH_RANGE)
-    pictures = (
-        ('depth', f'depth, bright near (+-{reach} mm)', map_colors.depth_colors),
-        ('normal', 'normals', map_colors.normal_colors),
-        ('correspondence', 'correspondence', map_colors.correspondence_colors),
-    )
-    return [
-        (title + note, paint(maps[name], foreground))
-        for name, title, paint in pictures
-        if name in maps
-    ]
-
-
-def _mesh_tile(scene: Scene, view: MeshView) -> np.ndarray:
+def _mesh_tile(scene: PanelScene, view: MeshView) -> np.ndarray:
     surfaces = view_surfaces(view, scene)
     picture = render_overlay(scene.crop, surfaces, scale=scene.scale)
     line = error_line(view, scene) if surfaces else 'no hand found'
-    return labelled(picture, view.title, line)
+    return caption(picture, view.title, line)
 
 
-def _gt_tile(scene: Scene) -> np.ndarray:
+def _gt_tile(scene: PanelScene) -> np.ndarray:
     """The true meshes, or the true joints where the image has no mesh."""
     gt = scene.gt
     surfaces = gt_surfaces(gt, scene.faces)
     if surfaces:
         picture = render_overlay(scene.crop, surfaces, scale=scene.scale)
-        return labelled(picture, 'true mesh', _missing(gt.vertices_valid, gt))
+        return caption(picture, 'true mesh', _missing(gt.vertices_valid, gt))
     joints = ndc_to_pixels(gt.joints_ndc[0], scene.crop_size)
     picture = _draw_hands(scene, joints, gt.joints_ndc_valid[0] > 0)
-    return labelled(picture, 'true joints (no mesh)', '')
+    return caption(picture, 'true joints (no mesh)', '')
 
 
-def _joints_tile(scene: Scene, instances: InstanceData, present: Tensor) -> np.ndarray:
+def _joints_tile(
+    scene: PanelScene, instances: InstanceData, present: Tensor
+) -> np.ndarray:
     joints, camera = first(instances, 'hand_joints'), first(instances, 'hand_camera')
     pixels = ndc_to_pixels(project(joints, camera), scene.crop_size)
     shown = present[:, None].expand(pixels.shape[:-1])
-    return labelled(_draw_hands(scene, pixels, shown), 'predicted joints')
+    return caption(_draw_hands(scene, pixels, shown), 'predicted joints', '')
 
 
-def _side_tile(scene: Scene, view: MeshView) -> np.ndarray:
+def _side_tile(scene: PanelScene, view: MeshView) -> np.ndarray:
     """The hands seen from the camera's right, at their metric distance if known."""
-    hands = view.present.nonzero().flatten().tolist()
-    roots, line = side_roots(view, scene)
-    surfaces = side_surfaces(
-        [view.vertices[hand] + roots[hand] for hand in hands],
-        [scene.faces[hand] for hand in hands],
-        [HAND_COLORS[hand] for hand in hands],
-        scene.tile,
-    )
-    blank = np.full((scene.tile, scene.tile, 3), BLANK, np.uint8)
-    return labelled(render_overlay(blank, surfaces, alpha=1.0), 'side view', line)
+    hands, remark = placed_hands(view, scene)
+    picture = draw_side_view(hands, scene.tile, letter_height(scene.tile))
+    return caption(picture, FAR_IS_RIGHT, remark)
 
 
-def _draw_hands(scene: Scene, pixels: Tensor, shown: Tensor) -> np.ndarray:
+def _draw_hands(scene: PanelScene, pixels: Tensor, shown: Tensor) -> np.ndarray:
     """Both skeletons on the enlarged crop; pixels (2, 21, 2) of the crop."""
     picture = _plain(scene)
     pixels = ((pixels + 0.5) * scene.scale - 0.5).numpy()
@@ -160,7 +117,7 @@ def _draw_hands(scene: Scene, pixels: Tensor, shown: Tensor) -> np.ndarray:
     return picture
 
 
-def _plain(scene: Scene) -> np.ndarray:
+def _plain(scene: PanelScene) -> np.ndarray:
     return resize(scene.crop, scene.picture_size)
 
 

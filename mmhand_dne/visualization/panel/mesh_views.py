@@ -8,18 +8,18 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.conventions import MILLIMETRES, SIDES
 from mmhand_dne.geometry.camera import metric_translation, project
 from mmhand_dne.structures.hand_targets import HandTargets
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
+    UNKNOWN_DEPTH,
     Surface,
     orthographic_surface,
     perspective_surface,
 )
-
-UNKNOWN_DEPTH = 1.0  # metres; the wrist's where the camera tells none
-WIDEST_GAP = 0.2  # metres between the wrists' depths in the side view
+from mmhand_dne.visualization.canvas.side_view import PlacedHand
+from mmhand_dne.visualization.canvas.wrist_layout import place_wrists
 
 
 class MeshView(NamedTuple):
@@ -31,7 +31,7 @@ class MeshView(NamedTuple):
     present: Tensor  # (2,) bool, hands to draw
 
 
-class Scene(NamedTuple):
+class PanelScene(NamedTuple):
     """What all pictures of one panel share."""
 
     crop: np.ndarray  # (h, w, 3) uint8 RGB
@@ -75,7 +75,7 @@ def prediction_views(instances: InstanceData | None, present: Tensor) -> list[Me
     ]
 
 
-def view_surfaces(view: MeshView, scene: Scene) -> list[Surface]:
+def view_surfaces(view: MeshView, scene: PanelScene) -> list[Surface]:
     """The view's present hands as surfaces in the crop, ordered by metric depth."""
     depth = root_depths(view.camera, scene.intrinsics, scene.crop_size)
     return [
@@ -128,29 +128,28 @@ def root_depths(
     return depth.nan_to_num(nan=UNKNOWN_DEPTH)
 
 
-def side_roots(view: MeshView, scene: Scene) -> tuple[Tensor, str]:
-    """Where the side view puts the wrists (2, 3), metres, and what it says about it.
-
-    Wrists farther apart in depth than ``WIDEST_GAP`` are drawn that far apart: the
-    depth of a scale that is wrong by a tenth is off by a hand's length.
-    """
+def placed_hands(view: MeshView, scene: PanelScene) -> tuple[list[PlacedHand], str]:
+    """The view's present hands for the side view, and a remark on their distance."""
+    hands = view.present.nonzero().flatten().tolist()
     roots = torch.full((2, 3), torch.nan)
     if scene.intrinsics is not None:
         roots = metric_translation(view.camera, scene.intrinsics, scene.crop_size)
-    line = 'from the right; depth grows to the right'
-    if not view.present.all():
-        return torch.zeros(2, 3), line
-    if not roots.isfinite().all():
-        return torch.zeros(2, 3), 'distance unknown: wrists put together'
-    gap = float(roots[1, 2] - roots[0, 2])
-    if abs(gap) > WIDEST_GAP:
-        roots[1, 2] = roots[0, 2] + WIDEST_GAP * np.sign(gap)
-        shown = round(MILLIMETRES * WIDEST_GAP)
-        line = f'depth gap {abs(MILLIMETRES * gap):.0f} mm, drawn as {shown}'
-    return roots, line
+    positions, remark = place_wrists(roots[hands].numpy())
+    placed = [
+        PlacedHand(
+            name=SIDES[hand][0].upper(),
+            vertices=view.vertices[hand].numpy(),
+            faces=scene.faces[hand].numpy(),
+            wrist=np.zeros(3),
+            position=position,
+            color=HAND_COLORS[hand],
+        )
+        for hand, position in zip(hands, positions)
+    ]
+    return placed, remark
 
 
-def error_line(view: MeshView, scene: Scene) -> str:
+def error_line(view: MeshView, scene: PanelScene) -> str:
     """Mean vertex errors of the hands with ground truth, or nothing."""
     if scene.gt is None:
         return ''
@@ -167,9 +166,4 @@ def error_line(view: MeshView, scene: Scene) -> str:
 
 def first(instances: InstanceData, name: str) -> Tensor:
     """The first instance's field as float32 on the CPU."""
-    return torch.as_tensor(on_cpu(instances[name][0])).float()
-
-
-def on_cpu(value):
-    """A tensor's copy on the CPU; anything else as it is."""
-    return value.detach().cpu() if isinstance(value, Tensor) else value
+    return torch.as_tensor(instances[name][0]).detach().cpu().float()

@@ -1,1 +1,8 @@
-"""The report page of inference results."""
+"""The report page of inference results: pictures, 3D views, numbers, downloads.
+
+It is not imported with the package: it needs the extra ``report``.
+"""
+
+from .report_page import write_report
+
+__all__ = ['write_report']

@@ -1,11 +1,12 @@
-"""One image of a report page as HTML: pictures, 3D view, numbers, downloads.
+"""What a report page says of one image: words, pictures, numbers, downloads.
 
-Names of files and problems are text from outside: everything goes through ``escape``.
+Names of files and problems are text from outside. Here they are made text that can be
+written; the templates escape it.
 """
 
 import mimetypes
 from collections.abc import Mapping
-from html import escape
+from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
@@ -14,9 +15,9 @@ from mmhand_dne.conventions import OPENPOSE_JOINTS, SIDES
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.results.result_views import hand_names
 
-from .report_data import file_uri, picture_uri, script_json
+from .report_data import file_uri, picture_uri
 
-PHOTOGRAPH = 640  # pixels, longer side of the thumbnail
+THUMBNAIL = 640  # pixels, longer side of the image itself on the page
 CAPTIONS = dict(
     overlay='Predicted meshes over the photograph',
     side='Seen from the right and from above',
@@ -26,15 +27,57 @@ CAPTIONS = dict(
 )
 
 
-def article(
+@dataclass(frozen=True)
+class ArticleFigure:
+    """A picture of the page."""
+
+    uri: str
+    alt: str  # what it shows, for who does not see it
+    words: str  # the caption
+
+
+@dataclass(frozen=True)
+class HandRow:
+    """A hand in the table of numbers."""
+
+    name: str  # the letter that the pictures have
+    side: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that the page offers."""
+
+    name: str
+    uri: str
+    kilobytes: int
+
+
+@dataclass(frozen=True)
+class Article:
+    """One image's part of the page, as ``article.html`` reads it."""
+
+    number: int  # of the image on the page, from 0
+    title: str
+    subtitle: str
+    problem: str  # '' if there is none
+    hands: str  # in words
+    figures: list[ArticleFigure]
+    scene: dict  # as of ``SceneStore.scene``
+    rows: list[HandRow]
+    downloads: list[Download]
+
+
+def make_article(
     number: int,
     result: ImageResult,
     image: np.ndarray | None,
     pictures: Mapping[str, np.ndarray],
     scene: dict,
     files: Mapping[str, bytes],
-) -> str:
-    """The HTML of one image.
+) -> Article:
+    """What the page says of one image.
 
     Args:
         number: of the image on the page, from 0.
@@ -44,18 +87,18 @@ def article(
         scene: as of ``SceneStore.scene``.
         files: name -> bytes of what is offered for download.
     """
-    parts = [
-        f'<article id="image-{number}" aria-labelledby="title-{number}">',
-        f'<h2 id="title-{number}">{escape(title(result))}</h2>',
-        f'<p class="soft">{escape(subtitle(result))}</p>',
-    ]
-    if result.problem:
-        parts.append(f'<p class="problem">{escape(clean(result.problem))}</p>')
-    parts.append(_figures(result, image, pictures))
-    if result.hands:
-        parts += [_viewer(result, scene), _numbers(result)]
-    parts += [_downloads(files), '</article>']
-    return '\n'.join(part for part in parts if part)
+    names = hand_names(result)
+    return Article(
+        number=number,
+        title=title(result),
+        subtitle=subtitle(result),
+        problem=clean(result.problem or ''),
+        hands=hands(result),
+        figures=_figures(result, image, pictures),
+        scene=scene,
+        rows=[_row(hand, name) for hand, name in zip(result.hands, names)],
+        downloads=[_download(name, data) for name, data in files.items()],
+    )
 
 
 def title(result: ImageResult) -> str:
@@ -94,81 +137,23 @@ def clean(text: str) -> str:
     return text.encode('utf-8', 'backslashreplace').decode('utf-8')
 
 
-def _figures(result: ImageResult, image, pictures: Mapping[str, np.ndarray]) -> str:
+def _figures(
+    result: ImageResult, image: np.ndarray | None, pictures: Mapping[str, np.ndarray]
+) -> list[ArticleFigure]:
+    """The image itself, then what was drawn of it."""
     name = title(result)
     figures = []
     if image is not None:
-        alt = f'Photograph {name}'
-        figures.append(_figure(picture_uri(image, PHOTOGRAPH), alt, 'Photograph'))
+        uri = picture_uri(image, THUMBNAIL)
+        figures.append(ArticleFigure(uri, f'Photograph {name}', 'Photograph'))
     for kind, picture in pictures.items():
         words = CAPTIONS[kind]
         alt = f'{words}: {hands(result)} in {name}'
-        figures.append(_figure(picture_uri(picture), alt, words))
-    return f'<div class="pictures">{"".join(figures)}</div>' if figures else ''
+        figures.append(ArticleFigure(picture_uri(picture), alt, words))
+    return figures
 
 
-def _figure(uri: str, alt: str, words: str) -> str:
-    return (
-        f'<figure><img loading="lazy" decoding="async" src="{uri}" alt="{escape(alt)}">'
-        f'<figcaption>{escape(words)}</figcaption></figure>'
-    )
-
-
-def _viewer(result: ImageResult, scene: dict) -> str:
-    """The place of the 3D view, which opens on request, and its controls."""
-    bars = scene['span'] is not None
-    name = escape(title(result))
-    label = escape(
-        f'3D view of {hands(result)} in {title(result)}; the arrow keys turn'
-    )
-    remark = (
-        f'<p class="soft">{escape(scene["remark"])}.</p>' if scene['remark'] else ''
-    )
-    chosen = '<option value="deviation">standard deviation</option>' if bars else ''
-    turns = ''.join(
-        f'<button type="button" data-turn="{key}" aria-label="Turn {way}">'
-        f'{sign}</button>'
-        for key, way, sign in (
-            ('ArrowLeft', 'left', '←'),
-            ('ArrowRight', 'right', '→'),
-            ('ArrowUp', 'up', '↑'),
-            ('ArrowDown', 'down', '↓'),
-        )
-    )
-    return f"""<h3>In three dimensions</h3>
-<div class="viewer">
-<script type="application/json" class="scene">{script_json(scene)}</script>
-<div class="start"><button type="button" aria-label="Open the 3D view of {name}"\
->Open the 3D view</button></div>
-<div class="stage" tabindex="0" role="group" aria-label="{label}" hidden></div>
-<div class="controls" hidden>
-<span role="group" aria-label="Turn">{turns}</span>
-<button type="button" class="reset">As in the photograph</button>
-<label>Colour by <select class="color">{chosen}<option value="side">hand</option>\
-</select></label>
-<label{'' if bars else ' hidden'}><input type="checkbox" class="ellipsoids"> \
-ellipsoids</label>
-</div>
-</div>
-{remark}"""
-
-
-def _numbers(result: ImageResult) -> str:
-    """The table of the hands."""
-    rows = ''.join(
-        _row(hand, name) for hand, name in zip(result.hands, hand_names(result))
-    )
-    return f"""<h3>Numbers</h3>
-<div class="scroll"><table>
-<thead><tr><th scope="col">Hand</th><th scope="col">Presence</th>\
-<th scope="col">Wrist right, down, away [m]</th><th scope="col">Metric</th>\
-<th scope="col">Mean deviation [mm]</th><th scope="col">Least certain joint</th></tr>
-</thead>
-<tbody>{rows}</tbody>
-</table></div>"""
-
-
-def _row(hand: HandResult, name: str) -> str:
+def _row(hand: HandResult, name: str) -> HandRow:
     wrist = 'unknown'
     if np.isfinite(hand.translation).all():
         wrist = ', '.join(f'{value:.3f}' for value in hand.translation)
@@ -180,24 +165,9 @@ def _row(hand: HandResult, name: str) -> str:
         mean = f'{std.mean():.1f}'
         worst = f'{OPENPOSE_JOINTS[joint + 1]}, {std[joint]:.1f} mm'
     cells = (f'{hand.presence:.2f}', wrist, metric, mean, worst)
-    dot = f'<span class="dot {hand.side}" aria-hidden="true">{name}</span>'
-    return (
-        f'<tr><th scope="row">{dot}{hand.side}</th>'
-        + ''.join(f'<td>{escape(cell)}</td>' for cell in cells)
-        + '</tr>'
-    )
+    return HandRow(name, hand.side, cells)
 
 
-def _downloads(files: Mapping[str, bytes]) -> str:
-    if not files:
-        return ''
-    items = ''.join(
-        f'<li><a download="{escape(clean(name))}" href="{file_uri(name, data)}">'
-        f'{escape(clean(name))} ({_size(len(data))})</a></li>'
-        for name, data in files.items()
-    )
-    return f'<h3>Downloads</h3>\n<ul class="downloads">{items}</ul>'
-
-
-def _size(count: int) -> str:
-    return f'{max(1, round(count / 1000))} kB'
+def _download(name: str, data: bytes) -> Download:
+    kilobytes = max(1, round(len(data) / 1000))
+    return Download(clean(name), file_uri(name, data), kilobytes)

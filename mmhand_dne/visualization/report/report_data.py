@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import mimetypes
 
 import cv2
@@ -15,8 +14,11 @@ from mmhand_dne.visualization.results.hand_uncertainty import (
     unit_sphere,
     vertex_deviation,
 )
-from mmhand_dne.visualization.results.result_views import hand_color, hand_names
-from mmhand_dne.visualization.results.wrist_layout import place_wrists
+from mmhand_dne.visualization.results.result_views import (
+    hand_color,
+    hand_names,
+    hand_wrists,
+)
 
 JPEG_QUALITY = 82
 MIME_TYPES = {
@@ -46,7 +48,7 @@ class SceneStore:
         """
         hands = result.hands
         known = [hand.joint_std for hand in hands if hand.joint_std is not None]
-        wrists, remark = place_wrists(hands) if hands else (np.zeros((0, 3)), '')
+        wrists, remark = hand_wrists(hands)
         return dict(
             span=color_span(known) if known else None,
             remark=remark,
@@ -87,12 +89,6 @@ def pack(array: np.ndarray, dtype: type = np.float32) -> str:
     return base64.b64encode(data.tobytes()).decode('ascii')
 
 
-def script_json(value) -> str:
-    """JSON that may stand inside a script element, whatever texts it contains."""
-    text = json.dumps(value, allow_nan=False, separators=(',', ':'))
-    return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
-
-
 def picture_uri(picture: np.ndarray, longest: int | None = None) -> str:
     """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to ``longest`` pixels if larger."""
     scale = 1.0 if longest is None else longest / max(picture.shape[:2])
@@ -116,7 +112,7 @@ def _uri(kind: str, data: bytes) -> str:
 
 
 def _beyond(hand: HandResult) -> np.ndarray:
-    """A place (3,) beyond the wrist, as seen from the other joints, metres."""
+    """A point (3,) beyond the wrist, as seen from the other joints, metres."""
     return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 

@@ -1,1 +1,1 @@
-"""Pictures of inference results."""
+"""Pictures of inference results: overlay, side view, uncertainty, refinement, maps."""

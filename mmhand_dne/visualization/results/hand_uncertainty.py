@@ -31,11 +31,13 @@ def vertex_deviation(
     ends = np.array(bones())
     start, along = joints[ends[:, 0]], joints[ends[:, 1]] - joints[ends[:, 0]]
     length = np.maximum((along**2).sum(axis=-1), 1e-12)  # square metres
+    # The nearest point of each bone, then the nearest bone.
     offset = vertices[:, None] - start  # (V, bones, 3)
     share = ((offset * along).sum(axis=-1) / length).clip(0, 1)
     distance = ((offset - share[..., None] * along) ** 2).sum(axis=-1)
     bone = distance.argmin(axis=1)
     share = share[np.arange(len(vertices)), bone]
+    # Linear between the joints at its ends.
     std = np.asarray(joint_std, dtype=np.float64)
     values = (1 - share) * std[ends[bone, 0]] + share * std[ends[bone, 1]]
     return _smooth(values, faces)
@@ -71,7 +73,7 @@ def ellipsoid_axes(block: np.ndarray) -> np.ndarray:
     """
     variances, axes = np.linalg.eigh(block)
     if np.linalg.det(axes) < 0:
-        axes = -axes  # keeps faces turned outwards
+        axes = -axes  # keeps the faces wound outwards
     return ELLIPSOID_RADIUS * axes * np.sqrt(variances.clip(min=0))
 
 

@@ -1,6 +1,6 @@
 """Where the pictures of a result look, and its hands as surfaces there.
 
-A ``Window`` is the whole photograph or a square of it, drawn at a bounded size, so that
+A ``Window`` is the whole image or a square of it, drawn at a bounded size, so that
 one of 48 megapixels costs hardly more than a small one.
 """
 
@@ -14,29 +14,31 @@ import torch
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
+from mmhand_dne.visualization.canvas.lettering import Tag, draw_tags, letter_height
 from mmhand_dne.visualization.canvas.mesh_renderer import (
-    AMBIENT,
     HAND_COLORS,
+    UNKNOWN_DEPTH,
     Surface,
-    render_overlay,
 )
-from mmhand_dne.visualization.panel.mesh_views import UNKNOWN_DEPTH
+from mmhand_dne.visualization.canvas.wrist_layout import place_wrists
 
-OUTSIDE = 225  # grey level beyond the border of the photograph
+OUTSIDE = 225  # grey level beyond the border of the image
+GAP = 4  # pixels between pictures
+MOST_ROWS = 4  # of close-ups in a picture
 MARGIN = 0.18  # of a close-up, in the hands' size, at each edge
-LEAST_SIDE = 8.0  # pixels of the photograph, the smallest close-up
+LEAST_SIDE = 8.0  # pixels of the image, the smallest close-up
 
 
 class Window(NamedTuple):
-    """A part of the photograph and the picture it becomes."""
+    """A part of the image and the picture it becomes."""
 
-    left: float  # pixels of the photograph, its left edge at -0.5
+    left: float  # pixels of the image, its left edge at -0.5
     top: float
-    scale: float  # pixels of the picture per pixel of the photograph
+    scale: float  # pixels of the picture per pixel of the image
     size: tuple[int, int]  # (h, w) of the picture
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of the photograph as pixels of the picture."""
+        """Pixels (..., 2) of the image as pixels of the picture."""
         return (points - (self.left, self.top)) * self.scale - 0.5
 
 
@@ -48,15 +50,37 @@ class Group(NamedTuple):
     window: Window
 
 
+class PictureJob(NamedTuple):
+    """What every kind of picture of a result is made from."""
+
+    image: np.ndarray  # (h, w, 3) uint8 RGB
+    result: ImageResult
+    size: int  # longer side of the whole image in a picture, pixels
+
+    @property
+    def letters(self) -> int:
+        """Height of letters in all pictures, pixels."""
+        return letter_height(self.size)
+
+    @property
+    def half(self) -> int:
+        """Side of a square picture, two of which are as wide as an overlay."""
+        return (self.size - GAP) // 2
+
+    def groups(self) -> list[Group]:
+        """Close-ups ``half`` pixels wide."""
+        return hand_groups(self.result, self.half)
+
+
 def whole_window(size: tuple[int, int], longest: int) -> Window:
-    """The whole photograph (w, h), its longer side ``longest`` pixels."""
+    """The whole image (w, h), its longer side ``longest`` pixels."""
     scale = longest / max(size)
     height, width = (max(1, round(scale * side)) for side in size[::-1])
     return Window(-0.5, -0.5, scale, (height, width))
 
 
 def hand_names(result: ImageResult) -> list[str]:
-    """'R' or 'L' of each hand, numbered where the image has several of a side."""
+    """'R' or 'L' of each hand, numbered where the image has several of one side."""
     sides = [hand.side for hand in result.hands]
     names = []
     for i, side in enumerate(sides):
@@ -75,13 +99,13 @@ def hand_groups(
     tile: int,
     more: Callable[[HandResult], np.ndarray] = lambda hand: hand.vertices_2d,
 ) -> list[Group]:
-    """Close-ups of ``tile`` pixels a side; hands whose outlines overlap share one.
+    """Close-ups ``tile`` pixels wide; hands whose outlines overlap share one.
 
     Args:
-        result: of the photograph.
+        result: of the image.
         tile: pixels.
         more: what the close-up of a hand shows beside its mesh, (N, 2) pixels of the
-            photograph.
+            image.
     """
     extents = [_extent(hand) for hand in result.hands]
     clusters: list[list[int]] = []
@@ -107,12 +131,12 @@ def hand_groups(
 
 
 def is_small(group: Group, size: tuple[int, int]) -> bool:
-    """Whether the group fills less than two fifths of the photograph's longer side."""
+    """Whether the group fills less than two fifths of the image's longer side."""
     return group.window.size[0] / group.window.scale < 0.4 * max(size)
 
 
 def cut(image: np.ndarray, window: Window) -> np.ndarray:
-    """What the window shows of the photograph, grey beyond its border.
+    """What the window shows of the image, grey beyond its border.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -135,9 +159,9 @@ def hand_surface(
     """A hand's mesh in the window.
 
     Args:
-        hand: of the photograph.
+        hand: of the image.
         window: to draw into.
-        color: RGB, or one (V, 3) a vertex; by default the hand's.
+        color: RGB, or (V, 3), one per vertex; by default the hand's.
         coarse: the mesh before refinement.
     """
     vertices = hand.coarse_vertices if coarse else hand.vertices
@@ -154,17 +178,17 @@ def solid_surface(
     color: Sequence,
 ) -> Surface:
     """A body (N, 3), metres in the hand's frame, seen by the hand's crop camera."""
-    pixels = window.to_picture(to_photograph(hand, vertices))
+    pixels = window.to_picture(to_image(hand, vertices))
     return _surface(hand, vertices, pixels, faces, color)
 
 
-def to_photograph(hand: HandResult, points: np.ndarray) -> np.ndarray:
-    """Points (N, 3), metres in the hand's frame, as pixels (N, 2) of the photograph."""
+def to_image(hand: HandResult, points: np.ndarray) -> np.ndarray:
+    """Points (N, 3), metres in the hand's frame, as pixels (N, 2) of the image."""
     return _with_one(points[:, :2]) @ image_map(hand)
 
 
 def image_map(hand: HandResult) -> np.ndarray:
-    """The hand's camera as one map (3, 2): (x, y, 1) in metres to photograph pixels.
+    """The hand's camera as one map (3, 2): (x, y, 1) in metres to image pixels.
 
     Crop camera and crop are affine, and so is the map; the mesh and its pixels
     determine it.
@@ -173,35 +197,21 @@ def image_map(hand: HandResult) -> np.ndarray:
     return np.linalg.lstsq(points, hand.vertices_2d, rcond=None)[0]
 
 
-def paint(
-    picture: np.ndarray,
-    surfaces: Sequence[Surface],
-    alpha: float,
-    ambient: float = AMBIENT,
-) -> np.ndarray:
-    """Shaded surfaces over a picture; only the part that they cover is worked on.
+def hand_wrists(hands: Sequence[HandResult]) -> tuple[np.ndarray, str]:
+    """Positions (N, 3) of an image's wrists and a remark, as of ``place_wrists``."""
+    wrists = np.array([hand.translation for hand in hands], np.float64).reshape(-1, 3)
+    columns = [hand.joints_2d[0, 0] for hand in hands]
+    return place_wrists(wrists, columns, all(hand.metric for hand in hands))
 
-    Args:
-        picture: (h, w, 3) uint8 RGB, in whose pixels the surfaces' points are.
-        surfaces: as in ``render_mesh``; points that are not finite are not drawn.
-        alpha: opacity, 0 to 1.
-        ambient: as in ``render_mesh``.
-    """
-    points = torch.cat([surface.points for surface in surfaces])[:, :2]
-    points = points[points.isfinite().all(dim=-1)].numpy()
-    rows, columns = picture.shape[:2]
-    if not len(points):
-        return picture
-    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, (columns, rows)).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)) + 2, 0, (columns, rows)).astype(int)
-    if (high <= low).any():
-        return picture
-    shift = torch.tensor([*low, 0.0], dtype=torch.float32)
-    moved = [surface._replace(points=surface.points - shift) for surface in surfaces]
-    part = (slice(low[1], high[1]), slice(low[0], high[0]))
-    picture = picture.copy()
-    picture[part] = render_overlay(picture[part], moved, alpha, ambient=ambient)
-    return picture
+
+def tagged(job: PictureJob, picture: np.ndarray, group: Group) -> np.ndarray:
+    """The picture of a group's window with the hands' letters, beyond the wrists."""
+    tags = []
+    for hand, name in zip(group.hands, group.names):
+        wrist = group.window.to_picture(hand.joints_2d[0])
+        middle = group.window.to_picture(hand.joints_2d[1:].mean(axis=0))
+        tags.append(Tag(name, wrist + 0.45 * (wrist - middle), hand_color(hand)))
+    return draw_tags(picture, tags, job.letters)
 
 
 def _surface(
@@ -252,7 +262,7 @@ def _close_up(extents: Sequence[np.ndarray], tile: int) -> Window:
 
 
 def _reduced(image: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
-    """A photograph larger than its picture shrunk to it, by means over its pixels."""
+    """A image larger than its picture shrunk to it, by means over its pixels."""
     factor = window.scale
     if factor >= 1:
         return image, window

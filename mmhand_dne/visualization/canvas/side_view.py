@@ -1,0 +1,151 @@
+"""Hands as the camera does not see them: from the right, from above."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmhand_dne.conventions import MILLIMETRES
+
+from .lettering import INK, Tag, draw_tags, write
+from .mesh_renderer import Surface, orthographic_surface, paint
+
+BLANK = 236  # grey level behind the hands
+BAR = 0.05  # metres, length of the scale bar
+FLOOR = 0.17  # share of the picture's height that is kept for the scale bar
+TAGGED_VERTICES = 16  # nearest to the wrist; the tag is beyond their middle
+FAR_IS_RIGHT = 'side view, far is right'  # the title of a view from the right
+
+# Rows: what of (x, y, z) is right, down and away in the picture.
+FROM_RIGHT = ((0.0, 0, 1), (0, 1, 0), (-1, 0, 0))  # far is right
+FROM_ABOVE = ((1.0, 0, 0), (0, 0, -1), (0, 1, 0))  # far is up
+
+
+def side_surfaces(
+    vertices: Sequence[Tensor],
+    faces: Sequence[Tensor],
+    colors: Sequence[Sequence[int]],
+    size: int,
+    margin: float = 0.08,
+    rotation: Sequence[Sequence[float]] = FROM_RIGHT,
+) -> list[Surface]:
+    """Meshes seen from the right of the camera, fitted into a square picture.
+
+    The picture's horizontal axis is the depth, growing to the right; down stays down.
+
+    Args:
+        vertices: each (V, 3) metres, one common origin.
+        faces: each (F, 3) int64.
+        colors: each RGB, 0 to 255.
+        size: side of the picture, pixels.
+        margin: empty share of the picture at each edge.
+        rotation: another view, for instance ``FROM_ABOVE``.
+    """
+    rotation = torch.tensor(rotation)
+    rotated = [torch.as_tensor(v).float().cpu() @ rotation.T for v in vertices]
+    if not rotated:
+        return []
+    low = torch.cat(rotated).amin(dim=0)
+    high = torch.cat(rotated).amax(dim=0)
+    scale = 2 * (1 - 2 * margin) / (high - low)[:2].amax().clamp(min=1e-6)
+    shift = -scale * (low + high)[:2] / 2
+    camera = torch.stack([scale.expand(2), shift], dim=-1)
+    return [
+        orthographic_surface(points, camera, size, face, color)
+        for points, face, color in zip(rotated, faces, colors)
+    ]
+
+
+class PlacedHand(NamedTuple):
+    """A hand in a view that is not the camera's."""
+
+    name: str  # a letter or two, written beyond the wrist
+    vertices: np.ndarray  # (V, 3) metres, the hand's own frame
+    faces: np.ndarray  # (F, 3)
+    wrist: np.ndarray  # (3,) metres, the hand's own frame
+    position: np.ndarray  # (3,) metres, as of ``place_wrists``; it is added to both
+    color: Sequence[int]  # RGB, 0 to 255
+
+
+def draw_side_view(
+    hands: Sequence[PlacedHand],
+    size: int,
+    letters: int,
+    rotation: Sequence[Sequence[float]] = FROM_RIGHT,
+) -> np.ndarray:
+    """Hands on grey with their names and a scale bar, (size, size, 3) uint8 RGB.
+
+    Args:
+        hands: to draw; none gives the empty picture.
+        size: side of the picture, pixels.
+        letters: their height, pixels.
+        rotation: of the view, ``FROM_RIGHT`` or ``FROM_ABOVE``.
+    """
+    blank = np.full((size, size, 3), BLANK, np.uint8)
+    if not hands:
+        return blank
+    floor = round(FLOOR * size)
+    surfaces = _placed_surfaces(hands, size, floor, rotation)
+    picture = paint(blank[: size - floor], surfaces, 1.0)
+    tags = [
+        Tag(hand.name, _beyond_wrist(hand, surface), hand.color)
+        for hand, surface in zip(hands, surfaces)
+    ]
+    picture = draw_tags(picture, tags, letters)
+    foot = _scale_bar(blank[size - floor :], _pixels_per_metre(surfaces[0]), letters)
+    return np.concatenate([picture, foot])
+
+
+def _placed_surfaces(
+    hands: Sequence[PlacedHand],
+    size: int,
+    floor: int,
+    rotation: Sequence[Sequence[float]],
+) -> list[Surface]:
+    """The hands above the floor, in the middle of a picture ``size`` pixels wide."""
+    surfaces = side_surfaces(
+        [
+            torch.as_tensor(hand.vertices + hand.position, dtype=torch.float32)
+            for hand in hands
+        ],
+        [torch.as_tensor(np.asarray(hand.faces, np.int64)) for hand in hands],
+        [hand.color for hand in hands],
+        size - floor,
+        rotation=rotation,
+    )
+    shift = torch.tensor([floor / 2, 0.0, 0.0])
+    return [surface._replace(points=surface.points + shift) for surface in surfaces]
+
+
+def _beyond_wrist(hand: PlacedHand, surface: Surface) -> np.ndarray:
+    """A point (2,) beyond the wrist, as seen from the mesh's middle, pixels."""
+    distance = np.linalg.norm(hand.vertices - hand.wrist, axis=-1)
+    points = surface.points[:, :2].numpy()
+    wrist = points[distance.argsort()[:TAGGED_VERTICES]].mean(axis=0)
+    return wrist + 0.35 * (wrist - points.mean(axis=0))
+
+
+def _pixels_per_metre(surface: Surface) -> float:
+    vertices, points = surface.vertices.numpy(), surface.points.numpy()
+    return float(np.ptp(points[:, 1]) / max(np.ptp(vertices[:, 1]), 1e-6))
+
+
+def _scale_bar(foot: np.ndarray, pixels_per_metre: float, height: int) -> np.ndarray:
+    """A bar of ``BAR`` metres in the strip (h, w, 3) below a picture.
+
+    There is none where the scale is not finite, which it is not for broken meshes.
+    """
+    if not np.isfinite(pixels_per_metre):
+        return foot
+    rows, columns = foot.shape[:2]
+    thick = max(2, height // 5)
+    left = max(3, height // 3)
+    bottom = rows - left
+    right = min(columns - left, left + round(BAR * pixels_per_metre))
+    foot = foot.copy()
+    foot[bottom - thick : bottom, left:right] = INK
+    text = f'{MILLIMETRES * BAR:.0f} mm'
+    at = (left, bottom - thick - max(2, height // 5))
+    return write(foot, text, at, height, anchor='lb')
