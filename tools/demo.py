@@ -14,14 +14,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.demo_run import DemoRun
@@ -30,6 +27,8 @@ from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
+from mmhand_dne.errors import UserError
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
@@ -88,13 +87,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='forget what an earlier run wrote into --out-dir',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

@@ -16,8 +16,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
@@ -27,6 +25,7 @@ from mmpose.registry import METRICS
 import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
 from mmhand_dne.evaluation.metrics.absolute_hand import (

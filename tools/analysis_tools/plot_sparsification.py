@@ -14,14 +14,13 @@ import re
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.sparsification import SparsificationCurves
 from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS, plot_curves
 

@@ -20,8 +20,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import DictAction
@@ -32,6 +30,7 @@ import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.freihand_files import find
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.official_scores import (
     official_scores,

@@ -16,16 +16,14 @@ from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
-from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import test_pipeline
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.deployment import (
     HandNetwork,
     Mismatch,
@@ -36,6 +34,7 @@ from mmhand_dne.deployment import (
 from mmhand_dne.deployment.onnx_check import METRES, Difference
 from mmhand_dne.deployment.onnx_export import OPSET
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.errors import UserError
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
@@ -53,13 +52,7 @@ def parse_args() -> argparse.Namespace:
         type=batch_size,
         help="crops a run: a number, or 'dynamic' (default)",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config, as in model.test_cfg.flip_test=True',
-    )
+    add_config_options(parser, example='model.test_cfg.flip_test=True')
     return parser.parse_args()
 
 

@@ -12,8 +12,6 @@ import os.path as osp
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
@@ -29,6 +27,7 @@ from torch import Tensor
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
 from mmhand_dne.visualization import HandMeshVisualizer
 from mmhand_dne.visualization.panel.ground_truth_panel import draw_ground_truth
 

@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -40,6 +39,7 @@ from torch import Tensor
 import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.compat.foreign_checkpoint import load_foreign
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.mixing import state_from_mixing
 
 RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
