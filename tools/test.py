@@ -41,6 +41,7 @@ class SaveMetricsHook(Hook):
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Test a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -125,6 +126,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 
 
 def main() -> None:
+    """Test the model of the command line."""
     args = parse_args()
     with plain_errors(building=True):
         runner = build_runner(args)

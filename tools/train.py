@@ -22,6 +22,7 @@ from mmhand_dne.engine.runner.run_config import read_config
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -73,6 +74,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 
 
 def main() -> None:
+    """Train the model of the command line."""
     args = parse_args()
     with plain_errors(building=True):
         runner = build_runner(args)

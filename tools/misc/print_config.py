@@ -14,6 +14,7 @@ from mmhand_dne.engine.runner.run_config import read_config
 
 
 def main() -> None:
+    """Print the config of the command line."""
     parser = argparse.ArgumentParser(description='Print a config, bases merged')
     parser.add_argument('config', help='config file')
     add_config_options(parser)

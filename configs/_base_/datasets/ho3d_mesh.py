@@ -4,6 +4,7 @@ _base_ = [
     './parts/ho3d_files.py',
     './parts/right_hand_pipelines.py',
 ]
+input_size = _base_.right_hand_crop.input_size  # pixels
 # The meshes of HO-3D are MANO's: the real data need
 #     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
 hand_model = dict(type='HandPair', source='cc0', tips='ho3d')

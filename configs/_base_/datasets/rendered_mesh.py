@@ -5,7 +5,8 @@
 _base_ = ['./interhand26m_mesh.py']
 
 data_root = 'data/rendered/'
-crop = dict(type='MeshCrop', input_size=128)  # pixels
+input_size = 128  # pixels
+crop = dict(type='MeshCrop', input_size=input_size)
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='RandomMeshFlip', prob=0.5),
