@@ -26,7 +26,7 @@ def tiny_decoder(depth):
 
 
 def tiny_hamer(depth, **options):
-    """An estimator's config: one hand, backbone and head; ``options`` come first."""
+    """An estimator's config: one hand, with ``options`` of the estimator."""
     return dict(
         backbone=tiny_vit(depth),
         hand_model=dict(type='SingleHand'),
