@@ -26,7 +26,7 @@ def demo():
 
 
 @pytest.fixture(scope='module')
-def pictures():
+def images():
     """BGR."""
     models = HandModels()
     hands = sample_motion(RECIPE, models, 'right', 0, COUNT, FPS)
@@ -61,8 +61,8 @@ def run(demo, video, checkpoint, out, *flags):
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.avi', 'MJPG'), ('a.mp4', 'mp4v')])
-def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, codec):
-    video = write_video(tmp_path / name, pictures, FPS, codec)
+def test_frames_and_rate_are_kept(demo, images, checkpoint, tmp_path, name, codec):
+    video = write_video(tmp_path / name, images, FPS, codec)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--vis', 'overlay')
     assert all(len(frame['hands']) == 1 for frame in found)
     [drawn] = (tmp_path / 'out').glob('*.mp4')
@@ -72,9 +72,9 @@ def test_frames_and_rate_are_kept(demo, pictures, checkpoint, tmp_path, name, co
 
 
 def test_damaged_frames_are_told_by_number_and_skipped(
-    demo, pictures, checkpoint, tmp_path, capsys
+    demo, images, checkpoint, tmp_path, capsys
 ):
-    video = write_video(tmp_path / 'b.avi', pictures, FPS)
+    video = write_video(tmp_path / 'b.avi', images, FPS)
     damage(video, DAMAGED)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--smooth', 'kalman')
     assert [len(frame['hands']) for frame in found] == [
