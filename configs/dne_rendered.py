@@ -7,6 +7,7 @@ _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/rendered_mesh.py',
     './_base_/models/dne_r50.py',
+    './_base_/models/narrow_resnet18.py',
 ]
 # Over the paper's symbols in _base_/models/dne_r50.py:
 dne = dict(
@@ -17,25 +18,14 @@ dne = dict(
     lambda_5=1.0,  # part segmentation: it also tells right from left
     lambda_presence=1.0,
     lambda_u=3.0,  # |u' - u*|: a departure of ours
-    lambda_u_r=1.0,
-)  # |u_r - u*|: a departure of ours
+    lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
+)
 baseline_epochs, stage_epochs = 13, 4  # the two phases
 
-# Groups of one or two channels: with larger ones right and left are not told apart
-# in this time.
-norm_cfg = dict(type='GN', num_groups=16)
+norm_cfg = _base_.narrow_resnet18.norm_cfg
 model = dict(
     data_preprocessor=dict(batch_augments=None),  # no noise: it takes a tenth of a step
-    backbone=dict(
-        _delete_=True,
-        type='ResNet',
-        depth=18,
-        stem_channels=16,
-        base_channels=16,
-        zero_init_residual=False,  # from scratch: a silent branch learns late
-        out_indices=(0, 1, 2, 3),
-        norm_cfg=norm_cfg,
-    ),
+    backbone=dict(_delete_=True, out_indices=(0, 1, 2, 3), **_base_.narrow_resnet18),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=dne['C'], norm_cfg=norm_cfg),
     aux_head=dict(
         in_channels=dne['C'],
@@ -64,17 +54,17 @@ model = dict(
 )
 
 max_epochs = baseline_epochs + stage_epochs
-train_cfg = dict(
-    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs
-)
-val_cfg = dict()
-test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='Adam', lr=2e-3),
     paramwise_cfg=dict(custom_keys=dict(refine_head=dict(lr_mult=2.0))),
     clip_grad=dict(max_norm=20.0, norm_type=2),
 )
+train_cfg = dict(
+    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs
+)
+val_cfg = dict()
+test_cfg = dict()
 param_scheduler = [
     dict(
         type='CosineRestartLR',

@@ -82,7 +82,7 @@ def fake_samples(batch=2, size=64, seed=0, **overrides):
 
 
 def one_hand_samples(batch=2, size=64, seed=0, **overrides):
-    """Samples of data sets that give one sample a hand: the left slot is empty."""
+    """Samples of data sets that give one sample per hand: the left slot is empty."""
     labels = {**fake_labels(batch, size, seed), **overrides}
     empty = {}
     for name in HAND_LABELS:

@@ -1,6 +1,13 @@
-"""Which parameters learn: by a gradient, and by a step without weight decay."""
+"""Which parameters learn: awake, by a gradient, and by a step without weight decay."""
 
 import torch
+
+
+def wake(model, std=0.02, names=('.last.', 'parameter_maps')):
+    """Random weights where the last layers start at zero and hide what is behind."""
+    for name, parameter in model.named_parameters():
+        if any(part in name for part in names):
+            torch.nn.init.normal_(parameter, std=std)
 
 
 def dead_rows(model):

@@ -126,21 +126,21 @@ def dataset_config(root, split='train', **changes) -> dict:
 
 
 def _camera(rng, name, size) -> dict:
-    turn, _ = cv2.Rodrigues(rng.normal(0, 0.3, 3))
+    rotation, _ = cv2.Rodrigues(rng.normal(0, 0.3, 3))
     position = np.array([20.0, -30, 100]) + rng.normal(0, 20, 3)
     # Looks at the origin's hands from about 0.9 m.
     return dict(
         name=name,
         size=size,
-        turn=turn,
-        position=-turn.T @ (0, 0, 900.0) + 0.05 * position,
+        rotation=rotation,
+        position=-rotation.T @ (0, 0, 900.0) + 0.05 * position,
         focal=np.array([1250.0, 1265]) * rng.uniform(0.8, 1),
         centre=np.array(size) / 2 + rng.normal(0, 8, 2),
     )
 
 
 def _table(cameras) -> dict:
-    keys = dict(campos='position', camrot='turn', focal='focal', princpt='centre')
+    keys = dict(campos='position', camrot='rotation', focal='focal', princpt='centre')
     return {
         key: {c['name']: c[field].tolist() for c in cameras}
         for key, field in keys.items()
@@ -178,7 +178,7 @@ def _joints(hands):
 
 
 def _project(camera, world):
-    points = (world - camera['position']) @ camera['turn'].T
+    points = (world - camera['position']) @ camera['rotation'].T
     return points[:, :2] / points[:, 2:] * camera['focal'] + camera['centre']
 
 
@@ -197,7 +197,7 @@ def _draw(path, rng, camera, hands, pair):
         if side not in hands:
             continue
         vertices, faces = 1000 * hands[side]['vertices'], pair.faces[slot].numpy()
-        corners = vertices[faces] @ camera['turn'].T
+        corners = vertices[faces] @ camera['rotation'].T
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         light = np.abs(normal[:, 2]) / np.linalg.norm(normal, axis=1).clip(1e-9)
         pixels = np.rint(_project(camera, vertices)[faces]).astype(np.int32)

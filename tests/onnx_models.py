@@ -10,6 +10,7 @@ from mmpose.registry import MODELS
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.deployment import HandNetwork
+from tests.gradients import wake
 from tools.deployment import export_onnx as tool
 
 SIZE, CHANNELS, TOKEN = 64, 24, 16
@@ -108,10 +109,7 @@ def export_with_the_tool(kind, folder):
     cfg.dump(str(folder / 'config.py'))
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
-    # The last layers start near zero and hide what is behind them.
-    for name, parameter in model.named_parameters():
-        if any(part in name for part in ('.last.', 'parameter_maps', 'fc_pose')):
-            torch.nn.init.normal_(parameter, std=0.02)
+    wake(model, names=('.last.', 'parameter_maps', 'fc_pose'))
     covariance = model.uncertainty_head.covariance
     covariance.set_mixing(torch.eye(60) + 0.05 * torch.randn(60, 60))
     torch.save(dict(state_dict=model.state_dict()), folder / 'weights.pth')

@@ -13,7 +13,7 @@ class TinyMesh(NamedTuple):
 
 
 class TinyHand(nn.Module):
-    """V vertices on a sphere of 5 cm, 4 joints; rotations only turn the whole."""
+    """V vertices on a sphere of 5 cm, 4 joints; rotations only rotate the whole."""
 
     def __init__(self, num_vertices=12, dtype=torch.float32):
         super().__init__()

@@ -104,9 +104,9 @@ class Browser:
 
     def show(self, selector: str) -> None:
         """Scroll until an element is in the middle of the window and stays there."""
-        places = [None]
-        while len(places) < 3 or places[-1] != places[-2]:
-            places.append(self.run(SHOW, selector))
+        positions = [None]
+        while len(positions) < 3 or positions[-1] != positions[-2]:
+            positions.append(self.run(SHOW, selector))
 
     def press(self, key: str) -> None:
         """Press a key of ``KEYS`` where the focus is."""

@@ -22,6 +22,7 @@ SHIPPED = Path(__file__).parents[1] / 'mmhand_dne/hand_model/cc0_hand.npz'
 
 
 def parse_args(argv=None):
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, help='write the arrays to this .npz')
     parser.add_argument(
@@ -58,6 +59,7 @@ def check(arrays):
 
 
 def main():
+    """Build the arrays, then write and compare them as asked."""
     args = parse_args()
     from cc0_hand.pipeline import build_arrays
 

@@ -20,7 +20,6 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 
 # isort: split
 import numpy as np
-from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.demo_run import DemoRun
@@ -134,13 +133,7 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
     parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
 
 
 def settings_of(args: argparse.Namespace) -> dict:

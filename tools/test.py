@@ -5,27 +5,21 @@ import os.path as osp
 import sys
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmengine
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_common_arguments, apply_common_flags
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
-from mmhand_dne.engine.runner.distributed import (
-    init_distributed,
-    leave_distributed,
-)
-from mmhand_dne.engine.runner.run_config import (
-    apply_common_flags,
-    read_config,
-)
+from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
 
 METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
 PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
@@ -47,6 +41,7 @@ class SaveMetricsHook(Hook):
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Test a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -61,28 +56,9 @@ def parse_args() -> argparse.Namespace:
         help='write the predictions to this file: .npz for '
         "score_predictions.py and numpy; .pkl, .pickle as MMPose's",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config, as in model.test_cfg.flip_test=True',
+    add_common_arguments(
+        parser, pictures='the predictions', example='model.test_cfg.flip_test=True'
     )
-    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
-    parser.add_argument('--show', action='store_true', help='pictures in a window')
-    parser.add_argument(
-        '--interval', type=int, default=1, help='from one picture to the next'
-    )
-    parser.add_argument(
-        '--wait-time', type=float, default=1, help='seconds a window stays'
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='who started several processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     parser.add_argument(
         '--badcase',
         action='store_true',
@@ -150,6 +126,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 
 
 def main() -> None:
+    """Test the model of the command line."""
     args = parse_args()
     with plain_errors(building=True):
         runner = build_runner(args)

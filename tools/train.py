@@ -6,25 +6,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.engine.runner.distributed import (
-    init_distributed,
-    leave_distributed,
-)
-from mmhand_dne.engine.runner.run_config import (
+from mmhand_dne.cli.run_flags import (
+    add_common_arguments,
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,
     choose_start,
-    read_config,
 )
+from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
+from mmhand_dne.engine.runner.run_config import read_config
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -52,29 +50,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate with the real batch size',
     )
-    parser.add_argument('--show-dir', help='folder for pictures of the validation')
-    parser.add_argument('--show', action='store_true', help='pictures in a window')
-    parser.add_argument(
-        '--interval', type=int, default=1, help='from one picture to the next'
+    add_common_arguments(
+        parser,
+        pictures='the validation',
+        example='model.backbone.depth=18 key="[(a,b),(c,d)]"',
     )
-    parser.add_argument(
-        '--wait-time', type=float, default=1, help='seconds a window stays'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config, as '
-        'in model.backbone.depth=18 key="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='who started several processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 
 
@@ -94,6 +74,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 
 
 def main() -> None:
+    """Train the model of the command line."""
     args = parse_args()
     with plain_errors(building=True):
         runner = build_runner(args)

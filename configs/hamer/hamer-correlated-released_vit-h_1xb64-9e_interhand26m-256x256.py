@@ -1,17 +1,13 @@
-# For the converted weights of the released variant "ours":
-# a density over all 21 joints in camera space (d = 63), scored as the authors score
-# and as we do.
+# For the converted weights of the released variant "ours": all 21 joints in camera
+# space (d = 63), scored as the authors score and as we do.
 _base_ = ['./hamer-correlated_vit-h_1xb64-9e_interhand26m-256x256.py']
 
 model = dict(
     uncertainty_head=dict(
-        aligned=False,  # ground truth in the camera, prediction without translation
         covariance=dict(train_mixing=False),
         loss=dict(mode='released'),
+        **_base_.released_head,
     )
 )
-val_evaluator = [
-    *_base_.val_evaluator,
-    dict(type='SparsificationMetric', mode='released'),
-]
+val_evaluator = [*_base_.val_evaluator, _base_.released_metric]
 test_evaluator = val_evaluator

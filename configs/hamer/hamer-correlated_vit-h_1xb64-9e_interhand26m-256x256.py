@@ -1,15 +1,7 @@
 # Variances mixed by one linear map for all images: the row "ours".
 _base_ = ['./hamer-deterministic_vit-h_1xb64-9e_interhand26m-256x256.py']
 
-model = dict(
-    uncertainty_head=dict(
-        type='JointUncertaintyHead',
-        in_channels=_base_.token_channels,
-        decoder=_base_.decoder,  # a second one, as in the paper
-        covariance=dict(type='CorrelatedCovariance'),
-        loss=dict(type='CorrelatedGaussianNLLLoss', loss_weight=5e-4),
-    )
-)
+model = dict(uncertainty_head=_base_.uncertainty_heads.correlated)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator
 # W's learning rates have to sum up to some 4 to learn any correlation from none

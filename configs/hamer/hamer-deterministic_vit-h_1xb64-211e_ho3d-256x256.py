@@ -2,7 +2,7 @@
 # version 3 are 1,302 batches of 64: 211 epochs are the recipe's 275,000. Start from
 # converted weights: --cfg-options load_from=hamer.pth
 _base_ = [
-    '../_base_/default_runtime.py',
+    '../_base_/hamer_runtime.py',
     '../_base_/schedules/hamer_finetune.py',
     '../_base_/datasets/hamer_ho3d.py',
     '../_base_/models/hamer_vit_h.py',
@@ -12,9 +12,3 @@ train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 param_scheduler = [
     dict(type='ConstantLR', factor=1.0, begin=0, end=max_epochs, by_epoch=True),
 ]
-# What a converted HaMeR lacks or has too much for these models.
-default_hooks = dict(
-    checkpoint_match=dict(
-        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']
-    )
-)

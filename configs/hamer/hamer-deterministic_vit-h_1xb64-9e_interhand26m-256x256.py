@@ -2,14 +2,8 @@
 # weights that tools/model_converters/convert_hamer.py wrote:
 #     --cfg-options load_from=hamer.pth
 _base_ = [
-    '../_base_/default_runtime.py',
+    '../_base_/hamer_runtime.py',
     '../_base_/schedules/hamer_finetune.py',
     '../_base_/datasets/hamer_interhand26m.py',
     '../_base_/models/hamer_vit_h.py',
 ]
-# What a converted HaMeR lacks or has too much for these models.
-default_hooks = dict(
-    checkpoint_match=dict(
-        allow_missing=['uncertainty_head.'], allow_unexpected=['discriminator.']
-    )
-)

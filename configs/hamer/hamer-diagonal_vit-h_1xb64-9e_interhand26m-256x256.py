@@ -1,14 +1,6 @@
 # A variance for each coordinate: the row "diagonal".
 _base_ = ['./hamer-deterministic_vit-h_1xb64-9e_interhand26m-256x256.py']
 
-model = dict(
-    uncertainty_head=dict(
-        type='JointUncertaintyHead',
-        in_channels=_base_.token_channels,
-        decoder=_base_.decoder,  # a second one, as in the paper
-        covariance=dict(type='DiagonalCovariance'),
-        loss=dict(type='DiagonalGaussianNLLLoss', loss_weight=5e-4),
-    )
-)
+model = dict(uncertainty_head=_base_.uncertainty_heads.diagonal)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-"""MMPose's InterNet, its 3D keypoints with a covariance a hand."""
+"""MMPose's InterNet, its 3D keypoints with a covariance per hand."""
 
 _base_ = [
     'mmpose::hand_3d_keypoint/internet/interhand3d/'
@@ -9,8 +9,9 @@ model = dict(
     head=dict(
         type='InternetGaussianHead',
         covariance=dict(
-            type='CorrelatedCovariance', unit=4.0
-        ),  # cells of the heat maps
+            type='CorrelatedCovariance',
+            unit=4.0,  # cells of the heat maps
+        ),
         loss_nll=dict(type='CorrelatedGaussianNLLLoss', loss_weight=0.01),
     )
 )

@@ -1,12 +1,13 @@
 """Checkpoints as Lightning writes them, without Lightning or omegaconf."""
 
 import contextlib
-import sys
 import types
 import typing
 from collections import defaultdict
 
 import torch
+
+from .fake_modules import installed
 
 
 @contextlib.contextmanager
@@ -24,16 +25,8 @@ def omegaconf_installed():
         for word in words.split():
             kind = type(word, (), dict(__module__=module))
             setattr(names[module], word, kind)
-    before = {name: sys.modules.get(name) for name in names}
-    sys.modules.update(names)
-    try:
+    with installed(names):
         yield names
-    finally:
-        for name, module in before.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
 
 
 def config(modules):

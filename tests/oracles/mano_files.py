@@ -7,11 +7,12 @@ is taught their opcode; chumpy is a module of a few lines that exists while it i
 import contextlib
 import pickle
 import struct
-import sys
 import types
 
 import numpy as np
 import scipy.sparse
+
+from .fake_modules import installed
 
 
 class _Python2Pickler(pickle._Pickler):
@@ -55,16 +56,8 @@ def chumpy_installed():
     ch.Ch, reordering.Select = Ch, Select
     chumpy.ch, chumpy.reordering = ch, reordering
     names = {module.__name__: module for module in (chumpy, ch, reordering)}
-    before = {name: sys.modules.get(name) for name in names}
-    sys.modules.update(names)
-    try:
+    with installed(names):
         yield chumpy
-    finally:
-        for name, module in before.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
 
 
 def write_official(path, arrays, select=False):

@@ -19,6 +19,7 @@ from mmhand_dne.apis.inputs.intrinsics import (
 from mmhand_dne.apis.inputs.sources import distinct_names, open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
 from tests.tiny_inferencers import noise_image
+from tests.video_files import damage, grey_images, write_video
 
 FPS = 29.97
 
@@ -30,25 +31,6 @@ def folder(tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / 'notes.txt').write_text('no image')
     return tmp_path
-
-
-def write_video(path, count=8, size=(64, 48)):
-    """Frames whose brightness is 20 times their number."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), FPS, size)
-    for i in range(count):
-        writer.write(np.full((size[1], size[0], 3), 20 * i, np.uint8))
-    writer.release()
-    return path
-
-
-def damage(path, numbers):
-    """Overwrite the images of some frames of an MJPG video."""
-    content = bytearray(path.read_bytes())
-    starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
-    for number in numbers:
-        end = starts[number + 1] if number + 1 < len(starts) else len(content)
-        content[starts[number] : end - 16] = bytes(end - 16 - starts[number])
-    path.write_bytes(content)
 
 
 def test_a_folder_gives_its_images_sorted(folder):
@@ -94,7 +76,7 @@ def test_nothing_to_read_is_one_sentence(tmp_path):
 
 
 def test_a_damaged_frame_keeps_its_number(tmp_path):
-    path = write_video(tmp_path / 'clip.avi')
+    path = write_video(tmp_path / 'clip.avi', grey_images(8), FPS)
     damage(path, (0, 3, 4, 7))
     frames = list(open_input(path))
     assert [frame.index for frame in frames] == list(range(8))

@@ -4,14 +4,13 @@ import importlib.util
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.datasets.synthetic import HandModels, Recipe
 from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
 from tests.tiny_inferencers import HAMER, write_checkpoint
+from tests.video_files import damage, write_video
 
 DEMO = Path(__file__).parents[2] / 'tools/demo.py'
 FPS, COUNT, DAMAGED = 12.5, 7, (2, 5)
@@ -28,36 +27,16 @@ def demo():
 
 @pytest.fixture(scope='module')
 def images():
+    """BGR."""
     models = HandModels()
     hands = sample_motion(RECIPE, models, 'right', 0, COUNT, FPS)
-    return [one.image for one in render_motion(RECIPE, models, hands, 0, FPS)]
+    motion = render_motion(RECIPE, models, hands, 0, FPS)
+    return [one.image[..., ::-1] for one in motion]
 
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     return write_checkpoint(HAMER, tmp_path_factory.mktemp('weights') / 'hamer.pth')
-
-
-def write_video(path, images, codec):
-    height, width = images[0].shape[:2]
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height)
-    )
-    for image in images:
-        writer.write(np.ascontiguousarray(image[..., ::-1]))
-    writer.release()
-    return path
-
-
-def damage(path, numbers):
-    """Overwrite the images of some frames of an MJPG video."""
-    content = bytearray(path.read_bytes())
-    starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
-    for number in numbers:
-        content[starts[number] : starts[number + 1] - 16] = bytes(
-            starts[number + 1] - 16 - starts[number]
-        )
-    path.write_bytes(content)
 
 
 def run(demo, video, checkpoint, out, *flags):
@@ -83,7 +62,7 @@ def run(demo, video, checkpoint, out, *flags):
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.avi', 'MJPG'), ('a.mp4', 'mp4v')])
 def test_frames_and_rate_are_kept(demo, images, checkpoint, tmp_path, name, codec):
-    video = write_video(tmp_path / name, images, codec)
+    video = write_video(tmp_path / name, images, FPS, codec)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--vis', 'overlay')
     assert all(len(frame['hands']) == 1 for frame in found)
     [drawn] = (tmp_path / 'out').glob('*.mp4')
@@ -95,7 +74,7 @@ def test_frames_and_rate_are_kept(demo, images, checkpoint, tmp_path, name, code
 def test_damaged_frames_are_told_by_number_and_skipped(
     demo, images, checkpoint, tmp_path, capsys
 ):
-    video = write_video(tmp_path / 'b.avi', images, 'MJPG')
+    video = write_video(tmp_path / 'b.avi', images, FPS)
     damage(video, DAMAGED)
     found = run(demo, video, checkpoint, tmp_path / 'out', '--smooth', 'kalman')
     assert [len(frame['hands']) for frame in found] == [

@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 from toy_parts import digest, logged_losses
 from toy_processes import run_forked
 
+from mmhand_dne.cli.run_flags import apply_amp, choose_start
 from mmhand_dne.engine.runner.distributed import init_distributed
-from mmhand_dne.engine.runner.run_config import apply_amp, choose_start
 
 ROOT = Path(__file__).parents[2]
 BATCHES, GLOBAL_BATCH = 5, 2

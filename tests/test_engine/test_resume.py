@@ -6,8 +6,8 @@ from mmengine.runner import Runner
 from toy_parts import digest, toy_config, train_toy
 from toy_processes import run_forked
 
+from mmhand_dne.cli.run_flags import choose_start
 from mmhand_dne.engine.runner.distributed import init_distributed
-from mmhand_dne.engine.runner.run_config import choose_start
 
 EMA = dict(type='EMAHook', ema_type='ExpMomentumEMA', priority='NORMAL')
 # Six batches an epoch; dropout draws from torch's generator in every step.

@@ -1,4 +1,3 @@
-import os
 from argparse import Namespace
 
 import pytest
@@ -8,10 +7,6 @@ from mmengine.config import Config
 from mmhand_dne.cli.plain_errors import explain, plain_errors
 from mmhand_dne.engine.runner.distributed import init_distributed
 from mmhand_dne.engine.runner.run_config import (
-    apply_amp,
-    apply_auto_scale_lr,
-    apply_common_flags,
-    choose_start,
     read_config,
 )
 from mmhand_dne.errors import UserError
@@ -28,24 +23,6 @@ optim_wrapper = dict(optimizer=dict(type='Adam'))
 def path(tmp_path):
     (tmp_path / 'some_config.py').write_text(TEXT)
     return str(tmp_path / 'some_config.py')
-
-
-def flags(path, **changes):
-    return Namespace(
-        **{
-            **dict(
-                config=path,
-                launcher='none',
-                local_rank=0,
-                work_dir=None,
-                show=False,
-                show_dir=None,
-                interval=5,
-                wait_time=2,
-            ),
-            **changes,
-        }
-    )
 
 
 @pytest.mark.parametrize(
@@ -87,71 +64,6 @@ def test_a_misspelt_option_is_refused(path, key, sentence):
 def test_an_absent_config_is_said_to_be_absent():
     with pytest.raises(FileNotFoundError, match='no config file nowhere.py; check'):
         read_config('nowhere.py')
-
-
-def test_the_work_folder_is_named_after_the_config(path):
-    cfg = read_config(path)
-    apply_common_flags(cfg, flags(path))
-    assert cfg.work_dir == './work_dirs/some_config'
-
-
-def test_pictures_are_switched_on_by_their_flags(path):
-    cfg = read_config(path)
-    with pytest.raises(ValueError, match='default_hooks.visualization'):
-        apply_common_flags(cfg, flags(path, show_dir='pictures'))
-    cfg.default_hooks = dict(visualization=dict(enable=False, wait_time=0))
-    apply_common_flags(cfg, flags(path, show_dir='pictures'))
-    assert dict(cfg.default_hooks.visualization) == dict(
-        enable=True, show=False, interval=5, out_dir='pictures', wait_time=0
-    )
-
-
-def test_deterministic_algorithms_get_their_workspace(path, monkeypatch):
-    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG', raising=False)
-    cfg = read_config(path)
-    apply_common_flags(cfg, flags(path))
-    assert 'CUBLAS_WORKSPACE_CONFIG' not in os.environ
-    cfg.randomness = dict(seed=0, deterministic=True)
-    apply_common_flags(cfg, flags(path))
-    assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
-
-
-@pytest.mark.parametrize(
-    ('cuda', 'kind'), [(True, 'AmpOptimWrapper'), (False, 'BFloat16OptimWrapper')]
-)
-def test_amp_chooses_by_the_device(path, monkeypatch, cuda, kind):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
-    cfg = read_config(path)
-    apply_amp(cfg)
-    assert cfg.optim_wrapper.type == kind
-    cfg.optim_wrapper.type = 'OtherWrapper'
-    with pytest.raises(ValueError, match="cannot change optim_wrapper.type 'OtherWrap"):
-        apply_amp(cfg)
-
-
-def test_scaling_the_rate_needs_the_batch_size_it_is_for(path):
-    cfg = read_config(path)
-    with pytest.raises(ValueError, match='needs auto_scale_lr=dict'):
-        apply_auto_scale_lr(cfg)
-    cfg.auto_scale_lr = dict(base_batch_size=120, enable=False)
-    apply_auto_scale_lr(cfg)
-    assert cfg.auto_scale_lr.enable
-
-
-def test_resuming_an_empty_folder_keeps_the_initial_weights(tmp_path):
-    torch.save(dict(weight=torch.ones(1)), tmp_path / 'baseline.pth')
-    cfg = Config(
-        dict(work_dir=str(tmp_path / 'new'), load_from=str(tmp_path / 'baseline.pth'))
-    )
-    choose_start(cfg, 'auto')
-    assert (cfg.resume, cfg.load_from) == (False, str(tmp_path / 'baseline.pth'))
-
-
-def test_a_named_checkpoint_is_resumed_and_has_to_be_whole(tmp_path):
-    (tmp_path / 'epoch_1.pth').write_bytes(b'PK half')
-    cfg = Config(dict(work_dir=str(tmp_path)))
-    with pytest.raises(ValueError, match='epoch_1.pth: it is cut off or damaged'):
-        choose_start(cfg, str(tmp_path / 'epoch_1.pth'))
 
 
 @pytest.mark.parametrize(

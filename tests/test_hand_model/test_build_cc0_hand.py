@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import trimesh
 
+from mmhand_dne import conventions
 from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles.mano_reference import mano_vertices, rotation_matrices
 from tools.cc0_hand.compare import TOLERANCE, differences
-from tools.cc0_hand.conventions import LOOP_IDS, PARENTS, TIP_IDS
 from tools.cc0_hand.decimate import Decimator
+from tools.cc0_hand.layout import FINGERS, LOOP_IDS, NUM_BETAS, PARENTS, TIP_IDS
 from tools.cc0_hand.pose_space import sample_poses
 from tools.cc0_hand.posing import joint_transforms, linear_blend
 from tools.cc0_hand.rotations import best_fit, from_axis_angle, shortest
@@ -59,13 +60,13 @@ def test_decimator_says_when_it_cannot(dome):
 def test_closest_points_equal_trimesh(dome):
     vertices, faces = dome
     points = np.random.default_rng(0).normal(0, 1.2, (60, 3))
-    face, weights, places = closest_points(points, vertices, faces, len(faces))
+    face, weights, found = closest_points(points, vertices, faces, len(faces))
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     expected, distance, _ = trimesh.proximity.closest_point_naive(mesh, points)
-    np.testing.assert_allclose(np.linalg.norm(places - points, axis=1), distance)
-    np.testing.assert_allclose(places, expected, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(found - points, axis=1), distance)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
     blended = (weights[..., None] * vertices[faces[face]]).sum(1)
-    np.testing.assert_allclose(blended, places, atol=1e-12)
+    np.testing.assert_allclose(blended, found, atol=1e-12)
     assert weights.min() >= -1e-9
 
 
@@ -103,15 +104,15 @@ def test_skinning_of_the_build_equals_the_published_equations():
 def test_rotations_of_the_build():
     rng = np.random.default_rng(1)
     vectors = rng.normal(0, 1, (7, 3))
-    turns = from_axis_angle(vectors)
-    np.testing.assert_allclose(turns, rotation_matrices(vectors), atol=1e-12)
+    rotations = from_axis_angle(vectors)
+    np.testing.assert_allclose(rotations, rotation_matrices(vectors), atol=1e-12)
     target = np.array([0.3, -2.0, 1.0])
     moved = np.einsum('sij,sj->si', shortest(vectors, target), vectors)
     unit = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     np.testing.assert_allclose(unit, np.tile(target / np.linalg.norm(target), (7, 1)))
     points = rng.normal(0, 1, (5, 3))
-    turned = np.einsum('sij,kj->ski', turns, points)
-    np.testing.assert_allclose(best_fit(turned, points), turns.swapaxes(1, 2))
+    rotated = np.einsum('sij,kj->ski', rotations, points)
+    np.testing.assert_allclose(best_fit(rotated, points), rotations.swapaxes(1, 2))
 
 
 def test_weights_keep_the_four_largest():
@@ -120,7 +121,11 @@ def test_weights_keep_the_four_largest():
     np.testing.assert_allclose(found, expected)
 
 
-def test_conventions_are_those_of_the_shipped_hand():
+def test_layout_is_that_of_the_package_and_of_the_shipped_hand():
+    names = ('wrist', *(f'{finger}{k}' for finger in FINGERS for k in (1, 2, 3)))
+    assert names == conventions.MANO_JOINTS
+    assert tuple(PARENTS) == conventions.MANO_PARENTS
+    assert NUM_BETAS == conventions.NUM_BETAS
     hand = load_cc0_hand()
     np.testing.assert_array_equal(hand['kintree_table'][0], PARENTS)
     np.testing.assert_array_equal(hand['wrist_loop'], LOOP_IDS)
@@ -135,8 +140,8 @@ def test_poses_are_the_shipped_mean_and_components():
     axes[1:, 2] = np.cross(hand['flex_axes'], hand['dorsal_axes'])
     poses = sample_poses(axes, 20000, 1, hand['thumb_rest']).reshape(20000, 45)
     np.testing.assert_allclose(poses.mean(0), hand['hands_mean'], atol=1e-5)
-    spread = (poses - poses.mean(0)) @ hand['hands_components'].T
-    np.testing.assert_allclose(spread.std(0, ddof=1), hand['hands_std'], atol=1e-5)
+    scores = (poses - poses.mean(0)) @ hand['hands_components'].T
+    np.testing.assert_allclose(scores.std(0, ddof=1), hand['hands_std'], atol=1e-5)
 
 
 def test_compare_sees_a_change_of_one_entry():

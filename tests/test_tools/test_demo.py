@@ -2,9 +2,8 @@
 
 import json
 import os
-import runpy
 import signal
-import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,28 +16,16 @@ from mmhand_dne.apis.hand_mesh_inferencer import HandMeshInferencer
 from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.apis.result_writers import read_json
 from tests.interhand_fixture import dataset_config, write_interhand
-from tests.test_apis.test_inputs import damage, write_video
 from tests.tiny_inferencers import DNE, HAMER, noise_image, write_checkpoint
+from tests.video_files import damage, grey_images, write_video
 
-ROOT = Path(__file__).parents[2]
 SIDES = ('right', 'left')
 
 
 @pytest.fixture
-def demo(monkeypatch, capfd):
+def demo(tool):
     """Run the demo in this process; returns exit status, output and last error line."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['demo.py', *map(str, arguments)])
-        status = 0
-        try:
-            runpy.run_path(str(ROOT / 'tools/demo.py'), run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        out, err = capfd.readouterr()
-        return status, out, (err.strip().splitlines() or [''])[-1]
-
-    return run
+    return partial(tool, 'demo.py')
 
 
 @pytest.fixture(scope='module')
@@ -211,10 +198,11 @@ def test_odd_images_are_named_and_the_rest_is_done(demo, weights, photos, tmp_pa
 
 
 def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
-    clip = write_video(tmp_path / 'clip.avi', 6, (96, 80))
+    images = grey_images(6, (96, 80))
+    clip = write_video(tmp_path / 'clip.avi', images, fps=29.97)
     damage(clip, (2,))
     out = tmp_path / 'out'
-    status, text, error = demo(
+    command = (
         clip,
         DNE,
         weights[DNE],
@@ -229,6 +217,7 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
         '--device',
         'cpu',
     )
+    status, text, error = demo(*command)
     assert status == 0, error
     assert f'note: {clip}: frame 2 could not be decoded' in text
     video = Video(out / 'clip_overlay.mp4')
@@ -240,21 +229,7 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
     shapes = [result.hands[0].mano.betas for result in results if result.hands]
     assert np.ptp(shapes, axis=0).max() < 1e-5  # one shape a track
     assert not (out / '.frames').exists()
-    status, text, _ = demo(
-        clip,
-        DNE,
-        weights[DNE],
-        '--out-dir',
-        out,
-        '--vis',
-        'overlay',
-        '--smooth',
-        'one_euro',
-        '--presence-thr',
-        '0',
-        '--device',
-        'cpu',
-    )
+    status, text, _ = demo(*command)
     assert status == 0 and '0 frames, 6 done before' in text
 
 

@@ -1,4 +1,4 @@
-"""The export, its check, and the runner without PyTorch."""
+"""The exported file, and the runner without PyTorch."""
 
 import json
 import subprocess
@@ -13,10 +13,9 @@ if not hasattr(torch.library, 'custom_op'):
     pytest.skip('the ONNX export needs torch >= 2.5', allow_module_level=True)
 
 # isort: split
-from mmpose.registry import MODELS, TRANSFORMS
+from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
-from mmhand_dne.deployment import Mismatch, check_onnx
 from mmhand_dne.deployment.onnx_check import (
     NEAR,
     border_distance,
@@ -26,26 +25,12 @@ from mmhand_dne.deployment.onnx_check import (
 )
 from mmhand_dne.structures.raw_sample import empty_sample
 from tests.fake_samples import fake_samples, one_hand_samples
-from tests.onnx_models import CROPS, ONE_HAND, SIZE, export_with_the_tool
-from tools.deployment import export_onnx as tool
+from tests.onnx_models import CROPS, SIZE
 
 pytest.importorskip('onnxscript', reason='the export needs the extra "onnx"')
 pytest.importorskip('onnxruntime', reason='the check needs the extra "onnx"')
 
-RUNNER = Path(tool.__file__).with_name('run_onnx.py')
-
-
-@pytest.fixture(scope='module')
-def export(tmp_path_factory):
-    """kind -> the exported file and what it was made of, made when first asked for."""
-    made = {}
-
-    def get(kind):
-        if kind not in made:
-            made[kind] = export_with_the_tool(kind, tmp_path_factory.mktemp(kind))
-        return made[kind]
-
-    return get
+RUNNER = Path(__file__).parents[2] / 'tools/deployment/run_onnx.py'
 
 
 @pytest.fixture(scope='module')
@@ -359,139 +344,3 @@ def test_the_runner_refuses_foreign_files(runner_module, tmp_path):
         runner_module.HandRunner(tmp_path / 'm.onnx')
     with pytest.raises(ValueError, match='no file'):
         runner_module.HandRunner(tmp_path / 'n.onnx')
-
-
-def test_a_file_that_computes_something_else_gets_no_name(
-    export, tmp_path, monkeypatch, capsys
-):
-    made = export('one_hand')
-    folder = made.path.parent
-    model = MODELS.build(ONE_HAND)
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'other.pth')
-    monkeypatch.setattr(
-        sys,
-        'argv',
-        [
-            '',
-            str(folder / 'config.py'),
-            str(tmp_path / 'other.pth'),
-            str(tmp_path / 'm.onnx'),
-            '--batch',
-            '2',
-        ],
-    )
-    # The exporter "forgets" the weights: the file is that of another checkpoint.
-    monkeypatch.setattr(
-        tool,
-        'export_onnx',
-        lambda network, path, *_: path.write_bytes(made.path.read_bytes()),
-    )
-    with pytest.raises(SystemExit) as stopped:
-        tool.main()
-    assert stopped.value.code == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if 'differs by' in line] == lines[-1:]
-    assert [path.name for path in tmp_path.iterdir()] == ['other.pth']
-
-
-def test_crops_near_a_border_are_told(export):
-    network = export('pair').network
-    distance = border_distance(network, example_crops(20, SIZE))
-    assert distance.min() < 1e-4 and distance.max() > NEAR
-    crops = steady_crops(network, 3, SIZE, seed=5)
-    assert len(crops) == 3 and (border_distance(network, crops) > NEAR).all()
-    assert border_distance(export('one_hand').network, crops).isinf().all()
-
-
-def test_the_check_sees_a_tenth_of_a_millimetre(export):
-    made = export('one_hand')
-    network = made.network
-    assert check_onnx(network, made.path, 2, SIZE)['vertices'].error < 1e-5
-    template = made.model.hand_model.right.layer.v_template
-    with torch.no_grad():
-        template[100, 0] += 3e-4
-        try:
-            with pytest.raises(Mismatch, match='vertices differs'):
-                check_onnx(network, made.path, 2, SIZE)
-        finally:
-            template[100, 0] -= 3e-4
-
-
-@pytest.mark.parametrize(
-    'out, sentence', [('m.bin', 'end in .onnx'), ('nowhere/m.onnx', 'no folder')]
-)
-def test_the_tool_refuses_in_one_sentence(
-    export, tmp_path, monkeypatch, capsys, out, sentence
-):
-    folder = export('one_hand').path.parent
-    monkeypatch.setattr(
-        sys,
-        'argv',
-        [
-            '',
-            str(folder / 'config.py'),
-            str(folder / 'weights.pth'),
-            str(tmp_path / out),
-        ],
-    )
-    with pytest.raises(SystemExit) as stopped:
-        tool.main()
-    assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
-
-
-def test_the_benchmark_runs_both_side_by_side(export, monkeypatch, tmp_path, capsys):
-    from tools.benchmarks import onnx_speed
-
-    folder = export('pair').path.parent
-    monkeypatch.setattr(
-        sys,
-        'argv',
-        [
-            '',
-            *(str(folder / name) for name in ('config.py', 'weights.pth', 'm.onnx')),
-            '--batch',
-            '1',
-            '2',
-            '--repeats',
-            '2',
-            '--out',
-            str(tmp_path / 'o.json'),
-        ],
-    )
-    onnx_speed.main()
-    report = json.loads((tmp_path / 'o.json').read_text())
-    assert 0 < report['largest'] < 0.01 and report['crops'] == 8
-    assert all(row['ratio'] > 0 for row in report['speed'].values())
-    assert '| 2 | ' in capsys.readouterr().out
-
-
-@pytest.mark.large
-@pytest.mark.parametrize(
-    'config, options',
-    [
-        ('dne_rendered', ['model.test_cfg.flip_test=True']),
-        ('dne_rendered', []),
-        ('hamer-full_small_rendered-128x128', []),
-        ('hamer-diagonal_small_rendered-128x128', []),
-        ('hamer-deterministic_small_rendered-128x128', []),
-    ],
-)
-def test_our_own_configs_can_be_exported(tmp_path, monkeypatch, config, options):
-    from mmhand_dne.apis.config_names import config_of
-
-    model = MODELS.build(config_of(config).model)
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'w.pth')
-    monkeypatch.setattr(
-        sys,
-        'argv',
-        [
-            '',
-            config,
-            str(tmp_path / 'w.pth'),
-            str(tmp_path / 'm.onnx'),
-            *(['--cfg-options', *options] if options else []),
-        ],
-    )
-    tool.main()
-    assert (tmp_path / 'm.onnx').stat().st_size > 1e6

@@ -23,20 +23,13 @@ from toy_parts import logged_losses  # noqa: E402  (after its path)
 
 
 @pytest.fixture
-def tool(monkeypatch, capfd):
-    """Run a tool in this process; returns exit status, output and last error line."""
+def tool(tool):
+    """A tool as in a process of its own: MMEngine tells runs apart by the second."""
 
     def run(name, *arguments):
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-        status = 0
         for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):
-            kind._instance_dict.clear()  # MMEngine tells runs apart by the second
-        try:
-            runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        out, err = capfd.readouterr()
-        return status, out, (err.strip().splitlines() or [''])[-1]
+            kind._instance_dict.clear()
+        return tool(name, *arguments)
 
     return run
 
@@ -348,3 +341,27 @@ def test_slurm_starts_one_task_a_gpu(tmp_path, script, fourth, passed):
 def test_a_script_without_arguments_says_its_usage(tmp_path, script):
     done = launch(script, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith('usage: ')
+
+
+@pytest.mark.parametrize('link', ['script', 'folder'])
+def test_a_script_is_found_through_links(tmp_path, link):
+    """As ``.mim/tools`` of a checkout is one."""
+    if link == 'script':
+        script = tmp_path / 'train'
+        script.symlink_to(ROOT / 'tools/dist_train.sh')
+    else:
+        (tmp_path / 'tools').symlink_to(ROOT / 'tools')
+        script = tmp_path / 'tools/dist_train.sh'
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')
+    python.chmod(0o755)
+    done = launch(script, 'c.py', 4, '--amp', cwd=tmp_path, PYTHON=str(python))
+    first, *words = done.stdout.splitlines()
+    assert first == str(ROOT)
+    assert words[-5:] == [
+        str(ROOT / 'tools/train.py'),
+        'c.py',
+        '--launcher',
+        'pytorch',
+        '--amp',
+    ]

@@ -4,9 +4,9 @@ Errors are y = W* diag(sigma(x)) n: W* a random orthogonal matrix times singular
 from 1 to ``--condition``, log sigma^2 a fixed linear map of an 8-D input x, n standard
 normal. Each covariance is trained on samples of (x, y) by its own loss and scored on
 inputs not seen: the relative Frobenius error |Sigma - Sigma*| / |Sigma*|, averaged, and
-the NLL above the true density's, in nats a coordinate. The network is a linear readout
-of x, so the ground truth is within reach of the correlated covariance; the full one
-gets a hidden layer, since its factor is no linear function of x.
+the NLL above the true density's, in nats per coordinate. The network is a linear
+readout of x, so the ground truth is within reach of the correlated covariance; the full
+one gets a hidden layer, since its factor is no linear function of x.
 
 W is trained by plain Adam, as any model's is; what counts is the sum of its learning
 rates over the steps. From the identity to such a W* it takes some 4: 1500 steps along
@@ -16,7 +16,7 @@ at 41 %, and 6000 steps from there at 4.1 % (seed 0).
 Mode 'released' refuses to train W, for its loss can only shrink it; its row shows what
 happens if one insists (W is unfrozen behind its back).
 
-Prints a table, a row a covariance, mean and standard deviation over seeds, and writes
+Prints a table, a row per covariance, mean and standard deviation over seeds, and writes
 it as a picture and a .json. It takes minutes. With the seconds left out:
 
     | covariance | samples | error [%] | NLL above true | max W |
@@ -136,14 +136,14 @@ class InsistentReleasedLoss(nn.Module):
         variance = params.log_var.exp()
         nll = 0.5 * (params.log_var + residual.square() / variance)
         mixing = torch.linalg.inv(compose(params.mixing)[0])
-        spread = (mixing.square() * variance[:, None]).sum((-1, -2))
-        return (nll + residual.square()).sum(-1).mean() + spread.mean()
+        trace = (mixing.square() * variance[:, None]).sum((-1, -2))
+        return (nll + residual.square()).sum(-1).mean() + trace.mean()
 
 
 def train(row: Row, world: World, args, seed: int) -> Network:
     """Adam, the rate falling to 0 along a cosine.
 
-    A step of the full covariance costs ten times as much an image: it takes a quarter
+    A step of the full covariance costs ten times as much per image: it takes a quarter
     of the batch.
     """
     steps, batch_size = args.steps, args.batch_size
@@ -215,7 +215,7 @@ def run(args) -> list[dict]:
     return results
 
 
-def spread(result: dict, key: str) -> tuple[float, float]:
+def over_seeds(result: dict, key: str) -> tuple[float, float]:
     """Mean and standard deviation over seeds."""
     values = [scores[key] for scores in result['scores']]
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
@@ -223,10 +223,12 @@ def spread(result: dict, key: str) -> tuple[float, float]:
 
 
 def print_row(result: dict) -> None:
-    (error, error_std), (nats, _) = spread(result, 'error'), spread(result, 'nats')
+    """Print one line of the table."""
+    error, error_std = over_seeds(result, 'error')
+    nats, _ = over_seeds(result, 'nats')
     largest = '-'
     if 'largest_w' in result['scores'][0]:
-        largest = f'{spread(result, "largest_w")[0]:.3f}'
+        largest = f'{over_seeds(result, "largest_w")[0]:.3f}'
     print(
         f'| {result["name"]} | {result["samples"]} | {100 * error:.1f} '
         f'+- {100 * error_std:.1f} | {nats:.4f} | {largest} '
@@ -236,7 +238,7 @@ def print_row(result: dict) -> None:
 
 
 def plot(results: list[dict], title: str, path: Path) -> None:
-    """Error against number of samples, one marker a row."""
+    """Error against number of samples, one marker per row."""
     import matplotlib
 
     matplotlib.use('Agg')
@@ -245,7 +247,7 @@ def plot(results: list[dict], title: str, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout='constrained')
     for name in dict.fromkeys(result['name'] for result in results):
         chosen = [result for result in results if result['name'] == name]
-        means, deviations = zip(*(spread(result, 'error') for result in chosen))
+        means, deviations = zip(*(over_seeds(result, 'error') for result in chosen))
         axes.errorbar(
             [result['samples'] for result in chosen],
             [100 * mean for mean in means],
@@ -271,6 +273,7 @@ def plot(results: list[dict], title: str, path: Path) -> None:
 
 
 def parse_args(args=None):
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/toy'))
     parser.add_argument('--dim', type=int, default=60, help='a multiple of 3')
@@ -285,6 +288,7 @@ def parse_args(args=None):
 
 
 def main(args=None):
+    """Train and score every row; print, plot and store the table."""
     args = parse_args(args)
     args.out_dir.mkdir(parents=True, exist_ok=True)
     print('| covariance | samples | error [%] | NLL above true | max W | seconds |')

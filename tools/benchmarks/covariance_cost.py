@@ -53,6 +53,7 @@ class Batch(NamedTuple):
 
 
 def parse_args(args=None):
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--dims', type=int, nargs='+', default=[60, 63], metavar='D')
     parser.add_argument('--in-channels', type=int, default=1024)
@@ -134,7 +135,7 @@ def build(args, dim: int) -> dict[str, Covariance]:
 
 
 def measure(args, parts: dict[str, Covariance], dim: int) -> dict[str, list[float]]:
-    """Seconds of each step by name, one entry a round."""
+    """Seconds of each step by name, one entry per round."""
     batch, watch, steps = random_batch(args, dim), Stopwatch(cuda=False), {}
     for name, part in parts.items():
         loss = KINDS[name][1]
@@ -172,6 +173,7 @@ def count(part: nn.Module, biases: bool) -> int:
 
 
 def print_table(args, dim: int, parts: dict, seconds: dict) -> None:
+    """Print what ``measure`` found, a line for each covariance, and its ratios."""
     print(
         f'\nd = {dim}, d_x = {args.in_channels}, batch {args.batch_size}, float32, '
         f'{args.threads} thread(s), {args.rounds} rounds'
@@ -195,7 +197,8 @@ def print_table(args, dim: int, parts: dict, seconds: dict) -> None:
     )
 
 
-def main(args=None):
+def main(args=None) -> None:
+    """Measure and print a table for each dimension."""
     args = parse_args(args)
     torch.set_num_threads(args.threads)
     for dim in args.dims:

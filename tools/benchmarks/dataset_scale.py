@@ -4,8 +4,8 @@
     python tools/benchmarks/dataset_scale.py --frames 20000 1361062
 
 Writes annotation files of the official schema with made-up numbers into a temporary
-folder, which is deleted afterwards (1.36 million frames: 1.2 GB). Prints a line a
-reader: seconds until the data set is open, its samples a second in one process, and
+folder, which is deleted afterwards (1.36 million frames: 1.2 GB). Prints a line per
+reader: seconds until the data set is open, its samples per second in one process, and
 after random reads with worker processes the proportional memory (PSS) of the parent and
 of all processes. No image is decoded. MMPose's InterHand3DDataset is measured on small
 files alone. Each line is a process of its own.
@@ -52,6 +52,7 @@ HEAD = (
 
 
 def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -199,6 +200,7 @@ def show(frames: int, name: str, values: dict) -> None:
 
 
 def main() -> None:
+    """Print the table, a line for each reader and size."""
     args = parse_args()
     readers = [
         ('index', 'InterHandMeshDataset, index'),
@@ -207,9 +209,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         print(HEAD, flush=True)
         for frames in args.frames:
-            place = Path(folder) / str(frames)
-            place.mkdir()
-            paths = {key: str(path) for key, path in write_files(place, frames).items()}
+            files = Path(folder) / str(frames)
+            files.mkdir()
+            paths = {key: str(path) for key, path in write_files(files, frames).items()}
             show(frames, 'writing the index', in_process(prepare, paths))
             chosen = list(readers)
             if args.json or frames <= SMALL:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-CAMERAS = 73  # images a moment: 1,361,062 images of 18,718 moments
-MOMENTS = 700  # a capture
-FRAME_STEP = 18
+CAMERAS = 73  # images per frame: 1,361,062 images of 18,718 frames
+FRAMES = 700  # per capture
+FRAME_STEP = 18  # of the frames' numbers
 DEPTH = 1000.0  # mm; cameras look at the origin from there
 VARIANTS = 64  # different hands; files of repeated ones are as long
 KINDS = ('right', 'left', 'interacting')
@@ -34,7 +34,7 @@ def write_files(folder: Path, count: int, seed: int = 0) -> dict[str, Path]:
     Returns: their paths as arguments of ``InterHandMeshDataset``.
     """
     rng = np.random.default_rng(seed)
-    moments = -(-count // CAMERAS)
+    frames = -(-count // CAMERAS)
     names = dict(
         ann_file='data',
         camera_file='camera',
@@ -46,31 +46,31 @@ def write_files(folder: Path, count: int, seed: int = 0) -> dict[str, Path]:
         for argument, name in names.items()
     }
     _write_data(paths['ann_file'], count, rng)
-    captures = -(-moments // MOMENTS)
+    captures = -(-frames // FRAMES)
     table = {str(capture): _cameras(rng) for capture in range(captures)}
     paths['camera_file'].write_text(json.dumps(table))
-    _write_moments(
+    _write_frames(
         paths['joint_file'],
-        moments,
+        frames,
         [_joints(rng, kind) for kind in KINDS for _ in range(VARIANTS)],
     )
-    _write_moments(
+    _write_frames(
         paths['mano_file'],
-        moments,
+        frames,
         [_mano(rng, kind) for kind in KINDS for _ in range(VARIANTS)],
     )
     return paths
 
 
-def _place(row: int) -> tuple[int, int, int]:
+def _shot(row: int) -> tuple[int, int, int]:
     """Capture, frame and camera of an image."""
-    moment, camera = divmod(row, CAMERAS)
-    capture, number = divmod(moment, MOMENTS)
+    frame, camera = divmod(row, CAMERAS)
+    capture, number = divmod(frame, FRAMES)
     return capture, 1000 + FRAME_STEP * number, camera
 
 
-def _kind(moment: int) -> int:
-    return moment % len(KINDS)
+def _kind(frame: int) -> int:
+    return frame % len(KINDS)
 
 
 def _write_data(path: Path, count: int, rng) -> None:
@@ -82,7 +82,7 @@ def _write_data(path: Path, count: int, rng) -> None:
 
     def images() -> Iterator[str]:
         for row in range(count):
-            capture, frame, camera = _place(row)
+            capture, frame, camera = _shot(row)
             name, sequence = camera_name(camera), frame % 50
             yield IMAGE % (
                 row + row // 50,
@@ -126,25 +126,25 @@ def _write_items(file, items: Iterator[str]) -> None:
 def _cameras(rng) -> dict:
     entries = dict(campos={}, camrot={}, focal={}, princpt={})
     for number in range(CAMERAS):
-        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        turn *= np.sign(np.linalg.det(turn))
+        rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        rotation *= np.sign(np.linalg.det(rotation))
         name = camera_name(number)
-        entries['campos'][name] = (-turn.T @ (0, 0, DEPTH)).tolist()
-        entries['camrot'][name] = turn.tolist()
+        entries['campos'][name] = (-rotation.T @ (0, 0, DEPTH)).tolist()
+        entries['camrot'][name] = rotation.tolist()
         entries['focal'][name] = rng.uniform(1200, 1300, 2).tolist()
         entries['princpt'][name] = (np.array([167, 256]) + rng.normal(0, 5, 2)).tolist()
     return entries
 
 
-def _write_moments(path: Path, count: int, texts: list[str]) -> None:
+def _write_frames(path: Path, count: int, texts: list[str]) -> None:
     """``{capture: {frame: entry}}``; texts: VARIANTS entries of each kind."""
     with open(path, 'w', encoding='utf-8') as file:
-        for moment in range(count):
-            capture, number = divmod(moment, MOMENTS)
-            start = '{' if not moment else '}, ' if not number else ', '
+        for frame in range(count):
+            capture, number = divmod(frame, FRAMES)
+            start = '{' if not frame else '}, ' if not number else ', '
             if not number:
                 start += f'"{capture}": {{'
-            text = texts[_kind(moment) * VARIANTS + moment % VARIANTS]
+            text = texts[_kind(frame) * VARIANTS + frame % VARIANTS]
             file.write(f'{start}"{1000 + FRAME_STEP * number}": {text}')
         file.write('}}')
 

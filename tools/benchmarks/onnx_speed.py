@@ -18,11 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
-from mmengine.config import DictAction
 from mmpose.registry import DATASETS
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.deployment import HandNetwork
 from mmhand_dne.deployment.onnx_check import example_crops, open_session
 
@@ -45,13 +45,7 @@ def parse_args() -> argparse.Namespace:
         'so many crops of the test data set; 0: on made-up crops',
     )
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

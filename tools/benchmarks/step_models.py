@@ -118,6 +118,7 @@ def internet_batch(cfg: Config, batch_size: int) -> dict:
 
 
 def random_images(batch_size: int, size: int) -> list[torch.Tensor]:
+    """Images (3, size, size) uint8, the same at every call."""
     generator = torch.Generator().manual_seed(1)
     shape = (3, size, size)
     return [

@@ -23,6 +23,7 @@ NAMES = {'dne': 'DNE (ours)', 'internet': 'InterNet (MMPose)'}
 
 
 def parse_args(args=None):
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--config', default=str(ROOT / 'configs/dne_interhand.py'))
     parser.add_argument('--batch-size', type=int, default=2)
@@ -127,6 +128,7 @@ def measure(args) -> dict[str, dict]:
 
 
 def print_report(report: dict[str, dict], args) -> None:
+    """Print the table of the models, their ratios, and the parts of each."""
     print(
         f'\nOne training step, batch size {args.batch_size}, {args.device}, '
         f'{args.threads} threads, median of {args.repeats} interleaved steps\n'
@@ -169,7 +171,8 @@ def peak(found: dict) -> float:
     return found.get('cuda_peak', found['rss_peak'])
 
 
-def main(args=None):
+def main(args=None) -> None:
+    """Measure, print, and store where asked."""
     args = parse_args(args)
     report = measure(args)
     print_report(report, args)

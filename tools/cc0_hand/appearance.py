@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .conventions import TIP_IDS
+from .layout import TIP_IDS
 from .topology import closest_points
 
 SKIN, RED, NAIL = (224, 172, 140), (222, 146, 124), (240, 196, 178)  # sRGB
@@ -30,12 +30,12 @@ def texture_coordinates(vertices, faces, dense, source):
         patch = _patch(int(starts[i]), neighbours, centres, middle, reach)
         found, weights, _ = closest_points(vertices[face], dense, source.faces[patch])
         corners = source.uv[source.uv_faces[patch[found]]]
-        places = (weights[..., None] * corners).sum(1)
+        positions = (weights[..., None] * corners).sum(1)
         for k in range(3):
-            key = (int(face[k]), tuple(np.round(places[k], 4)))
+            key = (int(face[k]), tuple(np.round(positions[k], 4)))
             if key not in known:
                 known[key] = len(coordinates)
-                coordinates.append(places[k])
+                coordinates.append(positions[k])
             uv_faces[i, k] = known[key]
     return np.array(coordinates), uv_faces
 

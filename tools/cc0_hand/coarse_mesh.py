@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from .conventions import (
+from .decimate import Decimator
+from .layout import (
     BONES,
     FINGERS,
     LOOP_IDS,
@@ -14,7 +15,6 @@ from .conventions import (
     NUM_VERTICES,
     TIP_IDS,
 )
-from .decimate import Decimator
 from .topology import closest_points, edge_tables, flip_edges
 
 PALM_EDGE, FINGER_EDGE, TIP_EDGE = 0.0104, 0.0066, 0.0036  # wanted lengths, metres
@@ -112,11 +112,11 @@ def _fit_operator(reader, triangles, vertices, faces, rim):
     for _ in range(2):
         coarse = operator @ vertices
         face, weights, _ = closest_points(vertices, coarse, triangles, 40)
-        spread = _barycentric_matrix(triangles[face], weights, NUM_VERTICES)
-        normal = spread.T @ importance @ spread + SMOOTHING * laplacian.T @ laplacian
+        blend = _barycentric_matrix(triangles[face], weights, NUM_VERTICES)
+        normal = blend.T @ importance @ blend + SMOOTHING * laplacian.T @ laplacian
         normal = normal + DAMPING * sp.eye(NUM_VERTICES)
-        missing = np.eye(len(vertices)) - (spread @ reader).toarray()
-        correction = splu(normal.tocsc()).solve(spread.T @ importance @ missing)
+        missing = np.eye(len(vertices)) - (blend @ reader).toarray()
+        correction = splu(normal.tocsc()).solve(blend.T @ importance @ missing)
         operator = reader.toarray() + correction
         operator[rim] = reader.toarray()[rim]
     return operator

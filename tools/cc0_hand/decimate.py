@@ -98,24 +98,24 @@ class Decimator:
                 push(min(v, kept), max(v, kept))
 
     def _price(self, a, b):
-        """Cost and place of the merged vertex; None where the edge must stay."""
+        """Cost and position of the merged vertex; None where the edge must stay."""
         on_rim = a in self.boundary, b in self.boundary
         both_locked = a in self.locked and b in self.locked
         # An inner edge between two boundary vertices would pinch the disc.
         if both_locked or (all(on_rim) and len(self.around[a] & self.around[b]) != 1):
             return None
         quadric = self.quadrics[a] + self.quadrics[b]
-        places = self._candidates(a, b, quadric, on_rim)
+        positions = self._candidates(a, b, quadric, on_rim)
         length = np.linalg.norm(self.vertices[a] - self.vertices[b])
         wanted = (self.size[a] + self.size[b]) / 2
         errors = [
             max(np.r_[x, 1] @ quadric @ np.r_[x, 1], 0)
             / (np.trace(quadric[:3, :3]) + 1e-18)
-            for x in places
+            for x in positions
         ]
         best = int(np.argmin(errors))
         cost = np.sqrt(errors[best]) / wanted + (length / wanted) ** 2
-        return cost, places[best]
+        return cost, positions[best]
 
     def _candidates(self, a, b, quadric, on_rim):
         if a in self.locked or (on_rim[0] and not on_rim[1]):
@@ -132,7 +132,7 @@ class Decimator:
         near = [best] if np.linalg.norm(best - middle) < 0.6 * length + 1e-9 else []
         return [middle, *near, self.vertices[a], self.vertices[b]]
 
-    def _valid(self, a, b, place):
+    def _valid(self, a, b, position):
         """Whether the merge keeps a disc of well-shaped faces."""
         near_a, near_b = self._neighbours(a), self._neighbours(b)
         shared, edge_faces = near_a & near_b, self.around[a] & self.around[b]
@@ -148,15 +148,15 @@ class Decimator:
         ):
             return False
         return all(
-            self._face_survives(i, (a, b), place)
+            self._face_survives(i, (a, b), position)
             for v in (a, b)
             for i in self.around[v] - edge_faces
         )
 
-    def _face_survives(self, index, merged, place):
+    def _face_survives(self, index, merged, position):
         face = self.faces[index]
         old = [self.vertices[v] for v in face]
-        new = [place if v in merged else self.vertices[v] for v in face]
+        new = [position if v in merged else self.vertices[v] for v in face]
         normal_old, normal_new = _normal(old), _normal(new)
         size_old, size_new = np.linalg.norm(normal_old), np.linalg.norm(normal_new)
         limit = MIN_COSINE * size_old * size_new
@@ -165,7 +165,7 @@ class Decimator:
         quality_old, quality_new = _quality(size_old, old), _quality(size_new, new)
         return not (quality_new < MIN_QUALITY and quality_new < quality_old)
 
-    def _merge(self, a, b, place):
+    def _merge(self, a, b, position):
         keep_b = b in self.locked or (b in self.boundary and a not in self.boundary)
         kept, gone = (b, a) if keep_b else (a, b)
         for i in self.around[a] & self.around[b]:
@@ -176,7 +176,7 @@ class Decimator:
             self.faces[i] = [kept if v == gone else v for v in self.faces[i]]
             self.around[kept].add(i)
         self.around[gone] = set()
-        self.vertices[kept] = place
+        self.vertices[kept] = position
         self.quadrics[kept] += self.quadrics[gone]
         self.size[kept] = (self.size[a] + self.size[b]) / 2
         self.boundary.discard(gone)

@@ -4,7 +4,7 @@ import numpy as np
 
 from .appearance import dense_nails, texture_coordinates, vertex_colors
 from .coarse_mesh import make_coarse_mesh, number_vertices
-from .conventions import (
+from .layout import (
     BONES,
     FINGERS,
     JOINT_OF_BONE,
@@ -29,7 +29,7 @@ from .source import load_source, nail_mask
 
 NUM_POSES, POSE_SEED = 20000, 1
 NUM_FIT_POSES, NUM_BENT_POSES, BENT_SEED = 1200, 600, 3
-POSEDIRS_GRID = 2.0**20  # steps a metre: 1 um compresses better and is invisible
+POSEDIRS_GRID = 2.0**20  # steps per metre: 1 um compresses better and is invisible
 TYPES = dict(
     f=np.int32,
     kintree_table=np.int32,
@@ -51,15 +51,7 @@ def build_arrays(log=print):
     dense = hands.mean(0)
 
     log('building the mesh')
-    mesh = make_coarse_mesh(dense, source.faces, source.weights, tips)
-    bone_weights = np.zeros((len(dense), 16))
-    np.add.at(bone_weights.T, JOINT_OF_BONE, source.weights.T)
-    weights = keep_largest_weights(mesh.reader @ bone_weights)
-    order, faces = number_vertices(
-        mesh.operator @ dense, mesh.faces, mesh.tips, weights.argmax(1)
-    )
-    operator, reader = mesh.operator[order], mesh.reader[order]
-    weights = weights[order]
+    operator, reader, weights, faces = _mesh(dense, source, tips)
 
     log('shape space and joints')
     template, shapedirs, shares, regressor = _shape_space(
@@ -72,7 +64,7 @@ def build_arrays(log=print):
     axes = anatomical_axes(template, faces, nail)
     thumb = relaxed_thumb(flat)
     poses = sample_poses(axes, NUM_POSES, POSE_SEED, thumb)
-    mean, components, spread = pose_components(poses)
+    mean, components, deviations = pose_components(poses)
     bent = single_joint_poses(axes, NUM_BENT_POSES, BENT_SEED)
     posedirs = pose_corrections(
         reader, weights, flat, source.weights, np.r_[poses[:NUM_FIT_POSES], bent]
@@ -90,7 +82,7 @@ def build_arrays(log=print):
         kintree_table=np.stack([PARENTS, np.arange(16)]),
         hands_components=components,
         hands_mean=mean,
-        hands_std=spread,
+        hands_std=deviations,
         tips=np.array([indices[0] for indices in TIP_IDS.values()]),
         wrist_loop=np.array(LOOP_IDS),
         part=weights.argmax(1),
@@ -102,6 +94,18 @@ def build_arrays(log=print):
         dorsal_axes=axes[1:, 1],
         thumb_rest=thumb,
     )
+
+
+def _mesh(dense, source, tips):
+    """The coarse mesh, numbered: operator, reader (V, N), weights (V, 16), faces."""
+    mesh = make_coarse_mesh(dense, source.faces, source.weights, tips)
+    bone_weights = np.zeros((len(dense), 16))
+    np.add.at(bone_weights.T, JOINT_OF_BONE, source.weights.T)
+    weights = keep_largest_weights(mesh.reader @ bone_weights)
+    order, faces = number_vertices(
+        mesh.operator @ dense, mesh.faces, mesh.tips, weights.argmax(1)
+    )
+    return mesh.operator[order], mesh.reader[order], weights[order], faces
 
 
 def _shape_space(samples, joints, weights, log):

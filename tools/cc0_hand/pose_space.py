@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .conventions import (
+from .layout import (
     BONES,
     FINGERS,
     FLAT,
@@ -14,8 +14,8 @@ from .posing import joint_transforms, linear_blend, pose_source
 from .rotations import direction, from_axis_angle, to_axis_angle
 
 NAIL_REACH = 0.022  # metres from the tip within which nail faces count
-# How far a finger follows the common spread of the fingers, in MANO joint order.
-SPREAD = (0.8, 0.1, -1.0, -0.5, 0)
+# How far a finger follows the common abduction of the fingers, in MANO joint order.
+ABDUCTION = (0.8, 0.1, -1.0, -0.5, 0)
 MAX_CORRECTION = 0.004  # metres
 RIDGE = 2e-3
 CHUNK = 50
@@ -47,8 +47,8 @@ def anatomical_axes(vertices, faces, nail):
 
 def relaxed_thumb(flat):
     """The source's relaxed thumb against the flat pose, 60 %, (3, 3) axis-angle."""
-    turns = flat.rotations[0, list(BONES['thumb'])]
-    relative = [turns[0].T, turns[0] @ turns[1].T, turns[1] @ turns[2].T]
+    base, middle, last = flat.rotations[0, list(BONES['thumb'])]
+    relative = [base.T, base @ middle.T, middle @ last.T]
     return 0.6 * to_axis_angle(np.stack(relative))
 
 
@@ -60,24 +60,24 @@ def sample_poses(axes, count, seed, thumb):
     relaxed pose ``thumb`` (3, 3). Plausible, not measured.
     """
     rng = np.random.default_rng(seed)
-    closing, spread = rng.beta(1.3, 1.7, count), rng.normal(0, 1, count)
+    closing, abducted = rng.beta(1.3, 1.7, count), rng.normal(0, 1, count)
     angles = np.zeros((count, 16, 3))  # degrees: flexion, abduction, twist
     for number, name in enumerate(FINGERS):
         joints = angles[:, 1 + 3 * number : 4 + 3 * number]
         if name == 'thumb':
-            _draw_thumb(rng, joints, closing)
+            _sample_thumb(rng, joints, closing)
         else:
-            _draw_finger(rng, joints, closing, SPREAD[number] * spread)
+            _sample_finger(rng, joints, closing, ABDUCTION[number] * abducted)
     angles = np.deg2rad(angles)[:, 1:]
     flexion, abduction, twist = axes[1:, 0], axes[1:, 1], axes[1:, 2]
-    turns = from_axis_angle(angles[..., 1:2] * abduction)
-    turns = turns @ from_axis_angle(angles[..., 2:3] * twist)
-    turns = turns @ from_axis_angle(angles[..., 0:1] * flexion)
-    turns[:, 12:] = turns[:, 12:] @ from_axis_angle(thumb)
-    return to_axis_angle(turns)
+    rotations = from_axis_angle(angles[..., 1:2] * abduction)
+    rotations = rotations @ from_axis_angle(angles[..., 2:3] * twist)
+    rotations = rotations @ from_axis_angle(angles[..., 0:1] * flexion)
+    rotations[:, 12:] = rotations[:, 12:] @ from_axis_angle(thumb)
+    return to_axis_angle(rotations)
 
 
-def _draw_finger(rng, joints, closing, spread):
+def _sample_finger(rng, joints, closing, abducted):
     """Fill (count, 3 joints, 3 axes) in degrees, in place."""
     count = len(joints)
     share = 0.65 + 0.1 * rng.uniform(-1, 1, count)
@@ -89,13 +89,13 @@ def _draw_finger(rng, joints, closing, spread):
     joints[:, 1, 0] = 2 + 98 * middle
     coupled = 0.6 * joints[:, 1, 0] + rng.normal(0, 6, count)
     joints[:, 2, 0] = np.clip(coupled, -5, 75)
-    abduction = 6 * spread + rng.normal(0, 3.5, count)
+    abduction = 6 * abducted + rng.normal(0, 3.5, count)
     joints[:, 0, 1] = abduction * (1 - 0.75 * knuckle)
     joints[:, 0, 2] = rng.normal(0, 3, count)
     joints[:, 1:, 1:] = rng.normal(0, 1.2, (count, 2, 2))
 
 
-def _draw_thumb(rng, joints, closing):
+def _sample_thumb(rng, joints, closing):
     """Fill (count, 3 joints, 3 axes) in degrees, in place."""
     count = len(joints)
     oppose = 0.45 * closing + 0.55 * rng.beta(1.2, 1.5, count)

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from .conventions import NUM_BETAS, NUM_VERTICES, PARENTS, WRIST
+from .layout import NUM_BETAS, NUM_VERTICES, PARENTS, WRIST
 
-MAX_BONES = 4  # skinning weights a vertex
+MAX_BONES = 4  # skinning weights per vertex
 MIN_WEIGHT = 0.01
 REGRESSOR_SAMPLES, REGRESSOR_CANDIDATES = 400, 80
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .conventions import BREADTH_SD, LOCAL_CHANGES, NUM_BONES, THICKNESS_SD
+from .layout import BREADTH_SD, LOCAL_CHANGES, NUM_BONES, THICKNESS_SD
 
 RIG = 'anny-hand.R'
 FOREARM_RINGS = 2  # about 13 mm: the source's wrist joint lies on the cut of its hand
@@ -30,7 +30,7 @@ class Source:
 
 
 def load_source(num_samples=3000, seed=0):
-    """Draw the samples; the first one is the default adult."""
+    """Sample the hands; the first one is the default adult."""
     import anny
     import torch
 
@@ -50,7 +50,7 @@ def load_source(num_samples=3000, seed=0):
     weights.scatter_add_(1, body.vertex_bone_indices, body.vertex_bone_weights)
 
     rng = np.random.default_rng(seed)
-    phenotypes, changes = _draw_people(body, rng, num_samples)
+    phenotypes, changes = _sample_people(body, rng, num_samples)
     vertices, heads = _evaluate(body, used, phenotypes, changes)
     gains = np.stack(
         [
@@ -73,8 +73,8 @@ def load_source(num_samples=3000, seed=0):
 
 def _hand_faces(body, hand):
     """Mask of the body's faces that are the hand or the first rings of the forearm."""
-    place = {int(b): i for i, b in enumerate(body.base_mesh_vertex_indices.numpy())}
-    inside = {place[int(b)] for b in hand.base_mesh_vertex_indices.numpy()}
+    index = {int(b): i for i, b in enumerate(body.base_mesh_vertex_indices.numpy())}
+    inside = {index[int(b)] for b in hand.base_mesh_vertex_indices.numpy()}
     faces = body.faces.numpy()
     keep = np.array([all(int(v) in inside for v in face) for face in faces])
     for _ in range(FOREARM_RINGS):
@@ -88,7 +88,7 @@ def _hand_faces(body, hand):
     return keep
 
 
-def _draw_people(body, rng, count):
+def _sample_people(body, rng, count):
     """Phenotypes and local changes of adults, as tensors in the order of the labels."""
     import torch
 

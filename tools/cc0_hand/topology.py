@@ -23,17 +23,17 @@ def edge_tables(faces):
 def closest_points(points, vertices, faces, candidates=60):
     """Closest point of a mesh among the faces with the nearest centres.
 
-    Returns: face (P,), barycentric coordinates (P, 3) and place (P, 3).
+    Returns: face (P,), barycentric coordinates (P, 3) and position (P, 3).
     """
     count = min(candidates, len(faces))
     _, near = cKDTree(vertices[faces].mean(1)).query(points, k=count)
     near = near.reshape(len(points), count)
     corners = vertices[faces[near]]
     weights = _closest_barycentric(points[:, None], corners)
-    places = (weights[..., None] * corners).sum(2)
-    best = ((places - points[:, None]) ** 2).sum(-1).argmin(1)
+    positions = (weights[..., None] * corners).sum(2)
+    best = ((positions - points[:, None]) ** 2).sum(-1).argmin(1)
     rows = np.arange(len(points))
-    return near[rows, best], weights[rows, best], places[rows, best]
+    return near[rows, best], weights[rows, best], positions[rows, best]
 
 
 def _closest_barycentric(p, corners):

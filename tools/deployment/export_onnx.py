@@ -19,11 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
-from mmengine.config import DictAction
 
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import test_pipeline
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.deployment import (
     HandNetwork,
     Mismatch,
@@ -52,13 +52,7 @@ def parse_args() -> argparse.Namespace:
         type=batch_size,
         help="crops a run: a number, or 'dynamic' (default)",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config, as in model.test_cfg.flip_test=True',
-    )
+    add_config_options(parser, example='model.test_cfg.flip_test=True')
     return parser.parse_args()
 
 

@@ -6,23 +6,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmengine.config import DictAction
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.engine.runner.run_config import read_config
 
 
 def main() -> None:
+    """Print the config of the command line."""
     parser = argparse.ArgumentParser(description='Print a config, bases merged')
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     with plain_errors(building=True):
         print(read_config(args.config, args.cfg_options).pretty_text)

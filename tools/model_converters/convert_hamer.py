@@ -17,9 +17,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import whole_file
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -40,6 +37,8 @@ from torch import Tensor
 import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.compat.foreign_checkpoint import load_foreign
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.gaussian.mixing import state_from_mixing
 
 RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
@@ -61,6 +60,7 @@ NAMED = 4  # tensors of a kind that an error sentence names; all are printed abo
 
 
 def parse_args(args=None):
+    """The flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', help='official checkpoint, .ckpt')
     parser.add_argument('out', help='file to write, .pth')
@@ -230,7 +230,8 @@ def _refuse(found: Accounting, variant: str) -> None:
         )
 
 
-def main(args=None):
+def main(args=None) -> None:
+    """Convert the file of the command line."""
     args = parse_args(args)
     with plain_errors(building=True):
         if Path(args.out).suffix != '.pth':

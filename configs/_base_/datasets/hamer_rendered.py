@@ -1,4 +1,4 @@
-# The rendered CC0 hands of rendered_mesh.py, one hand a sample, for two CPU cores.
+# The rendered CC0 hands of rendered_mesh.py, one hand per sample, for two CPU cores.
 _base_ = ['./hamer_interhand26m.py']
 
 data_root = 'data/rendered/'

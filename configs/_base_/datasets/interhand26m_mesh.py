@@ -1,7 +1,5 @@
-# InterHand2.6M v1.0 at 5 fps with NeuralAnnot's MANO, in its official layout:
-# data_root/images/{train,val,test}/Capture*/... and data_root/annotations/{...}/.
-dataset_type = 'InterHandMeshDataset'
-data_root = 'data/interhand2.6m/'
+# InterHand2.6M: parts/interhand26m_files.py tells where its files lie.
+_base_ = ['./parts/mesh_loaders.py', './parts/interhand26m_files.py']
 input_size = 256  # pixels
 # The hand of the whole run, model and data. MANO is one line here, or
 #     --cfg-options hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl
@@ -23,40 +21,12 @@ val_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=30,  # 4 GPUs x 30 = 120, DNE Sec. 4.1
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='KeyedSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img='images/train'),
-        ann_file='annotations/train/InterHand2.6M_train_data.json',
-        camera_file='annotations/train/InterHand2.6M_train_camera.json',
-        joint_file='annotations/train/InterHand2.6M_train_joint_3d.json',
-        mano_file='annotations/train/InterHand2.6M_train_MANO_NeuralAnnot.json',
-        hand_model=hand_model,
-        pipeline=train_pipeline,
-    ),
+        hand_model=hand_model, pipeline=train_pipeline, **_base_.interhand_train
+    )
 )
 val_dataloader = dict(
-    batch_size=30,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img='images/test'),
-        ann_file='annotations/test/InterHand2.6M_test_data.json',
-        camera_file='annotations/test/InterHand2.6M_test_camera.json',
-        joint_file='annotations/test/InterHand2.6M_test_joint_3d.json',
-        mano_file='annotations/test/InterHand2.6M_test_MANO_NeuralAnnot.json',
-        hand_model=hand_model,
-        pipeline=val_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_test)
 )
 test_dataloader = val_dataloader
 

@@ -6,15 +6,16 @@ _base_ = ['./interhand26m_mesh.py']
 
 data_root = 'data/rendered/'
 input_size = 128  # pixels
+crop = dict(type='MeshCrop', input_size=input_size)
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='RandomMeshFlip', prob=0.5),
-    dict(type='MeshCrop', input_size=input_size, shift=5, rotation=0, scale=(0.9, 1.1)),
+    dict(shift=5, rotation=0, scale=(0.9, 1.1), **crop),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [
     dict(type='LoadHandImage'),
-    dict(type='MeshCrop', input_size=input_size),
+    crop,
     dict(type='PackHandInputs'),
 ]
 train_dataloader = dict(

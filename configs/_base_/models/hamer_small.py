@@ -1,7 +1,7 @@
 # HaMeR's pipeline for two CPU cores and 128x128 crops: its decoder, camera and losses
 # on a narrow ResNet-18, since convolutions learn from few images and a ViT does not.
 # The joints are those of the data set, regressed from the mesh.
-_base_ = ['./hamer_vit_h.py']
+_base_ = ['./hamer_vit_h.py', './narrow_resnet18.py']
 
 hand_model = dict(tips='interhand', joints='regressed')
 context_channels, token_channels = 128, 128
@@ -12,22 +12,18 @@ decoder = dict(
     num_heads=4,
     head_dims=32,
     ffn_dims=128,
-    coordinates=True,
-)  # convolutions do not tell where a cell is
-norm_cfg = dict(type='GN', num_groups=16)
+    coordinates=True,  # convolutions do not tell where a cell is
+)
+head = dict(in_channels=token_channels, decoder=decoder, loss=dict(loss_weight=0.01))
+uncertainty_heads = dict(correlated=head, nolinear=head, diagonal=head, full=head)
 
 model = dict(
     hand_model=hand_model,
     backbone=dict(
         _delete_=True,
-        type='ResNet',
-        depth=18,
-        stem_channels=16,
-        base_channels=16,
         strides=(1, 2, 2, 1),  # 8x8 cells of 16 pixels
-        zero_init_residual=False,  # from scratch: a silent branch learns late
         out_indices=(3,),
-        norm_cfg=norm_cfg,
+        **_base_.narrow_resnet18,
     ),
     mano_head=dict(
         in_channels=context_channels,

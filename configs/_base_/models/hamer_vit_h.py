@@ -1,9 +1,8 @@
-# HaMeR (CVPR 2024) at full size: ViT-H/16, a decoder of six layers, MANO. One hand a
-# sample, turned into a right one. The joints are those its weights were trained for.
+# HaMeR (CVPR 2024) at full size: ViT-H/16, a decoder of six layers, MANO. One hand
+# per sample, made a right one. The joints are those its weights were trained for.
 # hand_model.source needs MANO's file for official weights; 'cc0' only resembles it.
 hand_model = dict(type='SingleHand', source='cc0', tips='smplx', joints='kinematic')
 token_channels = 1024
-# Also what an uncertainty_head with a decoder of its own takes, as in the second paper.
 decoder = dict(
     context_channels=1280,
     embed_dims=token_channels,
@@ -12,6 +11,39 @@ decoder = dict(
     head_dims=64,
     ffn_dims=1024,
 )
+# The second paper's heads, of which a leaf gives the model one: each has a covariance,
+# its density and a decoder of its own.
+lambda_nll = 5e-4  # a hand's NLL, against the losses of HaMeR below
+head = dict(type='JointUncertaintyHead', in_channels=token_channels, decoder=decoder)
+correlated_loss = dict(type='CorrelatedGaussianNLLLoss', loss_weight=lambda_nll)
+uncertainty_heads = dict(
+    # Variances mixed by one linear map for all images: the row "ours".
+    correlated=dict(
+        covariance=dict(type='CorrelatedCovariance'), loss=correlated_loss, **head
+    ),
+    # The ablation "ours without linear layer": the mixing is the identity.
+    nolinear=dict(
+        covariance=dict(type='CorrelatedCovariance', linear=False),
+        loss=correlated_loss,
+        **head,
+    ),
+    # A variance for each coordinate: the row "diagonal".
+    diagonal=dict(
+        covariance=dict(type='DiagonalCovariance'),
+        loss=dict(type='DiagonalGaussianNLLLoss', loss_weight=lambda_nll),
+        **head,
+    ),
+    # A covariance from the network for each image: the row "full".
+    full=dict(
+        covariance=dict(type='FullCovariance'),
+        loss=dict(type='FullGaussianNLLLoss', loss_weight=lambda_nll),
+        **head,
+    ),
+)
+# The authors' released variants: ground truth in the camera, prediction without
+# translation.
+released_head = dict(aligned=False)
+released_metric = dict(type='SparsificationMetric', mode='released')
 
 model = dict(
     type='HandMeshEstimator',
@@ -27,8 +59,8 @@ model = dict(
         img_size=(256, 192),
         crop_columns=32,  # of the 256x256 crop, on each side
         drop_path_rate=0.55,
-        with_cp=False,
-    ),  # True where the memory is short
+        with_cp=False,  # True where the memory is short
+    ),
     mano_head=dict(
         type='MANODecoderHead',
         in_channels=1280,

@@ -9,9 +9,9 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='Adam', lr=1e-3),
     # What has no trained weights to start from learns faster. W moves by the learning
-    # rate a step, relative to itself, and has some hundred to some thousand steps here:
-    # on a toy of 8 x 768 and of 8 x 2560 samples 2e-2 recovered more of the correlation
-    # than 5e-3, and 5e-2 was too noisy.
+    # rate per step, relative to itself, and has some hundred to some thousand steps
+    # here: on a toy of 8 x 768 and of 8 x 2560 samples 2e-2 recovered more of the
+    # correlation than 5e-3, and 5e-2 was too noisy.
     paramwise_cfg=dict(
         custom_keys={
             'uncertainty_head': dict(lr_mult=5.0),

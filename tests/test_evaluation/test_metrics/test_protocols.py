@@ -27,6 +27,20 @@ HAND_TYPES = ('right', 'left', 'interacting', 'interacting')
 TEMPLATE = HandPair().template.double().numpy()
 
 
+def metainfo(index, hand_type):
+    return dict(
+        img_id=index,
+        id=index,
+        img_path=f'{index}.jpg',
+        sample_idx=index,
+        input_size=(64, 48),
+        ori_shape=(512, 334),
+        hand_type=hand_type,
+        hand_type_valid=np.array([int(index % 5 != 2)]),
+        image_mean=float(5 if index % 6 == 3 else 90),
+    )
+
+
 def make_sample(index, kind='noisy', hand_type=None):
     """A float64 sample with everything that protocols read."""
     rng = np.random.default_rng([5, index])
@@ -47,19 +61,7 @@ def make_sample(index, kind='noisy', hand_type=None):
     seen &= seen[:, -1:]  # InterHand order: the wrist is last
     if index % 7 == 3:
         seen[0] = np.arange(21) == 20  # the wrist alone: a box without area
-    sample = PoseDataSample(
-        metainfo=dict(
-            img_id=index,
-            id=index,
-            img_path=f'{index}.jpg',
-            sample_idx=index,
-            input_size=(64, 48),
-            ori_shape=(512, 334),
-            hand_type=hand_type,
-            hand_type_valid=np.array([int(index % 5 != 2)]),
-            image_mean=float(5 if index % 6 == 3 else 90),
-        )
-    )
+    sample = PoseDataSample(metainfo=metainfo(index, hand_type))
     sample.gt_instance_labels = InstanceData(
         **{
             name: torch.from_numpy(np.asarray(value, np.float64))[None]

@@ -10,18 +10,7 @@ from mmhand_dne.models.adversarial.mano_prior_discriminator import (
     discriminator_loss,
     generator_loss,
 )
-
-SHAPES = {
-    'D_conv1': (32, 9, 1, 1),
-    'D_conv2': (32, 32, 1, 1),
-    **{f'pose_out.{n}': (1, 32) for n in range(15)},
-    'betas_fc1': (10, 10),
-    'betas_fc2': (5, 10),
-    'betas_out': (1, 5),
-    'D_alljoints_fc1': (1024, 480),
-    'D_alljoints_fc2': (1024, 1024),
-    'D_alljoints_out': (1, 1024),
-}
+from tests.oracles.hamer_official import discriminator_shapes
 
 
 def draw(count, seed=0):
@@ -32,9 +21,8 @@ def draw(count, seed=0):
 
 def test_parameters_are_those_of_the_released_weights():
     state = MANOPriorDiscriminator().state_dict()
-    expected = {f'{name}.weight': shape for name, shape in SHAPES.items()}
-    expected.update({f'{name}.bias': shape[:1] for name, shape in SHAPES.items()})
-    assert {name: tuple(value.shape) for name, value in state.items()} == expected
+    found = {f'discriminator.{name}': tuple(v.shape) for name, v in state.items()}
+    assert found == discriminator_shapes()
     assert sum(value.numel() for value in state.values()) == 1_545_211
 
 

@@ -7,32 +7,18 @@ from mmpose.registry import MODELS
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.fake_samples import one_hand_samples
+from tests.tiny_hamer import tiny_hamer
 
 SIZE = 64
-VIT = dict(
-    type='HaMeRViT',
-    img_size=(64, 48),
-    crop_columns=8,
-    patch_size=16,
-    embed_dims=32,
-    depth=1,
-    num_heads=4,
-    drop_path_rate=0.0,
-)
-DECODER = dict(
-    context_channels=32, embed_dims=24, depth=1, num_heads=2, head_dims=8, ffn_dims=20
-)
 WEIGHT = 5e-4
 
 
 def build(**options):
     torch.manual_seed(0)
     return MODELS.build(
-        dict(
+        tiny_hamer(
+            depth=1,
             type='AdversarialHandMeshEstimator',
-            backbone=VIT,
-            hand_model=dict(type='SingleHand'),
-            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
             data_preprocessor=dict(type='HandDataPreprocessor'),
             **options,
         )
@@ -160,14 +146,7 @@ def test_the_judge_may_have_options_of_its_own():
 
 
 def test_a_model_without_a_judge_is_one_sentence():
-    model = MODELS.build(
-        dict(
-            type='HandMeshEstimator',
-            backbone=VIT,
-            hand_model=dict(type='SingleHand'),
-            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
-        )
-    )
+    model = MODELS.build(tiny_hamer(depth=1, type='HandMeshEstimator'))
     with pytest.raises(ValueError, match='HandMeshEstimator has no discriminator'):
         optimisers(model)
 

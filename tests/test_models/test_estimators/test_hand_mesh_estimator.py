@@ -11,6 +11,7 @@ from mmpose.registry import METRICS, MODELS
 from mmhand_dne.conventions import INTERHAND_JOINTS, OPENPOSE_JOINTS, reorder
 from mmhand_dne.models.estimators.mirroring import mirror_coarse, mirror_state
 from tests.fake_samples import fake_labels, fake_samples
+from tests.gradients import wake
 
 CONFIG = 'configs/dne_rendered.py'
 SIZE = 64
@@ -27,10 +28,7 @@ def build(config, **changes):
     init_default_scope('mmpose')
     torch.manual_seed(0)
     model = MODELS.build({**config, **changes})
-    # The last layers start at zero and hide what is behind them.
-    for name, parameter in model.named_parameters():
-        if '.last.' in name or 'parameter_maps' in name:
-            torch.nn.init.normal_(parameter, std=0.02)
+    wake(model)
     return model
 
 

@@ -9,32 +9,19 @@ from mmpose.registry import MODELS
 from mmhand_dne.models.estimators import hand_predictions
 from tests.fake_samples import fake_samples, one_hand_samples
 from tests.gradients import check_everything_learns
+from tests.tiny_hamer import tiny_decoder, tiny_hamer
 
 SIZE = 64
-VIT = dict(
-    type='HaMeRViT',
-    img_size=(64, 48),
-    crop_columns=8,
-    patch_size=16,
-    embed_dims=32,
-    depth=2,
-    num_heads=4,
-    drop_path_rate=0.0,
-)
-DECODER = dict(
-    context_channels=32, embed_dims=24, depth=2, num_heads=2, head_dims=8, ffn_dims=20
-)
+DECODER = tiny_decoder(depth=2)
 KINDS = ['Diagonal', 'Full', 'Correlated']
 
 
 def build(uncertainty_head=None, test_cfg=None):
     torch.manual_seed(0)
     return MODELS.build(
-        dict(
+        tiny_hamer(
+            depth=2,
             type='HandMeshEstimator',
-            backbone=VIT,
-            hand_model=dict(type='SingleHand'),
-            mano_head=dict(type='MANODecoderHead', in_channels=32, decoder=DECODER),
             uncertainty_head=uncertainty_head,
             test_cfg=test_cfg,
         )

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 
 from tests.fake_samples import fake_labels, fake_samples
-from tests.gradients import check_everything_learns
+from tests.gradients import check_everything_learns, wake
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 SIZE = 64
@@ -31,10 +31,7 @@ def build(name='dne_correlated_rendered.py', **changes):
     )
     torch.manual_seed(0)
     model = MODELS.build(cfg)
-    # The last layers start at zero and hide what is behind them.
-    for name, parameter in model.named_parameters():
-        if '.last.' in name or 'parameter_maps' in name:
-            torch.nn.init.normal_(parameter, std=0.02)
+    wake(model)
     return model
 
 

@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.models.heads import DNEHead
 from mmhand_dne.structures.hand_state import HandState
+from tests.gradients import wake
 from tests.tiny_hand import TinyHand
 
 MODES = {
@@ -43,10 +44,8 @@ def make_head(hand=None, channels=6, seed=0, live=True, **kwargs):
         **kwargs,
     }
     head = DNEHead(channels, hand or TinyHand(), map_size=8, **kwargs)
-    if live:  # the last layers start at zero; give the stages something to say
-        for name, parameter in head.named_parameters():
-            if '.last.' in name:
-                torch.nn.init.normal_(parameter, std=0.3)
+    if live:  # give the stages something to say
+        wake(head, std=0.3)
     return head
 
 

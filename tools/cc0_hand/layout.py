@@ -1,9 +1,10 @@
-"""Names, frame, sizes and indices of the CC0 hand.
+"""Layout of the CC0 hand: names, frame, sizes, indices, and of its source's bones.
 
 Units are metres, axes MANO's: fingers -x, back of the hand +y, thumb side +z. From
-MANO-derived public files only conventions were taken: these axes, the wrist's place and
-one length rounded to a millimetre, the joint order, and vertex *indices* that public
-code looks up. No data.
+MANO-derived public files only conventions were taken: these axes, the wrist's position
+and one length rounded to a millimetre, the joint order, and vertex *indices* that
+public code looks up. No data. What mmhand_dne.conventions has too stands here once
+more, since the build needs nothing of mmhand_dne; a test compares the two.
 """
 
 import numpy as np
@@ -60,8 +61,8 @@ LOOP_IDS = (
     92, 234, 239, 279, 215, 214, 121, 78, 79, 108, 120, 119, 117, 118, 122, 38,
 )  # fmt: skip
 
-# Spread of the shape samples: anny's local changes (its units), and procedural breadth
-# (z) and thickness (y) relative to the length.
+# Standard deviations of the shape samples: anny's local changes (its units), and
+# procedural breadth (z) and thickness (y) relative to the length.
 LOCAL_CHANGES = {
     'r-hand-fingers-length-incr': 0.16,
     'r-hand-scale-incr': 0.12,

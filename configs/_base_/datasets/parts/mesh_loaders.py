@@ -1,0 +1,15 @@
+# The loaders of every mesh set, 30 images per GPU; each data set adds its own dataset.
+train_dataloader = dict(
+    batch_size=30,  # 4 GPUs x 30 = 120, DNE Sec. 4.1
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type='KeyedSampler', shuffle=True),
+)
+val_dataloader = dict(
+    batch_size=30,
+    num_workers=8,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,31 @@
+"""Videos on disk, whole and damaged."""
+
+import cv2
+import numpy as np
+
+
+def write_video(path, images, fps, codec='MJPG'):
+    """A video of images (H, W, 3) uint8 BGR; its path."""
+    height, width = images[0].shape[:2]
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*codec), fps, (width, height)
+    )
+    for image in images:
+        writer.write(np.ascontiguousarray(image))
+    writer.release()
+    return path
+
+
+def grey_images(count, size=(64, 48)):
+    """Images of ``size`` (W, H) whose brightness is 20 times their number."""
+    return [np.full((size[1], size[0], 3), 20 * i, np.uint8) for i in range(count)]
+
+
+def damage(path, numbers):
+    """Overwrite the images of some frames of an MJPG video."""
+    content = bytearray(path.read_bytes())
+    starts = [i for i in range(len(content)) if content[i : i + 3] == b'\xff\xd8\xff']
+    for number in numbers:
+        end = starts[number + 1] if number + 1 < len(starts) else len(content)
+        content[starts[number] : end - 16] = bytes(end - 16 - starts[number])
+    path.write_bytes(content)
