@@ -28,6 +28,7 @@ from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.errors import UserError
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
