@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import MILLIMETRES, OPENPOSE_JOINTS
+from mmhand_dne.conventions import MIDDLE, MILLIMETRES, OPENPOSE_JOINTS
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import MANOLayer
 
@@ -15,7 +15,7 @@ from .annotation_files import lookup, numbers, read_json, read_rows
 from .index_file import Table
 
 FOLDERS = 'FreiHAND_pub_v2*'  # made by some ways of unpacking, not by others
-MIDDLE, NEXT = (OPENPOSE_JOINTS.index(name) for name in ('middle1', 'middle2'))
+NEXT = OPENPOSE_JOINTS.index('middle2')
 SHAPES = dict(K=(3, 3), xyz=(21, 3), verts=(778, 3), mano=(1, 61), scale=())  # of rows
 SCALE_ERROR = 1e-3  # metres, median; above it rows or units do not belong together
 SCHEMA, VERSION = 'freihand', 2
