@@ -28,7 +28,7 @@ import numpy as np
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file, write_whole
 
-FORMAT, VERSION = 'mmhand_dne predictions', 1
+FORMAT, VERSION = 'mmhand_dne predictions', 2
 CHUNK = 256  # images in memory at a time
 SPEC = 'fields.json'
 TEXT = 'surrogateescape'  # names of files need not be UTF-8

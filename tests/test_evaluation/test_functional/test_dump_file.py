@@ -127,6 +127,6 @@ def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch, key):
 
 def test_an_older_version_is_refused(tmp_path, monkeypatch):
     path, _ = write(tmp_path, range(2))
-    monkeypatch.setattr(dump_file, 'VERSION', 2)
-    with pytest.raises(ValueError, match='version 1, expected .* version 2'):
+    monkeypatch.setattr(dump_file, 'VERSION', 3)
+    with pytest.raises(ValueError, match='version 2, expected .* version 3'):
         DumpFile(path)
