@@ -137,7 +137,7 @@ def test_keypoints_follow_hamers_own_camera():
 
 
 def test_two_hands_and_flip_test_are_refused():
-    with pytest.raises(ValueError, match='one sample a hand'):
+    with pytest.raises(ValueError, match='one sample per hand'):
         build().loss(images(), fake_samples(size=SIZE))
     with pytest.raises(ValueError, match='flip_test'):
         build(test_cfg=dict(flip_test=True))
