@@ -235,13 +235,11 @@ def test_crops_are_those_of_the_test_pipeline(export, runner_module, kind, mirro
             mirror_source(results)
             results['bbox'][0] = image.shape[1] - 1 - x - w
         wanted = cut.transform(results)
-        affine = runner.affine(
-            np.array([x, y, x + w, y + h]), image.shape[1], mirrored, whole=False
-        )
+        mirror = image.shape[1] - 1 if mirrored else None
+        affine = runner.affine(np.array([x, y, x + w, y + h]), mirror, whole=False)
         np.testing.assert_allclose(affine, wanted['crop_affine'], rtol=0, atol=2e-4)
-        crop = runner_module.warp(
-            image[:, ::-1] if mirrored else image, affine, SIZE
-        ).astype(int)
+        view = runner_module.View(affine, SIZE, np.eye(3), mirror)
+        crop = view.crop(image).astype(int)
         difference = np.abs(crop - wanted['img'])
         if kind == 'pair':
             assert difference.max() == 0
