@@ -9,12 +9,13 @@ from mmhand_dne.errors import UserError
 from . import largest_rows  # noqa: F401  registers the operator
 
 
-def scatter_rows(rows: FLOAT, places: INT64, count: INT64) -> FLOAT:
+def scatter_rows(rows: FLOAT, targets: INT64, count: INT64) -> FLOAT:
     """:func:`largest_rows`."""
     channels = op.Shape(rows, start=1, end=2)
     shape = op.Concat(op.Reshape(count, op.Constant(value_ints=[1])), channels, axis=0)
     empty = op.Expand(op.Constant(value_float=float('-inf')), shape)
-    index = op.Expand(op.Unsqueeze(places, op.Constant(value_ints=[1])), op.Shape(rows))
+    column = op.Unsqueeze(targets, op.Constant(value_ints=[1]))
+    index = op.Expand(column, op.Shape(rows))
     # ScatterND moves whole rows, but ONNX Runtime 1.31 lets its threads race for them.
     return op.ScatterElements(empty, index, rows, axis=0, reduction='max')
 
@@ -26,24 +27,32 @@ def read_bilinear(
     padding_mode: int = 0,
     align_corners: bool = False,
 ) -> FLOAT:
-    """grid_sample with border padding, (B, C, h, w) at (B, N, M, 2): four rows a point.
+    """grid_sample with border padding, of (B, C, h, w) at (B, N, M, 2).
 
-    ONNX Runtime's GridSample goes through the channels one by one.
+    Reads four rows of C channels per point; ONNX Runtime's GridSample goes through the
+    channels one by one.
+
+    Returns: (B, C, N, M).
     """
     if (interpolation_mode, padding_mode, align_corners) != (0, 1, False):
         raise UserError(
             'grid_sample is exported for bilinear reads with border '
             'padding and align_corners=False only'
         )
+    # From NDC to the centres of pixels, kept inside the map: the border's padding.
     one, two = (op.Constant(value_float=x) for x in (1.0, 2.0))
     size = op.Shape(features, start=2, end=4)  # h, w
     reach = op.Slice(op.Cast(size, to=1), [1], [-3], [0], [-1])  # w, h
     limit = op.Sub(reach, one)
     cell = op.Div(op.Sub(op.Mul(op.Add(points, one), reach), one), two)
     cell = op.Min(op.Max(cell, op.Constant(value_float=0.0)), limit)
+
+    # The pixel above and to the left, its neighbours, and how far the point is from it.
     low = op.Floor(cell)
     high = op.Min(op.Add(low, one), limit)
     right, below = op.Split(op.Sub(cell, low), axis=3, num_outputs=2)
+
+    # One row of channels per pixel, the images one after the other.
     rows = op.Transpose(features, perm=[0, 2, 3, 1])
     flat = op.Reshape(
         rows,
@@ -51,6 +60,8 @@ def read_bilinear(
             op.Constant(value_ints=[-1]), op.Shape(features, start=1, end=2), axis=0
         ),
     )
+
+    # The row at which each image starts, (B, 1, 1, 1).
     image = op.Range(
         op.Constant(value_int=0),
         op.Squeeze(op.Shape(features, start=0, end=1)),
@@ -60,10 +71,12 @@ def read_bilinear(
     start = op.Mul(image, op.ReduceProd(size, keepdims=0))
     width = op.Slice(size, [1], [2])
 
-    def at(x, y):
-        place = op.Add(op.Add(start, op.Mul(op.Cast(y, to=7), width)), op.Cast(x, to=7))
-        return op.Gather(flat, op.Squeeze(place, [3]), axis=0)  # (B, N, M, C)
+    def at(x: FLOAT, y: FLOAT) -> FLOAT:
+        line = op.Mul(op.Cast(y, to=7), width)
+        row = op.Add(op.Add(start, line), op.Cast(x, to=7))
+        return op.Gather(flat, op.Squeeze(row, [3]), axis=0)  # (B, N, M, C)
 
+    # Along x in the upper and in the lower row, then along y.
     x0, y0 = op.Split(low, axis=3, num_outputs=2)
     x1, y1 = op.Split(high, axis=3, num_outputs=2)
     top = op.Add(at(x0, y0), op.Mul(right, op.Sub(at(x1, y0), at(x0, y0))))

@@ -1,4 +1,4 @@
-"""PyTorch beside ONNX Runtime: seconds a run, and how far apart the meshes are.
+"""PyTorch beside ONNX Runtime: seconds per run, and how far apart the meshes are.
 
 Both read the same crops in the same process with the same number of threads, in turn,
 so that a busy machine slows both. PyTorch runs what is exported: bytes in, meshes out.
@@ -25,6 +25,7 @@ from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.deployment import HandNetwork
 from mmhand_dne.deployment.onnx_check import example_crops, open_session
+from mmhand_dne.fileio.atomic import write_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,7 +74,7 @@ def differences(network, session, crops: torch.Tensor) -> np.ndarray:
 
 
 def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
-    """Median milliseconds a run of both, in turn, and the median of their ratio."""
+    """Median milliseconds per run of both, in turn, and the median of their ratio."""
     feed = {'crops': crops.numpy()}
     calls = dict(
         pytorch=lambda: network(crops), onnxruntime=lambda: session.run(None, feed)
@@ -134,7 +135,7 @@ def main() -> None:
             f'{row["ratio"]:.2f} |'
         )
     if args.out:
-        args.out.write_text(json.dumps(report, indent=2))
+        write_whole(args.out, json.dumps(report, indent=2))
 
 
 if __name__ == '__main__':
