@@ -139,16 +139,22 @@ def check_onnx(
         with torch.no_grad():
             wanted = {k: v.numpy() for k, v in network(crops).items()}
         given = dict(zip(names, session.run(None, {'crops': crops.numpy()})))
-        if set(given) != set(wanted):
-            raise Mismatch(
-                f'{path}: outputs {sorted(given)}, expected '
-                f'{sorted(wanted)}; export it again'
-            )
-        for name in names:
-            new = compare(path, name, given[name], wanted[name])
+        for name, new in compare_all(path, given, wanted).items():
             old = found.get(name, new)
             found[name] = Difference(max(old.error, new.error), max(old.size, new.size))
     return found
+
+
+def compare_all(
+    path: Path, given: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+) -> dict[str, Difference]:
+    """Differences by output; raises :class:`Mismatch`, also for missing outputs."""
+    if set(given) != set(wanted):
+        raise Mismatch(
+            f'{path}: outputs {sorted(given)}, expected '
+            f'{sorted(wanted)}; export it again'
+        )
+    return {name: compare(path, name, given[name], wanted[name]) for name in given}
 
 
 def compare(path: Path, name: str, given: np.ndarray, wanted: np.ndarray) -> Difference:

@@ -140,7 +140,7 @@ def test_a_file_that_computes_something_else_gets_no_name(
     assert [path.name for path in tmp_path.iterdir()] == ['other.pth']
 
 
-def test_crops_near_a_border_are_told(export):
+def test_crops_near_a_border_are_recognised(export):
     network = export('pair').network
     distance = border_distance(network, example_crops(20, SIZE))
     assert distance.min() < 1e-4 and distance.max() > NEAR

@@ -32,22 +32,22 @@ def runner_module():
     return run_onnx
 
 
-def picture(seed=0, height=90, width=110):
+def random_image(seed=0, height=90, width=110):
     crops = example_crops(1, 128, seed)[0].numpy()
     return np.ascontiguousarray(crops[:height, :width])
 
 
-def steady_picture(made, corners, **shape):
-    """A picture whose crops at these corners have one reading, see steady_crops."""
+def steady_image(made, corners, **shape):
+    """An image whose crops at these corners have one reading, see steady_crops."""
     for seed in range(60):
-        image = picture(seed, **shape)
+        image = random_image(seed, **shape)
         crops = np.stack([image[y : y + SIZE, x : x + SIZE] for x, y in corners])
         if (border_distance(made.network, torch.from_numpy(crops)) > NEAR).all():
             return image
-    raise AssertionError('no such picture')
+    raise AssertionError('no such image')
 
 
-# At these boxes the crops' pixels are the picture's: what is left is arithmetic.
+# At these boxes the crops' pixels are the image's: what is left is arithmetic.
 @pytest.mark.parametrize(
     'kind, side', [('pair', None), ('one_hand', 'right'), ('one_hand', 'left')]
 )
@@ -56,7 +56,7 @@ def test_the_runner_agrees_with_the_inferencer(
     export, runner_module, kind, side, camera
 ):
     made = export(kind)
-    image = steady_picture(made, [(0, 3), (20, 10)])
+    image = steady_image(made, [(0, 3), (20, 10)])
     reach = SIZE / CROPS[kind]['padding'] / 2
     middles = np.array([[0, 3], [20, 10]]) + (SIZE - 1) / 2
     boxes = np.concatenate([middles - reach, middles + reach], 1).tolist()
@@ -98,9 +98,9 @@ def test_the_runner_agrees_with_the_inferencer(
         np.testing.assert_array_equal(a.faces, b.faces)
 
 
-def test_a_whole_picture_is_one_box(export, runner_module):
+def test_a_whole_image_is_one_box(export, runner_module):
     made = export('pair')
-    image = steady_picture(made, [(0, 0)], height=SIZE, width=SIZE)
+    image = steady_image(made, [(0, 0)], height=SIZE, width=SIZE)
     ours = runner_module.HandRunner(made.path)(image)
     theirs = next(
         made.inferencer.results(
@@ -116,7 +116,7 @@ def test_a_whole_picture_is_one_box(export, runner_module):
 @pytest.mark.parametrize('mirrored', [False, True])
 def test_crops_are_those_of_the_test_pipeline(export, runner_module, kind, mirrored):
     runner = runner_module.HandRunner(export(kind).path)
-    image, draw = picture(), np.random.default_rng(0)
+    image, draw = random_image(), np.random.default_rng(0)
     cut = TRANSFORMS.build(CROPS[kind])
     for _ in range(5):
         x, y = draw.uniform([-20, -20], [80, 60])
@@ -150,9 +150,9 @@ def test_a_fixed_batch_is_filled_up(export, runner_module):
     runner = runner_module.HandRunner(export('one_hand').path)
     assert runner.batch == 2
     boxes = [[0, 0, 50, 50], [10, 5, 60, 70], [30, 30, 80, 80]]
-    together = runner(picture(), boxes, 'left')
+    together = runner(random_image(), boxes, 'left')
     for box, hand in zip(boxes, together):
-        alone = runner(picture(), [box], ['left'])[0]
+        alone = runner(random_image(), [box], ['left'])[0]
         np.testing.assert_allclose(hand.vertices, alone.vertices, rtol=0, atol=1e-6)
     assert not np.allclose(together[0].vertices, together[2].vertices, atol=1e-4)
 
@@ -170,7 +170,7 @@ runpy.run_path(sys.argv.pop(1), run_name='__main__')
 
 
 def test_the_runner_needs_numpy_and_onnxruntime_only(export, runner_module, tmp_path):
-    made, image = export('one_hand'), picture()
+    made, image = export('one_hand'), random_image()
     np.save(tmp_path / 'image.npy', image)
     box = ['10', '5', '60', '70']
     done = subprocess.run(
@@ -210,8 +210,8 @@ def test_the_runner_needs_numpy_and_onnxruntime_only(export, runner_module, tmp_
         assert stored['joint_std'].shape == (1, 21) and stored['metric'].all()
 
 
-def test_pictures_without_a_library(runner_module, tmp_path, monkeypatch):
-    image = picture()
+def test_images_without_a_library(runner_module, tmp_path, monkeypatch):
+    image = random_image()
     header = b'P6\n%d %d\n255\n' % (image.shape[1], image.shape[0])
     (tmp_path / 'a.ppm').write_bytes(header + image.tobytes())
     np.testing.assert_array_equal(runner_module.read_image(tmp_path / 'a.ppm'), image)
@@ -234,7 +234,7 @@ def test_pictures_without_a_library(runner_module, tmp_path, monkeypatch):
 )
 def test_the_runner_refuses_in_one_sentence(export, runner_module, change, sentence):
     runner = runner_module.HandRunner(export('one_hand').path)
-    request = dict(image=picture(), boxes=[[0, 0, 50, 50]], sides=['right'])
+    request = dict(image=random_image(), boxes=[[0, 0, 50, 50]], sides=['right'])
     with pytest.raises(ValueError, match=sentence):
         runner(**{**request, **change})
 
