@@ -93,6 +93,24 @@ def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
     return row
 
 
+def show(model: Path, report: dict) -> None:
+    """Print the numbers of a report, speed as a table."""
+    print(
+        f'{model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
+        f'most {report["largest"]:.2g} m on {report["crops"]} crops, by more than '
+        f'0.1 mm on {report["above_tenth_mm"]}'
+    )
+    print(
+        '| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, '
+        f'{report["threads"]} thread(s) |\n|---|---|---|---|'
+    )
+    for batch, row in report['speed'].items():
+        print(
+            f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
+            f'{row["ratio"]:.2f} |'
+        )
+
+
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
@@ -120,20 +138,7 @@ def main() -> None:
             )
             for batch in args.batch
         }
-    print(
-        f'{args.model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
-        f'most {report["largest"]:.2g} m on {len(crops)} crops, by more than 0.1 mm '
-        f'on {report["above_tenth_mm"]}'
-    )
-    print(
-        f'| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, {args.threads} '
-        'thread(s) |\n|---|---|---|---|'
-    )
-    for batch, row in report['speed'].items():
-        print(
-            f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
-            f'{row["ratio"]:.2f} |'
-        )
+    show(args.model, report)
     if args.out:
         write_whole(args.out, json.dumps(report, indent=2))
 
