@@ -77,9 +77,8 @@ def describe(
         input=dict(
             name='crops',
             size=crop.pop('input_size'),
-            meaning='(N, size, size, 3) '
-            'uint8, RGB, values 0 to 255; a left hand mirrored into a right one where '
-            'there is one slot',
+            meaning='(N, size, size, 3) uint8, RGB, values 0 to 255; a left hand '
+            'mirrored into a right one where there is one slot',
         ),
         crop=crop,
         joints=OPENPOSE_JOINTS,

@@ -8,6 +8,7 @@ from mmhand_dne.models.estimators.hand_predictions import (
     projected_joints,
 )
 from mmhand_dne.models.estimators.mirroring import average_with_mirrored
+from mmhand_dne.structures.hand_state import HandOutputs
 
 
 class HandNetwork(nn.Module):
@@ -41,8 +42,8 @@ class HandNetwork(nn.Module):
         """Crops to hands.
 
         Args:
-            crops: (N, S, S, 3) uint8 RGB.
-        Returns: the outputs of :func:`output_table` that the model has.
+            crops: (N, side, side, 3) uint8 RGB.
+        Returns: those of ``description.OUTPUTS`` that the model has, (N, S, ...).
         """
         inputs = crops.permute(0, 3, 1, 2).float()
         if self.bgr:
@@ -55,7 +56,7 @@ class HandNetwork(nn.Module):
             )
         return self.named(outputs)
 
-    def named(self, outputs) -> dict[str, Tensor]:
+    def named(self, outputs: HandOutputs) -> dict[str, Tensor]:
         """``HandOutputs`` by the names of the exported file, float32."""
         state, coarse = final_state(outputs), outputs.coarse
         # HaMeR's logit is infinite, which some tools fold to NaN; e^-30 is nothing.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,13 +14,16 @@ from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
 
 from .hand_network import HandNetwork
 
+if TYPE_CHECKING:
+    import onnxruntime
+
 METRES = ('vertices', 'joints', 'coarse_vertices', 'coarse_joints')
 TOLERANCE = 1e-4  # metres, of the largest difference of a coordinate
 RELATIVE = 1e-3  # of an output's largest value, for all others
 # Share of a hand's extent. Rounding moves vertices by less; one that lies closer to a
 # border between two cells of the three views may be read from either side of it.
 NEAR = 2e-6
-DRAWS = 60  # crops to look at for one that is away from all borders
+TRIES = 60  # made-up crops to look at for each one that is away from all borders
 
 
 class Mismatch(UserError):
@@ -36,10 +39,10 @@ class Difference(NamedTuple):
 
 def example_crops(count: int, size: int, seed: int = 0) -> Tensor:
     """(count, size, size, 3) uint8: coloured clouds, the same for the same seed."""
-    draw = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, 3, 8, 8, generator=draw)
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 8, 8, generator=generator)
     smooth = F.interpolate(coarse, (size, size), mode='bicubic')
-    grain = torch.rand(count, 3, size, size, generator=draw)
+    grain = torch.rand(count, 3, size, size, generator=generator)
     pixels = 255 * (0.9 * smooth + 0.1 * grain).clamp(0, 1)
     return pixels.permute(0, 2, 3, 1).to(torch.uint8)
 
@@ -55,9 +58,10 @@ def border_distance(network: HandNetwork, crops: Tensor) -> Tensor:
         vertices, cells = args[1], neck.num_cells  # (N, S, V, 3)
         low = vertices.amin(-2, keepdim=True)
         extent = (vertices.amax(-2, keepdim=True) - low).amax(-1, keepdim=True)
-        place = (vertices - low) / extent * cells
+        position = (vertices - low) / extent * cells
         if cells > 1:  # the outer borders bind nothing: cells are clamped there
-            away = (place - place.round().clamp(1, cells - 1)).abs() / cells
+            border = position.round().clamp(1, cells - 1)
+            away = (position - border).abs() / cells
             found.append(away.flatten(1).amin(1))
 
     hooks = [
@@ -84,19 +88,19 @@ def steady_crops(network: HandNetwork, count: int, size: int, seed: int = 0) -> 
     Raises: ValueError where hardly any crop is such.
     """
     kept: list[Tensor] = []
-    for draw in range(DRAWS * count):
-        crop = example_crops(1, size, 1000 * seed + draw)
+    for attempt in range(TRIES * count):
+        crop = example_crops(1, size, 1000 * seed + attempt)
         if border_distance(network, crop) > NEAR:
             kept.append(crop)
         if len(kept) == count:
             return torch.cat(kept)
     raise UserError(
-        f'of {DRAWS * count} made-up crops only {len(kept)} have all vertices away '
+        f'of {TRIES * count} made-up crops only {len(kept)} have all vertices away '
         'from the borders of cells, so nothing can be compared; train the model further'
     )
 
 
-def open_session(path: Path, threads: int = 0):
+def open_session(path: Path, threads: int = 0) -> 'onnxruntime.InferenceSession':
     """A session of ONNX Runtime on the CPU; 0 threads: all cores."""
     import onnxruntime
 
@@ -135,16 +139,22 @@ def check_onnx(
         with torch.no_grad():
             wanted = {k: v.numpy() for k, v in network(crops).items()}
         given = dict(zip(names, session.run(None, {'crops': crops.numpy()})))
-        if set(given) != set(wanted):
-            raise Mismatch(
-                f'{path}: outputs {sorted(given)}, expected '
-                f'{sorted(wanted)}; export it again'
-            )
-        for name in names:
-            new = compare(path, name, given[name], wanted[name])
+        for name, new in compare_all(path, given, wanted).items():
             old = found.get(name, new)
             found[name] = Difference(max(old.error, new.error), max(old.size, new.size))
     return found
+
+
+def compare_all(
+    path: Path, given: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+) -> dict[str, Difference]:
+    """Differences by output; raises :class:`Mismatch`, also for missing outputs."""
+    if set(given) != set(wanted):
+        raise Mismatch(
+            f'{path}: outputs {sorted(given)}, expected '
+            f'{sorted(wanted)}; export it again'
+        )
+    return {name: compare(path, name, given[name], wanted[name]) for name in given}
 
 
 def compare(path: Path, name: str, given: np.ndarray, wanted: np.ndarray) -> Difference:

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from .description import KEY, OUTPUTS
 from .hand_network import HandNetwork
 from .onnx_parts import exportable
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 # The lowest opset that torch's exporter writes, hence the one that most runtimes read:
 # GridSample is there since 16, maxima in ScatterElements since 18.
@@ -27,43 +31,44 @@ def export_onnx(
     Args:
         network: in evaluation mode, on the CPU.
         path: where to write.
-        batch: crops a run; None leaves it to the run.
+        batch: crops per run; None leaves it to the run.
         about: see :func:`describe`.
     """
-    from .onnx_operators import TRANSLATIONS  # needs onnxscript
-
     size = about['input']['size']
     crops = torch.zeros(batch or TRACED_BATCH, size, size, 3, dtype=torch.uint8)
-    shapes = None
-    if batch is None:
-        shapes = dict(crops={0: torch.export.Dim('batch', min=1, max=4096)})
     with torch.no_grad():
         names = list(network(crops))
         with exportable(network.model):
-            program = torch.onnx.export(
-                network,
-                (crops,),
-                dynamo=True,
-                opset_version=OPSET,
-                verbose=False,
-                input_names=['crops'],
-                output_names=names,
-                dynamic_shapes=shapes,
-                custom_translation_table=TRANSLATIONS,
-            )
-    annotate(
-        program.model,
-        {
-            **about,
-            'opset': OPSET,
-            'outputs': {name: OUTPUTS[name]._asdict() for name in names},
-        },
-    )
+            program = _trace(network, crops, names, dynamic=batch is None)
+    outputs = {name: OUTPUTS[name]._asdict() for name in names}
+    annotate(program.model, {**about, 'opset': OPSET, 'outputs': outputs})
     weights = sum(value.nbytes for value in network.state_dict().values())
     program.save(path, external_data=weights > ONE_FILE)
 
 
-def annotate(model, about: dict[str, Any]) -> None:
+def _trace(
+    network: HandNetwork, crops: Tensor, names: list[str], dynamic: bool
+) -> torch.onnx.ONNXProgram:
+    """The network as ONNX; with ``dynamic`` for any number of crops."""
+    from .onnx_operators import TRANSLATIONS  # needs onnxscript
+
+    shapes = None
+    if dynamic:
+        shapes = dict(crops={0: torch.export.Dim('batch', min=1, max=4096)})
+    return torch.onnx.export(
+        network,
+        (crops,),
+        dynamo=True,
+        opset_version=OPSET,
+        verbose=False,
+        input_names=['crops'],
+        output_names=names,
+        dynamic_shapes=shapes,
+        custom_translation_table=TRANSLATIONS,
+    )
+
+
+def annotate(model: 'onnx_ir.Model', about: dict[str, Any]) -> None:
     """Store the description in a file's metadata and in the notes of its outputs."""
     model.producer_name = 'mmhand_dne'
     model.doc_string = (

@@ -36,14 +36,11 @@ class ScatteredViews(nn.Module):
         first, second = (torch.tensor(axes) for axes in zip(*VIEW_AXES))
         plane = cell.index_select(-1, first) * cells + cell.index_select(-1, second)
         hand = torch.arange(flat.shape[0])[:, None, None]
-        places = plane + cells * cells * (torch.arange(3) + 3 * hand)  # (G, V, 3)
-        places = places.flatten()
-        planes = largest_rows(
-            flat.repeat_interleave(3, 1).flatten(0, 1),
-            places,
-            flat.shape[0] * 3 * cells * cells,
-        )
-        read = planes.index_select(0, places)  # (G V 3, C)
+        targets = plane + cells * cells * (torch.arange(3) + 3 * hand)  # (G, V, 3)
+        targets = targets.flatten()
+        rows = flat.repeat_interleave(3, 1).flatten(0, 1)
+        planes = largest_rows(rows, targets, flat.shape[0] * 3 * cells * cells)
+        read = planes.index_select(0, targets)  # (G V 3, C)
         return read.reshape(*features.shape[:-1], 3 * channels)
 
 
@@ -119,28 +116,30 @@ class LevelledHand(nn.Module):
         joints = hand.J_regressor @ rest
         bent = (rotations[..., 1:, :, :] - torch.eye(3)).flatten(-3)
         rest = rest + (bent @ hand.posedirs).unflatten(-1, (-1, 3))
-        turns, places = self.chain(rotations, joints)
-        # A vertex turns about the origin of the rest pose, not about its joints.
-        shifts = places - (turns @ joints[..., None])[..., 0]
-        turn = (hand.lbs_weights @ turns.flatten(-2)).unflatten(-1, (3, 3))
-        posed = (turn * rest[..., None, :]).sum(-1) + hand.lbs_weights @ shifts
-        return posed, places
+        world, positions = self.chain(rotations, joints)
+        # A vertex rotates about the origin of the rest pose, not about its joints.
+        shifts = positions - (world @ joints[..., None])[..., 0]
+        blended = (hand.lbs_weights @ world.flatten(-2)).unflatten(-1, (3, 3))
+        posed = (blended * rest[..., None, :]).sum(-1) + hand.lbs_weights @ shifts
+        return posed, positions
 
     def chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-        """World rotations (..., 16, 3, 3) and places (..., 16, 3) of the joints."""
-        turns, places = rotations[..., :1, :, :], joints[..., :1, :]
+        """World rotations (..., 16, 3, 3) and positions (..., 16, 3) of the joints."""
+        world, positions = rotations[..., :1, :, :], joints[..., :1, :]
         for depth in range(self.depth):
             level, above, done = getattr(self, f'level{depth}')
-            turn = turns.index_select(-3, done)
+            parent = world.index_select(-3, done)
             bones = joints.index_select(-2, level) - joints.index_select(-2, above)
-            place = (turn @ bones[..., None])[..., 0] + places.index_select(-2, done)
-            turns = torch.cat([turns, turn @ rotations.index_select(-3, level)], -3)
-            places = torch.cat([places, place], -2)
-        return turns.index_select(-3, self.order), places.index_select(-2, self.order)
+            offset = (parent @ bones[..., None])[..., 0]
+            added = offset + positions.index_select(-2, done)
+            world = torch.cat([world, parent @ rotations.index_select(-3, level)], -3)
+            positions = torch.cat([positions, added], -2)
+        order = self.order
+        return world.index_select(-3, order), positions.index_select(-2, order)
 
 
 class FixedMixing(Covariance):
-    """:class:`CorrelatedCovariance` with W in place of the factors of its inverse."""
+    """:class:`CorrelatedCovariance` with W instead of the factors of its inverse."""
 
     def __init__(self, part: CorrelatedCovariance):
         super().__init__(
@@ -200,10 +199,10 @@ class UnrolledFull(Covariance):
 
 def blocks_below(size: int) -> Tensor:
     """(K, d, d) masks of the blocks B that join neighbours of 1, 2, 4, ... rows."""
-    place = torch.arange(size)
+    row = torch.arange(size)
     masks, block = [], 1
     while block < size:
-        number = place // block
+        number = row // block
         pair = number[:, None] // 2 == number // 2
         masks.append(pair & (number[:, None] > number))
         block *= 2

@@ -1,9 +1,7 @@
-"""The exported file, and the runner without PyTorch."""
+"""The export, its check against PyTorch, and the benchmark of both."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +11,9 @@ if not hasattr(torch.library, 'custom_op'):
     pytest.skip('the ONNX export needs torch >= 2.5', allow_module_level=True)
 
 # isort: split
-from mmpose.registry import TRANSFORMS
+from mmpose.registry import MODELS
 
-from mmhand_dne.datasets.transforms.select_hand import mirror_source
+from mmhand_dne.deployment import Mismatch, check_onnx
 from mmhand_dne.deployment.onnx_check import (
     NEAR,
     border_distance,
@@ -23,36 +21,12 @@ from mmhand_dne.deployment.onnx_check import (
     open_session,
     steady_crops,
 )
-from mmhand_dne.structures.raw_sample import empty_sample
 from tests.fake_samples import fake_samples, one_hand_samples
-from tests.onnx_models import CROPS, SIZE
+from tests.onnx_models import ONE_HAND, SIZE
+from tools.deployment import export_onnx as tool
 
 pytest.importorskip('onnxscript', reason='the export needs the extra "onnx"')
 pytest.importorskip('onnxruntime', reason='the check needs the extra "onnx"')
-
-RUNNER = Path(__file__).parents[2] / 'tools/deployment/run_onnx.py'
-
-
-@pytest.fixture(scope='module')
-def runner_module():
-    from tools.deployment import run_onnx
-
-    return run_onnx
-
-
-def picture(seed=0, height=90, width=110):
-    crops = example_crops(1, 128, seed)[0].numpy()
-    return np.ascontiguousarray(crops[:height, :width])
-
-
-def steady_picture(made, corners, **shape):
-    """A picture whose crops at these corners have one reading, see steady_crops."""
-    for seed in range(60):
-        image = picture(seed, **shape)
-        crops = np.stack([image[y : y + SIZE, x : x + SIZE] for x, y in corners])
-        if (border_distance(made.network, torch.from_numpy(crops)) > NEAR).all():
-            return image
-    raise AssertionError('no such picture')
 
 
 @pytest.mark.parametrize(
@@ -133,214 +107,137 @@ def test_a_hand_of_mano_is_said_to_be_bound_by_its_licence(export):
         assert "MANO's licence" in hand_note(export('one_hand').model)
 
 
-# At these boxes the crops' pixels are the picture's: what is left is arithmetic.
-@pytest.mark.parametrize(
-    'kind, side', [('pair', None), ('one_hand', 'right'), ('one_hand', 'left')]
-)
-@pytest.mark.parametrize('camera', [None, [300.0, 310.0, 50.0, 40.0]])
-def test_the_runner_agrees_with_the_inferencer(
-    export, runner_module, kind, side, camera
+def test_a_file_that_computes_something_else_gets_no_name(
+    export, tmp_path, monkeypatch, capsys
 ):
-    made = export(kind)
-    image = steady_picture(made, [(0, 3), (20, 10)])
-    reach = SIZE / CROPS[kind]['padding'] / 2
-    middles = np.array([[0, 3], [20, 10]]) + (SIZE - 1) / 2
-    boxes = np.concatenate([middles - reach, middles + reach], 1).tolist()
-    runner = runner_module.HandRunner(made.path, threads=1)
-    ours = runner(image, boxes, side and [side] * 2, camera)
-    bgr = np.ascontiguousarray(image[..., ::-1])
-    given = dict(bboxes=[[dict(box=b, side=side or 'both') for b in boxes]])
-    theirs = next(
-        made.inferencer.results(bgr, intrinsics=camera, presence_thr=0.0, **given)
-    ).hands
-    assert len(ours) == len(theirs) == (2 if side else 4)
-
-    def key(hand):
-        return hand.side, float(hand.box[0])
-
-    for a, b in zip(sorted(ours, key=key), sorted(theirs, key=key)):
-        assert (a.side, a.metric) == (b.side, b.metric)
-        for name in ('vertices', 'joints', 'coarse_vertices'):
-            if getattr(b, name) is None:
-                assert getattr(a, name) is None
-            else:
-                np.testing.assert_allclose(
-                    getattr(a, name), getattr(b, name), rtol=0, atol=1e-4
-                )
-        for name in (
-            'joints_2d',
-            'vertices_2d',
-            'translation',
-            'joint_covariance',
-            'joint_covariance_full',
-            'joint_std',
-            'intrinsics',
-            'box',
-        ):
-            value = getattr(b, name)
-            np.testing.assert_allclose(
-                getattr(a, name), value, rtol=0, atol=1e-4 * np.abs(value).max()
-            )
-        np.testing.assert_array_equal(a.faces, b.faces)
-
-
-def test_a_whole_picture_is_one_box(export, runner_module):
-    made = export('pair')
-    image = steady_picture(made, [(0, 0)], height=SIZE, width=SIZE)
-    ours = runner_module.HandRunner(made.path)(image)
-    theirs = next(
-        made.inferencer.results(
-            np.ascontiguousarray(image[..., ::-1]), presence_thr=0.0
-        )
-    ).hands
-    for a, b in zip(ours, theirs):
-        np.testing.assert_allclose(a.vertices, b.vertices, rtol=0, atol=1e-4)
-        np.testing.assert_allclose(a.joints_2d, b.joints_2d, rtol=0, atol=0.01)
-
-
-@pytest.mark.parametrize('kind', ['pair', 'one_hand'])
-@pytest.mark.parametrize('mirrored', [False, True])
-def test_crops_are_those_of_the_test_pipeline(export, runner_module, kind, mirrored):
-    runner = runner_module.HandRunner(export(kind).path)
-    image, draw = picture(), np.random.default_rng(0)
-    cut = TRANSFORMS.build(CROPS[kind])
-    for _ in range(5):
-        x, y = draw.uniform([-20, -20], [80, 60])
-        w, h = draw.uniform(20, 100, 2)
-        results = dict(
-            empty_sample(778),
-            img=image,
-            img_path='',
-            bbox=np.array([x, y, w, h]),
-            intrinsics=np.eye(3),
-            principal_pt=np.zeros(2),
-            flip=mirrored,
-        )
-        if mirrored:
-            mirror_source(results)
-            results['bbox'][0] = image.shape[1] - 1 - x - w
-        wanted = cut.transform(results)
-        affine = runner.affine(
-            np.array([x, y, x + w, y + h]), image.shape[1], mirrored, whole=False
-        )
-        np.testing.assert_allclose(affine, wanted['crop_affine'], rtol=0, atol=2e-4)
-        crop = runner_module.warp(
-            image[:, ::-1] if mirrored else image, affine, SIZE
-        ).astype(int)
-        difference = np.abs(crop - wanted['img'])
-        if kind == 'pair':
-            assert difference.max() == 0
-        else:  # cut by OpenCV, whose versions differ from each other by as much
-            assert difference.mean() < 0.2 and difference.max() <= 6
-
-
-def test_a_fixed_batch_is_filled_up(export, runner_module):
-    runner = runner_module.HandRunner(export('one_hand').path)
-    assert runner.batch == 2
-    boxes = [[0, 0, 50, 50], [10, 5, 60, 70], [30, 30, 80, 80]]
-    together = runner(picture(), boxes, 'left')
-    for box, hand in zip(boxes, together):
-        alone = runner(picture(), [box], ['left'])[0]
-        np.testing.assert_allclose(hand.vertices, alone.vertices, rtol=0, atol=1e-6)
-    assert not np.allclose(together[0].vertices, together[2].vertices, atol=1e-4)
-
-
-WITHOUT = """
-import runpy, sys
-class Blocked:
-    def find_spec(self, name, *args):
-        if name.split('.')[0] in ('torch', 'mmengine', 'mmcv', 'mmpose', 'mmhand_dne',
-                                  'cv2', 'scipy', 'PIL', 'onnx'):
-            raise ImportError(f'{name} is blocked')
-sys.meta_path.insert(0, Blocked())
-runpy.run_path(sys.argv.pop(1), run_name='__main__')
-"""
-
-
-def test_the_runner_needs_numpy_and_onnxruntime_only(export, runner_module, tmp_path):
-    made, image = export('one_hand'), picture()
-    np.save(tmp_path / 'image.npy', image)
-    box = ['10', '5', '60', '70']
-    done = subprocess.run(
+    made = export('one_hand')
+    folder = made.path.parent
+    model = MODELS.build(ONE_HAND)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'other.pth')
+    monkeypatch.setattr(
+        sys,
+        'argv',
         [
-            sys.executable,
-            '-I',
-            '-c',
-            WITHOUT,
-            RUNNER,
-            made.path,
-            'image.npy',
-            '--box',
-            *box,
-            '--side',
-            'left',
-            '--K',
-            '300',
-            '300',
-            '55',
-            '45',
-            '--out',
-            'h.npz',
+            '',
+            str(folder / 'config.py'),
+            str(tmp_path / 'other.pth'),
+            str(tmp_path / 'm.onnx'),
+            '--batch',
+            '2',
         ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('left  presence 1.00, wrist at ')
-    with np.load(tmp_path / 'h.npz', allow_pickle=False) as stored:
-        here = runner_module.HandRunner(made.path)(
-            image, [[float(x) for x in box]], 'left', [300, 300, 55, 45]
-        )[0]
-        np.testing.assert_allclose(
-            stored['vertices'], here.vertices[None], rtol=0, atol=1e-6
-        )
-        assert stored['joint_std'].shape == (1, 21) and stored['metric'].all()
+    # The exporter "forgets" the weights: the file is that of another checkpoint.
+    monkeypatch.setattr(
+        tool,
+        'export_onnx',
+        lambda network, path, *_: path.write_bytes(made.path.read_bytes()),
+    )
+    with pytest.raises(SystemExit) as stopped:
+        tool.main()
+    assert stopped.value.code == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if 'differs by' in line] == lines[-1:]
+    assert [path.name for path in tmp_path.iterdir()] == ['other.pth']
 
 
-def test_pictures_without_a_library(runner_module, tmp_path, monkeypatch):
-    image = picture()
-    header = b'P6\n%d %d\n255\n' % (image.shape[1], image.shape[0])
-    (tmp_path / 'a.ppm').write_bytes(header + image.tobytes())
-    np.testing.assert_array_equal(runner_module.read_image(tmp_path / 'a.ppm'), image)
-    (tmp_path / 'a.png').write_bytes(b'')
-    monkeypatch.setitem(sys.modules, 'PIL', None)
-    with pytest.raises(ValueError, match='pip install pillow'):
-        runner_module.read_image(tmp_path / 'a.png')
+def test_crops_near_a_border_are_recognised(export):
+    network = export('pair').network
+    distance = border_distance(network, example_crops(20, SIZE))
+    assert distance.min() < 1e-4 and distance.max() > NEAR
+    crops = steady_crops(network, 3, SIZE, seed=5)
+    assert len(crops) == 3 and (border_distance(network, crops) > NEAR).all()
+    assert border_distance(export('one_hand').network, crops).isinf().all()
+
+
+def test_the_check_sees_a_tenth_of_a_millimetre(export):
+    made = export('one_hand')
+    network = made.network
+    assert check_onnx(network, made.path, 2, SIZE)['vertices'].error < 1e-5
+    template = made.model.hand_model.right.layer.v_template
+    with torch.no_grad():
+        template[100, 0] += 3e-4
+        try:
+            with pytest.raises(Mismatch, match='vertices differs'):
+                check_onnx(network, made.path, 2, SIZE)
+        finally:
+            template[100, 0] -= 3e-4
 
 
 @pytest.mark.parametrize(
-    'change, sentence',
+    'out, sentence', [('m.bin', 'end in .onnx'), ('nowhere/m.onnx', 'no folder')]
+)
+def test_the_tool_refuses_in_one_sentence(
+    export, tmp_path, monkeypatch, capsys, out, sentence
+):
+    folder = export('one_hand').path.parent
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            '',
+            str(folder / 'config.py'),
+            str(folder / 'weights.pth'),
+            str(tmp_path / out),
+        ],
+    )
+    with pytest.raises(SystemExit) as stopped:
+        tool.main()
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_benchmark_runs_both_side_by_side(export, monkeypatch, tmp_path, capsys):
+    from tools.benchmarks import onnx_speed
+
+    folder = export('pair').path.parent
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            '',
+            *(str(folder / name) for name in ('config.py', 'weights.pth', 'm.onnx')),
+            '--batch',
+            '1',
+            '2',
+            '--repeats',
+            '2',
+            '--out',
+            str(tmp_path / 'o.json'),
+        ],
+    )
+    onnx_speed.main()
+    report = json.loads((tmp_path / 'o.json').read_text())
+    assert 0 < report['largest'] < 0.01 and report['crops'] == 8
+    assert all(row['ratio'] > 0 for row in report['speed'].values())
+    assert '| 2 | ' in capsys.readouterr().out
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(
+    'config, options',
     [
-        (dict(boxes=[[200, 200, 210, 210]]), 'no area inside'),
-        (dict(boxes=[[5, 5, 5, 9]]), 'no area inside'),
-        (dict(boxes=[1, 2, 3, 4]), 'shape'),
-        (dict(sides=None), 'reads one hand'),
-        (dict(intrinsics=[0, 0, 1, 1]), 'fx, fy > 0'),
-        (dict(image=np.zeros((4, 4, 3))), 'expected uint8'),
+        ('dne_rendered', ['model.test_cfg.flip_test=True']),
+        ('dne_rendered', []),
+        ('hamer-full_small_rendered-128x128', []),
+        ('hamer-diagonal_small_rendered-128x128', []),
+        ('hamer-deterministic_small_rendered-128x128', []),
     ],
 )
-def test_the_runner_refuses_in_one_sentence(export, runner_module, change, sentence):
-    runner = runner_module.HandRunner(export('one_hand').path)
-    request = dict(image=picture(), boxes=[[0, 0, 50, 50]], sides=['right'])
-    with pytest.raises(ValueError, match=sentence):
-        runner(**{**request, **change})
+def test_our_own_configs_can_be_exported(tmp_path, monkeypatch, config, options):
+    from mmhand_dne.apis.config_names import config_of
 
-
-def test_the_runner_refuses_foreign_files(runner_module, tmp_path):
-    from onnx import TensorProto, helper, save
-
-    value = helper.make_tensor_value_info('x', TensorProto.FLOAT, [1])
-    out = helper.make_tensor_value_info('y', TensorProto.FLOAT, [1])
-    node = helper.make_node('Identity', ['x'], ['y'])
-    graph = helper.make_graph([node], 'g', [value], [out])
-    save(
-        helper.make_model(
-            graph, ir_version=9, opset_imports=[helper.make_opsetid('', 18)]
-        ),
-        tmp_path / 'm.onnx',
+    model = MODELS.build(config_of(config).model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'w.pth')
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            '',
+            config,
+            str(tmp_path / 'w.pth'),
+            str(tmp_path / 'm.onnx'),
+            *(['--cfg-options', *options] if options else []),
+        ],
     )
-    with pytest.raises(ValueError, match='export it again'):
-        runner_module.HandRunner(tmp_path / 'm.onnx')
-    with pytest.raises(ValueError, match='no file'):
-        runner_module.HandRunner(tmp_path / 'n.onnx')
+    tool.main()
+    assert (tmp_path / 'm.onnx').stat().st_size > 1e6

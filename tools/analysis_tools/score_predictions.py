@@ -77,15 +77,10 @@ def score_submission(args) -> dict[str, float]:
             'FOLDER, where the released evaluation_xyz.json and '
             'evaluation_verts.json are'
         )
-    paths = {}
-    for name, points in (('xyz', 'joints'), ('verts', 'vertices')):
-        paths[points] = find(args.ground_truth, f'evaluation_{name}.json')
-        if paths[points] is None:
-            raise UserError(
-                f'{args.ground_truth}: has no evaluation_{name}.json; download the '
-                'released evaluation ground truth'
-            )
-    gt = [read_points(path, points) for points, path in paths.items()]
+    gt = [
+        read_points(ground_truth_file(args.ground_truth, name), points)
+        for name, points in (('xyz', 'joints'), ('verts', 'vertices'))
+    ]
     pred = read_submission(args.predictions)
     if len(pred[0]) != len(gt[0]):
         raise UserError(
@@ -101,6 +96,17 @@ def score_submission(args) -> dict[str, float]:
             f'{" or ".join(f"{n:,} ({v})" for v, n in counts.items())}'
         )
     return official_scores(pred, gt, args.protocol)
+
+
+def ground_truth_file(folder: Path, name: str) -> Path:
+    """``evaluation_<name>.json`` of a folder."""
+    path = find(folder, f'evaluation_{name}.json')
+    if path is None:
+        raise UserError(
+            f'{folder}: has no evaluation_{name}.json; download the '
+            'released evaluation ground truth'
+        )
+    return path
 
 
 def build_metrics(args, cfg) -> list:

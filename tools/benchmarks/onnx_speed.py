@@ -1,4 +1,4 @@
-"""PyTorch beside ONNX Runtime: seconds a run, and how far apart the meshes are.
+"""PyTorch beside ONNX Runtime: seconds per run, and how far apart the meshes are.
 
 Both read the same crops in the same process with the same number of threads, in turn,
 so that a busy machine slows both. PyTorch runs what is exported: bytes in, meshes out.
@@ -25,6 +25,7 @@ from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.deployment import HandNetwork
 from mmhand_dne.deployment.onnx_check import example_crops, open_session
+from mmhand_dne.fileio.atomic import write_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,7 +68,7 @@ def differences(network, session, crops: torch.Tensor) -> np.ndarray:
 
 
 def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
-    """Median milliseconds a run of both, in turn, and the median of their ratio."""
+    """Median milliseconds per run of both, in turn, and the median of their ratio."""
     feed = {'crops': crops.numpy()}
     calls = dict(
         pytorch=lambda: network(crops), onnxruntime=lambda: session.run(None, feed)
@@ -84,6 +85,24 @@ def measure(network, session, crops: torch.Tensor, repeats: int) -> dict:
         a / b for a, b in zip(times['pytorch'], times['onnxruntime'])
     )
     return row
+
+
+def show(model: Path, report: dict) -> None:
+    """Print the numbers of a report, speed as a table."""
+    print(
+        f'{model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
+        f'most {report["largest"]:.2g} m on {report["crops"]} crops, by more than '
+        f'0.1 mm on {report["above_tenth_mm"]}'
+    )
+    print(
+        '| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, '
+        f'{report["threads"]} thread(s) |\n|---|---|---|---|'
+    )
+    for batch, row in report['speed'].items():
+        print(
+            f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
+            f'{row["ratio"]:.2f} |'
+        )
 
 
 def main() -> None:
@@ -113,22 +132,9 @@ def main() -> None:
             )
             for batch in args.batch
         }
-    print(
-        f'{args.model.name}: {report["megabytes"]:.1f} MB; vertices differ by at '
-        f'most {report["largest"]:.2g} m on {len(crops)} crops, by more than 0.1 mm '
-        f'on {report["above_tenth_mm"]}'
-    )
-    print(
-        f'| batch | PyTorch (ms) | ONNX Runtime (ms) | times faster, {args.threads} '
-        'thread(s) |\n|---|---|---|---|'
-    )
-    for batch, row in report['speed'].items():
-        print(
-            f'| {batch} | {row["pytorch"]:.1f} | {row["onnxruntime"]:.1f} | '
-            f'{row["ratio"]:.2f} |'
-        )
+    show(args.model, report)
     if args.out:
-        args.out.write_text(json.dumps(report, indent=2))
+        write_whole(args.out, json.dumps(report, indent=2))
 
 
 if __name__ == '__main__':

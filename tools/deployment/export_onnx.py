@@ -50,13 +50,13 @@ def parse_args() -> argparse.Namespace:
         '--batch',
         default='dynamic',
         type=batch_size,
-        help="crops a run: a number, or 'dynamic' (default)",
+        help="crops per run: a number, or 'dynamic' (default)",
     )
     add_config_options(parser, example='model.test_cfg.flip_test=True')
     return parser.parse_args()
 
 
-def batch_size(text: str):
+def batch_size(text: str) -> int | None:
     """A number of crops; None for 'dynamic'."""
     if text == 'dynamic':
         return None
@@ -100,6 +100,22 @@ def write_checked(
     return found
 
 
+def report(
+    args: argparse.Namespace, found: dict[str, Difference], seconds: float
+) -> None:
+    """Print every output's difference, and what was written."""
+    print(f'{"output":<18} {"largest":>9} {"difference to PyTorch":>22}')
+    for name, (error, size) in found.items():
+        unit = ' m' if name in METRES else ''
+        print(f'{name:<18} {size:>9.3g} {error:>22.2g}{unit}')
+    files = [args.out, args.out.with_name(args.out.name + '.data')]
+    megabytes = sum(path.stat().st_size for path in files if path.exists()) / 1e6
+    print(
+        f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
+        f'{args.batch or "dynamic"}, {seconds:.0f} s'
+    )
+
+
 def main() -> None:
     args = parse_args()
     # On packages that nothing here uses, and on what torch will change in itself.
@@ -120,16 +136,7 @@ def main() -> None:
         except Mismatch as error:
             print(f'error: {error}', file=sys.stderr, flush=True)
             sys.exit(1)
-    print(f'{"output":<18} {"largest":>9} {"difference to PyTorch":>22}')
-    for name, (error, size) in found.items():
-        unit = ' m' if name in METRES else ''
-        print(f'{name:<18} {size:>9.3g} {error:>22.2g}{unit}')
-    files = [args.out, args.out.with_name(args.out.name + '.data')]
-    megabytes = sum(path.stat().st_size for path in files if path.exists()) / 1e6
-    print(
-        f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
-        f'{args.batch or "dynamic"}, {time.monotonic() - start:.0f} s'
-    )
+    report(args, found, time.monotonic() - start)
     print(about['hand'])
 
 

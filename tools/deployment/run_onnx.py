@@ -15,16 +15,16 @@ Pixel centres are at integers; camera axes are x right, y down, z forward.
 import argparse
 import json
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 KEY, SCHEMA = 'mmhand_dne', 1  # of the description in the file's metadata
+SIDES = ('right', 'left')
 MIRROR = np.array([-1.0, 1.0, 1.0])
-FOCAL_OF_A_PICTURE = 5000 / 256  # of its longer side, where the camera is not known
-ALL_CORES = 0
+FOCAL_OF_AN_IMAGE = 5000 / 256  # of its longer side, where the camera is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +51,9 @@ class Hand:
 
 
 class HandRunner:
-    """An exported model.
+    """The model in a file of export_onnx.py; 0 threads: as many as there are cores."""
 
-    Args:
-        path: the file that export_onnx.py wrote.
-        threads: of ONNX Runtime; 0: as many as there are cores.
-    """
-
-    def __init__(self, path, threads: int = ALL_CORES):
+    def __init__(self, path, threads: int = 0):
         if not Path(path).is_file():
             raise ValueError(f'there is no file {path}; check the path')
         options = onnxruntime.SessionOptions()
@@ -79,13 +74,12 @@ class HandRunner:
         self.batch = batch if isinstance(batch, int) else None
         self.size = self.about['input']['size']
         self.slots, self.joint_names = self.about['slots'], self.about['joints']
-        self.one_hand = len(self.slots) == 1
         faces = {side: np.array(f) for side, f in self.about['faces'].items()}
         # A mirrored right hand is wound the other way round.
         self.faces = {'left': faces['right'][:, ::-1], **faces}
 
     def __call__(self, image, boxes=None, sides=None, intrinsics=None) -> list[Hand]:
-        """The hands of an image: one a box, or right and left of each box.
+        """The hands of an image: one per box, or right and left of each box.
 
         Args:
             image: (H, W, 3) uint8 RGB, upright.
@@ -96,39 +90,33 @@ class HandRunner:
         """
         image = check_image(image)
         height, width = image.shape[:2]
+        whole_image = [[-0.5, -0.5, width - 0.5, height - 0.5]]
         whole = boxes is None
-        if whole:
-            boxes = [[-0.5, -0.5, width - 0.5, height - 0.5]]
-        boxes = check_boxes(boxes, width, height)
+        boxes = check_boxes(whole_image if whole else boxes, width, height)
         sides = self.check_sides(sides, len(boxes))
         camera = check_intrinsics(intrinsics, width, height)
-        affines = [
-            self.affine(box, width, side == 'left', whole)
-            for box, side in zip(boxes, sides)
+        mirrors = [width - 1 if side == 'left' else None for side in sides]
+        views = [
+            View(self.affine(box, mirror, whole), self.size, camera, mirror)
+            for box, mirror in zip(boxes, mirrors)
         ]
-        crops = [
-            warp(image[:, ::-1] if side == 'left' else image, affine, self.size)
-            for affine, side in zip(affines, sides)
-        ]
-        outputs = self.run(np.stack(crops))
+        outputs = self.run(np.stack([view.crop(image) for view in views]))
         hands = []
-        for i, (box, side) in enumerate(zip(boxes, sides)):
-            view = View(affines[i], width, self.size, camera, side == 'left')
+        for i, (box, side, view) in enumerate(zip(boxes, sides, views)):
             for slot, name in enumerate(self.slots):
                 found = {key: value[i, slot] for key, value in outputs.items()}
-                hands.append(
-                    self.hand(found, view, side or name, box, intrinsics is not None)
-                )
+                common = dict(side=side or name, box=box, metric=intrinsics is not None)
+                hands.append(self.hand(found, view, common))
         return hands
 
     def check_sides(self, sides, count: int) -> list:
         """A side for each box of a one-hand model, None for each of another."""
-        if not self.one_hand:
+        if len(self.slots) > 1:
             if sides is not None:
                 raise ValueError('the model finds both hands in a box; give no sides')
             return [None] * count
         sides = [sides] * count if isinstance(sides, str) else list(sides or ())
-        if len(sides) != count or not set(sides) <= {'right', 'left'}:
+        if len(sides) != count or not set(sides) <= set(SIDES):
             raise ValueError(
                 f'the model reads one hand: sides are {sides}, expected '
                 f"'right' or 'left' for each of {count} boxes"
@@ -137,78 +125,58 @@ class HandRunner:
 
     def run(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs, by name, for any number of crops (N, S, S, 3) uint8 RGB."""
-        step = self.batch or len(crops)
-        parts = []
-        for start in range(0, len(crops), step):
-            part = crops[start : start + step]
-            missing = step - len(part)  # of a file with a fixed batch
-            part = np.concatenate([part, np.repeat(part[-1:], missing, 0)])
-            outputs = self.session.run(None, {'crops': np.ascontiguousarray(part)})
-            parts.append([value[: step - missing] for value in outputs])
+        count = len(crops)
+        step = self.batch or count
+        # A fixed batch is filled up with copies of the last crop.
+        crops = np.concatenate([crops, np.repeat(crops[-1:], -count % step, 0)])
+        parts = [
+            self.session.run(None, {'crops': crops[start : start + step]})
+            for start in range(0, count, step)
+        ]
         return {
-            name: np.concatenate(values).astype(np.float64)
+            name: np.concatenate(values)[:count].astype(np.float64)
             for name, values in zip(self.names, zip(*parts))
         }
 
-    def affine(
-        self, box: np.ndarray, width: int, mirrored: bool, whole: bool
-    ) -> np.ndarray:
+    def affine(self, box: np.ndarray, mirror: int | None, whole: bool) -> np.ndarray:
         """(2, 3) pixels of the image, mirrored or not, to pixels of the crop."""
         crop = self.about['crop']
         centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
         if whole:  # fills the crop, whatever the padding
             extent = extent / crop['padding']
         if crop['type'] == 'HaMeRCrop':
-            return hamer_affine(
-                centre - extent / 2,
-                extent,
-                self.size,
-                width - 1 if mirrored else None,
-                crop,
-            )
-        if mirrored:
-            centre = np.array([width - 1 - centre[0], centre[1]])
+            return hamer_affine(centre - extent / 2, extent, self.size, mirror, crop)
+        if mirror is not None:
+            centre = np.array([mirror - centre[0], centre[1]])
         scale = self.size / (max(extent) * crop['padding'])
-        return np.column_stack(
-            [scale * np.eye(2), (self.size - 1) / 2 - scale * centre]
-        )
+        shift = (self.size - 1) / 2 - scale * centre
+        return np.column_stack([scale * np.eye(2), shift])
 
-    def hand(
-        self, found: dict, view: 'View', side: str, box: np.ndarray, metric: bool
-    ) -> Hand:
-        """One hand from the outputs of a slot."""
+    def hand(self, found: dict, view: 'View', common: dict) -> Hand:
+        """One hand from the outputs of a slot and what is known without them."""
         wrist, camera = found['joints'][0], found['camera'].copy()
         # Of points from the wrist of the refined joints, not of the coarse ones.
         camera[:, 1] += camera[:, 0] * wrist[:2]
         result = dict(
             vertices=view.upright(found['vertices'] - wrist),
             joints=view.upright(found['joints'] - wrist),
-            rotations=view.upright_rotations(found['rotations']),
+            rotations=view.upright_matrix(found['rotations']),
             betas=found['betas'],
             translation=view.upright(view.translation(camera)),
-            box=box,
+            box=common['box'],
             intrinsics=view.intrinsics,
             joints_2d=view.to_image(found['joints_ndc']),
             vertices_2d=view.to_image(self.project(found)),
         )
         if 'coarse_vertices' in found:
-            result['coarse_vertices'] = view.upright(
-                found['coarse_vertices'] - found['coarse_joints'][0]
-            )
+            coarse = found['coarse_vertices'] - found['coarse_joints'][0]
+            result['coarse_vertices'] = view.upright(coarse)
         if 'joint_covariance' in found:
-            result.update(
-                error_bars(
-                    view.upright_covariance(without_wrist(found['joint_covariance']))
-                )
-            )
+            covariance = without_wrist(found['joint_covariance'])
+            result.update(error_bars(view.upright_matrix(covariance)))
         result = {name: value.astype(np.float32) for name, value in result.items()}
-        return Hand(
-            side=side,
-            presence=float(found['presence']),
-            metric=metric,
-            faces=self.faces[side],
-            **result,
-        )
+        faces, presence = self.faces[common['side']], float(found['presence'])
+        return Hand(**{**common, **result, 'faces': faces, 'presence': presence})
 
     def project(self, found: dict) -> np.ndarray:
         """(V, 2) crop NDC of the vertices, through the camera the model has."""
@@ -221,51 +189,61 @@ class HandRunner:
         return points[:, :2] * found['camera'][:, 0] + found['camera'][:, 1]
 
 
+@dataclass
 class View:
-    """The way from a crop back to its image.
+    """The way from an image to a crop, and from the crop back."""
 
-    Args:
-        affine: (2, 3) image to crop; of the mirrored image if ``mirrored``.
-        width: of the image, pixels.
-        size: side of the crop, pixels.
-        intrinsics: (3, 3) of the image, not mirrored.
-    """
+    affine: np.ndarray  # (2, 3) image, mirrored where it is, to crop; pixels
+    size: int  # side of the crop, pixels
+    intrinsics: np.ndarray  # (3, 3) of the image as it is
+    mirror: int | None  # W - 1 where x becomes W - 1 - x; None: not mirrored
 
-    def __init__(self, affine, width, size, intrinsics, mirrored):
-        self.affine, self.width, self.size = affine, width, size
-        self.intrinsics, self.mirrored = intrinsics, mirrored
+    def crop(self, image: np.ndarray) -> np.ndarray:
+        """(S, S, 3) uint8 of the image as it is: bilinear, black outside."""
+        image = image if self.mirror is None else image[:, ::-1]
+        inverse = np.linalg.inv(np.vstack([self.affine, [0, 0, 1]]))[:2]
+        x, y = np.meshgrid(np.arange(self.size), np.arange(self.size))
+        position = np.stack([x, y, np.ones(x.shape)], -1) @ inverse.T
+        # As the model's own crops round it: all below is exact.
+        position = np.rint(2048 * position) / 2048
+        low = np.floor(position).astype(np.int64)
+        share, limit = position - low, np.array(image.shape[1::-1])
+        result = np.zeros((self.size, self.size, 3))
+        for corner in np.ndindex(2, 2):  # right, below
+            pixel = low + corner
+            weight = np.abs(1 - np.array(corner) - share).prod(-1)
+            inside = ((pixel >= 0) & (pixel < limit)).all(-1)
+            x, y = np.moveaxis(pixel.clip(0, limit - 1), -1, 0)
+            result += (weight * inside)[..., None] * image[y, x]
+        return np.floor(result + 0.5).astype(np.uint8)
 
     def upright(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) of the true side."""
-        return points * MIRROR if self.mirrored else points
+        return points if self.mirror is None else points * MIRROR
 
-    def upright_rotations(self, rotations: np.ndarray) -> np.ndarray:
-        """(16, 3, 3) of the true side."""
-        return rotations * MIRROR[:, None] * MIRROR if self.mirrored else rotations
-
-    def upright_covariance(self, covariance: np.ndarray) -> np.ndarray:
-        """(60, 60) of the true side."""
-        signs = np.tile(MIRROR, 20)
-        return covariance * signs[:, None] * signs if self.mirrored else covariance
+    def upright_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """(..., 3, 3) or (60, 60), x y z joint by joint, of the true side."""
+        signs = np.resize(self.upright(np.ones(3)), matrix.shape[-1])
+        return matrix * signs[:, None] * signs
 
     def to_image(self, ndc: np.ndarray) -> np.ndarray:
         """Crop NDC (..., 2) to pixels of the image."""
         pixels = ((ndc + 1) * self.size - 1) / 2
         pixels = (pixels - self.affine[:, 2]) @ np.linalg.inv(self.affine[:, :2]).T
-        if self.mirrored:
-            pixels[..., 0] = self.width - 1 - pixels[..., 0]
+        if self.mirror is not None:
+            pixels[..., 0] = self.mirror - pixels[..., 0]
         return pixels
 
     def translation(self, camera: np.ndarray) -> np.ndarray:
         """The wrist of the camera (2, 2) in metres; NaN where a scale is not positive.
 
-        The scale is the focal length over the depth, once an axis; the two are
+        The scale is the focal length over the depth, once per axis; the two are
         combined by their geometric mean.
         """
         intrinsics = self.intrinsics.copy()
-        if self.mirrored:
+        if self.mirror is not None:
             intrinsics[0, 1] *= -1
-            intrinsics[0, 2] = self.width - 1 - intrinsics[0, 2]
+            intrinsics[0, 2] = self.mirror - intrinsics[0, 2]
         intrinsics = np.vstack([self.affine, [0, 0, 1]]) @ intrinsics
         scale, half = camera[:, 0], self.size / 2
         if not (scale > 0).all():
@@ -275,18 +253,13 @@ class View:
         return np.linalg.solve(intrinsics, [*pixel, 1.0]) * depth
 
 
-def hamer_affine(corner, extent, size: int, last, crop: dict) -> np.ndarray:
-    """HaMeR's crop, rounded to float32 where HaMeR rounds; (2, 3).
-
-    Args:
-        corner, extent: (2,) of the box in the image as it is.
-        last: W - 1 where the image is mirrored, else None.
-    """
+def hamer_affine(corner, extent, size: int, mirror, crop: dict) -> np.ndarray:
+    """HaMeR's crop (2, 3) of a box in the unmirrored image; rounded as HaMeR rounds."""
     single = np.float32
     corners = np.array([corner, corner + extent], single)
     centre = ((corners[1] + corners[0]) / single(2)).astype(np.float64)
-    if last is not None:
-        centre[0] = last - centre[0]
+    if mirror is not None:
+        centre[0] = mirror - centre[0]
     extent = single(crop['padding']) * (corners[1] - corners[0])
     w, h = (float(value) for value in extent / single(200) * single(200))
     wide, high = crop['aspect'] or (1, 1)
@@ -298,31 +271,6 @@ def hamer_affine(corner, extent, size: int, last, crop: dict) -> np.ndarray:
     return np.linalg.solve(points, target.astype(single)).T
 
 
-def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """(size, size, 3) uint8: the image under an affine map, bilinear, black outside."""
-    inverse = np.linalg.inv(np.vstack([affine, [0, 0, 1]]))[:2]
-    place = (
-        np.stack(
-            [*np.meshgrid(np.arange(size), np.arange(size)), np.ones((size, size))], -1
-        )
-        @ inverse.T
-    )
-    place = np.rint(2048 * place) / 2048  # as the model's own crops: exact from here
-    low = np.floor(place).astype(np.int64)
-    share = place - low
-    result = np.zeros((size, size, 3))
-    for right in (0, 1):
-        for below in (0, 1):
-            x, y = low[..., 0] + right, low[..., 1] + below
-            weight = (share[..., 0] if right else 1 - share[..., 0]) * (
-                share[..., 1] if below else 1 - share[..., 1]
-            )
-            inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
-            pixels = image[y.clip(0, image.shape[0] - 1), x.clip(0, image.shape[1] - 1)]
-            result += (weight * inside)[..., None] * pixels
-    return np.floor(result + 0.5).astype(np.uint8)
-
-
 # mmhand_dne.gaussian.wrist has the same function; this file must run without it.
 def without_wrist(covariance: np.ndarray) -> np.ndarray:
     """(60, 60) of the joints relative to the wrist, also from (63, 63) of all."""
@@ -332,16 +280,12 @@ def without_wrist(covariance: np.ndarray) -> np.ndarray:
     return differences @ covariance @ differences.T
 
 
-def error_bars(covariance: np.ndarray) -> dict[str, np.ndarray]:
+def error_bars(full: np.ndarray) -> dict[str, np.ndarray]:
     """Blocks in m^2 and standard deviations in mm of (60, 60)."""
     blocks = np.zeros((21, 3, 3))
-    blocks[1:] = np.einsum('jajb->jab', covariance.reshape(20, 3, 20, 3))
-    spread = np.sqrt(np.trace(blocks, axis1=1, axis2=2))
-    return dict(
-        joint_covariance=blocks,
-        joint_covariance_full=covariance,
-        joint_std=1000 * spread,
-    )
+    blocks[1:] = np.einsum('jajb->jab', full.reshape(20, 3, 20, 3))
+    std = 1000 * np.sqrt(np.trace(blocks, axis1=1, axis2=2))
+    return dict(joint_covariance=blocks, joint_covariance_full=full, joint_std=std)
 
 
 def check_image(image) -> np.ndarray:
@@ -362,26 +306,20 @@ def check_boxes(boxes, width: int, height: int) -> np.ndarray:
         raise ValueError(
             f'boxes have shape {boxes.shape}, expected (N, 4): x0, y0, x1, y1 pixels'
         )
-    for x0, y0, x1, y1 in boxes:
-        if not (
-            x1 > x0
-            and y1 > y0
-            and x1 > -0.5
-            and y1 > -0.5
-            and x0 < width - 0.5
-            and y0 < height - 0.5
-        ):
-            raise ValueError(
-                f'the box {[x0, y0, x1, y1]} has no area inside the image '
-                f'of {width}x{height} pixels'
-            )
+    low, high, size = boxes[:, :2], boxes[:, 2:], np.array([width, height])
+    fits = ((high > low) & (high > -0.5) & (low < size - 0.5)).all(1)
+    if not fits.all():
+        raise ValueError(
+            f'the box {boxes[~fits][0].tolist()} has no area inside the image '
+            f'of {width}x{height} pixels'
+        )
     return boxes
 
 
 def check_intrinsics(given, width: int, height: int) -> np.ndarray:
     """(3, 3); without a camera HaMeR's convention, principal point in the middle."""
     if given is None:
-        focal = FOCAL_OF_A_PICTURE * max(width, height)
+        focal = FOCAL_OF_AN_IMAGE * max(width, height)
         given = [focal, focal, (width - 1) / 2, (height - 1) / 2]
     matrix = np.asarray(given, np.float64)
     if matrix.shape == (4,):
@@ -403,13 +341,13 @@ def read_image(path) -> np.ndarray:
     if path.suffix == '.npy':
         return np.load(path, allow_pickle=False)
     if path.suffix == '.ppm':
-        magic, width, height, depth, pixels = path.read_bytes().split(None, 4)
+        content = path.read_bytes()
+        magic, width, height, depth, _ = content.split(None, 4)
         if magic != b'P6' or depth != b'255':
             raise ValueError(f'{path}: not a binary .ppm of 8 bits; convert it')
-        # split() would also eat pixels that look like spaces: take the end instead.
-        count = int(height) * int(width) * 3
-        pixels = np.fromfile(path, np.uint8)[-count:]
-        return pixels.reshape(int(height), int(width), 3)
+        # split() also eats pixels that look like spaces: they are taken from the end.
+        shape = int(height), int(width), 3
+        return np.frombuffer(content, np.uint8)[-np.prod(shape) :].reshape(shape)
     try:
         from PIL import Image, ImageOps
     except ImportError:
@@ -421,54 +359,37 @@ def read_image(path) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Find hands with an exported model')
-    parser.add_argument('model', help='file of export_onnx.py')
-    parser.add_argument('image', help='.npy, .ppm, or with Pillow any image')
-    parser.add_argument(
-        '--box',
-        type=float,
-        nargs=4,
-        action='append',
-        metavar=('X0', 'Y0', 'X1', 'Y1'),
-        help='pixels; may be given several times; default: the whole image',
-    )
-    parser.add_argument(
-        '--side',
-        choices=['right', 'left'],
-        action='append',
-        help='of each box, for models of one hand',
-    )
-    parser.add_argument(
-        '--K',
-        type=float,
-        nargs=4,
-        metavar=('FX', 'FY', 'CX', 'CY'),
-        help="the image's camera, pixels",
-    )
-    parser.add_argument('--out', type=Path, help='write all arrays to this .npz')
-    args = parser.parse_args()
+    add, numbers = parser.add_argument, dict(type=float, nargs=4)
+    add('model', help='file of export_onnx.py')
+    add('image', help='.npy, .ppm, or with Pillow any image')
+    corners = dict(metavar=('X0', 'Y0', 'X1', 'Y1'), action='append')
+    several = 'pixels; may be given several times; default: the whole image'
+    add('--box', **numbers, **corners, help=several)
+    one_hand = 'of each box, for models of one hand'
+    add('--side', choices=SIDES, action='append', help=one_hand)
+    camera = "the image's camera, pixels"
+    add('--K', **numbers, metavar=('FX', 'FY', 'CX', 'CY'), help=camera)
+    add('--out', type=Path, help='write all arrays to this .npz')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
     try:
         runner = HandRunner(args.model)
         hands = runner(read_image(args.image), args.box, args.side, args.K)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     for hand in hands:
-        place = ' '.join(f'{value:.3f}' for value in hand.translation)
-        print(
-            f'{hand.side:<5} presence {hand.presence:.2f}, wrist at {place} m'
-            + ('' if hand.metric else ' of an assumed camera')
-        )
+        wrist = ' '.join(f'{value:.3f}' for value in hand.translation)
+        note = '' if hand.metric else ' of an assumed camera'
+        print(f'{hand.side:<5} presence {hand.presence:.2f}, wrist at {wrist} m{note}')
     if args.out:
-        names = [field.name for field in fields(Hand)]
-        np.savez(
-            args.out,
-            **{
-                name: np.stack([getattr(hand, name) for hand in hands])
-                for name in names
-                if getattr(hands[0], name) is not None
-            },
-        )
+        known = [name for name, value in vars(hands[0]).items() if value is not None]
+        rows = {name: [getattr(hand, name) for hand in hands] for name in known}
+        np.savez(args.out, **{name: np.stack(row) for name, row in rows.items()})
 
 
 if __name__ == '__main__':

@@ -62,13 +62,13 @@ class RandomStateHook(Hook):
         if self._resumed is None:
             runner.logger.warning(
                 'the checkpoint holds no generator states: the resumed run will not '
-                'draw what an uninterrupted one would'
+                'have the random numbers of an uninterrupted one'
             )
         if 'train_loop' in checkpoint and hasattr(runner.train_loop, 'load_state_dict'):
             runner.train_loop.load_state_dict(checkpoint['train_loop'])
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Put the generators back just before the first batch is drawn."""
+        """Put the generators back just before the first batch is sampled."""
         self._restore(runner)
 
     def _restore(self, runner: Runner) -> None:

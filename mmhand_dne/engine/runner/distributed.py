@@ -81,7 +81,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def leave_distributed() -> None:
-    """Leave the group of processes, if there is one, when all have come so far.
+    """Leave the process group, if there is one, once all processes are here.
 
     Drop the runner before. A wrapped model that outlives its process group, or a
     process that leaves while another still writes its checkpoint, now and then ends

@@ -67,7 +67,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         if batches_done < len(self.dataloader):
             with self._skip(batches_done):
-                # Starting the loader draws a seed for its workers.
+                # Starting the loader takes a random seed for its workers.
                 with preserved_random_state():
                     batches = iter(self.dataloader)
                 for index, batch in enumerate(batches, start=batches_done):

@@ -27,20 +27,6 @@ HAND_TYPES = ('right', 'left', 'interacting', 'interacting')
 TEMPLATE = HandPair().template.double().numpy()
 
 
-def metainfo(index, hand_type):
-    return dict(
-        img_id=index,
-        id=index,
-        img_path=f'{index}.jpg',
-        sample_idx=index,
-        input_size=(64, 48),
-        ori_shape=(512, 334),
-        hand_type=hand_type,
-        hand_type_valid=np.array([int(index % 5 != 2)]),
-        image_mean=float(5 if index % 6 == 3 else 90),
-    )
-
-
 def make_sample(index, kind='noisy', hand_type=None):
     """A float64 sample with everything that protocols read."""
     rng = np.random.default_rng([5, index])
@@ -61,26 +47,8 @@ def make_sample(index, kind='noisy', hand_type=None):
     seen &= seen[:, -1:]  # InterHand order: the wrist is last
     if index % 7 == 3:
         seen[0] = np.arange(21) == 20  # the wrist alone: a box without area
-    sample = PoseDataSample(metainfo=metainfo(index, hand_type))
-    sample.gt_instance_labels = InstanceData(
-        **{
-            name: torch.from_numpy(np.asarray(value, np.float64))[None]
-            for name, value in dict(
-                hand_vertices=gt,
-                hand_vertices_valid=present & (rng.random(2) > 0.1),
-                hand_joints=rng.normal(0, 0.05, (2, 21, 3)),
-                hand_joints_valid=annotated[:, oracle.FROM_INTERHAND]
-                & annotated[:, -1:],
-                hand_joints_ndc=np.zeros((2, 21, 2)),
-                hand_joints_ndc_valid=annotated,
-                hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (2, 3)),
-                hand_root_valid=present,
-                hand_presence=present,
-                hand_presence_valid=np.ones(2),
-                crop_intrinsics=np.eye(3),
-            ).items()
-        }
-    )
+    sample = PoseDataSample(metainfo=meta_of(index, hand_type))
+    sample.gt_instance_labels = labels_of(rng, gt, present, annotated)
     pixels = rng.uniform(0, 300, (1, 42, 3))
     sample.gt_instances = InstanceData(
         keypoints=pixels,
@@ -95,6 +63,42 @@ def make_sample(index, kind='noisy', hand_type=None):
         hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (1, 2, 3)),
     )
     return sample
+
+
+def meta_of(index, hand_type):
+    return dict(
+        img_id=index,
+        id=index,
+        img_path=f'{index}.jpg',
+        sample_idx=index,
+        input_size=(64, 48),
+        ori_shape=(512, 334),
+        hand_type=hand_type,
+        hand_type_valid=np.array([int(index % 5 != 2)]),
+        image_mean=float(5 if index % 6 == 3 else 90),
+    )
+
+
+def labels_of(rng, gt, present, annotated):
+    values = dict(
+        hand_vertices=gt,
+        hand_vertices_valid=present & (rng.random(2) > 0.1),
+        hand_joints=rng.normal(0, 0.05, (2, 21, 3)),
+        hand_joints_valid=annotated[:, oracle.FROM_INTERHAND] & annotated[:, -1:],
+        hand_joints_ndc=np.zeros((2, 21, 2)),
+        hand_joints_ndc_valid=annotated,
+        hand_root_cam=rng.normal([0, 0, 0.8], 0.05, (2, 3)),
+        hand_root_valid=present,
+        hand_presence=present,
+        hand_presence_valid=np.ones(2),
+        crop_intrinsics=np.eye(3),
+    )
+    return InstanceData(
+        **{
+            name: torch.from_numpy(np.asarray(value, np.float64))[None]
+            for name, value in values.items()
+        }
+    )
 
 
 def evaluate(samples, protocols=PROTOCOLS):
