@@ -5,9 +5,10 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhand_dne.conventions import NUM_ROTATIONS
 from mmhand_dne.errors import UserError
 
-NUM_JOINTS = 15  # besides the global rotation, which is not judged
+NUM_JUDGED = NUM_ROTATIONS - 1  # the global rotation is not judged
 
 
 @MODELS.register_module()
@@ -26,11 +27,11 @@ class MANOPriorDiscriminator(BaseModule):
         super().__init__(init_cfg)
         self.D_conv1 = nn.Conv2d(9, 32, 1)
         self.D_conv2 = nn.Conv2d(32, 32, 1)
-        self.pose_out = nn.ModuleList(nn.Linear(32, 1) for _ in range(NUM_JOINTS))
+        self.pose_out = nn.ModuleList(nn.Linear(32, 1) for _ in range(NUM_JUDGED))
         self.betas_fc1 = nn.Linear(10, 10)
         self.betas_fc2 = nn.Linear(10, 5)
         self.betas_out = nn.Linear(5, 1)
-        self.D_alljoints_fc1 = nn.Linear(32 * NUM_JOINTS, 1024)
+        self.D_alljoints_fc1 = nn.Linear(32 * NUM_JUDGED, 1024)
         self.D_alljoints_fc2 = nn.Linear(1024, 1024)
         self.D_alljoints_out = nn.Linear(1024, 1)
         for layer in self.modules():
@@ -46,10 +47,10 @@ class MANOPriorDiscriminator(BaseModule):
             betas: (N, 10).
         Returns: (N, 17).
         """
-        if rotations.shape[1:] != (NUM_JOINTS, 3, 3):
+        if rotations.shape[1:] != (NUM_JUDGED, 3, 3):
             raise UserError(
                 f'MANOPriorDiscriminator: rotations are {tuple(rotations.shape)}, '
-                f'expected (N, {NUM_JOINTS}, 3, 3) without the global one'
+                f'expected (N, {NUM_JUDGED}, 3, 3) without the global one'
             )
         joints = rotations.flatten(-2).mT[..., None]  # (N, 9, 15, 1)
         joints = self.D_conv2(self.D_conv1(joints).relu()).relu()

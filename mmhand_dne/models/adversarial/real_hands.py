@@ -7,11 +7,12 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmhand_dne.conventions import NUM_ROTATIONS
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model.cc0_hand import load_cc0_hand
 
-NUM_ANGLES = 45
+NUM_ANGLES = 3 * (NUM_ROTATIONS - 1)
 MAX_DEVIATION = 2.0  # standard deviations of the CC0 hand's pose space
 
 
