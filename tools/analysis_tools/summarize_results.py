@@ -11,7 +11,10 @@ import argparse
 import json
 import math
 import re
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmhand_dne.errors import UserError
 
