@@ -2,11 +2,6 @@
 
 import pytest
 import torch
-
-if not hasattr(torch.library, 'custom_op'):
-    pytest.skip('the ONNX export needs torch >= 2.5', allow_module_level=True)
-
-# isort: split
 from mmpose.registry import MODELS
 from torch import nn
 

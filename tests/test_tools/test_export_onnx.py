@@ -6,11 +6,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-
-if not hasattr(torch.library, 'custom_op'):
-    pytest.skip('the ONNX export needs torch >= 2.5', allow_module_level=True)
-
-# isort: split
 from mmpose.registry import MODELS
 
 from mmhand_dne.deployment import Mismatch, check_onnx

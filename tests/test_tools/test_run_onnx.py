@@ -7,11 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-if not hasattr(torch.library, 'custom_op'):
-    pytest.skip('the ONNX export needs torch >= 2.5', allow_module_level=True)
-
-# isort: split
 from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
