@@ -7,6 +7,7 @@ import pytest
 
 from mmhand_dne.conventions import TIP_VERTICES
 from mmhand_dne.hand_model import load_cc0_hand
+from mmhand_dne.hand_model.mano_source import load_hand
 
 # Along the boundary's directed edges; public renderers close the wrist with these.
 WRIST_LOOP = [
@@ -75,3 +76,8 @@ def test_pose_components_are_orthonormal():
 def test_unknown_side_is_refused():
     with pytest.raises(ValueError, match="expected 'right' or 'left'"):
         load_cc0_hand('both')
+
+
+def test_its_former_name_is_answered_with_the_new_one():
+    with pytest.raises(ValueError, match="called 'cc0', formerly 'free'; set hand_mod"):
+        load_hand('free', 'right')
