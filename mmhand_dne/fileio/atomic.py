@@ -43,7 +43,7 @@ def whole_file(
     except BaseException as error:
         with suppress(OSError):
             partial.unlink()
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and _is_about(error, (partial, path)):
             raise OSError(
                 f'{path}: cannot be written ({error.strerror}); choose '
                 'another output folder'
@@ -59,6 +59,14 @@ def write_whole(path: str | Path, content: bytes | str, durable: bool = False) -
     return Path(path)
 
 
+def _is_about(error: OSError, files: tuple[Path, Path]) -> bool:
+    """Whether an error inside the block is of writing these, and not yet explained."""
+    if error.errno is None:  # a sentence of ours, about another file
+        return False
+    own = {str(path) for file in files for path in (file, *file.parents)}
+    return error.filename is None or str(error.filename) in own
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -70,15 +78,17 @@ def _sync(path: Path) -> None:
 def remove_partial_files(folder: str | Path, name: str = '*') -> list[str]:
     """Delete what killed processes were writing; a running one keeps its file.
 
+    Other hidden files are left alone: the name must hold the number of a process.
+
     Args:
         folder: where; its sub-folders are not looked at.
         name: of the files that were being written, a glob pattern.
     Returns: names of what was deleted.
     """
     removed = []
-    for left in sorted(Path(folder).glob(f'.{name}.*{PARTIAL}')):
-        process = left.name.removesuffix(PARTIAL).split('.')[-1]
-        if not (process.isdigit() and _runs(int(process))):
+    for left in sorted(Path(folder).glob(f'.{name}.*{PARTIAL}*')):
+        process = left.name.rpartition(PARTIAL)[0].split('.')[-1]
+        if process.isdigit() and not _runs(int(process)):
             left.unlink(missing_ok=True)
             removed.append(left.name)
     return removed
@@ -100,6 +110,8 @@ def _runs(process: int) -> bool:
 def check_folder(folder: str | Path) -> Path:
     """Make a folder and see that files can be written there, before any work.
 
+    What a killed process was writing there is removed.
+
     Raises:
         OSError: they cannot; says why.
     """
@@ -113,4 +125,5 @@ def check_folder(folder: str | Path) -> Path:
             f'{folder}: nothing can be written there ({error.strerror}); '
             'choose another output folder'
         ) from error
+    remove_partial_files(folder)
     return folder
