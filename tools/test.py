@@ -15,7 +15,11 @@ from mmengine.runner import Runner
 
 import mmhand_dne  # noqa: F401
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_common_arguments, apply_common_flags
+from mmhand_dne.cli.run_flags import (
+    add_common_arguments,
+    apply_common_flags,
+    enable_hook,
+)
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
 from mmhand_dne.engine.runner.run_config import read_config
@@ -82,17 +86,9 @@ def check_endings(args: argparse.Namespace) -> None:
 
 def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
     """Switch on the config's ``BadCaseAnalysisHook``."""
-    if 'badcase' not in cfg.get('default_hooks', {}):
-        raise UserError(
-            '--badcase needs default_hooks.badcase in the config; add '
-            "dict(type='BadCaseAnalysisHook', metric_type='accuracy')"
-        )
+    add = "dict(type='BadCaseAnalysisHook', metric_type='accuracy')"
+    enable_hook(cfg, args, 'badcase', '--badcase needs', add)
     hook = cfg.default_hooks.badcase
-    hook.enable = True
-    hook.show = args.show
-    hook.interval = args.interval
-    if args.show:
-        hook.wait_time = args.wait_time
     if hook.get('metric_type') == 'accuracy' and not hook.get('metric'):
         hook.metric = cfg.test_evaluator
 

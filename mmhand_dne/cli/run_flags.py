@@ -64,20 +64,34 @@ def apply_common_flags(cfg: Config, args: argparse.Namespace) -> None:
         # cuBLAS is deterministic only with a workspace of fixed size.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     if args.show or args.show_dir is not None:
-        _enable_pictures(cfg, args)
-
-
-def _enable_pictures(cfg: Config, args: argparse.Namespace) -> None:
-    if 'visualization' not in cfg.get('default_hooks', {}):
-        raise UserError(
-            '--show and --show-dir need default_hooks.visualization in '
-            "the config; add dict(type='HandVisualizationHook')"
+        enable_hook(
+            cfg,
+            args,
+            'visualization',
+            '--show and --show-dir need',
+            "dict(type='HandVisualizationHook')",
         )
-    hook = cfg.default_hooks.visualization
+        cfg.default_hooks.visualization.out_dir = args.show_dir
+
+
+def enable_hook(
+    cfg: Config, args: argparse.Namespace, name: str, need: str, add: str
+) -> None:
+    """Switch on a default hook that draws, as often and where the flags say.
+
+    Args:
+        name: in ``default_hooks``.
+        need: the flags with their verb, for the error sentence.
+        add: what makes such a hook, for the same.
+
+    Raises: ValueError where the config has no such hook.
+    """
+    if name not in cfg.get('default_hooks', {}):
+        raise UserError(f'{need} default_hooks.{name} in the config; add {add}')
+    hook = cfg.default_hooks[name]
     hook.enable = True
     hook.show = args.show
     hook.interval = args.interval
-    hook.out_dir = args.show_dir
     if args.show:
         hook.wait_time = args.wait_time
 
