@@ -4,6 +4,7 @@ from .mesh_crop import MeshCrop
 from .pack_hand_inputs import PackHandInputs
 from .random_mesh_flip import RandomMeshFlip
 from .select_hand import SelectHand
+from .upright_hand_box import UprightHandBox
 
 __all__ = [
     'HaMeRCrop',
@@ -12,4 +13,5 @@ __all__ = [
     'PackHandInputs',
     'RandomMeshFlip',
     'SelectHand',
+    'UprightHandBox',
 ]

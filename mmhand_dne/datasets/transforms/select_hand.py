@@ -100,10 +100,9 @@ def empty_slot(results: dict, slot: int) -> None:
 
 def joint_box(results: dict) -> np.ndarray:
     """Tight box (x, y, w, h) of the joints of slot 0 that lie before the camera."""
-    if results['mano_valid'][0] > 0:
-        points = results['mesh_joints'][0] + results['mesh_root'][0]
-    else:
-        points = results['joints_cam'][0][results['joints_valid'][0].astype(bool)]
+    points = hand_joints(results)
+    if results['mano_valid'][0] <= 0:
+        points = points[results['joints_valid'][0].astype(bool)]
     points = points[points[:, 2] > 0]
     if not len(points):
         raise UserError(
@@ -111,3 +110,10 @@ def joint_box(results: dict) -> np.ndarray:
             'valid joint nor a mesh before the camera; leave it out'
         )
     return tight_box(project_perspective(points, results['intrinsics']))
+
+
+def hand_joints(results: dict) -> np.ndarray:
+    """Joints (21, 3) of slot 0, metres, camera axes: the mesh's where there is one."""
+    if results['mano_valid'][0] > 0:
+        return results['mesh_joints'][0] + results['mesh_root'][0]
+    return results['joints_cam'][0]

@@ -30,8 +30,10 @@ class HandMeshEstimator(BasePoseEstimator):
     :class:`MANODecoderHead` and nothing else make HaMeR.
 
     Args:
-        backbone, neck: any of MMPose's; the finest level is used.
+        backbone, neck: any of MMPose's; the first level, the finest, is F.
         mano_head: the coarse regressor, e.g. :class:`MANOMapHead`.
+        mano_level: which level ``mano_head`` reads: 0 is F, -1 the last one, of which
+            :class:`MANOTokenHead` pools its token.
         aux_head: e.g. :class:`AuxMapHead`, or None.
         refine_head: e.g. :class:`DNEHead`, or None.
         uncertainty_head: e.g. :class:`JointUncertaintyHead`, or None: error bars of the
@@ -56,6 +58,7 @@ class HandMeshEstimator(BasePoseEstimator):
         uncertainty_head: dict | None = None,
         hand_token: dict = dict(type='CoarseHandToken'),
         hand_model: dict = dict(type='HandPair'),
+        mano_level: int = 0,
         **kwargs: Any,
     ) -> None:
         if mano_head is None:
@@ -70,7 +73,7 @@ class HandMeshEstimator(BasePoseEstimator):
         super().__init__(
             backbone, head={'hand_model': hand_model, **mano_head}, **kwargs
         )
-        self.hand_model = hand_model
+        self.hand_model, self.mano_level = hand_model, mano_level
         self.num_slots = len(hand_model.mean_rotations)
         if self.num_slots < NUM_SLOTS and self.test_cfg.get('flip_test', False):
             raise UserError(
@@ -95,10 +98,11 @@ class HandMeshEstimator(BasePoseEstimator):
 
     def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
         """Normalised crops (B, 3, H, W) -> all that the heads yield."""
-        features, maps = self.extract_feat(inputs)[0], None
+        levels, maps = list(self.extract_feat(inputs)), None
         if self.aux_head is not None:
-            maps, features = self.aux_head(features)
-        coarse = self.mano_head(features)
+            maps, levels[0] = self.aux_head(levels[0])
+        features = levels[0]
+        coarse = self.mano_head(levels[self.mano_level])
         refined, covariance_params = [], None
         if self.refine_head is not None and self.refines:
             refined = self.refine_head(features, coarse.state, keys)

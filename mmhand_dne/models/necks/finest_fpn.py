@@ -18,6 +18,8 @@ class FinestFPN(FPN):
     Args:
         in_channels: channels of the backbone's levels, finest first.
         out_channels: C.
+        extra_levels: maps after those levels that are handed on as they are, such as
+            the last one of :class:`MediaPipeHandNet`, which the token is pooled from.
 
     Example:
         >>> neck = FinestFPN([8, 16], 4)
@@ -27,13 +29,20 @@ class FinestFPN(FPN):
     """
 
     def __init__(
-        self, in_channels: Sequence[int], out_channels: int, **kwargs: Any
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        extra_levels: int = 0,
+        **kwargs: Any,
     ) -> None:
         in_channels = list(in_channels)
         super().__init__(in_channels, out_channels, len(in_channels), **kwargs)
         for level in range(1, len(self.fpn_convs)):
             self.fpn_convs[level] = nn.Identity()
+        self.extra_levels = extra_levels
 
-    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
-        """Levels (B, C_i, h_i, w_i), finest first -> ((B, C, h_0, w_0),)."""
-        return tuple(super().forward(inputs)[:1])
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Levels (B, C_i, h_i, w_i), finest first -> ((B, C, h_0, w_0), *extra)."""
+        count = len(inputs) - self.extra_levels
+        finest = super().forward(inputs[:count])[:1]
+        return (*finest, *inputs[count:])

@@ -1,0 +1,118 @@
+# Dual noise estimation on real photos: the shipped model. Its parametric model is a
+# regressor on the token of MediaPipe's hand landmark network (Apache-2.0), whose crops
+# are turned upright; the misalignment of that mesh is what DNE estimates, on the maps
+# of the same network. One hand a crop, left ones mirrored. Trained by
+# tools/train_real.sh, in two phases: network and regressor, then the stages on them.
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/real_hands.py',
+    './_base_/models/dne_r50.py',
+    './_base_/models/dne_error_bars.py',
+]
+# Over the paper's symbols in _base_/models/dne_r50.py:
+dne = dict(
+    M=2,  # stages
+    R=1,  # samples: on a CPU more cost thrice the time and gave nothing
+    C=32,  # channels of F
+    D=16,  # cells along an axis
+    lambda_u=3.0,  # |u' - u*|: a departure of ours
+    lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
+)
+baseline_epochs, stage_epochs = 3, 1  # the two phases
+converted = 'data/real/mediapipe_hands.pth'  # of convert_mediapipe.py
+token_channels = 128
+hand_model = dict(type='SingleHand', source='cc0', tips='interhand', joints='regressed')
+
+model = dict(
+    hand_model=dict(_delete_=True, **hand_model),
+    data_preprocessor=dict(
+        mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0], batch_augments=None
+    ),
+    backbone=dict(
+        _delete_=True,
+        type='MediaPipeHandNet',
+        init_cfg=dict(
+            type='Pretrained', checkpoint=converted, prefix='hand_landmarker.backbone'
+        ),
+    ),
+    neck=dict(
+        in_channels=[24, 40, 112, 192],
+        out_channels=dne['C'],
+        norm_cfg=dict(type='GN', num_groups=8),
+        extra_levels=1,
+    ),
+    aux_head=None,
+    mano_level=-1,
+    mano_head=dict(
+        _delete_=True,
+        type='MANOTokenHead',
+        in_channels=1152,
+        hidden_channels=384,
+        readout=dict(
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint=converted,
+                prefix='hand_landmarker.readout',
+            )
+        ),
+        mesh_terms=_base_.mesh_terms,
+    ),
+    refine_head=dict(
+        in_channels=dne['C'],
+        map_size=56,  # 224 pixels at stride 4
+        num_stages=dne['M'],
+        num_samples=dne['R'],
+        num_cells=dne['D'],
+        estimator=dict(hidden_channels=64),
+        coordinate_inputs=True,  # a departure of ours, see DNEStage
+        detach_coarse=True,
+        loss_u=dne['lambda_u'],
+        loss_regressed=dne['lambda_u_r'],
+    ),
+    hand_token=dict(
+        _delete_=True,
+        type='CoarseHandToken',
+    ),
+    uncertainty_head=dict(
+        _base_.uncertainty_head, in_channels=384, num_slots=1
+    ),
+)
+
+max_epochs = baseline_epochs + stage_epochs
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-3),
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone': dict(lr_mult=0.1),
+            'readout': dict(lr_mult=0.1),
+            'uncertainty_head.covariance.lower_upper': dict(lr_mult=10.0),
+        }
+    ),
+    clip_grad=dict(max_norm=20.0, norm_type=2),
+)
+train_cfg = dict(
+    type='ResumableEpochTrainLoop', max_epochs=max_epochs, val_interval=max_epochs
+)
+val_cfg = dict()
+test_cfg = dict()
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=100),
+    dict(
+        type='CosineRestartLR',
+        periods=[baseline_epochs, stage_epochs],
+        restart_weights=[1, 1],
+        eta_min=1e-5,
+        begin=0,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+custom_hooks = [
+    dict(type='TwoPhaseHook', begin=baseline_epochs, modules=['backbone', 'mano_head']),
+]
+default_hooks = dict(
+    checkpoint=dict(iter_interval=200, max_keep_ckpts=1, save_best=None, rule=None)
+)
+model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameters=True)

@@ -1,0 +1,166 @@
+"""A coarse hand from the pooled token of a hand-landmark network."""
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS
+from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.precision import at_least_fp32
+from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
+from mmhand_dne.hand_model import build_hand_model
+from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
+from mmhand_dne.models.losses.mesh_terms import MeshTerms
+from mmhand_dne.structures.hand_landmarks import HandLandmarks
+from mmhand_dne.structures.hand_state import CoarseHands, HandState
+from mmhand_dne.structures.hand_targets import HandTargets
+
+# The hand's axes in the crop's camera where it points up and shows its back: what a
+# square that is turned with the hand mostly holds.
+UPRIGHT = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
+WORLD_UNIT = 0.1  # metres; landmarks offered to the perceptron are of size about 1
+CAMERA = 3  # numbers: log scale, shift x, shift y
+START = 0.05  # factor on the last layer's first weights: the mean hand, nearly
+
+
+@MODELS.register_module()
+class MANOTokenHead(BaseModule):
+    """Regress MANO and a camera of one hand from a landmark network's token.
+
+    The token is the mean of the trunk's last map. A perceptron reads it, normalised,
+    beside the 21 landmarks in the crop and in metres that the network's own linear
+    layers read out of it: those point where the hand is, the token knows its shape and
+    what hides. The pose is the hand's mean pose, upright in the crop, plus the regressed
+    6D; the camera's scale is ``scale_0 exp(raw)``, the same for x and y.
+
+    There is no presence: the crop is of one hand, so the logit is infinite.
+
+    Args:
+        in_channels: C of the map.
+        hand_model: :class:`SingleHand` or its config.
+        crop_size: side of the crop, pixels, that the landmarks are of.
+        hidden_channels: of the perceptron.
+        dropout: of the perceptron's first layer.
+        readout: arguments of :class:`LandmarkReadout`, such as ``init_cfg``.
+        scale_0: start of the camera's scale, NDC per metre.
+        lambda_theta, lambda_beta: weights of DNE Eq. 10.
+        mesh_terms: arguments of :class:`MeshTerms`; the coarse mesh is supervised like
+            a stage of DNE.
+
+    Example:
+        >>> head = MANOTokenHead(1152, dict(type='SingleHand'))
+        >>> coarse = head(torch.rand(2, 1152, 7, 7))
+        >>> coarse.state.vertices.shape, coarse.token.shape
+        (torch.Size([2, 1, 778, 3]), torch.Size([2, 1, 512]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hand_model: dict | nn.Module,
+        crop_size: int = 224,
+        hidden_channels: int = 512,
+        dropout: float = 0.2,
+        readout: dict | None = None,
+        scale_0: float = 8.0,
+        lambda_theta: float = 1.0,
+        lambda_beta: float = 0.1,
+        mesh_terms: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.hand_model = build_hand_model(hand_model)
+        if len(self.hand_model.mean_rotations) != 1:
+            raise UserError(
+                'MANOTokenHead reads one hand from a crop, but its hand_model has '
+                f'{len(self.hand_model.mean_rotations)}; use hand_model='
+                "dict(type='SingleHand')"
+            )
+        self.crop_size, self.scale_0 = crop_size, scale_0
+        self.readout = LandmarkReadout(in_channels, **(readout or {}))
+        self.norm = nn.LayerNorm(in_channels)
+        landmarks = 2 * self.readout.num_coordinates
+        self.perceptron = nn.Sequential(
+            nn.Linear(in_channels + landmarks, hidden_channels),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_channels, hidden_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.sizes = (6 * NUM_ROTATIONS, NUM_BETAS, CAMERA)
+        self.numbers = nn.Linear(hidden_channels, sum(self.sizes))
+        mean = self.hand_model.mean_rotations.clone()  # (1, 16, 3, 3)
+        mean[:, 0] = torch.tensor(UPRIGHT)
+        self.register_buffer('mean_pose', sixd_from_matrix(mean), persistent=False)
+        self.mesh_terms = MeshTerms(**(mesh_terms or {}))
+        self.loss_theta = MODELS.build(
+            dict(type='MaskedL1Loss', loss_weight=lambda_theta)
+        )
+        self.loss_beta = MODELS.build(
+            dict(type='MaskedL1Loss', loss_weight=lambda_beta)
+        )
+        self.reset_readout()
+
+    def reset_readout(self) -> None:
+        """Start close to the mean hand."""
+        nn.init.zeros_(self.numbers.bias)
+        with torch.no_grad():
+            self.numbers.weight.mul_(START)
+
+    def forward(self, features: Tensor) -> CoarseHands:
+        """Features (B, in_channels, h, w) -> the hand in slot 0 of (B, 1, ...)."""
+        token = features.mean((-2, -1))
+        hidden = self.perceptron(
+            torch.cat([self.norm(token), self.landmark_inputs(self.readout(token))], -1)
+        )
+        with torch.autocast(features.device.type, enabled=False):
+            hidden = at_least_fp32(hidden)
+            numbers = self.numbers(hidden)[:, None]  # (B, 1, 109)
+            pose, betas, raw = numbers.split(self.sizes, -1)
+            rotations_6d = self.mean_pose + pose.unflatten(-1, (NUM_ROTATIONS, 6))
+            rotations = matrix_from_6d(rotations_6d)
+            mesh = self.hand_model(rotations, betas)
+        state = HandState(
+            mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), self.camera(raw)
+        )
+        return CoarseHands(
+            state,
+            rotations_6d,
+            rotations,
+            betas,
+            presence_logits=torch.full_like(raw[..., 0], torch.inf),
+            pooled=token[:, None],
+            token=hidden[:, None],
+        )
+
+    def landmark_inputs(self, landmarks: HandLandmarks) -> Tensor:
+        """(B, 126) points of the crop, -1 to 1, and in space, of size about 1."""
+        half = self.crop_size / 2
+        points = (landmarks.points - landmarks.points.new_tensor([half, half, 0])) / half
+        world = landmarks.world / WORLD_UNIT
+        return torch.cat([points.flatten(1), world.flatten(1)], -1)
+
+    def camera(self, raw: Tensor) -> Tensor:
+        """(B, 1, 3) numbers -> (B, 1, 2, 2) rows (scale, shift) for x and y."""
+        scale = self.scale_0 * raw[..., :1].clamp(max=5).exp()
+        return torch.stack([scale.expand(-1, -1, 2), raw[..., 1:]], -1)
+
+    def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
+        """Eq. 10 on the parameters, Eq. 11's terms on the coarse mesh."""
+        state, known = coarse.state, targets.mano_valid
+        target_6d = sixd_from_matrix(targets.rotations)
+        losses = dict(
+            loss_theta=self.loss_theta(coarse.rotations_6d, target_6d, known),
+            loss_beta=self.loss_beta(coarse.betas, targets.betas, known),
+        )
+        terms = self.mesh_terms(
+            state.vertices[:, None],
+            project(state.vertices, state.camera)[:, None],
+            state.joints[:, None],
+            project(state.joints, state.camera)[:, None],
+            targets,
+        )
+        losses.update({f'coarse.{name}': value for name, value in terms.items()})
+        return losses
