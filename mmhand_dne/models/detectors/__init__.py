@@ -1,0 +1,3 @@
+from .palm_net import PalmNet
+
+__all__ = ['PalmNet']
