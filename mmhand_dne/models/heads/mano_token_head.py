@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS
+from mmhand_dne.conventions import NUM_BETAS, NUM_JOINTS, NUM_ROTATIONS
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.precision import at_least_fp32
@@ -81,7 +81,7 @@ class MANOTokenHead(BaseModule):
         self.crop_size, self.scale_0 = crop_size, scale_0
         self.readout = LandmarkReadout(in_channels, **(readout or {}))
         self.norm = nn.LayerNorm(in_channels)
-        landmarks = 2 * self.readout.num_coordinates
+        landmarks = 2 * 3 * NUM_JOINTS  # in the crop and in space
         self.perceptron = nn.Sequential(
             nn.Linear(in_channels + landmarks, hidden_channels),
             nn.ReLU(inplace=True),

@@ -1,6 +1,7 @@
 """What MediaPipe Hands' landmark network reads from the pooled token."""
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS
@@ -10,7 +11,7 @@ HALF_PIXEL = 0.5  # MediaPipe measures from the crop's edge, we from a pixel's c
 NUM_JOINTS = len(OPENPOSE_JOINTS)
 
 
-class LandmarkReadout(nn.Module):
+class LandmarkReadout(BaseModule):
     """Four linear layers: side, presence, landmarks in the crop, landmarks in metres.
 
     Args:
@@ -18,8 +19,8 @@ class LandmarkReadout(nn.Module):
             :class:`MediaPipeHandNet`'s last map.
     """
 
-    def __init__(self, channels: int = 1152) -> None:
-        super().__init__()
+    def __init__(self, channels: int = 1152, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
         # In the order in which the original runs them, which the converter goes by.
         self.right = nn.Linear(channels, 1)
         self.presence = nn.Linear(channels, 1)
