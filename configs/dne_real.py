@@ -94,7 +94,6 @@ train_cfg = dict(
 val_cfg = dict()
 test_cfg = dict()
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=100),
     dict(
         type='CosineRestartLR',
         periods=[baseline_epochs, stage_epochs],
