@@ -22,7 +22,8 @@ from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .render import compose, draw_body
-from .scene import Hand, HandModels, hand_type, sample_moment
+from .hand_models import Hand, HandModels
+from .scene import hand_type, sample_scene
 
 PLACEHOLDER = [1.0, 1.0, 1.0]  # InterHand2.6M's coordinates of a missing joint
 BOX_SCALE = 1.2  # of InterHand2.6M's boxes about the tight box of the joints
@@ -77,9 +78,9 @@ def write_frame(
 ) -> None:
     """Render one moment; its record is written last."""
     key = (frame.split, frame.capture, frame.moment)
-    hands = sample_moment(recipe, models, *key)
+    hands, things = sample_scene(recipe, models, *key)
     light = sample_light(recipe.generator('light', *key))
-    body = build_body(recipe, models, hands, light, *key)
+    body = build_body(recipe, models, hands, light, *key, things)
     joints, valid = _world_joints(models, hands)
     views = []
     for index, camera in enumerate(
