@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from .hand_models import Hand, HandModels
 
-LENGTH = (0.2, 0.35)  # metres
-STEP = 0.025  # metres between rings
+LENGTH = (0.24, 0.4)  # metres
+STEP = 0.03  # metres between rings
 WRIST = 0.03  # metres of arm in which it bends away from the hand
 BAND = 0.022  # metres, the width of a watch's strap
 WIDENING = np.array([0.45, 0.95])  # at the elbow, of the wrist's breadth and thickness
