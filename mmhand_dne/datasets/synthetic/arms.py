@@ -11,6 +11,7 @@ from .hand_models import Hand, HandModels
 LENGTH = (0.24, 0.4)  # metres
 STEP = 0.03  # metres between rings
 WRIST = 0.03  # metres of arm in which it bends away from the hand
+MAX_BEND = 1.1  # radians
 BAND = 0.022  # metres, the width of a watch's strap
 WIDENING = np.array([0.45, 0.95])  # at the elbow, of the wrist's breadth and thickness
 
@@ -59,19 +60,26 @@ def make_arm(
     clothing: Clothing,
     skin: np.ndarray,
     tone: np.ndarray,
+    viewers: np.ndarray,
 ) -> Arm:
     """A forearm that widens towards the elbow, in its clothing.
 
     Args:
+        viewers: (C, 3) metres, cameras at which the arm rather does not point: it would
+            hide the hand.
         skin: (loop, 3) sRGB of the wrist's vertices; tone: (3,) of the person.
     """
-    loop = hand.vertices[torch.from_numpy(models.extras[hand.side]['wrist_loop']).long()]
+    loop = hand.vertices[
+        torch.from_numpy(models.extras[hand.side]['wrist_loop']).long()
+    ]
     loop = loop.double().numpy()
     centre, shape = loop.mean(0), loop - loop.mean(0)
     along = centre - models.joints(hand)[9].double().numpy()
     along /= np.linalg.norm(along)
     distances, cover = _rings(rng.uniform(*LENGTH), clothing)
-    axis, turns = _bent_axis(rng, centre, along, distances)
+    to_viewers = viewers - centre
+    to_viewers /= np.linalg.norm(to_viewers, axis=1, keepdims=True)
+    axis, turns = _bent_axis(rng, centre, along, distances, to_viewers)
     breadth, thickness = np.linalg.svd(shape, full_matrices=False)[2][:2]
     share = np.clip(distances / 0.26, 0, 1) ** 0.8
     folds = rng.normal(0, 1, (len(distances), len(loop)))
@@ -111,18 +119,26 @@ def _bent_axis(
     centre: np.ndarray,
     along: np.ndarray,
     distances: np.ndarray,
+    to_viewers: np.ndarray,
 ) -> tuple[np.ndarray, list[Rotation]]:
     """Points (R, 3) on the arm's axis and how its cross-sections are turned."""
-    bend = rng.normal(0, 0.3, 3)
-    bend -= (bend @ along) * along
-    angle = np.linalg.norm(bend)
-    turn = np.cross(along, bend) / max(angle, 1e-9)
-    angle = min(angle, 1.0)
+    bends = [_bend(rng, along, spread) for spread in (0.3, 0.4, 0.5, 0.6, 0.6, 0.6)]
+    hides = [(to_viewers @ bend.apply(along)).max() for bend in bends]
+    clear = [bend for bend, cosine in zip(bends, hides) if cosine < 0.5]
+    bend = (clear or [bends[int(np.argmin(hides))]])[0].as_rotvec()
     shares = np.clip(distances / WRIST, 0, 1)
-    turns = [Rotation.from_rotvec(turn * angle * share) for share in shares]
+    turns = [Rotation.from_rotvec(bend * share) for share in shares]
     steps = np.diff(distances, prepend=0)
     ways = np.stack([one.apply(along) for one in turns])
     return centre + np.cumsum(steps[:, None] * ways, axis=0), turns
+
+
+def _bend(rng: np.random.Generator, along: np.ndarray, spread: float) -> Rotation:
+    """A rotation about an axis across the arm, up to MAX_BEND."""
+    turn = rng.normal(0, spread, 3)
+    turn -= (turn @ along) * along
+    angle = max(np.linalg.norm(turn), 1e-9)
+    return Rotation.from_rotvec(turn * min(1.0, MAX_BEND / angle))
 
 
 def _colors(

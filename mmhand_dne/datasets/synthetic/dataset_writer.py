@@ -21,9 +21,9 @@ from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light, sample_tone
+from .hand_models import Hand, HandModels
 from .photo_look import expose_photo, in_scenery, sample_photo_light
 from .render import compose, draw_body
-from .hand_models import Hand, HandModels
 from .scene import hand_type, sample_scene
 
 PLACEHOLDER = [1.0, 1.0, 1.0]  # InterHand2.6M's coordinates of a missing joint

@@ -155,7 +155,9 @@ def joints_of_poses(
     pose = np.concatenate([np.tile(glob, (len(poses), 1)), poses], axis=1)
     pose = torch.from_numpy(pose).float()
     betas = torch.zeros(10) if shape is None else torch.from_numpy(shape).float()
-    vertices = layer(layer.absolute_pose(pose, mean=False), betas.expand(len(poses), 10))
+    vertices = layer(
+        layer.absolute_pose(pose, mean=False), betas.expand(len(poses), 10)
+    )
     return layer.joints(vertices)
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from mmhand_dne.conventions import MIRROR_AXIS_ANGLES
 
 from .gestures import (
-    CHAINS,
     FINGERS,
     draw_fingers,
     draw_thumb,

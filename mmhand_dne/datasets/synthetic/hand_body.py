@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmhand_dne.conventions import SIDES
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import front_facing, rasterize
 
 from .arms import Clothing, make_arm, sample_clothing
+from .camera_rig import make_rig
 from .dataset_recipe import Recipe
 from .grasps import Thing
 from .hand_models import Hand, HandModels
@@ -107,12 +108,14 @@ def build_body(
     clothing = None
     if extra.random() < recipe.arm_share:
         clothing = sample_clothing(recipe.generator(split, 'clothing', capture))
+        rig = make_rig(recipe, split, capture)
+        viewers = np.stack([camera.position for camera in rig]) / MILLIMETRES
     parts, start, core = [], 0, []
     for hand in hands:
         if clothing is None:
             part = _with_stump(rng, models, hand, paint)
         else:
-            part = _with_arm(extra, models, hand, paint, clothing)
+            part = _with_arm(extra, models, hand, paint, clothing, viewers)
         parts.append(part._replace(faces=part.faces + start))
         # Shadows need sharpness about the hands only.
         near = len(hand.vertices) if clothing else len(part.vertices)
@@ -146,10 +149,12 @@ def _with_arm(
     hand: Hand,
     paint: Paint,
     clothing: Clothing,
+    viewers: np.ndarray,
 ) -> Thing:
     """A hand with a long forearm."""
     loop = models.extras[hand.side]['wrist_loop']
-    arm = make_arm(rng, models, hand, clothing, paint.skin[loop], paint.tone)
+    skin = paint.skin[loop]
+    arm = make_arm(rng, models, hand, clothing, skin, paint.tone, viewers)
     vertices = torch.cat([hand.vertices, arm.vertices])
     colors = _linear(np.concatenate([paint.skin, arm.colors]))
     return Thing(vertices, closed_faces(models, hand.side, arm.rings), colors)

@@ -9,7 +9,13 @@ from .scenery import Size, make_scenery
 
 # Linear RGB of lights: shade, noon, neutral, lamp, candle.
 LIGHT_COLORS = np.array(
-    [[0.85, 0.95, 1.2], [1.05, 1.0, 0.95], [1, 1, 1], [1.2, 1.0, 0.72], [1.3, 0.95, 0.6]]
+    [
+        [0.85, 0.95, 1.2],
+        [1.05, 1.0, 0.95],
+        [1, 1, 1],
+        [1.2, 1.0, 0.72],
+        [1.3, 0.95, 0.6],
+    ]
 )
 
 
@@ -105,9 +111,7 @@ def _vignette(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return (1 - rng.uniform(0.05, 0.3) * (rows**2 + columns**2))[..., None]
 
 
-def _softened(
-    rng: np.random.Generator, image: np.ndarray, scale: float
-) -> np.ndarray:
+def _softened(rng: np.random.Generator, image: np.ndarray, scale: float) -> np.ndarray:
     """Lens blur, motion, or enlarged from fewer pixels."""
     height, width = image.shape[:2]
     kind = int(rng.choice(4, p=[0.45, 0.3, 0.15, 0.1]))
@@ -132,7 +136,7 @@ def _softened(
 def _noise(rng: np.random.Generator, shape: tuple[int, int], grey: bool) -> np.ndarray:
     """Fine noise of brightness and, in low light, coarser noise of colour."""
     low_light = rng.random() < 0.2
-    strength = rng.uniform(0.02, 0.07) if low_light else rng.uniform(0, 0.02)
+    strength = rng.uniform(0.015, 0.045) if low_light else rng.uniform(0, 0.02)
     noise = strength * rng.standard_normal((*shape, 1), np.float32)
     if low_light and not grey:
         half = (shape[0] // 2 + 1, shape[1] // 2 + 1, 3)

@@ -165,7 +165,9 @@ def _add_keys(rng: np.random.Generator, image: np.ndarray) -> None:
     """A keyboard: a grid of rounded squares on a slab, in place."""
     size = np.array(image.shape[1::-1])
     angle = rng.uniform(0, 2 * np.pi)
-    across = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.05, 0.1) * size.min()
+    across = (
+        np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.05, 0.1) * size.min()
+    )
     down = np.array([-across[1], across[0]])
     origin = rng.uniform(0.1, 0.9, 2) * size - 6 * across - 2 * down
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
@@ -190,7 +192,11 @@ def _add_furniture(rng: np.random.Generator, image: np.ndarray) -> None:
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ turn
     if kind == 0:
-        ellipse = (tuple(middle.tolist()), tuple((2 * half).tolist()), np.degrees(angle))
+        ellipse = (
+            tuple(middle.tolist()),
+            tuple((2 * half).tolist()),
+            np.degrees(angle),
+        )
         cv2.ellipse(image, ellipse, _color(rng).tolist(), -1, cv2.LINE_AA)
         return
     _fill(image, middle + corners, _color(rng))
@@ -303,4 +309,6 @@ def _ellipse(image: np.ndarray, middle, half, color) -> None:
 def _line(image: np.ndarray, ends, color, width: float) -> None:
     ends = np.asarray(ends).clip(-5000, 5000).round().astype(int).tolist()
     thick = max(1, round(width))
-    cv2.line(image, *map(tuple, ends), np.atleast_1d(color).tolist(), thick, cv2.LINE_AA)
+    cv2.line(
+        image, *map(tuple, ends), np.atleast_1d(color).tolist(), thick, cv2.LINE_AA
+    )

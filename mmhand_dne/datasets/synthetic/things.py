@@ -102,7 +102,9 @@ def _box(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             side = np.empty((len(grid), 3))
             side[:, axis] = sign
             side[:, first], side[:, second] = (2 * grid - 1).T
-            faces.append((square if sign > 0 else square[:, ::-1]) + len(grid) * len(points))
+            faces.append(
+                (square if sign > 0 else square[:, ::-1]) + len(grid) * len(points)
+            )
             points.append(side)
     return np.concatenate(points) * sizes, np.concatenate(faces), np.tile(grid, (6, 1))
 
