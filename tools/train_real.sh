@@ -35,6 +35,12 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+# What photos show: hands turned anyhow, of broad and slender people, with arms and
+# sleeves, holding things, clasped, cut off, before rooms and people.
+scenes=(--image-size 256 256 --max-turn 180 --camera-spread 80 --cameras 2 --moments 2
+        --hand-share 0.34 0.6 --breadth -1 5 --gesture-share 0.6 --arm-share 0.85
+        --held-share 0.25 --clasped-share 0.6 --truncated-share 0.2 --natural-share 0.9
+        --interacting-share 0.25 --occlusion-share 0.15)
 cd "$ROOT"
 data="$ROOT/data/real"
 work_dir="${work_dir:-$ROOT/work_dirs/dne_real}"
@@ -53,9 +59,8 @@ if [ ! -e "$data/mediapipe_hands.pth" ]; then
 fi
 
 echo '== render'
-"$PY" tools/make_rendered_data.py "$data/rendered" --train "$images" \
-    --test $((images / 30)) --image-size 256 256 --max-turn 180 --camera-spread 80 \
-    --interacting-share 0.25
+"$PY" tools/make_rendered_data.py "$data/rendered" --seed "$seed" \
+    --train "$images" --test $((images / 30)) "${scenes[@]}"
 
 if [ -n "$photos" ]; then
     if [ ! -e "$data/photo_landmarks.json" ]; then
