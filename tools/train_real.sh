@@ -6,7 +6,8 @@
 #   bash tools/train_real.sh --photos DIR        also on photos of one hand each
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
-#   bash tools/train_real.sh --images N          render N images (30000)
+#   bash tools/train_real.sh --images N          render N images (24000, of more than 30,000
+#                                                hands)
 #   bash tools/train_real.sh --seed N --work-dir DIR
 #   bash tools/train_real.sh --cfg-options K=V ...   keys of the config, last flag
 #
@@ -16,11 +17,10 @@ set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
-CONFIG="$ROOT/configs/dne_real.py"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
-photos='' mediapipe='' images=30000 seed=0 work_dir='' options=()
-usage() { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+photos='' mediapipe='' images=24000 seed=0 work_dir='' options=()
+usage() { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -82,10 +82,15 @@ processes="${GPUS:-2}"
 cores="$(nproc)"
 if [ -z "${GPUS:-}" ] && [ "$cores" -lt 2 ]; then processes=1; fi
 free='import socket; print(socket.create_server(("", 0)).getsockname()[1])'
-OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
-    PORT="$("$PY" -c "$free")" tools/dist_train.sh "$CONFIG" "$processes" \
-    --work-dir "$work_dir" --resume \
-    --cfg-options "randomness.seed=$seed" "${options[@]}"
+train() {  # CONFIG WORK_DIR OPTIONS...
+    OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
+        PORT="$("$PY" -c "$free")" tools/dist_train.sh "$1" "$processes" \
+        --work-dir "$2" --resume --cfg-options "randomness.seed=$seed" "${@:3}"
+}
+heads="$work_dir/heads"
+train configs/dne_real_heads.py "$heads" "${options[@]}"
+train configs/dne_real.py "$work_dir" "load_from=$(cat "$heads/last_checkpoint")" \
+    "${options[@]}"
 
 echo '== publish'
 "$PY" tools/model_converters/publish_real.py "$(cat "$work_dir/last_checkpoint")" \
