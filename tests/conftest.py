@@ -29,9 +29,7 @@ def mediapipe_source() -> Path:
     """Wheel of mediapipe 0.10.21, or a folder with its files: MMHAND_MEDIAPIPE."""
     source = os.environ.get('MMHAND_MEDIAPIPE')
     if not source:
-        pytest.skip(
-            'MMHAND_MEDIAPIPE is not set: no MediaPipe networks on this machine'
-        )
+        pytest.skip('MMHAND_MEDIAPIPE is not set: no MediaPipe networks here')
     return Path(source)
 
 

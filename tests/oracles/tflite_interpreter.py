@@ -40,7 +40,9 @@ class Interpreter:
                 values[operator.Inputs(k)] for k in range(operator.InputsLength())
             ]
             shape = self.graph.Tensors(operator.Outputs(0)).ShapeAsNumpy()
-            values[operator.Outputs(0)] = globals()[name](operator, shape, *inputs)
+            values[operator.Outputs(0)] = globals()[name](
+                operator, shape, *(values[k] for k in numbers)
+            )
         outputs = range(self.graph.OutputsLength())
         return [values[self.graph.Outputs(k)] for k in outputs]
 
