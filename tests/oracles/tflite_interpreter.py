@@ -36,9 +36,7 @@ class Interpreter:
             operator = self.graph.Operators(i)
             code = self.model.OperatorCodes(operator.OpcodeIndex())
             name = NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
-            inputs = [
-                values[operator.Inputs(k)] for k in range(operator.InputsLength())
-            ]
+            numbers = operator.InputsAsNumpy()
             shape = self.graph.Tensors(operator.Outputs(0)).ShapeAsNumpy()
             values[operator.Outputs(0)] = globals()[name](
                 operator, shape, *(values[k] for k in numbers)
