@@ -180,12 +180,8 @@ def _describe_view(
     kind = hand_type(hands)
     pixels = camera.to_pixels(camera.to_camera(joints))
     seen = valid & (pixels >= 0).all(1) & (pixels <= np.array(camera.size) - 1).all(1)
-    if not seen.any():
-        raise RuntimeError(
-            f'no joint is inside the image of {frame} in camera '
-            f'{camera.name}: rigs look at the hands by construction'
-        )
-    corners = tight_corners(pixels[seen])
+    # A picture may cut off all of a hand: its box is then of what it hides.
+    corners = tight_corners(pixels[seen if seen.any() else valid])
     extent = (corners[2:] - corners[:2]) * BOX_SCALE
     corner = (corners[:2] + corners[2:]) / 2 - extent / 2
     number = frame.first_id + index
