@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from mmhand_dne.conventions import MIDDLE
+
 from .hand_models import Hand, HandModels
 
 LENGTH = (0.24, 0.4)  # metres
 STEP = 0.03  # metres between rings
-WRIST = 0.03  # metres of arm in which it bends away from the hand
+BENDING = 0.03  # metres of arm in which it bends away from the hand
 MAX_BEND = 1.1  # radians
 BAND = 0.022  # metres, the width of a watch's strap
 WIDENING = np.array([0.45, 0.95])  # at the elbow, of the wrist's breadth and thickness
@@ -74,7 +76,7 @@ def make_arm(
     ]
     loop = loop.double().numpy()
     centre, shape = loop.mean(0), loop - loop.mean(0)
-    along = centre - models.joints(hand)[9].double().numpy()
+    along = centre - models.joints(hand)[MIDDLE].double().numpy()
     along /= np.linalg.norm(along)
     distances, cover = _rings(rng.uniform(*LENGTH), clothing)
     to_viewers = viewers - centre
@@ -126,7 +128,7 @@ def _bent_axis(
     hides = [(to_viewers @ bend.apply(along)).max() for bend in bends]
     clear = [bend for bend, cosine in zip(bends, hides) if cosine < 0.5]
     bend = (clear or [bends[int(np.argmin(hides))]])[0].as_rotvec()
-    shares = np.clip(distances / WRIST, 0, 1)
+    shares = np.clip(distances / BENDING, 0, 1)
     turns = [Rotation.from_rotvec(bend * share) for share in shares]
     steps = np.diff(distances, prepend=0)
     ways = np.stack([one.apply(along) for one in turns])

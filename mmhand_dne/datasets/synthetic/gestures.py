@@ -5,17 +5,18 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, WRIST
+
 from .hand_models import HandModels
 
-FINGERS = ('index', 'middle', 'pinky', 'ring', 'thumb')  # MANO's order of the joints
+# The fingers as MANO's rotations follow each other.
+MANO_FINGERS = tuple(name[:-1] for name in MANO_JOINTS if name.endswith('1'))
 # OpenPose joints of each finger from its knuckle to its tip.
-CHAINS = dict(
-    index=(5, 6, 7, 8),
-    middle=(9, 10, 11, 12),
-    pinky=(17, 18, 19, 20),
-    ring=(13, 14, 15, 16),
-    thumb=(1, 2, 3, 4),
-)
+CHAINS = {
+    finger: [OPENPOSE_JOINTS.index(f'{finger}{k}') for k in (1, 2, 3, 4)]
+    for finger in MANO_FINGERS
+}
+KNUCKLES = [CHAINS[finger][0] for finger in MANO_FINGERS if finger != 'thumb']
 ABDUCTION = (0.8, 0.1, -1.0, -0.5)  # of the fingers spread by 1 degree
 CURL = np.array([80.0, 100.0, 62.0])  # degrees of flexion of a curled finger's joints
 CANDIDATES = 12
@@ -71,7 +72,7 @@ def sample_pinch(rng: np.random.Generator, models: HandModels) -> np.ndarray:
         candidate[3 * finger : 3 * finger + 3, 0] = bent
     poses = poses_of_angles(models, angles)
     joints = joints_of_poses(models, poses)
-    tip = CHAINS[FINGERS[finger]][-1]
+    tip = CHAINS[MANO_FINGERS[finger]][-1]
     apart = (joints[:, tip] - joints[:, CHAINS['thumb'][-1]]).norm(dim=1)
     score = (apart - 0.01).abs() + 2 * self_overlap(joints)
     return poses[int(score.argmin())]
@@ -166,23 +167,23 @@ def self_overlap(joints: Tensor) -> Tensor:
 
     Bones are rows of points; the thickness of the flesh is FINGER_GAP and PALM_GAP.
     """
-    fingers = torch.stack([finger_points(joints, name) for name in FINGERS], dim=1)
+    fingers = torch.stack([finger_points(joints, name) for name in MANO_FINGERS], dim=1)
     count = fingers.shape[2]
     flat = fingers.flatten(1, 2)
     apart = torch.cdist(flat, flat)
-    owner = torch.arange(len(FINGERS)).repeat_interleave(count)
+    owner = torch.arange(len(MANO_FINGERS)).repeat_interleave(count)
     apart = apart.masked_fill(owner[:, None] == owner, 1.0)
     between = FINGER_GAP - apart.flatten(1).amin(1)
-    knuckles = joints[:, [5, 9, 13, 17]]
+    knuckles = joints[:, KNUCKLES]
     share = torch.tensor([0.0, 0.3, 0.6])[:, None, None, None]
-    palm = (knuckles + share * (joints[:, :1] - knuckles)).permute(1, 0, 2, 3)
+    palm = (knuckles + share * (joints[:, [WRIST]] - knuckles)).permute(1, 0, 2, 3)
     apart = torch.cdist(fingers[:, :, 1:].flatten(1, 2), palm.flatten(1, 2))
     return torch.maximum(between, PALM_GAP - apart.flatten(1).amin(1)).clamp(min=0)
 
 
 def finger_points(joints: Tensor, name: str) -> Tensor:
     """Points (K, 5, 3) on a finger's last two bones, nearer to the tip later."""
-    chain = joints[:, list(CHAINS[name])]
+    chain = joints[:, CHAINS[name]]
     middle, last, tip = chain[:, 1:2], chain[:, 2:3], chain[:, 3:4]
     end = last + 0.75 * (tip - last)  # the tip is on the skin
     return torch.cat(

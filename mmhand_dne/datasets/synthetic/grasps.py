@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmhand_dne.conventions import MIRROR_AXIS_ANGLES
+from mmhand_dne.conventions import MIDDLE, MIRROR_AXIS_ANGLES, WRIST
 
 from .gestures import (
-    FINGERS,
+    CHAINS,
+    KNUCKLES,
+    MANO_FINGERS,
     draw_fingers,
     draw_thumb,
     finger_points,
@@ -53,7 +55,7 @@ def sample_grasp(
     """
     if rng.random() < PINCHED:
         hand = _with_fingers(models, hand, sample_pinch(rng, models))
-        placed = _pinched(rng, models.joints(hand), hand.side)
+        placed = _pinched(rng, models.joints(hand))
     else:
         placed = _on_palm(rng, models.joints(hand), hand.side)
         hand = _closed_about(rng, models, hand, placed)
@@ -65,8 +67,8 @@ def sample_grasp(
 
 def palm_frame(joints: Tensor, side: str) -> Tensor:
     """Rows (3, 3): to the fingers, to the thumb, out of the palm; unit, orthogonal."""
-    forward = torch.nn.functional.normalize(joints[9] - joints[0], dim=0)
-    across = joints[5] - joints[17]
+    forward = torch.nn.functional.normalize(joints[MIDDLE] - joints[WRIST], dim=0)
+    across = joints[CHAINS['index'][0]] - joints[CHAINS['pinky'][0]]
     across = across - (across @ forward) * forward
     across = torch.nn.functional.normalize(across, dim=0)
     out = torch.linalg.cross(across, forward)
@@ -76,39 +78,44 @@ def palm_frame(joints: Tensor, side: str) -> Tensor:
 def _on_palm(rng: np.random.Generator, joints: Tensor, side: str) -> _Placed:
     """A rod across the palm, a ball in it, a box or a slab flat on it."""
     frame = palm_frame(joints, side)
-    palm = joints[[0, 5, 9, 13, 17]].mean(0)
+    palm = joints[[WRIST, *KNUCKLES]].mean(0)
     kind = ('rod', 'rod', 'ball', 'box', 'slab')[int(rng.integers(5))]
     turn = rng.normal(0, 0.3)
-    if kind == 'rod':
-        radius = rng.uniform(0.006, 0.034)
-        solid = Solid('rod', np.array([radius, radius, rng.uniform(0.04, 0.13)]))
-        order, depth = (2, 0, 1), radius  # its long axis towards the thumb
-    elif kind == 'ball':
-        solid = Solid('ball', np.full(3, rng.uniform(0.018, 0.045)))
-        order, depth = (0, 1, 2), solid.sizes[0]
-    else:
-        thick = 0.005 if kind == 'slab' else rng.uniform(0.01, 0.03)
-        wide, long = (0.037, 0.073) if kind == 'slab' else rng.uniform(0.015, 0.06, 2)
-        solid = Solid('box', np.array([long, wide, thick]))
-        order, depth = (0, 1, 2), thick
+    solid, order = _sample_solid(rng, kind)
+    depth = solid.sizes[order.index(2)]
     reach = rng.uniform(0.005, 0.04)
     along = rng.normal(0, 0.012 if kind != 'rod' else 0.02)
     offset = torch.tensor([reach, along, depth + PALM], dtype=torch.float32)
     cosine, sine = np.cos(turn), np.sin(turn)
     spin = torch.tensor([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
-    axes = (spin.float() @ frame)[list(order)]
+    axes = (spin.float() @ frame)[order]
+    axes[0] *= torch.linalg.det(axes).sign()  # no mirror image: faces stay outward
     return _Placed(solid, palm + offset @ frame, axes)
 
 
-def _pinched(rng: np.random.Generator, joints: Tensor, side: str) -> _Placed:
+def _sample_solid(rng: np.random.Generator, kind: str) -> tuple[Solid, list[int]]:
+    """A thing, and which rows of the palm's frame are its axes."""
+    if kind == 'rod':  # its long axis towards the thumb
+        radius = rng.uniform(0.006, 0.034)
+        sizes = np.array([radius, radius, rng.uniform(0.04, 0.13)])
+        return Solid('rod', sizes), [2, 0, 1]
+    if kind == 'ball':
+        return Solid('ball', np.full(3, rng.uniform(0.018, 0.045))), [0, 1, 2]
+    thick = 0.005 if kind == 'slab' else rng.uniform(0.01, 0.03)
+    wide, long = (0.037, 0.073) if kind == 'slab' else rng.uniform(0.015, 0.06, 2)
+    return Solid('box', np.array([long, wide, thick])), [0, 1, 2]
+
+
+def _pinched(rng: np.random.Generator, joints: Tensor) -> _Placed:
     """A stick, card or small ball between the thumb's tip and the nearest other one."""
-    tips = joints[[8, 12, 16, 20]]
-    apart = (tips - joints[4]).norm(dim=1)
+    thumb = joints[CHAINS['thumb'][-1]]
+    tips = joints[[CHAINS[name][-1] for name in MANO_FINGERS if name != 'thumb']]
+    apart = (tips - thumb).norm(dim=1)
     tip = tips[int(apart.argmin())]
     gap = max(float(apart.min()) / 2 - 0.002, 0.002)
-    across = torch.nn.functional.normalize(tip - joints[4], dim=0)
+    across = torch.nn.functional.normalize(tip - thumb, dim=0)
     other = torch.from_numpy(rng.normal(0, 1, 3)).float()
-    other = other + 0.8 * (tip - joints[0]) / (tip - joints[0]).norm()
+    other = other + 0.8 * torch.nn.functional.normalize(tip - joints[WRIST], dim=0)
     other = torch.nn.functional.normalize(other - (other @ across) * across, dim=0)
     axes = torch.stack([across, torch.linalg.cross(other, across), other])
     kind = ('rod', 'box', 'ball')[int(rng.integers(3))]
@@ -119,7 +126,7 @@ def _pinched(rng: np.random.Generator, joints: Tensor, side: str) -> _Placed:
     else:
         sizes = np.full(3, max(gap, 0.006))
     shift = other * float(rng.uniform(-0.6, 0.9) * sizes[2]) if kind != 'ball' else 0
-    return _Placed(Solid(kind, sizes), (tip + joints[4]) / 2 + shift, axes)
+    return _Placed(Solid(kind, sizes), (tip + thumb) / 2 + shift, axes)
 
 
 def _closed_about(
@@ -136,7 +143,7 @@ def _closed_about(
     poses = poses_of_angles(models, angles)
     joints = _posed_joints(models, hand, poses)
     best = poses[0].reshape(15, 3).copy()
-    for number, name in enumerate(FINGERS):
+    for number, name in enumerate(MANO_FINGERS):
         rows = slice(3 * number, 3 * number + 3)
         apart = placed.distance(finger_points(joints, name)).amin(1) - FLESH
         if name == 'thumb':

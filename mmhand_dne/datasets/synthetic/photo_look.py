@@ -5,7 +5,7 @@ import numpy as np
 
 from .hand_body import Light
 from .render import Layer, compose
-from .scenery import Size, make_scenery
+from .surroundings import make_scenery
 
 # Linear RGB of lights: shade, noon, neutral, lamp, candle.
 LIGHT_COLORS = np.array(
@@ -39,9 +39,13 @@ def sample_photo_light(rng: np.random.Generator) -> Light:
 
 
 def in_scenery(
-    rng: np.random.Generator, layer: Layer, size: Size, tone: np.ndarray
+    rng: np.random.Generator, layer: Layer, size: tuple[int, int], tone: np.ndarray
 ) -> np.ndarray:
-    """The body before surroundings, (H, W, 3) float32, perhaps with its shadow."""
+    """The body before surroundings, (H, W, 3) float32, perhaps with its shadow.
+
+    Args:
+        size: (width, height) pixels; tone: (3,) sRGB skin of the person.
+    """
     image = make_scenery(rng, size, tone).astype(np.float32)
     if rng.random() < 0.35:
         cast_shadow(rng, image, layer)

@@ -1,12 +1,12 @@
 """Things to hold: rods, balls and boxes as meshes with a distance to their surface."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-KINDS = ('rod', 'ball', 'box')
 SIDES_OF_ROD = 20
 
 
@@ -61,7 +61,9 @@ def _rod_profile(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return radii[steps], heights[steps]
 
 
-def _tube(steps: np.ndarray, profile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tube(
+    steps: np.ndarray, profile: Callable
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A surface of revolution about z of radius 1 and height -1 to 1."""
     radii, heights = profile(steps)
     around = np.linspace(0, 2 * np.pi, SIDES_OF_ROD, endpoint=False)
