@@ -1,3 +1,5 @@
+from .hand_landmarker import HandLandmarker
+from .palm_detector import PalmDetector
 from .palm_net import PalmNet
 
-__all__ = ['PalmNet']
+__all__ = ['HandLandmarker', 'PalmDetector', 'PalmNet']

@@ -15,7 +15,7 @@ KERNEL = 5
 
 @MODELS.register_module()
 class PalmNet(BaseModule):
-    """Depthwise residual blocks with PReLU and two upward steps: ``palm_detection_full``.
+    """Depthwise residual blocks and two upward steps of ``palm_detection_full``.
 
     Example:
         >>> boxes, scores = PalmNet()(torch.rand(1, 3, 192, 192))
