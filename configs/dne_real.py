@@ -73,7 +73,9 @@ model = dict(
         _delete_=True,
         type='CoarseHandToken',
     ),
-    uncertainty_head=dict(_base_.uncertainty_head, in_channels=384, num_slots=1),
+    uncertainty_head=dict(
+        _base_.uncertainty_head, in_channels=384, num_slots=1
+    ),
 )
 
 max_epochs = baseline_epochs + stage_epochs

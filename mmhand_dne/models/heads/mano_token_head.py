@@ -138,9 +138,7 @@ class MANOTokenHead(BaseModule):
     def landmark_inputs(self, landmarks: HandLandmarks) -> Tensor:
         """(B, 126) points of the crop, -1 to 1, and in space, of size about 1."""
         half = self.crop_size / 2
-        points = (
-            landmarks.points - landmarks.points.new_tensor([half, half, 0])
-        ) / half
+        points = (landmarks.points - landmarks.points.new_tensor([half, half, 0])) / half
         world = landmarks.world / WORLD_UNIT
         return torch.cat([points.flatten(1), world.flatten(1)], -1)
 
