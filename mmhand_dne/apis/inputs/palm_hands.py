@@ -100,7 +100,8 @@ class PalmHands:
 
     def _turned(self, image: np.ndarray, box: HandBox) -> HandBox:
         if box.angle is None:
-            hand = self.landmarker.in_box(image, box.corners)
+            side = box.side if box.side in SIDES else None
+            hand = self.landmarker.in_box(image, box.corners, side=side)
             square = upright_square(hand)
         else:
             [hand] = self.landmarker.read([(image, square_of_box(box))])
