@@ -8,7 +8,8 @@ Examples::
     python tools/demo.py webcam:0 --show
     python tools/demo.py photos/ CONFIG CHECKPOINT --detector palm
 
-Without CONFIG and CHECKPOINT it is the model that comes with the package. is kept: the same command continues a run that was stopped.
+Without CONFIG and CHECKPOINT it is the model that comes with the package. What is done
+is kept: the same command continues a run that was stopped.
 """
 
 import argparse
