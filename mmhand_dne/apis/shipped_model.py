@@ -45,7 +45,7 @@ def shipped_files(
 
 
 def read_parts(
-    path: str | Path = SHIPPED_WEIGHTS, parts: Sequence[str] = FINDERS
+    path: str | Path, parts: Sequence[str] = FINDERS
 ) -> dict[str, dict[str, Tensor]]:
     """State dicts of some parts of the file, float16 as they are in it.
 
