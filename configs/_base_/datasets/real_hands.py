@@ -46,7 +46,7 @@ photos = dict(
     ),
 )
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,  # 16 in all, on two processes
     num_workers=1,
     dataset=dict(
         type='MixedHandDataset',
