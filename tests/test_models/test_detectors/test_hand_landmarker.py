@@ -124,7 +124,7 @@ def test_the_rotation_of_a_hand_in_a_box_is_found(angle):
 
 
 def test_of_two_hands_that_of_the_box_is_returned():
-    """Also where the other one, which a given box reaches into, is nearer its centre."""
+    """Of hands that overlap, as those of a clasped pair."""
     shape = hand_shape()
     hands = [(shape, 0.0, 1.0), (shape + [70, 10], 0.0, 0.0)]
     reader = Reader(hands)

@@ -68,9 +68,8 @@ def test_a_letterboxed_pixel_is_where_scale_and_shift_say(shape):
     image[shape[0] // 2 :, shape[1] // 2 :] = 255  # a corner in the middle
     square, scale, shift = letterbox(image, 192)
     corner = np.array([shape[1] // 2, shape[0] // 2]) * scale + shift
-    x, y = np.rint(corner).astype(int)
-    assert square[y + 1 :, x + 1 :][: round(shape[0] * scale / 2) - 2].any()
-    assert not square[: y - 1].any() and not square[:, : x - 1].any()
+    rows, columns = np.nonzero(square[..., 0] > 127)
+    np.testing.assert_allclose([columns.min(), rows.min()], corner, atol=1)
 
 
 def test_palms_are_found_in_pixels_of_the_image():
@@ -126,7 +125,5 @@ def test_no_candidate_is_no_palm():
 
 
 def test_a_size_that_does_not_divide_is_refused():
-    with pytest.raises(
-        ValueError, match='200 pixels a side, expected a multiple of 32'
-    ):
+    with pytest.raises(ValueError, match='200 pixels a side.* multiple of 32'):
         PalmDetector(second_pass=(200,))
