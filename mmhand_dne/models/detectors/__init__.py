@@ -1,5 +1,6 @@
+from .hand_finder import HandFinder
 from .hand_landmarker import HandLandmarker
 from .palm_detector import PalmDetector
 from .palm_net import PalmNet
 
-__all__ = ['HandLandmarker', 'PalmDetector', 'PalmNet']
+__all__ = ['HandFinder', 'HandLandmarker', 'PalmDetector', 'PalmNet']

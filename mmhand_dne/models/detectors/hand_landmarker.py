@@ -1,23 +1,104 @@
 """Landmarks of hands in rotated squares of an image."""
 
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmhand_dne.geometry.hand_rois import HandRoi, roi_affine, roi_of_landmarks, turned
 from mmhand_dne.models.backbones.mediapipe_hand_net import MediaPipeHandNet
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
-from mmhand_dne.structures.hand_landmarks import HandLandmarks
+from mmhand_dne.structures.hand_landmarks import HandLandmarks, LandmarkedHand
+
+SIZE = 224  # pixels, of a crop
+BOX_SCALE = 1.6  # side of the first square about a given box over its longer side
 
 
 @MODELS.register_module()
 class HandLandmarker(BaseModule):
-    """MediaPipe Hands' landmark network."""
+    """MediaPipe Hands' landmark network, on rotated squares of images.
 
-    def __init__(self, init_cfg: dict | None = None) -> None:
+    Args:
+        batch_size: the most crops of one forward.
+    """
+
+    def __init__(self, batch_size: int = 16, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        self.batch_size = batch_size
         self.trunk = MediaPipeHandNet(frozen=True)
         self.readout = LandmarkReadout().requires_grad_(False)
 
     def forward(self, crops: Tensor) -> HandLandmarks:
         """RGB crops in [0, 1], (B, 3, 224, 224) -> their landmarks."""
         return self.readout(self.trunk(crops)[-1].mean((-2, -1)))
+
+    @torch.inference_mode()
+    def read(
+        self, squares: Sequence[tuple[np.ndarray, HandRoi]]
+    ) -> list[LandmarkedHand]:
+        """What is in each square, be it a hand or not.
+
+        Args:
+            squares: images (H, W, 3) uint8 RGB with a square of each.
+        """
+        hands = []
+        for first in range(0, len(squares), self.batch_size):
+            batch = squares[first : first + self.batch_size]
+            crops = np.stack([cut(image, roi, SIZE) for image, roi in batch])
+            device = next(self.parameters()).device
+            inputs = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
+            read = self(inputs.float() / 255)
+            hands += in_image(read, [roi for _, roi in batch])
+        return hands
+
+    def about_landmarks(
+        self, image: np.ndarray, hands: Sequence[LandmarkedHand]
+    ) -> list[LandmarkedHand]:
+        """The hands, read again from the squares about their landmarks."""
+        return self.read([(image, roi_of_landmarks(hand.points)) for hand in hands])
+
+
+def cut(image: np.ndarray, roi: HandRoi, size: int) -> np.ndarray:
+    """The square as (size, size, 3) uint8, black outside of the image.
+
+    A square of more than twice as many pixels is averaged, not only sampled.
+    """
+    times = max(int(roi.side // size), 1)
+    affine = roi_affine(roi, size * times)
+    fine = cv2.warpAffine(image, affine, (size * times, size * times))
+    if times == 1:
+        return fine
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def in_image(read: HandLandmarks, rois: Sequence[HandRoi]) -> list[LandmarkedHand]:
+    """The landmarks of B crops, each cut from a square, in the squares' images."""
+    points, presence, right, world = (
+        part.double().cpu().numpy()
+        for part in (
+            read.points,
+            read.presence_logits.sigmoid(),
+            read.right_logits.sigmoid(),
+            read.world,
+        )
+    )
+    hands = []
+    for i, roi in enumerate(rois):
+        axes, pixel = turned(roi.angle), roi.side / SIZE
+        offset = (points[i, :, :2] - (SIZE - 1) / 2) * pixel
+        metres = np.concatenate([world[i, :, :2] @ axes.T, world[i, :, 2:]], 1)
+        hands.append(
+            LandmarkedHand(
+                roi,
+                roi.centre + offset @ axes.T,
+                points[i, :, 2] * pixel,
+                metres,
+                float(presence[i]),
+                float(right[i]),
+            )
+        )
+    return hands

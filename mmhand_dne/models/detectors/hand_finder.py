@@ -1,0 +1,95 @@
+"""Hands in an image or in the frames of a video."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+
+from mmhand_dne.geometry.hand_rois import roi_of_palm
+from mmhand_dne.structures.hand_landmarks import LandmarkedHand, Palm
+
+HOPELESS = 0.1  # presence in a palm's square below which it is not read again
+
+
+@MODELS.register_module()
+class HandFinder(BaseModule):
+    """Palms, then the landmarks of each; what is no hand, or another's double, is left.
+
+    Args:
+        palm_detector, landmarker: configs.
+        presence_thr: the least presence of a hand; the original's is 0.5.
+        search_thr: the same for palms of the detector's second pass.
+        double_thr: two hands are one where their joints are closer than this on
+            average, over the longer side of the larger one's box.
+        most: palms that are read at most, the surest ones.
+    """
+
+    def __init__(
+        self,
+        palm_detector: dict = dict(type='PalmDetector'),
+        landmarker: dict = dict(type='HandLandmarker'),
+        presence_thr: float = 0.5,
+        search_thr: float = 0.7,
+        double_thr: float = 0.25,
+        most: int = 8,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.palm_detector = MODELS.build(palm_detector)
+        self.landmarker = MODELS.build(landmarker)
+        self.presence_thr, self.search_thr = presence_thr, search_thr
+        self.double_thr, self.most = double_thr, most
+
+    def find(
+        self,
+        image: np.ndarray,
+        previous: Sequence[LandmarkedHand] = (),
+        look: bool | None = None,
+    ) -> list[LandmarkedHand]:
+        """Hands in an image, those of the frame before first, then the surest first.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            previous: of the frame before; read again about their landmarks.
+            look: for palms too; None: where a hand was lost or there was none. In a
+                video look now and then, to find hands that come in.
+        """
+        hands = self.landmarker.about_landmarks(image, previous)
+        hands = self.distinct(hands, self.presence_thr)
+        if look is None:
+            look = not previous or len(hands) < len(previous)
+        if look:
+            palms = self.palm_detector.detect(image)
+            hands = self.distinct([*hands, *self.read(image, palms)], self.presence_thr)
+        if not hands and not previous:
+            palms = self.palm_detector.detect(image, second=True)
+            hands = self.distinct(self.read(image, palms), self.search_thr)
+        return hands
+
+    def read(self, image: np.ndarray, palms: Sequence[Palm]) -> list[LandmarkedHand]:
+        """The landmarks about the surest palms, the most present hand first."""
+        squares = [(image, roi_of_palm(palm.corners, palm.points)) for palm in palms]
+        hands = self.landmarker.read(squares[: self.most])
+        hands = [hand for hand in hands if hand.presence > HOPELESS]
+        hands = self.landmarker.about_landmarks(image, hands)
+        return sorted(hands, key=lambda hand: -hand.presence)
+
+    def distinct(
+        self, hands: Iterable[LandmarkedHand], presence_thr: float
+    ) -> list[LandmarkedHand]:
+        """Those that are present and no double of an earlier one."""
+        kept = []
+        for hand in hands:
+            if hand.presence > presence_thr and not any(
+                distance(hand, other) < self.double_thr for other in kept
+            ):
+                kept.append(hand)
+        return kept
+
+
+def distance(hand: LandmarkedHand, other: LandmarkedHand) -> float:
+    """Mean distance of two hands' joints over the longer side of the larger box."""
+    extent = max(np.ptp(each.points, axis=0).max() for each in (hand, other))
+    apart = np.linalg.norm(hand.points - other.points, axis=1).mean()
+    return float(apart / max(extent, 1e-9))
