@@ -50,10 +50,15 @@ class RowScores(NamedTuple):
 
 
 class GroupScores(NamedTuple):
-    """A group in one mode: scores by row, and typed hands of each picture."""
+    """A group in one mode.
+
+    Attributes:
+        rows: scores by row of the table.
+        results: typed hands by row and number of the picture.
+    """
 
     rows: dict[str, RowScores]
-    results: dict[int, list[HandResult]]
+    results: dict[tuple[str, int], list[HandResult]]
 
 
 def score_group(
@@ -91,7 +96,7 @@ def table_rows(title: str, mode: str, rows: dict[str, RowScores]) -> list[dict]:
     where pictures show several.
     """
     found = [table_row(title, mode, name, row) for name, row in rows.items()]
-    told = [hand for hand in rows[LANDMARKS].hands] if LANDMARKS in rows else []
+    told = rows[LANDMARKS].hands if LANDMARKS in rows else []
     kept = {(hand.image, hand.hand) for hand in told if hand.nearest}
     if kept and len(kept) < len(told):
         for name, row in rows.items():
@@ -157,7 +162,8 @@ def _add_found(
 def _add_run(scores: GroupScores, number: int, reading: Reading) -> None:
     for name, seconds in reading.seconds.items():
         scores.rows[name].seconds.append(seconds)
-    scores.results[number] += reading.hands
+    for name in reading.rows:
+        scores.results[name, number] += reading.hands
 
 
 def _told(hand: Scored) -> dict:

@@ -34,7 +34,7 @@ def write_sheets(folder: Path, group: PictureGroup, scores: GroupScores) -> list
             if hand.image == number and hand.errors is not None
         ]
         told = ', '.join(f'{error:.1f} %' for error in errors) or 'no hand'
-        hands = scores.results[number]
+        hands = scores.results[REFINED, number]
         tiles.append(tile(labelled.path, hands, f'{labelled.path.stem}: {told}'))
     return write_pages(folder, group.title, tiles)
 

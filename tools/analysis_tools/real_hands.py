@@ -18,8 +18,8 @@ joints and over hands; median ms a box, or a picture where hands are found. Coar
 refined hands are of one run.
 
 Example:
-    python tools/analysis_tools/real_hands.py --data data/real --rendered data/rendered \
-        --out-dir work_dirs/real_hands --pictures
+    python tools/analysis_tools/real_hands.py --data data/photos \
+        --rendered data/real/rendered --out-dir work_dirs/real_hands --pictures
 """
 
 import argparse

@@ -1,5 +1,6 @@
 from .camera_correction import RidgeCamera
 from .landmark_readout import LandmarkReadout
+from .landmark_fit import LandmarkFit
 from .noise_graph_attn import NoiseGraphAttention
 from .noise_mlp import NoiseMLP
 from .same_conv import SameConv2d
@@ -12,4 +13,8 @@ __all__ = [
     'NoiseMLP',
     'RidgeCamera',
     'SameConv2d',
+    'LandmarkFit',
+    'NoiseGraphAttention',
+    'NoiseMLP',
+    'RidgeCamera',
 ]
