@@ -78,7 +78,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--data',
         type=Path,
-        default=os.environ.get('MMHAND_REAL_DATA'),
+        default=os.environ.get('MMHAND_REAL_DATA') or None,
         help='folder of freihand, interhand2.6m, real_hands and photos',
     )
     parser.add_argument('--rendered', type=Path, help='folder of rendered hands')
@@ -98,7 +98,6 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(args)
     if not (args.data or args.rendered or args.false_hands):
         parser.error('give --data, --rendered or --false-hands')
-    args.data = args.data and Path(args.data)
     return args
 
 

@@ -1,6 +1,6 @@
 from .camera_correction import RidgeCamera
-from .landmark_readout import LandmarkReadout
 from .landmark_fit import LandmarkFit
+from .landmark_readout import LandmarkReadout
 from .noise_graph_attn import NoiseGraphAttention
 from .noise_mlp import NoiseMLP
 from .same_conv import SameConv2d
@@ -8,13 +8,10 @@ from .transformer_decoder import CrossAttentionDecoder
 
 __all__ = [
     'CrossAttentionDecoder',
+    'LandmarkFit',
     'LandmarkReadout',
     'NoiseGraphAttention',
     'NoiseMLP',
     'RidgeCamera',
     'SameConv2d',
-    'LandmarkFit',
-    'NoiseGraphAttention',
-    'NoiseMLP',
-    'RidgeCamera',
 ]
