@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 FLOOR = 1e-9  # of the damped diagonal, over its mean: parameters that nothing decides
-NO_GAIN = 1e-12  # predicted decrease, over the cost, below which rounding decides
 MAX_DAMPING = 1e12  # a problem that is still not descending is done
 
 
@@ -56,6 +55,7 @@ def damped_least_squares(
     """
     found = start
     model = _quadratic(*residuals(start))
+    tiny = torch.finfo(start.dtype).tiny
     factor = torch.full_like(model.cost, damping)
     growth = torch.full_like(model.cost, 2.0)
     converged = torch.zeros_like(model.cost, dtype=torch.bool)
@@ -66,7 +66,7 @@ def damped_least_squares(
         if converged.all():
             break
         tried = _quadratic(*residuals(found + step))
-        ratio = (model.cost - tried.cost) / predicted.clamp(min=1e-300)
+        ratio = (model.cost - tried.cost) / predicted.clamp(min=tiny)
         better = (tried.cost < model.cost) & ~converged
         found = torch.where(better[:, None], found + step, found)
         model = _Quadratic(*map(_chosen, [better] * 3, tried, model))

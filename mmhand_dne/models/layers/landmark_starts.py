@@ -98,7 +98,7 @@ def start_of_world(
 
 
 class PlacedViews(NamedTuple):
-    """Views of a hand moved onto image points, u = factor v + shift, in complex numbers.
+    """Views of a hand moved onto image points, u = factor v + shift, complex.
 
     Attributes:
         factor: (B, K) complex, scale and turn.

@@ -52,7 +52,7 @@ class LandmarkTargets(NamedTuple):
 
 
 def bone_directions(joints: Tensor) -> Tensor:
-    """(..., 21, 3) any unit -> (..., 20, 3) of length 1, or 0 where there is no bone."""
+    """(..., 21, 3) any unit -> (..., 20, 3) of length 1; 0 where there is no bone."""
     bones = joints[..., BONE_ENDS, :] - joints[..., BONE_STARTS, :]
     return bones / bones.norm(dim=-1, keepdim=True).clamp(min=MIN_BONE)
 
