@@ -20,7 +20,7 @@ dne = dict(
 )
 baseline_epochs, stage_epochs = 3, 1  # the two phases
 converted = 'data/real/mediapipe_hands.pth'  # of convert_mediapipe.py
-token_channels = 128
+token_channels = 384
 hand_model = dict(type='SingleHand', source='cc0', tips='interhand', joints='regressed')
 
 model = dict(
@@ -32,7 +32,7 @@ model = dict(
         _delete_=True,
         type='MediaPipeHandNet',
         init_cfg=dict(
-            type='Pretrained', checkpoint=converted, prefix='hand_landmarker.backbone'
+            type='Pretrained', checkpoint=converted, prefix='hand_landmarker.trunk'
         ),
     ),
     neck=dict(
@@ -47,7 +47,7 @@ model = dict(
         _delete_=True,
         type='MANOTokenHead',
         in_channels=1152,
-        hidden_channels=384,
+        hidden_channels=token_channels,
         readout=dict(
             init_cfg=dict(
                 type='Pretrained',
@@ -69,12 +69,9 @@ model = dict(
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r'],
     ),
-    hand_token=dict(
-        _delete_=True,
-        type='CoarseHandToken',
-    ),
+    hand_token=dict(type='CoarseHandToken'),
     uncertainty_head=dict(
-        _base_.uncertainty_head, in_channels=384, num_slots=1
+        _base_.uncertainty_head, in_channels=token_channels, num_slots=1
     ),
 )
 
@@ -97,7 +94,6 @@ train_cfg = dict(
 val_cfg = dict()
 test_cfg = dict()
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=100),
     dict(
         type='CosineRestartLR',
         periods=[baseline_epochs, stage_epochs],

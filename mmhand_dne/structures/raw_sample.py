@@ -60,7 +60,8 @@ RAW_FIELDS: dict[str, RawField] = {
     'principal_pt': RawField('2', 'pixels of the image'),
     'bbox': RawField('4', 'pixels of the image, x, y, w, h'),
     'box_angle': RawField(
-        '', 'degrees, clockwise about the middle of the box',
+        '',
+        'degrees, clockwise about the middle of the box',
         ('CropPipeline', 'UprightHandBox'),
     ),
     # Which hand, and how the image was changed.

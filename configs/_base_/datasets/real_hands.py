@@ -10,9 +10,7 @@ shares = [0.9, 0.1]  # of rendered hands and photos in an epoch
 epoch_length = 30000  # crops
 pair = dict(type='HandPair', source='cc0', tips='interhand')
 # The square that MediaPipe Hands cuts about known landmarks is twice the box.
-crop = dict(
-    type='HaMeRCrop', input_size=224, padding=2.0, aspect=None, half_pixel=True
-)
+crop = dict(type='HaMeRCrop', input_size=224, padding=2.0, aspect=None, half_pixel=True)
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='SelectHand'),

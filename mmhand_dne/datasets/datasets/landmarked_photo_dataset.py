@@ -60,7 +60,9 @@ class LandmarkedPhotoDataset(HandMeshDataset):
             slot=np.array([SIDES.index(hand['side']) for hand in hands], int),
             presence=np.array([hand['presence'] for hand in hands], float),
             size=np.array([hand['size'] for hand in hands], int).reshape(-1, 2),
-            points=np.array([hand['points'] for hand in hands], float),
+            points=np.array([hand['points'] for hand in hands], float).reshape(
+                -1, NUM_JOINTS, 2
+            ),
             file=Texts.of(hand['file'] for hand in hands),
         )
         return Table(columns, {})

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -52,7 +53,8 @@ class MediaPipeHandNet(BaseModule):
     its weights, which are 2.57 M of the landmark network's 2.72 M parameters.
 
     Args:
-        frozen: its parameters are not trained.
+        frozen_levels: how many of the five levels, the finest first, are not trained:
+            5 is the whole network. The first two take most of the time of a gradient.
 
     Example:
         >>> net = MediaPipeHandNet()
@@ -60,7 +62,7 @@ class MediaPipeHandNet(BaseModule):
         [(24, 56, 56), (40, 28, 28), (112, 14, 14), (192, 7, 7), (1152, 7, 7)]
     """
 
-    def __init__(self, frozen: bool = False, init_cfg: dict | None = None) -> None:
+    def __init__(self, frozen_levels: int = 0, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.stem = conv_relu6(3, STEM_CHANNELS, 3, 2)
         incoming = (STEM_CHANNELS, *(block.channels for block in BLOCKS))
@@ -69,7 +71,18 @@ class MediaPipeHandNet(BaseModule):
             conv_relu6(BLOCKS[-1].channels, TOKEN_CHANNELS),
             conv_relu6(TOKEN_CHANNELS, TOKEN_CHANNELS, 3, depthwise=True),
         )
-        self.requires_grad_(not frozen)
+        # Depthwise convolutions run about twice as fast with the channels last.
+        self.to(memory_format=torch.channels_last)
+        self.freeze(frozen_levels)
+
+    def freeze(self, levels: int) -> None:
+        """Stop the gradients of what makes the first levels, 0 to 5 of them."""
+        if levels:
+            self.stem.requires_grad_(False)
+            last = LEVELS[min(levels, len(LEVELS)) - 1]
+            self.blocks[: last + 1].requires_grad_(False)
+        if levels > len(LEVELS):
+            self.last.requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """RGB crops in [0, 1], (B, 3, H, W) -> five maps.
@@ -85,6 +98,7 @@ class MediaPipeHandNet(BaseModule):
                 f'MediaPipeHandNet got crops of {(height, width)}, expected multiples '
                 f'of {STRIDE}; crop to (224, 224), which its weights are for'
             )
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         features, levels = self.stem(inputs), []
         for index, block in enumerate(self.blocks):
             features = block(features)

@@ -1,0 +1,108 @@
+"""Read the landmarks of the one hand in each photo of a folder, as pseudo-labels.
+
+    python tools/dataset_converters/label_photos.py data/real/photos \
+        data/real/mediapipe_hands.pth data/real/photo_landmarks.json
+
+For photos that show one hand which fills them, such as those of Sign-Language-Digits
+(Apache-2.0). LandmarkedPhotoDataset trains on the result. The weights are those that
+tools/model_converters/convert_mediapipe.py writes. Every photo gets an entry; how
+sure the network was stands in it.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+
+# isort: split
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.conventions import SIDES
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.images import read_image
+from mmhand_dne.fileio.progress import Progress
+from mmhand_dne.models.detectors.hand_landmarker import BOX_SCALE, HandLandmarker
+
+ENDINGS = ('.jpg', '.jpeg', '.png')
+DIGITS = 2  # of a pixel
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The folder, the weights and the file to write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('folder', type=Path, help='of photos, also in folders in it')
+    parser.add_argument('weights', help='of convert_mediapipe.py')
+    parser.add_argument('out', type=Path, help='JSON file to write')
+    parser.add_argument(
+        '--angles', type=int, default=8, help='rotations tried of each photo (8)'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Label every photo, then write the file."""
+    args = parse_args(argv)
+    with plain_errors():
+        photos = sorted(
+            path for path in args.folder.rglob('*') if path.suffix.lower() in ENDINGS
+        )
+        if not photos:
+            raise UserError(
+                f'{args.folder}: holds no photo ({", ".join(ENDINGS)}); check the path'
+            )
+        landmarker = load_landmarker(args.weights)
+        hands = []
+        with Progress(len(photos), 'reading landmarks') as bar:
+            for path in photos:
+                hands.append(label(landmarker, args.folder, path, args.angles))
+                bar.update()
+        write_whole(args.out, json.dumps(dict(hands=hands)).encode())
+    sure = sum(hand['presence'] > 0.9 for hand in hands)
+    print(f'{len(hands)} photos, in {sure} a hand with presence above 0.9: {args.out}')
+
+
+def load_landmarker(weights: str) -> HandLandmarker:
+    """The landmark network with converted weights."""
+    landmarker = HandLandmarker().eval()
+    checkpoint = CheckpointLoader.load_checkpoint(weights, map_location='cpu')
+    state = checkpoint.get('hand_landmarker')
+    if state is None:
+        raise UserError(
+            f'{weights}: holds no hand_landmarker; make it with '
+            'tools/model_converters/convert_mediapipe.py'
+        )
+    landmarker.load_state_dict(state)
+    return landmarker
+
+
+def label(landmarker: HandLandmarker, root: Path, path: Path, angles: int) -> dict:
+    """The entry of one photo."""
+    image = np.ascontiguousarray(read_image(path)[..., ::-1])
+    height, width = image.shape[:2]
+    middle, half = np.array([width, height]) / 2 - 0.5, max(width, height) / 2
+    reach = half / BOX_SCALE  # the first square is the whole photo
+    corners = np.concatenate([middle - reach, middle + reach])
+    hand = landmarker.in_box(image, corners, angles=angles)
+    return dict(
+        file=path.relative_to(root).as_posix(),
+        size=[width, height],
+        side=SIDES[int(hand.right < 0.5)],
+        presence=round(hand.presence, 4),
+        points=np.round(hand.points, DIGITS).tolist(),
+    )
+
+
+if __name__ == '__main__':
+    torch.set_grad_enabled(False)
+    main()

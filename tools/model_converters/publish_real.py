@@ -1,0 +1,88 @@
+"""One small file out of a trained dne_real and the converted detector.
+
+    python tools/model_converters/publish_real.py work_dirs/dne_real/epoch_5.pth \
+        data/real/mediapipe_hands.pth mmhand_dne/weights/dne_real.pth
+
+Weights are rounded to float16; optimiser, random state and buffers that the hand model
+gives are left out. What comes out loads with ``weights_only=True``.
+"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne
+
+# isort: split
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+
+LIMIT = 20e6  # bytes, of what a package may hold
+DETECTOR = ('palm_detector', 'hand_landmarker')
+NOTICE = (
+    'Apache-2.0; contains MediaPipe Hands networks, (c) The MediaPipe Authors, '
+    'converted and modified'
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The two files to join and the one to write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='of a training of configs/dne_real.py')
+    parser.add_argument('detector', help='of convert_mediapipe.py')
+    parser.add_argument('out', type=Path)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Join the files."""
+    args = parse_args(argv)
+    with plain_errors():
+        trained = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu')
+        detector = CheckpointLoader.load_checkpoint(args.detector, map_location='cpu')
+        content = dict(
+            meta=dict(
+                config='dne_real',
+                mmhand_dne_version=mmhand_dne.__version__,
+                licence=NOTICE,
+                epoch=trained['meta'].get('epoch'),
+                seed=trained['meta'].get('seed'),
+            ),
+            state_dict=halved(args.checkpoint, trained['state_dict']),
+            **{part: halved(args.detector, detector[part]) for part in DETECTOR},
+        )
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        size = buffer.tell()
+        if size > LIMIT:
+            raise UserError(
+                f'{args.out} would have {size / 1e6:.1f} MB, more than '
+                f'{LIMIT / 1e6:.0f}; train a smaller model'
+            )
+        write_whole(args.out, buffer.getvalue())
+    print(f'{args.out}: {size / 1e6:.2f} MB')
+
+
+def halved(path: str, state: dict) -> dict:
+    """Tensors in float16; integers as they are."""
+    small = {}
+    for name, value in state.items():
+        name = name.removeprefix('module.')
+        small[name] = value.half() if value.is_floating_point() else value
+        if not torch.isfinite(small[name]).all():
+            raise UserError(f'{path}: {name} does not fit into float16')
+    return small
+
+
+if __name__ == '__main__':
+    main()
