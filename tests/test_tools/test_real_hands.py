@@ -139,6 +139,15 @@ def test_hands_that_the_landmark_net_takes_for_the_other_are_told_apart(group):
     assert rows[title, 'landmark net']['side_right'] == 3
 
 
+def test_groups_are_pooled_hand_by_hand(group):
+    from real_hand_scores import pooled, score_group, table_rows
+
+    small = group._replace(images=group.images[:1])
+    parts = [score_group(g, [Off()], 'found').rows for g in (group, small)]
+    [row] = table_rows('both', 'found', pooled(parts))
+    assert (row['hands'], row['of'], row['pictures']) == (8, 8, 4)
+
+
 def test_whatever_is_found_in_a_picture_without_hands_is_false(tmp_path):
     from real_hand_groups import picture_files
     from real_hand_scores import score_empty
@@ -208,6 +217,17 @@ def test_a_table_has_a_cell_for_each_column(group):
     assert {line.count('|') for line in lines} == {len(COLUMNS) + 1}
     assert '6 of 6' in lines[-1] and '| - |' in lines[-1]
     json.dumps(plain(rows), allow_nan=False)
+
+
+def test_the_metafile_gets_the_refined_hands_numbers(group):
+    import yaml
+    from real_hands import metafile_results
+
+    rows = rows_of(group, 'given', Off('DNE refined'), Off()).values()
+    [entry] = yaml.safe_load(metafile_results(list(rows)))['Results']
+    assert entry['Dataset'] == 'made up, boxes given'
+    assert entry['Metrics']['2D mean %'] == 10.0 and entry['Metrics']['MPJPE'] == 12.0
+    assert 'in 90 %' not in entry['Metrics']
 
 
 def run(*arguments, **environment):

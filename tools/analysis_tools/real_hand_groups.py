@@ -19,6 +19,7 @@ from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 LEAST_SEEN = 12  # joints in the image of a rendered hand that is scored
 LEAST_PRESENCE = 0.9  # of a photo whose landmarks are taken for the truth
 FREIHAND, INTERHAND, PHOTOS = 'freihand', 'interhand2.6m', 'photos'
+FREIHAND_TITLE, INTERHAND_TITLE = 'FreiHAND', 'InterHand2.6M'
 PHOTO_SETS = dict(digits='real_hands/digits', scenes='real_hands/scenes')
 # All of FreiHAND's hands are right ones; so are the digits'.
 SIDE_OF = dict(digits='right', scenes=None)
@@ -66,7 +67,7 @@ def freihand_group(folder: Path) -> PictureGroup:
         corners = tight_corners(entry.keypoints[entry.valid])
         hand = TrueHand(corners, entry.keypoints, entry.valid, 'right')
         images.append(LabelledImage(Path(entry.img_path), [hand]))
-    return PictureGroup('FreiHAND', images)
+    return PictureGroup(FREIHAND_TITLE, images)
 
 
 def interhand_group(folder: Path) -> PictureGroup:
@@ -80,7 +81,7 @@ def interhand_group(folder: Path) -> PictureGroup:
         data_prefix=dict(img='.'),
         index=None,
     )
-    return PictureGroup('InterHand2.6M', [_labelled(info) for info in _infos(data)])
+    return PictureGroup(INTERHAND_TITLE, [_labelled(info) for info in _infos(data)])
 
 
 def rendered_group(folder: Path, count: int, split: str = 'test') -> PictureGroup:

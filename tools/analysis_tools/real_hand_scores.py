@@ -91,14 +91,27 @@ def score_empty(
     return score_group(PictureGroup(NO_HANDS, images), predictors, FOUND).rows
 
 
-def table_rows(title: str, mode: str, rows: dict[str, RowScores]) -> list[dict]:
-    """The table's rows of a group, and once more of hands that are taken for no other,
-    where pictures show several.
+def pooled(parts: Sequence[dict[str, RowScores]]) -> dict[str, RowScores]:
+    """The scores of several groups as one."""
+    return {
+        name: RowScores(*(sum(values, []) for values in zip(*(p[name] for p in parts))))
+        for name in parts[0]
+    }
+
+
+def table_rows(
+    title: str, mode: str, rows: dict[str, RowScores], parted: bool = True
+) -> list[dict]:
+    """The table's rows of a group.
+
+    Args:
+        parted: once more of the hands that the landmark network takes for no other,
+            where pictures show several and it errs.
     """
     found = [table_row(title, mode, name, row) for name, row in rows.items()]
     told = rows[LANDMARKS].hands if LANDMARKS in rows else []
     kept = {(hand.image, hand.hand) for hand in told if hand.nearest}
-    if kept and len(kept) < len(told):
+    if parted and kept and len(kept) < len(told):
         for name, row in rows.items():
             part = [hand for hand in row.hands if (hand.image, hand.hand) in kept]
             part = row._replace(hands=part, false_hands=[], seconds=[])
