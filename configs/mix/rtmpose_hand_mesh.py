@@ -15,8 +15,9 @@ model = dict(
     landmark_fit=dict(
         type='LandmarkFit',
         sigma_2d=0.02,  # of the landmarks' box
-        pose_weight=0.35,  # of the prior's standard deviations
-        shape_weight=0.5,
+        # The image alone does not tell near from far: the priors count in full.
+        pose_weight=1.0,
+        shape_weight=1.0,
     ),
     backbone=dict(_scope_='mmpose'),  # the same, without MMDetection
 )

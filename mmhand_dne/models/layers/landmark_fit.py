@@ -47,7 +47,9 @@ class LandmarkFit(nn.Module):
         sigma_2d: standard deviation of a landmark, over the longer side of the
             landmarks' box.
         sigma_3d: of a bone's direction, radians.
-        pose_weight, shape_weight: of the priors, see :class:`LandmarkTerms`.
+        pose_weight, shape_weight: of the priors, see :class:`LandmarkTerms`. Less
+            than 1 suits landmarks in space; for noisy ones of the image alone 1 keeps
+            hands from turning their backs.
         num_views: directions from which each hand is looked at.
         num_starts: of these, where fits begin.
         first_steps: of each of them, before the best ``num_finalists`` go on.

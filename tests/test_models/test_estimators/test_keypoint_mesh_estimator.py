@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.structures import InstanceData
 from mmpose.registry import METRICS, MODELS
 
@@ -139,3 +140,19 @@ def test_crops_that_are_not_ours_and_other_keypoints_are_refused(config):
     del samples[0].gt_instance_labels.crop_intrinsics
     with pytest.raises(ValueError, match='crop_intrinsics'):
         predict(model, samples)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'topdown_regression/onehand10k/td-reg_res50_8xb64-210e_onehand10k-256x256',
+        'topdown_heatmap/onehand10k/td-hm_res50_8xb32-210e_onehand10k-256x256',
+    ],
+)
+def test_other_keypoint_models_of_mmpose_become_mesh_models(name):
+    cfg = get_config(f'mmpose::hand_2d_keypoint/{name}.py')
+    cfg.model.update(type='KeypointMeshEstimator')
+    cfg.model.backbone.update(depth=18, init_cfg=None)
+    cfg.model.head.in_channels = 512
+    fields = predict(build(cfg), one_hand_samples(2, SIZE))[0].pred_instances
+    assert np.isfinite(fields.hand_vertices).all() and fields.hand_vertices.any()
