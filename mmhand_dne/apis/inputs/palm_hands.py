@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from mmengine.device import get_device
 
-from mmhand_dne.apis.shipped_model import FINDERS, SHIPPED_WEIGHTS, load_part, read_parts
+from mmhand_dne.apis.shipped_model import (
+    FINDERS,
+    SHIPPED_WEIGHTS,
+    load_part,
+    read_parts,
+)
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.geometry.hand_rois import HandRoi, roi_of_landmarks
-from mmhand_dne.models.detectors import HandFinder, HandLandmarker, PalmDetector
+from mmhand_dne.models.detectors import HandFinder
 from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
 from .given_boxes import HandBox
 
 READABLE = 0.5  # presence from which landmarks are trusted to place a square [decided]
+LOOK_EVERY = 10  # frames: how often a new hand is looked for beside known ones
 BOX_SCALE = 1.6  # of the first square about a box whose angle is given
 
 
@@ -43,11 +49,11 @@ class PalmHands:
     ) -> None:
         path = weights or SHIPPED_WEIGHTS
         states = read_parts(path, FINDERS)
-        palms = load_part(PalmDetector(), states['palm_detector'], path)
-        self.landmarker = load_part(HandLandmarker(), states['hand_landmarker'], path)
-        self.finder = HandFinder(palms, self.landmarker)
-        default = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.finder.to(device or default).eval()
+        self.finder = HandFinder()
+        self.landmarker = self.finder.landmarker
+        for name, module in zip(FINDERS, (self.finder.palm_detector, self.landmarker)):
+            load_part(module, states[name], path)
+        self.finder.to(device or get_device()).eval()
         self.upright = upright
 
     def __call__(
@@ -60,10 +66,11 @@ class PalmHands:
         image: np.ndarray,
         bbox_thr: float,
         previous: Sequence[LandmarkedHand] = (),
+        look: bool | None = None,
     ) -> list[LandmarkedHand]:
-        """Hands in an image (H, W, 3) uint8 BGR, after those of the frame before."""
-        self.finder.palms.score_thr = bbox_thr
-        return self.finder.find(rgb(image), previous)
+        """Hands in an image (H, W, 3) uint8 BGR; see :meth:`HandFinder.find`."""
+        self.finder.palm_detector.score_thr = bbox_thr
+        return self.finder.find(rgb(image), previous, look)
 
     def following(self) -> 'FollowedHands':
         """A detector of a video's frames, called with one after the other."""
@@ -93,7 +100,8 @@ class PalmHands:
 
     def _turned(self, image: np.ndarray, box: HandBox) -> HandBox:
         if box.angle is None:
-            hand = self.landmarker.in_box(image, box.corners)
+            side = box.side if box.side in SIDES else None
+            hand = self.landmarker.in_box(image, box.corners, side=side)
             square = upright_square(hand)
         else:
             [hand] = self.landmarker.read([(image, square_of_box(box))])
@@ -108,13 +116,15 @@ class FollowedHands:
     """
 
     def __init__(self, hands: PalmHands) -> None:
-        self.hands = hands
+        self.hands, self.count = hands, 0
         self.previous: list[LandmarkedHand] = []
 
     def __call__(
         self, image: np.ndarray, bbox_thr: float, nms_thr: float
     ) -> list[HandBox]:
-        self.previous = self.hands.find(image, bbox_thr, self.previous)
+        look = True if self.count % LOOK_EVERY == 0 else None
+        self.previous = self.hands.find(image, bbox_thr, self.previous, look)
+        self.count += 1
         return self.hands.boxes(self.previous)
 
 
