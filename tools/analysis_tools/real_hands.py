@@ -161,6 +161,7 @@ def measure(args: argparse.Namespace) -> list[dict]:
             if args.pictures and mode == args.modes[0]:
                 write_sheets(args.out_dir, group, scores)
             print(f'{group.title}, boxes {mode}: {len(group.images)} pictures')
+            write_rows(args.out_dir, rows)  # a run that is stopped leaves these
     for mode, parts in annotated.items():
         if len(parts) > 1:
             rows += table_rows(BOTH, mode, pooled(parts), parted=False)
@@ -232,18 +233,22 @@ def plain(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def write_rows(folder: Path, rows: list[dict]) -> None:
+    """The table as markdown, with every hand as JSON, and for a metafile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / 'real_hands.md', table(rows) + '\n')
+    write_whole(folder / 'real_hands.json', json.dumps(plain(rows), indent=1))
+    write_whole(folder / 'real_hands.yml', metafile_results(rows))
+
+
 def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
     if args.threads:
         torch.set_num_threads(args.threads)
     with plain_errors(building=True):
         rows = measure(args)
-    text = table(rows)
-    args.out_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(args.out_dir / 'real_hands.md', text + '\n')
-    write_whole(args.out_dir / 'real_hands.json', json.dumps(plain(rows), indent=1))
-    write_whole(args.out_dir / 'real_hands.yml', metafile_results(rows))
-    print(f'\n{text}\n\nwritten to {args.out_dir}')
+    write_rows(args.out_dir, rows)
+    print(f'\n{table(rows)}\n\nwritten to {args.out_dir}')
 
 
 if __name__ == '__main__':
