@@ -160,7 +160,9 @@ def measure(args: argparse.Namespace) -> list[dict]:
             rows += table_rows(group.title, mode, named)
             if args.pictures and mode == args.modes[0]:
                 write_sheets(args.out_dir, group, scores)
-            print(f'{group.title}, boxes {mode}: {len(group.images)} pictures')
+            print(
+                f'{group.title}, boxes {mode}: {len(group.images)} pictures', flush=True
+            )
             write_rows(args.out_dir, rows)  # a run that is stopped leaves these
     for mode, parts in annotated.items():
         if len(parts) > 1:
@@ -177,7 +179,7 @@ def metafile_results(rows: list[dict]) -> str:
     """The refined hands' rows as a metafile has them, YAML."""
     lines = ['  Results:']
     for row in rows:
-        if row['predictor'] != REFINED:
+        if row['predictor'] != REFINED or not row['of']:
             continue
         named = zip(COLUMNS[SCORES], cells(row)[SCORES])
         lines += [

@@ -142,7 +142,7 @@ def poses_of_angles(models: HandModels, angles: np.ndarray) -> np.ndarray:
     flex, aside, twisted = (_rotation(turns[:, :, i]) for i in range(3))
     rest = np.zeros((15, 3))
     rest[12:] = data['thumb_rest']
-    rest = _rotation(np.broadcast_to(rest, angles.shape))
+    rest = _rotation(np.tile(rest, (len(angles), 1, 1)))
     return (aside * twisted * flex * rest).as_rotvec().reshape(len(angles), 45)
 
 
