@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .drawing import (
+from .brushes import (
     draw_ellipse,
     draw_line,
     fill,

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .drawing import (
+from .brushes import (
     Size,
     draw_line,
     fill,

@@ -37,11 +37,13 @@ def fill(image: np.ndarray, corners, color) -> None:
 
 
 def draw_ellipse(image: np.ndarray, middle, half, color) -> None:
+    """An upright ellipse of half axes (2,) about a pixel position (2,), in place."""
     box = (tuple(map(float, middle)), tuple(2 * float(side) for side in half), 0.0)
     cv2.ellipse(image, box, np.atleast_1d(color).tolist(), -1, cv2.LINE_AA)
 
 
 def draw_line(image: np.ndarray, ends, color, width: float) -> None:
+    """A line between two pixel positions (2, 2), ``width`` pixels wide, in place."""
     ends = np.asarray(ends).clip(-5000, 5000).round().astype(int).tolist()
     thick = max(1, round(width))
     cv2.line(
