@@ -158,9 +158,10 @@ class MeshModel:
         [result] = self.inferencer.results([image], **options)
         seconds = time.perf_counter() - start
         hands = _most_present(result) if single else result.hands
-        rows = {self.row: [estimate_of_result(hand) for hand in hands]}
+        rows = {}
         if self.coarse_row:
             rows[self.coarse_row] = [coarse_estimate(h, self.regressor) for h in hands]
+        rows[self.row] = [estimate_of_result(hand) for hand in hands]
         return Reading(rows, {self.row: seconds}, tuple(hands))
 
 
