@@ -6,9 +6,16 @@ import numpy as np
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 
+from mmhand_dne.conventions import OPENPOSE_JOINTS
 from mmhand_dne.geometry.hand_rois import roi_of_palm
 from mmhand_dne.structures.hand_landmarks import LandmarkedHand, Palm
 
+# The palm detector's seven points among the joints.
+PALM_JOINTS = [
+    OPENPOSE_JOINTS.index(name)
+    for name in ('wrist', 'index1', 'middle1', 'ring1', 'pinky1', 'thumb1', 'thumb2')
+]
+SAME_PALM = 0.3  # of the larger palm's extent
 HOPELESS = 0.1  # presence in a palm's square below which it is not read again
 
 
@@ -21,7 +28,10 @@ class HandFinder(BaseModule):
         presence_thr: the least presence of a hand; the original's is 0.5.
         search_thr: the same for palms of the detector's second pass.
         double_thr: two hands are one where their joints are closer than this on
-            average, over the longer side of the larger one's box.
+            average, over the longer side of the larger one's box; where their sides
+            differ, as those of clasped hands do, where they are closer than half.
+        at_least: hands expected; where the first pass finds fewer, the second one,
+            which costs several times as much, looks for more.
         most: palms that are read at most, the surest ones.
     """
 
@@ -30,8 +40,9 @@ class HandFinder(BaseModule):
         palm_detector: dict = dict(type='PalmDetector'),
         landmarker: dict = dict(type='HandLandmarker'),
         presence_thr: float = 0.5,
-        search_thr: float = 0.7,
-        double_thr: float = 0.25,
+        search_thr: float = 0.5,
+        double_thr: float = 0.45,
+        at_least: int = 1,
         most: int = 8,
         init_cfg: dict | None = None,
     ) -> None:
@@ -39,7 +50,7 @@ class HandFinder(BaseModule):
         self.palm_detector = MODELS.build(palm_detector)
         self.landmarker = MODELS.build(landmarker)
         self.presence_thr, self.search_thr = presence_thr, search_thr
-        self.double_thr, self.most = double_thr, most
+        self.double_thr, self.at_least, self.most = double_thr, at_least, most
 
     def find(
         self,
@@ -62,9 +73,10 @@ class HandFinder(BaseModule):
         if look:
             palms = self.palm_detector.detect(image)
             hands = self.distinct([*hands, *self.read(image, palms)], self.presence_thr)
-        if not hands and not previous:
+        if len(hands) < self.at_least and not previous:
             palms = self.palm_detector.detect(image, second=True)
-            hands = self.distinct(self.read(image, palms), self.search_thr)
+            found = self.read(image, [p for p in palms if not is_of(p, hands)])
+            hands = self.distinct([*hands, *found], self.search_thr)
         return hands
 
     def read(self, image: np.ndarray, palms: Sequence[Palm]) -> list[LandmarkedHand]:
@@ -82,14 +94,25 @@ class HandFinder(BaseModule):
         kept = []
         for hand in hands:
             if hand.presence > presence_thr and not any(
-                distance(hand, other) < self.double_thr for other in kept
+                self.doubles(hand, other) for other in kept
             ):
                 kept.append(hand)
         return kept
 
+    def doubles(self, hand: LandmarkedHand, other: LandmarkedHand) -> bool:
+        """Whether two readings are of one hand."""
+        same_side = (hand.right > 0.5) == (other.right > 0.5)
+        threshold = self.double_thr * (1 if same_side else 0.5)
+        return distance(hand.points, other.points) < threshold
 
-def distance(hand: LandmarkedHand, other: LandmarkedHand) -> float:
-    """Mean distance of two hands' joints over the longer side of the larger box."""
-    extent = max(np.ptp(each.points, axis=0).max() for each in (hand, other))
-    apart = np.linalg.norm(hand.points - other.points, axis=1).mean()
+
+def is_of(palm: Palm, hands: Iterable[LandmarkedHand]) -> bool:
+    """Whether a palm is that of a hand which is found already."""
+    return any(distance(palm.points, h.points[PALM_JOINTS]) < SAME_PALM for h in hands)
+
+
+def distance(points: np.ndarray, others: np.ndarray) -> float:
+    """Mean distance of (N, 2) points over the longer side of the larger box."""
+    extent = max(np.ptp(each, axis=0).max() for each in (points, others))
+    apart = np.linalg.norm(points - others, axis=1).mean()
     return float(apart / max(extent, 1e-9))

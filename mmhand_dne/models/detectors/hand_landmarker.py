@@ -9,13 +9,17 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.geometry.hand_rois import HandRoi, roi_affine, roi_of_landmarks, turned
 from mmhand_dne.models.backbones.mediapipe_hand_net import MediaPipeHandNet
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
 from mmhand_dne.structures.hand_landmarks import HandLandmarks, LandmarkedHand
 
 SIZE = 224  # pixels, of a crop
-BOX_SCALE = 1.6  # side of the first square about a given box over its longer side
+LEAST_SIDE = 1.0  # pixels of the image, also where all landmarks coincide
+BOX_SCALE = 1.6  # side of the first squares about a given box over its longer side
+FOLLOWED = 4  # of the rotations tried there
+WRONG_SIDE = 0.1  # what is left of a hand's fit if it is surely of the other side
 
 
 @MODELS.register_module()
@@ -47,7 +51,10 @@ class HandLandmarker(BaseModule):
         """
         hands = []
         for first in range(0, len(squares), self.batch_size):
-            batch = squares[first : first + self.batch_size]
+            batch = [
+                (image, roi._replace(side=max(roi.side, LEAST_SIDE)))
+                for image, roi in squares[first : first + self.batch_size]
+            ]
             crops = np.stack([cut(image, roi, SIZE) for image, roi in batch])
             device = next(self.parameters()).device
             inputs = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
@@ -60,6 +67,58 @@ class HandLandmarker(BaseModule):
     ) -> list[LandmarkedHand]:
         """The hands, read again from the squares about their landmarks."""
         return self.read([(image, roi_of_landmarks(hand.points)) for hand in hands])
+
+    def in_box(
+        self,
+        image: np.ndarray,
+        corners: np.ndarray,
+        angles: int = 12,
+        rounds: int = 2,
+        side: str | None = None,
+    ) -> LandmarkedHand:
+        """The hand in a box that does not say how the hand is turned.
+
+        Squares of several rotations are read. The best of them are read again about
+        their landmarks, and the hand is returned that is most present and whose
+        landmarks fill the box best: of two clasped hands the one that the box is of.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            corners: (4,) x0, y0, x1, y1 of a tight box, pixels.
+            angles: rotations to try.
+            rounds: times to read again.
+            side: 'right' or 'left', if known.
+        """
+        corners = np.asarray(corners, np.float64)
+        centre = (corners[:2] + corners[2:]) / 2
+        extent = BOX_SCALE * float((corners[2:] - corners[:2]).max())
+        turns = 2 * np.pi * np.arange(angles) / angles
+        hands = self.read([(image, HandRoi(centre, extent, turn)) for turn in turns])
+
+        def quality(hand: LandmarkedHand) -> float:
+            return fit(hand, corners, side)
+
+        hands = sorted(hands, key=quality, reverse=True)[:FOLLOWED]
+        for _ in range(rounds):
+            hands = self.about_landmarks(image, hands)
+        return max(hands, key=quality)
+
+
+def fit(hand: LandmarkedHand, corners: np.ndarray, side: str | None) -> float:
+    """How well a hand agrees with a box (4,) and a side: in [0, 1.1].
+
+    Its presence times the intersection over union of its landmarks' box and the box,
+    times its being of the side.
+    """
+    found = tight_corners(hand.points)
+    low, high = np.maximum(found[:2], corners[:2]), np.minimum(found[2:], corners[2:])
+    common = (high - low).clip(0).prod()
+    areas = sum((box[2:] - box[:2]).prod() for box in (found, corners))
+    agreement = hand.presence * common / max(areas - common, 1e-9)
+    if side is None:
+        return float(agreement)
+    right_side = hand.right if side == 'right' else 1 - hand.right
+    return float(agreement * (WRONG_SIDE + right_side))
 
 
 def cut(image: np.ndarray, roi: HandRoi, size: int) -> np.ndarray:

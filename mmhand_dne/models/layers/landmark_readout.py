@@ -4,11 +4,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.structures.hand_landmarks import HandLandmarks
 
 HALF_PIXEL = 0.5  # MediaPipe measures from the crop's edge, we from a pixel's centre
-NUM_JOINTS = len(OPENPOSE_JOINTS)
 
 
 class LandmarkReadout(BaseModule):
