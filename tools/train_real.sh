@@ -47,6 +47,7 @@ if [ ! -e "$data/mediapipe_hands.pth" ]; then
             --platform manylinux_2_17_x86_64 "$WHEEL" -d "$data/wheel"
         mediapipe="$(ls "$data"/wheel/mediapipe-*.whl)"
     fi
+    "$PY" -c 'import tflite' 2> /dev/null || "$PY" -m pip install -q tflite
     "$PY" tools/model_converters/convert_mediapipe.py "$mediapipe" \
         "$data/mediapipe_hands.pth"
 fi

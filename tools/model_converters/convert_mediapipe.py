@@ -8,7 +8,8 @@ another version is refused. Newer wheels, from 0.10.30 on, hold no networks.
 
 OUT.pth has ``meta``, ``palm_detector`` and ``hand_landmarker``, the last two the state
 dicts of PalmDetector and HandLandmarker in float16, in which the files keep them too:
-nothing is lost. Nothing in the file is executed.
+nothing is lost; ``state_dict`` has the same tensors under the networks' names, where a
+config's ``init_cfg`` finds them. Nothing in the file is executed.
 """
 
 import argparse
@@ -200,7 +201,12 @@ def convert(source: str | Path) -> dict:
         key: state_of(NETWORKS[key].module(), NETWORKS[key].size, read_layers(content))
         for key, content in sorted(networks.items())
     }
-    return dict(meta=meta, **converted)
+    flat = {
+        f'{key}.{name}': value
+        for key, state in converted.items()
+        for name, value in state.items()
+    }
+    return dict(meta=meta, state_dict=flat, **converted)
 
 
 def main(args=None) -> None:

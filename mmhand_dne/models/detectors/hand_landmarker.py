@@ -33,7 +33,7 @@ class HandLandmarker(BaseModule):
     def __init__(self, batch_size: int = 16, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.batch_size = batch_size
-        self.trunk = MediaPipeHandNet(frozen=True)
+        self.trunk = MediaPipeHandNet(frozen_levels=5)
         self.readout = LandmarkReadout().requires_grad_(False)
 
     def forward(self, crops: Tensor) -> HandLandmarks:

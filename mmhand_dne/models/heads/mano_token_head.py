@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_BETAS, NUM_JOINTS, NUM_ROTATIONS
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.camera import pixels_to_ndc, project
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.hand_model import build_hand_model
@@ -31,9 +31,9 @@ class MANOTokenHead(BaseModule):
 
     The token is the mean of the trunk's last map. A perceptron reads it, normalised,
     beside the 21 landmarks in the crop and in metres that the network's own linear
-    layers read out of it: those point where the hand is, the token knows its shape and
-    what hides. The pose is the hand's mean pose, upright in the crop, plus the regressed
-    6D; the camera's scale is ``scale_0 exp(raw)``, the same for x and y.
+    layers read out of it: those tell where the hand is, the token how it looks. The
+    pose is the hand's mean pose, upright in the crop, plus the regressed 6D; the
+    camera's scale is ``scale_0 exp(raw)``, the same for x and y.
 
     There is no presence: the crop is of one hand, so the logit is infinite.
 
@@ -137,10 +137,10 @@ class MANOTokenHead(BaseModule):
 
     def landmark_inputs(self, landmarks: HandLandmarks) -> Tensor:
         """(B, 126) points of the crop, -1 to 1, and in space, of size about 1."""
-        half = self.crop_size / 2
-        points = (
-            landmarks.points - landmarks.points.new_tensor([half, half, 0])
-        ) / half
+        size = self.crop_size
+        pixels, depth = landmarks.points.split([2, 1], -1)
+        depth = depth / (size / 2)
+        points = torch.cat([pixels_to_ndc(pixels, (size, size)), depth], -1)
         world = landmarks.world / WORLD_UNIT
         return torch.cat([points.flatten(1), world.flatten(1)], -1)
 
