@@ -18,7 +18,9 @@ from mmhand_dne.structures.raw_sample import empty_sample
 
 from .inputs.given_boxes import BOTH, HandBox
 
-REPLACED = ('LoadHandImage', 'SelectHand')  # the image and the hand are given
+UPRIGHT = 'UprightHandBox'
+# The image, the hand and the direction in which it points are given.
+REPLACED = ('LoadHandImage', 'SelectHand', UPRIGHT)
 MARGIN = 1.2  # of InterHand2.6M's annotated boxes about the joints' tight box
 
 
@@ -31,7 +33,7 @@ class Crop(NamedTuple):
         box: where it was cut.
         intrinsics: (3, 3) of the image, pixels.
         sides: the hands to read from it.
-        given: whether the user or the detector said that they are there.
+        given: whether they are taken for present, as the user or the detector said.
     """
 
     data: dict
@@ -50,12 +52,15 @@ class CropPipeline:
     Boxes of kind 'given' go into the pipeline as they are, since it grows them as its
     data set needs. A 'tight' one is first grown to the 1.2 that InterHand2.6M's
     annotated boxes hold, where the pipeline does not grow it by as much; a 'whole'
-    image fills the crop, whatever the pipeline's padding [decided].
+    image and a 'roi' fill the crop, whatever the pipeline's padding [decided].
 
     Args:
         pipeline: of the config's test data set.
         num_vertices: V of the model's hand.
         one_hand: whether the model reads one hand, mirrored into a right one.
+
+    Attributes:
+        upright (bool): whether the model knows only crops in which the hand points up.
 
     Raises:
         ValueError: the pipeline does not crop, or is random.
@@ -73,6 +78,7 @@ class CropPipeline:
                 f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
                 'MeshCrop or HaMeRCrop, and nothing random'
             )
+        self.upright = any(step['type'] == UPRIGHT for step in pipeline)
         self.transforms = Compose(kept)
         usual = 1.0 if cutter['type'] == 'MeshCrop' else 2.0
         self.padding = cutter.get('padding', usual)
@@ -119,20 +125,20 @@ class CropPipeline:
             principal_pt=intrinsics[:2, 2].copy(),
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
-            box_angle=box.angle,
+            box_angle=box.angle or 0.0,
             bbox=self.annotated_box(box),
         )
         if mirrored:
             mirror_source(results)
             results['bbox'] = mirror_box(results['bbox'], image.shape[1])
-        given = self.one_hand or box.side in SIDES
+        given = box.presence is None and (self.one_hand or box.side in SIDES)
         return Crop(self.transforms(results), box, intrinsics, sides, given)
 
     def annotated_box(self, box: HandBox) -> np.ndarray:
         """(x, y, w, h) as the pipeline's own data set would annotate it."""
         corners = np.asarray(box.corners, np.float64)
         centre, extent = (corners[:2] + corners[2:]) / 2, corners[2:] - corners[:2]
-        if box.kind == 'whole':
+        if box.kind in ('whole', 'roi'):
             extent = extent / self.padding
         elif box.kind == 'tight':
             extent = extent * max(1.0, MARGIN / self.padding)

@@ -126,7 +126,11 @@ class DemoRun:
         self, frames: Iterator[InputFrame], total: int
     ) -> Iterator[tuple[InputFrame, ImageResult]]:
         jobs = self.inferencer.run(
-            frames, self.batch_size, len(self.source), **self.where
+            frames,
+            self.batch_size,
+            len(self.source),
+            in_time=self.source.is_video,
+            **self.where,
         )
         with Progress(total or None, 'finding hands') as bar:
             for job in jobs:
@@ -227,7 +231,7 @@ class DemoRun:
         """Until the camera ends, or q or Escape is pressed in the window."""
         from .result_drawing import draw_frame, show_picture
 
-        jobs = self.inferencer.run(self.source, 1, 0, **self.where)
+        jobs = self.inferencer.run(self.source, 1, 0, in_time=True, **self.where)
         for job in jobs:
             result = self.inferencer.result_of(job, self.presence_thr)
             write(result, self.folder, self.formats, job.frame.name)

@@ -24,12 +24,15 @@ from .batching import ImageJob, in_batches
 from .config_names import config_of, test_pipeline
 from .crops import CropPipeline
 from .image_saver import PictureSaver
-from .inputs.detectors import build_detector
-from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side, whole_image
+from .inputs.box_choice import BoxChoice
+from .inputs.detectors import PALM, build_detector
+from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
 from .inputs.intrinsics import conventional_intrinsics, read_intrinsics
+from .inputs.palm_hands import PalmHands
 from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
+from .shipped_model import shipped_files
 
 NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
 
@@ -39,12 +42,16 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     """Meshes, MANO parameters, cameras and error bars of the hands in images.
 
     Args:
-        model: config: a path, the name of one of this package's, or a ``Config``.
-        weights: checkpoint, loaded as data only; one of another model is refused.
+        model: config: a path, the name of one of this package's, or a ``Config``. None
+            takes the model that comes with the package, if ``weights`` is None too.
+        weights: checkpoint, loaded as data only; one of another model is refused. None
+            is enough for ``'dne_real'``, whose weights come with the package.
         device: such as 'cuda:0' or 'cpu'; None takes what there is.
         scope, show_progress: see MMPose's ``BaseMMPoseInferencer``.
         det_model, det_weights, det_cat_ids: where hands are, if no boxes are given:
-            see :func:`build_detector`; by default the whole image is one box.
+            see :func:`build_detector`. By default the whole image is one box; models
+            that know only upright crops, as the shipped one, find hands with 'palm',
+            which also tells them how the hand in a given box lies.
         flip_test: average with the un-mirrored prediction on the mirrored crop; None
             leaves it to the config. Not for models of one hand.
         output_maps: auxiliary maps too (``ImageResult.maps``).
@@ -54,7 +61,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     visualization=[picture])``; :meth:`results` yields the typed results alone.
 
     Example:
-        >>> hands = HandMeshInferencer('dne_rendered', 'epoch_17.pth')
+        >>> hands = HandMeshInferencer()
         >>> for result in hands.results('photos/', batch_size=8):
         ...     print(result.source, [hand.side for hand in result.hands])
     """
@@ -78,6 +85,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         output_maps: bool = False,
         cfg_options: dict | None = None,
     ) -> None:
+        model, weights = shipped_files(model, weights)
         cfg = config_of(model, cfg_options)
         test_cfg = dict(cfg.model.get('test_cfg') or {})
         if flip_test is not None:
@@ -86,9 +94,20 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         cfg.model.test_cfg = test_cfg
         self.weights = check_files(weights, device)
         init_default_scope(scope or 'mmpose')
-        super().__init__(cfg, weights, device, scope, show_progress)
+        super().__init__(cfg, self.weights, device, scope, show_progress)
         self.reader = PredictionReader(self.model)
-        self.detector = build_detector(det_model, det_weights, det_cat_ids, device)
+        upright = self.pipeline.upright
+        det_model = det_model or (PALM if upright else None)
+        self.detector = build_detector(
+            det_model, det_weights, det_cat_ids, device, upright
+        )
+        self.turner = self._turner(device) if upright else None
+
+    def _turner(self, device: str | None) -> PalmHands:
+        """What turns boxes for a model that knows only upright crops."""
+        if isinstance(self.detector, PalmHands):
+            return self.detector
+        return PalmHands(None, device, upright=True)
 
     def _load_weights_to_model(
         self, model: nn.Module, checkpoint: dict, cfg: Config
@@ -134,7 +153,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             out_dir: ``vis_out_dir`` and ``pred_out_dir`` are folders in it.
             bboxes: see :class:`GivenBoxes`; before a detector's.
             side: of boxes that name none, and of the whole image: 'right', 'left' or
-                'both'. A side that is given is taken for present.
+                'both'. A side that is given is taken for present. Of found boxes it
+                replaces the side that the detector tells.
             bbox_thr, nms_thr: of the detector.
             intrinsics: camera of all images, see :func:`read_intrinsics`.
             presence_thr: hands less probable are left out.
@@ -153,6 +173,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             batch_size, drawing['show'] = 1, True
         folder = drawing.get('vis_out_dir')
         with PictureSaver(folder, source) if folder else nullcontext() as saver:
+            before['in_time'] = source.is_video
             jobs = self.run(source, batch_size, count=len(source), **before)
             for job in self._tracked(jobs, len(source)):
                 result = self.result_of(job, **during)
@@ -206,17 +227,26 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         intrinsics: str | Path | Sequence | np.ndarray | None = None,
         bbox_thr: float = 0.3,
         nms_thr: float = 0.3,
+        in_time: bool = False,
     ) -> Iterator[ImageJob]:
-        """Cut the crops of each image; arguments as of calling the inferencer."""
+        """Cut the crops of each image; arguments as of calling the inferencer.
+
+        Args:
+            in_time: the images are successive frames of a video.
+        """
         check_side(side)
         camera = read_intrinsics(intrinsics)
         given = None if bboxes is None else GivenBoxes(bboxes, count, side)
+        choice = BoxChoice(
+            given, self.detector, side, bbox_thr, nms_thr, self.turner, in_time
+        )
         for frame in inputs:
-            job = ImageJob(frame, metric=camera is not None)
+            job = ImageJob(frame, detected=choice.detects, metric=camera is not None)
             if frame.image is None:
                 job.notes.append(frame.problem)
             else:
-                boxes = self._boxes(job, given, side, bbox_thr, nms_thr)
+                boxes, note = choice(frame)
+                job.notes += [note] if note else []
                 self._cut(job, boxes, camera)
             yield job
 
@@ -233,28 +263,6 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 job.notes.append(f'{source}: {problem}')
             else:
                 job.crops += self.pipeline.crops(image, box, matrix, source)
-
-    def _boxes(
-        self,
-        job: ImageJob,
-        given: GivenBoxes | None,
-        side: str | None,
-        bbox_thr: float,
-        nms_thr: float,
-    ) -> list[HandBox]:
-        frame = job.frame
-        boxes = given.of(frame.index, frame.source) if given else None
-        if given is not None:
-            if not boxes:
-                job.notes.append(f'{frame.source}: no box is given for it')
-            return boxes or []
-        if self.detector is None:
-            return [whole_image(frame.image.shape[1::-1], side)]
-        boxes = self.detector(frame.image, bbox_thr, nms_thr)
-        job.detected = True
-        if not boxes:
-            job.notes.append(f'{frame.source}: the detector found no hand')
-        return [box._replace(side=side) if box.side is None else box for box in boxes]
 
     @torch.no_grad()
     def forward(self, inputs: list[dict], **kwargs: object) -> list[PoseDataSample]:

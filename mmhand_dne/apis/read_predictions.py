@@ -127,10 +127,13 @@ class PredictionReader:
             points: of :meth:`_points_in_crop`.
         """
         slot = SIDES.index(side) if self.num_slots > 1 else 0
+        found = view.crop.box.presence  # of what found the hand, if anything did
+        if found is None:
+            found = view.pred.hand_presence[0, slot]
         fields = dict(
             _mesh(view, slot, roots[slot]),
             side=side,
-            presence=float(view.pred.hand_presence[0, slot]),
+            presence=float(found),
             faces=self.faces[side],
             intrinsics=view.crop.intrinsics,
             metric=metric,

@@ -45,7 +45,8 @@ class HandResult:
 
     Attributes:
         side: 'right' or 'left', the true one.
-        presence: probability that the image shows this hand; 1 where it was given.
+        presence: probability that the image shows this hand, of what found it or, for a
+            given box, of the model; 1 from models of one hand that a box is given to.
         vertices: (V, 3) metres, camera axes, relative to the own wrist.
         joints: (21, 3) like the vertices, OpenPose order.
         faces: (F, 3) of that side, wound outward.
@@ -59,7 +60,8 @@ class HandResult:
             scale.
         joints_2d: (21, 2) pixels of the whole image, through the crop's camera.
         vertices_2d: (V, 2) likewise.
-        box: (4,) x0, y0, x1, y1 pixels: what the crop was made of.
+        box: (4,) x0, y0, x1, y1 pixels: what the crop was made of, before it was
+            rotated about its middle (``crop_affine``).
         crop_camera: (2, 2) rows (scale, shift) for x and y: NDC per metre, crop NDC.
             It applies to vertices rotated as ``crop_affine`` rotates pixels.
         crop_affine: (2, 3) image pixel to crop pixel; never mirrored.

@@ -1,4 +1,4 @@
-"""Finding hands: MMDetection's models or MediaPipe, where they are installed."""
+"""Finding hands: by our own networks, or MMDetection or MediaPipe where installed."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -10,9 +10,10 @@ from mmpose.evaluation.functional import nms_torch
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 
 from .given_boxes import HandBox
+from .palm_hands import PalmHands
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
-MEDIAPIPE = 'mediapipe'
+PALM, MEDIAPIPE = 'palm', 'mediapipe'
 LEAST_CONFIDENCE = 0.3  # of MediaPipe's own search
 Detector = Callable[[np.ndarray, float, float], list[HandBox]]
 
@@ -22,23 +23,29 @@ def build_detector(
     det_weights: str | None = None,
     det_cat_ids: None | int | Sequence[int] = None,
     device: str | None = None,
+    upright: bool = False,
 ) -> Detector | None:
-    """What finds tight boxes in an image; None: the whole image is the box.
+    """What finds boxes in an image; None: the whole image is the box.
 
-    It is called with an image (H, W, 3) BGR, the lowest score of a box (MediaPipe: of
-    its side), and the intersection over union above which two boxes are one.
+    It is called with an image (H, W, 3) BGR, the lowest score of a box (palm: of a
+    palm, MediaPipe: of its side), and the intersection over union above which two
+    boxes are one. One that has ``following()`` gives a detector of successive frames.
 
     Args:
-        det_model: None or 'whole_image'; 'mediapipe', which tells sides too; or a
-            config or name of MMDetection, such as MMPose's
-            ``rtmdet_nano_320-8xb32_hand.py``.
-        det_weights: checkpoint of MMDetection's model.
+        det_model: None or 'whole_image'; 'palm', our own (:class:`PalmHands`), or the
+            package 'mediapipe', which tell sides too; or a config or name of
+            MMDetection, such as MMPose's ``rtmdet_nano_320-8xb32_hand.py``.
+        det_weights: checkpoint of MMDetection's model, or the palm detector's file.
         det_cat_ids: categories that are hands; None takes category 0.
+        upright: 'palm' gives squares in which the hand points up, others know none.
     Raises:
+        ValueError: the palm detector's file cannot be used.
         ImportError: the package is not installed; says how to install it.
     """
     if det_model is None or det_model in WHOLE_IMAGE:
         return None
+    if det_model == PALM:
+        return PalmHands(det_weights, device, upright)
     if det_model == MEDIAPIPE:
         return MediaPipeDetector()
     return MMDetDetector(det_model, det_weights, det_cat_ids, device)

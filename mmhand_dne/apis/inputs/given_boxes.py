@@ -20,15 +20,20 @@ class HandBox(NamedTuple):
     Attributes:
         corners: (4,) x0, y0, x1, y1 pixels of the upright image, before ``angle``.
         side: 'right', 'left', 'both', or None where that is not known.
-        angle: degrees; the box is rotated clockwise by it about its middle.
+        angle: degrees; the box is rotated clockwise by it about its middle. None: not
+            known, and not rotated by models that do not turn their crops.
         kind: 'given' as the data set of the config annotates its boxes; 'tight' about
-            the hand, as detectors find it; 'whole' image.
+            the hand, as detectors find it; 'whole' image; 'roi': what the crop shall
+            show, no more and no less.
+        presence: probability that it holds that hand, of what found it; None where a
+            user gives the box or the model itself has to say.
     """
 
     corners: np.ndarray
     side: str | None = None
-    angle: float = 0.0
+    angle: float | None = None
     kind: str = 'given'
+    presence: float | None = None
 
 
 def whole_image(size: tuple[int, int], side: str | None = None) -> HandBox:
@@ -109,7 +114,7 @@ class GivenBoxes:
         return None
 
     def _box(self, entry: object, label: str) -> HandBox:
-        side, angle, numbers = self.side, 0.0, entry
+        side, angle, numbers = self.side, None, entry
         if isinstance(entry, Mapping):
             if 'box' not in entry:
                 raise UserError(f'{label}: a box without "box": [x0, y0, x1, y1]')
@@ -120,7 +125,7 @@ class GivenBoxes:
                     'expected box, side, angle'
                 )
             numbers, side = entry['box'], check_side(entry.get('side', side), label)
-            angle = float(entry.get('angle', 0.0))
+            angle = float(entry['angle']) if 'angle' in entry else None
         try:
             corners = np.asarray(numbers, np.float64)
         except (TypeError, ValueError):
