@@ -59,6 +59,7 @@ MIM = ROOT / 'mmhand_dne' / '.mim'
 PACKAGE_DATA = [
     'hand_model/*.npz',
     'hand_model/*.md',
+    'weights/*',
     'visualization/report/assets/*',
     '.mim/model-index.yml',
     *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),

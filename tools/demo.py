@@ -2,12 +2,14 @@
 
 Examples::
 
-    python tools/demo.py photo.jpg CONFIG CHECKPOINT --vis --save json glb
-    python tools/demo.py photos/ CONFIG CHECKPOINT --bboxes boxes.json --report
-    python tools/demo.py clip.mp4 CONFIG CHECKPOINT --vis --smooth kalman
-    python tools/demo.py webcam:0 CONFIG CHECKPOINT --show
+    python tools/demo.py photo.jpg --vis --save json glb
+    python tools/demo.py photos/ --bboxes boxes.json --report
+    python tools/demo.py clip.mp4 --vis --smooth kalman
+    python tools/demo.py webcam:0 --show
+    python tools/demo.py photos/ CONFIG CHECKPOINT --detector palm
 
-What is done is kept: the same command continues a run that was stopped.
+Without CONFIG and CHECKPOINT it is the model that comes with the package. What is done
+is kept: the same command continues a run that was stopped.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from mmhand_dne.apis.inputs.intrinsics import read_intrinsics
 from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
+from mmhand_dne.apis.shipped_model import SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.errors import UserError
@@ -41,8 +44,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('input', help="image, folder, 'pattern*', video or webcam:0")
-    parser.add_argument('config', help='config file, or the name of one of ours')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='config file, or the name of one of ours; default: the shipped model',
+    )
+    parser.add_argument('checkpoint', nargs='?', help="the config's checkpoint file")
     _add_output_flags(parser)
     _add_input_flags(parser)
     _add_model_flags(parser)
@@ -88,15 +95,17 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--side',
         choices=['right', 'left', 'both'],
-        help='of boxes that name none; models of one hand need it',
+        help='of boxes that name none, and instead of what a detector says; models of '
+        'one hand need it where nothing else tells it',
     )
     parser.add_argument(
         '--detector',
         '--det-model',
         dest='detector',
-        help='mediapipe, or a config of MMDetection; default: the whole image',
+        help='palm (our own, which tells sides too), mediapipe, whole_image, or a '
+        'config of MMDetection; default: palm for the shipped model, else whole_image',
     )
-    parser.add_argument('--det-weights', help="checkpoint of MMDetection's model")
+    parser.add_argument('--det-weights', help="the detector's checkpoint")
     parser.add_argument(
         '--det-cat-ids',
         type=int,
@@ -144,6 +153,8 @@ def settings_of(args: argparse.Namespace) -> dict:
         for name in ('checkpoint', 'config', 'bboxes')
         if (value := getattr(args, name))
     }
+    if not args.checkpoint:
+        files['shipped'] = stamp(str(SHIPPED_WEIGHTS))
     free = ('out_dir', 'show', 'device', 'batch_size', 'overwrite', 'report')
     options = {name: value for name, value in vars(args).items() if name not in free}
     return dict(options, stamps=files)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install, render a small data set, train on it, test, draw, and print one table.
+# Install, show the shipped model on real hands, then render a small data set, train on
+# it, test, draw, and print one table.
 #
 #   bash tools/quickstart.sh                        at most 10 minutes on 2 cores
 #   bash tools/quickstart.sh --short                the same phases, too short to learn
@@ -17,7 +18,7 @@ PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
 CONFIG="$ROOT/configs/dne_rendered.py"
 
 short='' data_root='' work_dir='' seed=0 options=()
-usage() { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -104,6 +105,13 @@ logged() {
     fi
 }
 
+# The model that comes with the package, on a few photos; --overwrite since it may be
+# another one than last time.
+real_hands() {
+    "$PY" tools/demo.py tests/data/hands --vis --report --overwrite \
+        --out-dir "$work_dir/real_hands"
+}
+
 # The splits differ in people, shapes, poses and cameras. The progress bar is for you.
 render() {
     "$PY" tools/make_rendered_data.py "$data" "$@"
@@ -130,6 +138,12 @@ constant() {
 start=$SECONDS
 bash tools/install.sh
 timings+=("$(printf '%-10s %s' install "$((SECONDS - start)) s")")
+echo '== real_hands'
+start=$SECONDS
+logged "$work_dir/real_hands.log" real_hands
+tail -n 1 "$work_dir/real_hands.log"
+echo "the shipped model on real hands: $work_dir/real_hands/*_overlay.jpg, report.html"
+timings+=("$(printf '%-10s %s' real_hands "$((SECONDS - start)) s")")
 if [ -z "$data_root" ]; then
     annotations="$data/annotations/test/InterHand2.6M_test_data.json"
     phase "$annotations" render --seed "$seed" \
@@ -146,4 +160,5 @@ echo "Test split, a constant prediction beside the coarse and the refined mesh:"
     --constant "$work_dir/constant.json"
 echo
 printf '%s\n' "${timings[@]}" "$(printf '%-10s %s' total "$SECONDS s")"
-echo "pictures: $work_dir/pictures"
+echo "pictures: $work_dir/pictures; of real hands, by the shipped model: \
+$work_dir/real_hands"

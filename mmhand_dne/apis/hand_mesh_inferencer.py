@@ -32,7 +32,7 @@ from .inputs.palm_hands import PalmHands
 from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
-from .shipped_model import shipped_files
+from .shipped_model import REMEDY, SHIPPED_WEIGHTS, shipped_files
 
 NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
 
@@ -118,10 +118,11 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE)
         )
         if problems:
+            is_shipped = self.weights == str(SHIPPED_WEIGHTS)
+            cure = REMEDY if is_shipped else 'use the config it was trained with'
             raise UserError(
                 f'the checkpoint {self.weights} is not of this model: '
-                f'{"; ".join(problems)}; use the config it was trained '
-                'with'
+                f'{"; ".join(problems)}; {cure}'
             )
         _load_checkpoint_to_model(model, checkpoint)
 
@@ -325,7 +326,8 @@ def check_files(weights: str | None, device: str | None) -> str:
     if weights is None:
         raise UserError(
             'HandMeshInferencer needs weights: the checkpoint of the '
-            'config; a model without them predicts noise'
+            'config; a model without them predicts noise. Without a config too, it is '
+            'the shipped model'
         )
     weights = str(weights)
     if '://' not in weights and not Path(weights).is_file():

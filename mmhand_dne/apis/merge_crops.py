@@ -6,14 +6,12 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmhand_dne.conventions import SIDES
-from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .batching import ImageJob
-from .inputs.detectors import without_overlaps
 from .read_predictions import PredictionReader
 
-SAME_HAND = 0.5  # intersection over union of two meshes' boxes of one side [decided]
+SAME_HAND = 0.25  # distance of joints over the longer side of their box [decided]
 
 
 def result_of(
@@ -23,8 +21,8 @@ def result_of(
 
     Hands whose presence is below ``presence_thr`` are left out, unless their side was
     given. Where a detector's boxes overlap, the same hand can come out of two crops:
-    of two hands of one side that cover each other by half the less present one is left
-    out. An image without hands says why.
+    of two hands of one side whose joints coincide the less present one is left out.
+    An image without hands says why.
     """
     frame = job.frame
     size = (0, 0) if frame.image is None else frame.image.shape[1::-1]
@@ -66,14 +64,24 @@ def _nobody(
 
 
 def without_doubles(hands: list[HandResult]) -> list[HandResult]:
-    """Each hand once, the more present of two."""
+    """Each hand once, the more present of two; right ones before left ones."""
     kept: list[HandResult] = []
-    for side in SIDES:
-        same = [hand for hand in hands if hand.side == side]
-        corners = [tight_corners(hand.vertices_2d) for hand in same]
-        presence = [hand.presence for hand in same]
-        kept += [same[i] for i in without_overlaps(corners, presence, SAME_HAND)]
+    for hand in sorted(
+        hands, key=lambda hand: (SIDES.index(hand.side), -hand.presence)
+    ):
+        if not any(is_double(hand, other) for other in kept):
+            kept.append(hand)
     return kept
+
+
+def is_double(hand: HandResult, other: HandResult) -> bool:
+    """Whether two hands are of one side and their joints nearly coincide in the image.
+
+    The boxes of two people's hands may cover each other, their joints hardly do.
+    """
+    extent = max(np.ptp(each.joints_2d, axis=0).max() for each in (hand, other))
+    apart = np.linalg.norm(hand.joints_2d - other.joints_2d, axis=1).mean()
+    return hand.side == other.side and bool(apart < SAME_HAND * extent)
 
 
 def maps_of(job: ImageJob) -> dict[str, np.ndarray] | None:

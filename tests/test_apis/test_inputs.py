@@ -160,7 +160,7 @@ BOX = [1, 2, 30, 40]
 )
 def test_boxes_are_understood_in_many_forms(given, tmp_path):
     [box] = GivenBoxes(given, 1, 'left').of(0, 'x/a.jpg')
-    assert box.corners.tolist() == BOX and (box.side, box.angle) == ('left', 0)
+    assert box.corners.tolist() == BOX and (box.side, box.angle) == ('left', None)
     if not isinstance(given, np.ndarray):
         path = tmp_path / 'boxes.json'
         path.write_text(json.dumps(given))
@@ -170,7 +170,7 @@ def test_boxes_are_understood_in_many_forms(given, tmp_path):
 
 def test_boxes_of_several_images():
     boxes = GivenBoxes([[BOX, [*BOX, 30]], []], 2)
-    assert [box.angle for box in boxes.of(0, 'a')] == [0, 30]
+    assert [box.angle for box in boxes.of(0, 'a')] == [None, 30]
     assert boxes.of(1, 'b') == []
     named = GivenBoxes({'clip.mp4': [BOX], '3': [dict(box=BOX, side='right')]}, 9)
     assert named.of(3, 'x/clip.mp4')[0].side == 'right'
