@@ -534,7 +534,7 @@ class Picture:
         square = np.zeros((size, size, 3), np.uint8)
         small = resized(self.image, inner[1], scale).swapaxes(0, 1)
         small = resized(small, inner[0], scale).swapaxes(0, 1)
-        small = np.floor(small + 0.5).clip(0, 255)
+        small = np.rint(small).clip(0, 255)
         square[top : top + inner[1], left : left + inner[0]] = small
         return square, scale, np.array([left, top])
 
@@ -560,11 +560,13 @@ def resized(values: np.ndarray, count: int, scale: float) -> np.ndarray:
     step = len(values) / count
     if scale < 1:
         edges = np.arange(count + 1) * step
-        whole = np.minimum(edges.astype(int), len(values) - 1)
-        sums = np.zeros((len(values) + 1, *values.shape[1:]), np.float64)
-        np.cumsum(values, 0, out=sums[1:])
+        whole = edges.astype(int)
+        whole[-1] = len(values) - 1  # its share is 1: the last edge is the end
         share = (edges - whole).reshape(-1, *[1] * (values.ndim - 1))
-        return np.diff(sums[whole] + share * values[whole], axis=0) / step
+        part = share * values[whole]  # of the row in which an edge lies, before it
+        sums = np.add.reduceat(values, whole[:-1], 0, np.result_type(values, np.int32))
+        sums[-1] -= values[-1].astype(sums.dtype)
+        return (sums + np.diff(part, axis=0)) / step
     place = (np.arange(count) + 0.5) * step - 0.5
     low = np.floor(place).astype(int)
     share = (place - low).reshape(-1, *[1] * (values.ndim - 1))
