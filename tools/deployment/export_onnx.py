@@ -1,7 +1,8 @@
-"""Write a model as ONNX: python tools/deployment/export_onnx.py [CONFIG CHECKPOINT] OUT.
+"""Write a model as ONNX: tools/deployment/export_onnx.py [CONFIG CHECKPOINT] OUT.
 
-Without CONFIG and CHECKPOINT it is the model that comes with the package. The file holds normalisation, network, hand model and error bars: uint8 RGB crops in,
-meshes out, all described in its metadata. It is compared with PyTorch before it gets
+Without CONFIG and CHECKPOINT it is the model that comes with the package. The file
+holds normalisation, network, hand model and error bars: uint8 RGB crops in, meshes out,
+all described in its metadata. It is compared with PyTorch before it gets
 its name; where the two differ there is no file, one sentence and exit status 1. Of a
 model that reads upright crops the networks that find hands and turn them are written
 too, as NAME.palms.onnx and NAME.landmarks.onnx beside it.
