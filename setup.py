@@ -38,6 +38,8 @@ ONNX = ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.17']
 # comes from with its licence; nothing of it runs in Python. jinja2 fills the page's
 # templates; torch brings it anyway.
 REPORT = ['plotly>=5.24', 'jinja2>=3']
+# tools/model_converters/convert_mediapipe.py: reads .tflite files; pure Python.
+CONVERT = ['tflite>=2.10']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
     'tests': [
@@ -46,9 +48,11 @@ EXTRAS_REQUIRE = {
         'trimesh',
         'rtree',
         'tensorboard',
+        *CONVERT,
         *ONNX,
         *REPORT,
     ],
+    'convert': CONVERT,
     'report': REPORT,
     'onnx': ONNX,
     'vis': ['tensorboard'],

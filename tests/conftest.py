@@ -24,6 +24,23 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope='session')
+def mediapipe_source() -> Path:
+    """Wheel of mediapipe 0.10.21, or a folder with its files: MMHAND_MEDIAPIPE."""
+    source = os.environ.get('MMHAND_MEDIAPIPE')
+    if not source:
+        pytest.skip('MMHAND_MEDIAPIPE is not set: no MediaPipe networks here')
+    return Path(source)
+
+
+@pytest.fixture(scope='session')
+def mediapipe_networks(mediapipe_source) -> dict:
+    """What the converter makes of it."""
+    from tools.model_converters.convert_mediapipe import convert
+
+    return convert(mediapipe_source)
+
+
 @pytest.fixture(autouse=True)
 def mmpose_scope():
     """Names resolve in MMPose's registries, whatever an earlier test left behind."""

@@ -49,6 +49,18 @@ RECIPE_FLAGS = (
         'largest rotation of a hand away from fingers up and back to the rig, degrees',
     ),
     ('camera_spread', float, 'largest angle of a camera to the front, degrees'),
+    ('shape_spread', float, "factor of the shape coefficients' standard deviation"),
+    ('gesture_share', float, 'share with gestures beside draws of pose components'),
+    ('arm_share', float, 'share with forearms that leave the picture, sleeves'),
+    ('held_share', float, 'share with something in the hand'),
+    ('clasped_share', float, 'share of the two hands that cross, overlap or clasp'),
+    ('truncated_share', float, 'share of the cameras that cut off part of the hands'),
+    ('natural_share', float, "share with a casual photo's surroundings and light"),
+)
+# The same of flags with two numbers.
+RANGE_FLAGS = (
+    ('hand_share', "a hand's length over the image's short side, lowest and highest"),
+    ('breadth', 'standard deviations by which hands are broader than the mean hand'),
 )
 
 
@@ -82,6 +94,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             default=getattr(DEFAULTS, name),
             help=f'{meaning} (default: %(default)s)',
         )
+    for name, meaning in RANGE_FLAGS:
+        parser.add_argument(
+            f'--{name.replace("_", "-")}',
+            type=float,
+            nargs=2,
+            metavar=('LOW', 'HIGH'),
+            default=getattr(DEFAULTS, name),
+            help=f'{meaning} (default: {"{} {}".format(*getattr(DEFAULTS, name))})',
+        )
     parser.add_argument(
         '--workers',
         type=int,
@@ -94,6 +115,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The flags' recipe."""
+    fields = {name: getattr(args, name) for name in DEFAULTS.as_dict()}
+    return Recipe(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+    )
+
+
 def main(argv: list[str] | None = None) -> None:
     """Render what is not there yet, then write the annotations."""
     args = parse_args(argv)
@@ -101,8 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         split: getattr(args, split) for split in SPLITS if getattr(args, split) > 0
     }
     with plain_errors(building=True):
-        fields = {name: getattr(args, name) for name in DEFAULTS.as_dict()}
-        recipe = Recipe(**{**fields, 'image_size': tuple(args.image_size)})
+        recipe = recipe_of(args)
         check_recipe(args.out, dict(images=counts, **recipe.as_dict()))
     plans = {
         split: plan_frames(recipe, split, count) for split, count in counts.items()
@@ -137,9 +168,11 @@ def check_recipe(root: Path, settings: dict) -> None:
     if path.exists():
         found = json.loads(path.read_bytes())
         for name, value in settings.items():
-            if found.get(name) != value:
+            # A folder of an older version lacks settings that have come since.
+            before = found.get(name, DEFAULTS.as_dict().get(name))
+            if before != value:
                 raise UserError(
-                    f'{root} was begun with {name} {found.get(name)}, now {value} '
+                    f'{root} was begun with {name} {before}, now {value} '
                     'is asked for; give another folder or delete this one'
                 )
         return

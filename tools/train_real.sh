@@ -6,8 +6,10 @@
 #   bash tools/train_real.sh --photos DIR        also on photos of one hand each
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
-#   bash tools/train_real.sh --images N          render N images (30000)
-#   bash tools/train_real.sh --seed N --work-dir DIR
+#   bash tools/train_real.sh --images N          render N images (24000: 30,000 hands)
+#   bash tools/train_real.sh --seed N            another set, another training
+#   bash tools/train_real.sh --data DIR          elsewhere than data/real
+#   bash tools/train_real.sh --work-dir DIR      elsewhere than work_dirs/dne_real
 #   bash tools/train_real.sh --cfg-options K=V ...   keys of the config, last flag
 #
 # Run again it continues: what is there is not made again, training resumes from its
@@ -16,11 +18,10 @@ set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
-CONFIG="$ROOT/configs/dne_real.py"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
-photos='' mediapipe='' images=30000 seed=0 work_dir='' options=()
-usage() { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+photos='' mediapipe='' images=24000 seed=0 data='' work_dir='' options=()
+usage() { sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -28,6 +29,7 @@ while [ $# -gt 0 ]; do
         --mediapipe) need "$@"; mediapipe="$(realpath "$2")"; shift ;;
         --images) need "$@"; images=$2; shift ;;
         --seed) need "$@"; seed=$2; shift ;;
+        --data) need "$@"; data=$2; shift ;;
         --work-dir) need "$@"; work_dir=$2; shift ;;
         --cfg-options) shift; options=("$@"); break ;;
         -h | --help) usage; exit 0 ;;
@@ -35,10 +37,16 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-cd "$ROOT"
-data="$ROOT/data/real"
-work_dir="${work_dir:-$ROOT/work_dirs/dne_real}"
+# What photos show: hands turned anyhow, of broad and slender people, with arms and
+# sleeves, holding things, clasped, cut off, before rooms and people.
+scenes=(--image-size 256 256 --max-turn 180 --camera-spread 80 --cameras 2 --moments 2
+        --hand-share 0.34 0.6 --breadth -1 5 --gesture-share 0.6 --arm-share 0.85
+        --held-share 0.25 --clasped-share 0.6 --truncated-share 0.2 --natural-share 0.9
+        --interacting-share 0.25 --occlusion-share 0.15)
+data="${data:-$ROOT/data/real}" work_dir="${work_dir:-$ROOT/work_dirs/dne_real}"
 mkdir -p "$data" "$work_dir"
+data="$(cd "$data" && pwd)" work_dir="$(cd "$work_dir" && pwd)"
+cd "$ROOT"
 
 if [ ! -e "$data/mediapipe_hands.pth" ]; then
     echo '== convert'
@@ -53,34 +61,50 @@ if [ ! -e "$data/mediapipe_hands.pth" ]; then
 fi
 
 echo '== render'
-"$PY" tools/make_rendered_data.py "$data/rendered" --train "$images" \
-    --test $((images / 30)) --image-size 256 256 --max-turn 180 --camera-spread 80 \
-    --interacting-share 0.25
+"$PY" tools/make_rendered_data.py "$data/rendered" --seed "$seed" \
+    --train "$images" --test $((images / 30)) "${scenes[@]}"
 
-if [ -n "$photos" ]; then
-    if [ ! -e "$data/photo_landmarks.json" ]; then
-        echo '== label photos'
-        "$PY" tools/dataset_converters/label_photos.py "$photos" \
-            "$data/mediapipe_hands.pth" "$data/photo_landmarks.json"
-    fi
-    options=("train_dataloader.dataset.datasets.1.dataset.dataset.data_prefix.img=$photos"
-        "${options[@]}")
-else  # renderings only
-    echo '{"hands": []}' > "$data/no_photos.json"
-    options=('train_dataloader.dataset.shares=[1,0]'
-        "train_dataloader.dataset.datasets.1.dataset.dataset.ann_file=$data/no_photos.json"
-        "${options[@]}")
+annotated="$data/photo_landmarks.json" photo_set=train_dataloader.dataset.datasets.1
+if [ -z "$photos" ]; then  # renderings only
+    annotated="$data/no_photos.json"
+    echo '{"hands": []}' > "$annotated"
+    options=('train_dataloader.dataset.shares=[1,0]' "${options[@]}")
+elif [ ! -e "$annotated" ]; then
+    echo '== label photos'
+    "$PY" tools/dataset_converters/label_photos.py "$photos" \
+        "$data/mediapipe_hands.pth" "$annotated"
 fi
-
-echo '== train'
+# Two processes share the batch; data are loaded in place unless there are cores to
+# spare.
 processes="${GPUS:-2}"
 cores="$(nproc)"
 if [ -z "${GPUS:-}" ] && [ "$cores" -lt 2 ]; then processes=1; fi
+if [ "$cores" -ge $((2 * processes)) ]; then workers=1; else workers=0; fi
+options=(
+    "train_dataloader.num_workers=$workers"
+    "train_dataloader.persistent_workers=$([ "$workers" = 0 ] && echo False || echo True)"
+    "randomness.seed=$seed"
+    "model.backbone.init_cfg.checkpoint=$data/mediapipe_hands.pth"
+    "model.mano_head.readout.init_cfg.checkpoint=$data/mediapipe_hands.pth"
+    "train_dataloader.dataset.datasets.0.dataset.data_root=$data/rendered"
+    "val_dataloader.dataset.dataset.data_root=$data/rendered"
+    "test_dataloader.dataset.dataset.data_root=$data/rendered"
+    "$photo_set.dataset.ann_file=$annotated"
+    "$photo_set.dataset.data_prefix.img=$photos"
+    "${options[@]}"
+)
+
+echo '== train'
 free='import socket; print(socket.create_server(("", 0)).getsockname()[1])'
-OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
-    PORT="$("$PY" -c "$free")" tools/dist_train.sh "$CONFIG" "$processes" \
-    --work-dir "$work_dir" --resume \
-    --cfg-options "randomness.seed=$seed" "${options[@]}"
+train() {  # CONFIG WORK_DIR OPTIONS...
+    OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
+        PORT="$("$PY" -c "$free")" tools/dist_train.sh "$1" "$processes" \
+        --work-dir "$2" --resume --cfg-options "${@:3}"
+}
+heads="$work_dir/heads"
+train configs/dne_real_heads.py "$heads" "${options[@]}"
+train configs/dne_real.py "$work_dir" "load_from=$(cat "$heads/last_checkpoint")" \
+    "${options[@]}"
 
 echo '== publish'
 "$PY" tools/model_converters/publish_real.py "$(cat "$work_dir/last_checkpoint")" \

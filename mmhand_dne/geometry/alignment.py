@@ -50,7 +50,7 @@ def similarity_align(
     w = (w / w.sum(-1, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny))[..., None]
     x_mean, y_mean = (w * x).sum(-2, keepdim=True), (w * y).sum(-2, keepdim=True)
     x, y = x - x_mean, y - y_mean
-    rotation, trace = _best_rotation((w * y).mT @ x, allow_reflection)
+    rotation, trace = best_rotation((w * y).mT @ x, allow_reflection)
     variance = (w * x.square()).sum((-2, -1))
     if with_scale:
         scale = torch.where(
@@ -63,7 +63,7 @@ def similarity_align(
     return torch.where(observed, aligned, source.double()).to(source.dtype)
 
 
-def _best_rotation(cross: Tensor, allow_reflection: bool) -> tuple[Tensor, Tensor]:
+def best_rotation(cross: Tensor, allow_reflection: bool) -> tuple[Tensor, Tensor]:
     """R that maximises trace(R^T M), and that trace, for M = sum w y x^T.
 
     Args:

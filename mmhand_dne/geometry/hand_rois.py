@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS, WRIST
+from mmhand_dne.conventions import MIDDLE, OPENPOSE_JOINTS, WRIST
 
 from .camera import mirror_pixels
 
@@ -16,9 +16,7 @@ from .camera import mirror_pixels
 PALM_SCALE, PALM_SHIFT = 2.6, -0.5
 LANDMARK_SCALE, LANDMARK_SHIFT = 2.0, -0.1
 PALM_WRIST, PALM_MIDDLE = 0, 2  # of the palm detector's seven points
-INDEX, MIDDLE, RING = (
-    OPENPOSE_JOINTS.index(f'{name}1') for name in ('index', 'middle', 'ring')
-)
+INDEX, RING = (OPENPOSE_JOINTS.index(name) for name in ('index1', 'ring1'))
 # Joints that move little when fingers bend.
 STEADY = [
     i for i, name in enumerate(OPENPOSE_JOINTS) if name[-1] in 't12' or name == 'thumb3'

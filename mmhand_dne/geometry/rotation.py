@@ -14,6 +14,7 @@ from mmhand_dne.conventions import MIRROR_POINTS
 from mmhand_dne.errors import UserError
 
 MIN_LENGTH = 1e-8  # unitless; a shorter 6D column has no direction of its own
+SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
 
 
 def matrix_from_6d(columns: Tensor) -> Tensor:
@@ -60,3 +61,27 @@ def mirror_rotation(matrix: Tensor) -> Tensor:
     """The rotation seen in a mirror across x = 0: M R M with M = diag(-1, 1, 1)."""
     sign = matrix.new_tensor(MIRROR_POINTS)
     return matrix * sign[:, None] * sign
+
+
+def cross_matrix(vectors: Tensor) -> Tensor:
+    """(..., 3) to the matrices (..., 3, 3) of the cross product with them."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def left_jacobian(axis_angle: Tensor) -> Tensor:
+    """How a rotation turns as its axis-angle vector changes.
+
+    Args:
+        axis_angle: (..., 3) v, radians.
+    Returns: (..., 3, 3) J with exp(v + d) = exp(J d) exp(v) for small d.
+    """
+    angle = axis_angle.norm(dim=-1)[..., None, None]
+    small = angle < SMALL_ANGLE
+    safe = torch.where(small, torch.ones_like(angle), angle)
+    first = torch.where(small, 0.5, (1 - safe.cos()) / safe**2)
+    second = torch.where(small, 1 / 6, (safe - safe.sin()) / safe**3)
+    cross = cross_matrix(axis_angle)
+    return torch.eye(3).to(cross) + first * cross + second * cross @ cross

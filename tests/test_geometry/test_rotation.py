@@ -1,9 +1,12 @@
 """The one 6D convention, and mirrors."""
 
+import pytest
 import torch
 
 from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
+    cross_matrix,
+    left_jacobian,
     matrix_from_6d,
     matrix_from_axis_angle,
     mirror_rotation,
@@ -44,3 +47,22 @@ def test_degenerate_6d_has_finite_gradient():
     zero = torch.zeros(2, 6, requires_grad=True)
     matrix_from_6d(zero).sum().backward()
     assert zero.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('length', [0.0, 1e-6, 0.7, 3.0])
+def test_the_left_jacobian_turns_as_the_vector_changes(length):
+    draw = torch.Generator().manual_seed(0)
+    vector = torch.randn(3, generator=draw).double()
+    vector = length * vector / vector.norm()
+    change = 1e-5 * torch.randn(3, generator=draw).double()
+    turn = matrix_from_axis_angle(left_jacobian(vector) @ change)
+    moved = matrix_from_axis_angle(vector + change)
+    back = matrix_from_axis_angle(vector - change)
+    turned = turn @ turn @ back  # a central difference
+    torch.testing.assert_close(moved, turned, atol=1e-9, rtol=0)
+
+
+def test_the_cross_matrix_multiplies_as_the_cross_product():
+    first, second = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    product = (cross_matrix(first) @ second[..., None])[..., 0]
+    torch.testing.assert_close(product, torch.linalg.cross(first, second))

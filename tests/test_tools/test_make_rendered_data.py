@@ -4,6 +4,7 @@ import importlib.util
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import time
@@ -320,6 +321,17 @@ def test_another_recipe_in_the_same_folder_is_refused(made, tool, capsys):
     with pytest.raises(SystemExit):
         make(tool, made, '--train', '13', '--test', '4', '--seed', '6')
     assert 'was begun with seed 5, now 6' in capsys.readouterr().err
+
+
+def test_a_folder_of_a_version_with_fewer_settings_continues(made, tool, tmp_path):
+    out = tmp_path / 'older'
+    shutil.copytree(made, out)
+    recipe = json.loads((out / 'recipe.json').read_text())
+    del recipe['held_share'], recipe['hand_share']
+    (out / 'recipe.json').write_text(json.dumps(recipe))
+    make(tool, out, *SET)
+    with pytest.raises(SystemExit):
+        make(tool, out, *SET, '--held-share', '0.5')
 
 
 def test_a_folder_with_other_files_is_refused(tool, tmp_path, capsys):

@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -104,5 +103,4 @@ def label(landmarker: HandLandmarker, root: Path, path: Path, angles: int) -> di
 
 
 if __name__ == '__main__':
-    torch.set_grad_enabled(False)
     main()

@@ -6,8 +6,8 @@ _base_ = ['./parts/mesh_loaders.py', './parts/interhand26m_files.py']
 
 rendered_root, photo_root = 'data/real/rendered/', 'data/real/photos/'
 photo_file = 'data/real/photo_landmarks.json'
-shares = [0.9, 0.1]  # of rendered hands and photos in an epoch
-epoch_length = 30000  # crops
+shares = [0.88, 0.12]  # of rendered hands and photos in an epoch
+epoch_length = 26000  # crops
 pair = dict(type='HandPair', source='cc0', tips='interhand')
 # The square that MediaPipe Hands cuts about known landmarks is twice the box.
 crop = dict(type='HaMeRCrop', input_size=224, padding=2.0, aspect=None, half_pixel=True)
@@ -46,7 +46,7 @@ photos = dict(
     ),
 )
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,  # 16 in all, on two processes
     num_workers=1,
     dataset=dict(
         type='MixedHandDataset',

@@ -9,7 +9,7 @@ from .dataset_writer import (
     write_frame,
     write_legends,
 )
-from .scene import HandModels
+from .hand_models import HandModels
 
 __all__ = [
     'RenderedFrame',

@@ -43,7 +43,28 @@ def make_rig(recipe: Recipe, split: str, capture: int) -> list[RigCamera]:
     """The cameras of one capture, all looking at the rig's centre."""
     rng = recipe.generator(split, 'rig', capture)
     numbers = np.sort(rng.choice(100, recipe.cameras, replace=False))
-    return [_sample_camera(rng, recipe, int(number)) for number in numbers]
+    rig = [_sample_camera(rng, recipe, int(number)) for number in numbers]
+    rng = recipe.generator(split, 'truncation', capture)
+    return [
+        _truncated(rng, camera) if cut else camera
+        for camera, cut in zip(rig, rng.random(len(rig)) < recipe.truncated_share)
+    ]
+
+
+def _truncated(rng: np.random.Generator, camera: RigCamera) -> RigCamera:
+    """The camera, its picture moved until an edge cuts through the hands.
+
+    The principal point moves, as in a part of a larger picture.
+    """
+    length = camera.focal[0] * HAND_LENGTH * MILLIMETRES
+    length = length / np.linalg.norm(camera.position - RIG_CENTRE)
+    around = rng.uniform(0, 2 * np.pi)
+    way = np.array([np.cos(around), np.sin(around)])
+    way /= np.abs(way).max()
+    kept = rng.uniform(0.1, 0.45) * length  # from the hands' middle to the edge
+    middle = camera.to_pixels(camera.to_camera(RIG_CENTRE[None]))[0]
+    target = (np.array(camera.size) - 1) / 2 * (1 + way) - way * kept
+    return camera._replace(centre=(camera.centre + target - middle).round(4))
 
 
 def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> RigCamera:
@@ -56,7 +77,7 @@ def _sample_camera(rng: np.random.Generator, recipe: Recipe, number: int) -> Rig
         _front_direction(rng, recipe.camera_spread), np.radians(rng.uniform(-15, 15))
     )
     # The hand of HAND_LENGTH covers this share of the image's short side.
-    share = rng.uniform(0.4, 0.65)
+    share = rng.uniform(*recipe.hand_share)
     focal = share * min(size) * (distance / MILLIMETRES) / HAND_LENGTH
     focal = focal * rng.normal(1, [0, 2e-4])
     centre = (np.array(size) - 1) / 2 + rng.normal(0, 0.02, 2) * min(size)

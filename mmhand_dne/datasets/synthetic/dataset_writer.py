@@ -20,9 +20,11 @@ from mmhand_dne.geometry.bounding_boxes import tight_corners
 from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
-from .hand_body import build_body, sample_light
+from .hand_body import build_body, sample_light, sample_tone
+from .hand_models import Hand, HandModels
+from .photo_look import expose_photo, in_scenery, sample_photo_light
 from .render import compose, draw_body
-from .scene import Hand, HandModels, hand_type, sample_moment
+from .scene import hand_type, sample_scene
 
 PLACEHOLDER = [1.0, 1.0, 1.0]  # InterHand2.6M's coordinates of a missing joint
 BOX_SCALE = 1.2  # of InterHand2.6M's boxes about the tight box of the joints
@@ -77,9 +79,12 @@ def write_frame(
 ) -> None:
     """Render one moment; its record is written last."""
     key = (frame.split, frame.capture, frame.moment)
-    hands = sample_moment(recipe, models, *key)
+    hands, things = sample_scene(recipe, models, *key)
+    natural = recipe.generator('natural', *key)
     light = sample_light(recipe.generator('light', *key))
-    body = build_body(recipe, models, hands, light, *key)
+    if natural.random() < recipe.natural_share:
+        light = sample_photo_light(natural)
+    body = build_body(recipe, models, hands, light, *key, things)
     joints, valid = _world_joints(models, hands)
     views = []
     for index, camera in enumerate(
@@ -87,11 +92,21 @@ def write_frame(
     ):
         rng = recipe.generator('image', *key, camera.name)
         view = _describe_view(frame, index, camera, hands, joints, valid)
-        image = compose(make_backdrop(rng, camera.size), draw_body(body, camera, light))
+        photo = recipe.generator('photo', *key, camera.name)
+        casual = photo.random() < recipe.natural_share
+        layer = draw_body(body, camera, light)
+        if casual:
+            tone = sample_tone(recipe.generator(frame.split, 'skin', frame.capture))
+            image = in_scenery(photo, layer, camera.size, tone)
+        else:
+            image = compose(make_backdrop(rng, camera.size), layer)
         if rng.random() < recipe.occlusion_share:
             pixels = camera.to_pixels(camera.to_camera(joints[valid]))
             add_occluders(rng, image, pixels, max(view['annotation']['bbox'][2:]))
-        image = expose(rng, image, recipe, camera)
+        if casual:
+            image = expose_photo(photo, image, camera.monochrome)
+        else:
+            image = expose(rng, image, recipe, camera)
         path = root / 'images' / frame.split / view['image']['file_name']
         write_whole(path, encode(rng, image))
         views.append(view)
@@ -165,12 +180,8 @@ def _describe_view(
     kind = hand_type(hands)
     pixels = camera.to_pixels(camera.to_camera(joints))
     seen = valid & (pixels >= 0).all(1) & (pixels <= np.array(camera.size) - 1).all(1)
-    if not seen.any():
-        raise RuntimeError(
-            f'no joint is inside the image of {frame} in camera '
-            f'{camera.name}: rigs look at the hands by construction'
-        )
-    corners = tight_corners(pixels[seen])
+    # A picture may cut off all of a hand: its box is then of what it hides.
+    corners = tight_corners(pixels[seen if seen.any() else valid])
     extent = (corners[2:] - corners[:2]) * BOX_SCALE
     corner = (corners[:2] + corners[2:]) / 2 - extent / 2
     number = frame.first_id + index

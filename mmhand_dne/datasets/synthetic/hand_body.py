@@ -1,17 +1,21 @@
 """From hand meshes to what is drawn: closed surface, colours, light per vertex."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmhand_dne.conventions import SIDES
+from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import front_facing, rasterize
 
+from .arms import Clothing, make_arm, sample_clothing
+from .camera_rig import make_rig
 from .dataset_recipe import Recipe
-from .scene import Hand, HandModels
+from .grasps import Thing
+from .hand_models import Hand, HandModels
 
 RINGS = 4  # of the forearm that closes the wrist
 # Skin in sRGB, light to dark; a person is a random blend of two neighbours.
@@ -56,6 +60,14 @@ class Body(NamedTuple):
     light: Tensor  # (N, 2) share of the key light and of the sky that arrives
 
 
+class Paint(NamedTuple):
+    """Colours of a person, sRGB."""
+
+    tone: np.ndarray  # (3,)
+    skin: np.ndarray  # (V, 3) of a hand's vertices
+    sleeve: np.ndarray | None  # (3,) of a short forearm
+
+
 def sample_light(rng: np.random.Generator) -> Light:
     """A soft directional light from the side of the cameras, and a sky."""
     direction = rng.normal(0, 1, 3) + np.array([0, -0.8, -1.2])
@@ -83,28 +95,79 @@ def build_body(
     split: str,
     capture: int,
     moment: int,
+    things: Sequence[Thing] = (),
 ) -> Body:
-    """Close the hands with forearms, colour them and compute their shadows."""
+    """Close the hands with forearms, colour them and compute their shadows.
+
+    ``things`` are drawn with the hands: they cover and shade each other.
+    """
     person = recipe.generator(split, 'skin', capture)
     rng = recipe.generator(split, 'body', capture, moment)
     paint = _skin_paint(person, models)
-    parts, start = [], 0
+    extra = recipe.generator(split, 'arm', capture, moment)
+    clothing = None
+    if extra.random() < recipe.arm_share:
+        clothing = sample_clothing(recipe.generator(split, 'clothing', capture))
+        rig = make_rig(recipe, split, capture)
+        viewers = np.stack([camera.position for camera in rig]) / MILLIMETRES
+    parts, start, core = [], 0, []
     for hand in hands:
-        vertices = torch.cat([hand.vertices, _forearm(rng, models, hand)])
-        parts.append(
-            (vertices, closed_faces(models, hand.side) + start, paint[hand.side])
-        )
-        start += len(vertices)
+        if clothing is None:
+            part = _with_stump(rng, models, hand, paint)
+        else:
+            part = _with_arm(extra, models, hand, paint, clothing, viewers)
+        parts.append(part._replace(faces=part.faces + start))
+        # Shadows need sharpness about the hands only.
+        near = len(hand.vertices) if clothing else len(part.vertices)
+        core.append(start + torch.arange(near))
+        start += len(part.vertices)
+    for thing in things:
+        parts.append(thing._replace(faces=thing.faces + start))
+        start += len(thing.vertices)
     vertices, faces, colors = (torch.cat(part) for part in zip(*parts))
     normals = vertex_normals(vertices, faces)
-    arrives = _arriving_light(vertices, faces, normals, light)
+    arrives = _arriving_light(vertices, faces, normals, light, torch.cat(core))
     return Body(vertices, faces, normals, colors, arrives)
 
 
-def closed_faces(models: HandModels, side: str) -> Tensor:
+def _with_stump(
+    rng: np.random.Generator, models: HandModels, hand: Hand, paint: Paint
+) -> Thing:
+    """A hand closed by a short forearm."""
+    vertices = torch.cat([hand.vertices, _forearm(rng, models, hand)])
+    loop = models.extras[hand.side]['wrist_loop']
+    arm = np.tile(paint.skin[loop].mean(0), (RINGS * len(loop) + 1, 1))
+    if paint.sleeve is not None:
+        arm[len(loop) :] = paint.sleeve
+    colors = _linear(np.concatenate([paint.skin, arm]))
+    return Thing(vertices, closed_faces(models, hand.side), colors)
+
+
+def _with_arm(
+    rng: np.random.Generator,
+    models: HandModels,
+    hand: Hand,
+    paint: Paint,
+    clothing: Clothing,
+    viewers: np.ndarray,
+) -> Thing:
+    """A hand with a long forearm."""
+    loop = models.extras[hand.side]['wrist_loop']
+    skin = paint.skin[loop]
+    arm = make_arm(rng, models, hand, clothing, skin, paint.tone, viewers)
+    vertices = torch.cat([hand.vertices, arm.vertices])
+    colors = _linear(np.concatenate([paint.skin, arm.colors]))
+    return Thing(vertices, closed_faces(models, hand.side, arm.rings), colors)
+
+
+def _linear(color: np.ndarray) -> Tensor:
+    return torch.from_numpy(color.clip(0, 1).astype(np.float32) ** 2)
+
+
+def closed_faces(models: HandModels, side: str, count_rings: int = RINGS) -> Tensor:
     """Faces of the hand with its forearm: a closed surface, wound outward.
 
-    Returns: (F, 3) int64 over the hand's vertices, RINGS rings of the wrist
+    Returns: (F, 3) int64 over the hand's vertices, ``count_rings`` rings of the wrist
         loop's length and one vertex at the end.
     """
     hand = models.layers[side].faces
@@ -112,7 +175,7 @@ def closed_faces(models: HandModels, side: str) -> Tensor:
     count = len(loop)
     first = len(models.layers[side].v_template)
     rings = [loop] + [
-        first + ring * count + torch.arange(count) for ring in range(RINGS)
+        first + ring * count + torch.arange(count) for ring in range(count_rings)
     ]
     tube = []
     for near, far in zip(rings[:-1], rings[1:]):
@@ -122,7 +185,7 @@ def closed_faces(models: HandModels, side: str) -> Tensor:
             torch.stack([after, far, far.roll(-1)], 1),
         ]
     last = rings[-1]
-    end = torch.full_like(last, first + RINGS * count)
+    end = torch.full_like(last, first + count_rings * count)
     return torch.cat([hand, *tube, torch.stack([last.roll(-1), last, end], 1)])
 
 
@@ -147,13 +210,18 @@ def _forearm(rng: np.random.Generator, models: HandModels, hand: Hand) -> Tensor
     return torch.cat([*rings, middle[None]])
 
 
-def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
-    """Linear colours (N, 3) of each side's hand and forearm, one person."""
+def sample_tone(rng: np.random.Generator) -> np.ndarray:
+    """The skin colour (3,) of a person, sRGB."""
     position = rng.uniform(0, len(SKIN_TONES) - 1)
     index = min(int(position), len(SKIN_TONES) - 2)
     tone = SKIN_TONES[index : index + 2]
     tone = tone[0] + (tone[1] - tone[0]) * (position - index)
-    tone = (tone * rng.normal(1, 0.04, 3)).clip(0.05, 1)
+    return (tone * rng.normal(1, 0.04, 3)).clip(0.05, 1)
+
+
+def _skin_paint(rng: np.random.Generator, models: HandModels) -> Paint:
+    """The colours of one person."""
+    tone = sample_tone(rng)
     sleeve = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else None
     data = models.extras['right']
     painted = np.asarray(data['color'], np.float32) / 255
@@ -166,12 +234,7 @@ def _skin_paint(rng: np.random.Generator, models: HandModels) -> dict:
     palm = -vertex_normals(torch.from_numpy(rest), faces)[:, 1:2].numpy()
     paler = np.clip(palm, 0, 1) * (1 - tone.mean()) * 0.5
     color = color + paler * (tone * 0.4 + np.array([0.36, 0.24, 0.18]) - color)
-    loop = np.asarray(data['wrist_loop'])
-    arm = np.tile(color[loop].mean(0), (RINGS * len(loop) + 1, 1))
-    if sleeve is not None:
-        arm[len(loop) :] = sleeve
-    linear = np.concatenate([color, arm]).clip(0, 1).astype(np.float32) ** 2
-    return {side: torch.from_numpy(linear) for side in SIDES}
+    return Paint(tone, color, sleeve)
 
 
 def _blotches(
@@ -185,7 +248,7 @@ def _blotches(
 
 
 def _arriving_light(
-    vertices: Tensor, faces: Tensor, normals: Tensor, light: Light
+    vertices: Tensor, faces: Tensor, normals: Tensor, light: Light, core: Tensor
 ) -> Tensor:
     """How much key light and sky reach each vertex, (N, 2) in [0, 1].
 
@@ -198,21 +261,23 @@ def _arriving_light(
     ring = np.sqrt(1 - height**2)
     sky = np.stack([ring * np.cos(around), ring * np.sin(around), height], 1)
     towards = torch.from_numpy(np.concatenate([light.direction[None], sky])).float()
-    seen = _seen_from(vertices, faces, towards)  # (1 + S, N)
+    seen = _seen_from(vertices, faces, towards, core)  # (1 + S, N)
     facing = (normals @ towards.T).clamp(min=0).T
     open_sky = (seen * facing)[1:].sum(0) / facing[1:].sum(0).clamp(min=1e-6)
     return torch.stack([seen[0], open_sky], dim=1)
 
 
-def _seen_from(vertices: Tensor, faces: Tensor, towards: Tensor) -> Tensor:
+def _seen_from(
+    vertices: Tensor, faces: Tensor, towards: Tensor, core: Tensor
+) -> Tensor:
     """Which vertices parallel light reaches, (L, N) 0 or 1; towards (L, 3)."""
     helper = torch.eye(3)[towards.abs().argmin(dim=1)]
     right = torch.nn.functional.normalize(torch.linalg.cross(helper, towards), dim=1)
     down = torch.linalg.cross(right, towards)
     axes = torch.stack([right, down, -towards], dim=1)
     points = (vertices - vertices.mean(0)) @ axes.transpose(1, 2)
-    low = points[..., :2].amin(dim=1, keepdim=True)
-    extent = (points[..., :2].amax(dim=1, keepdim=True) - low).amax()
+    low = points[:, core, :2].amin(dim=1, keepdim=True)
+    extent = (points[:, core, :2].amax(dim=1, keepdim=True) - low).amax()
     pixels = (points[..., :2] - low) / extent * (SHADOW_MAP - 1)
     points = torch.cat([pixels, points[..., 2:]], dim=-1)
     # Back faces cast the shadow: front faces would shade themselves.
@@ -223,4 +288,5 @@ def _seen_from(vertices: Tensor, faces: Tensor, towards: Tensor) -> Tensor:
     depth = fragments.depth.masked_fill(fragments.face < 0, float('inf'))
     index = pixels.round().long().clamp(0, SHADOW_MAP - 1)
     nearest = depth.flatten(1).gather(1, index[..., 1] * SHADOW_MAP + index[..., 0])
-    return (points[..., 2] <= nearest + SHADOW_BIAS).float()
+    beyond = ((pixels < -0.5) | (pixels > SHADOW_MAP - 0.5)).any(-1)
+    return (beyond | (points[..., 2] <= nearest + SHADOW_BIAS)).float()

@@ -15,8 +15,9 @@ from .backdrop import expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
 from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
+from .hand_models import Hand, HandModels
 from .render import compose, draw_body
-from .scene import Hand, HandModels, sample_moment
+from .scene import sample_moment
 
 KEY_SECONDS = 1.0  # between two random poses
 PASS_SECONDS = 0.8  # that something in front needs to cross the hand

@@ -1,7 +1,5 @@
 """One moment of a capture: which hands, in which pose, where."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,10 +9,12 @@ from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
 )
-from mmhand_dne.hand_model import MANOLayer, load_cc0_hand
 
 from .camera_rig import RIG_CENTRE
 from .dataset_recipe import Recipe
+from .gestures import sample_gesture
+from .grasps import Thing, sample_grasp
+from .hand_models import Hand, HandModels
 
 # Hand axes (fingers -x, back of the hand +y, thumb +z) in the rig's front
 # camera when the right hand points up and shows its back.
@@ -23,44 +23,32 @@ FLEXION = np.radians([-15.0, 100.0])  # of every finger joint, from flat
 GAP = (0.002, 0.02)  # metres between two hands, nearest vertices
 # How the left hand stands to the mirror image of the right, degrees.
 RELATIVE_ANGLE = 50.0
-
-
-class Hand(NamedTuple):
-    """A hand as the annotation files describe it."""
-
-    side: str
-    pose: np.ndarray  # (48,) axis-angle; the first in world axes, fingers less the mean
-    shape: np.ndarray  # (10,)
-    translation: np.ndarray  # (3,) metres, world
-    vertices: Tensor  # (V, 3) metres, world
-
-
-class HandModels:
-    """Both CC0 hands, and what an image needs beyond a mesh."""
-
-    def __init__(self) -> None:
-        self.layers = {side: MANOLayer(side=side, source='cc0') for side in SIDES}
-        self.extras = {side: load_cc0_hand(side) for side in SIDES}
-
-    def make(
-        self, side: str, pose: np.ndarray, shape: np.ndarray, translation: np.ndarray
-    ) -> Hand:
-        """A hand, its numbers rounded first to what the files keep."""
-        pose, shape, translation = (
-            value.round(6) for value in (pose, shape, translation)
-        )
-        layer = self.layers[side]
-        fingers = pose[3:] + np.asarray(layer.hands_mean.cpu(), np.float64)
-        axis_angles = np.concatenate([pose[:3], fingers]).reshape(16, 3)
-        rotations = matrix_from_axis_angle(torch.from_numpy(axis_angles)).float()
-        vertices = layer(rotations[None], _row(shape), _row(translation))[0]
-        return Hand(side, pose, shape, translation, vertices)
+# The first two coefficients per standard deviation of breadth: the size grows a
+# little, the hand gets broader; see sample_shape.
+BREADTH = np.array([0.0, 1.0])
 
 
 def sample_shape(recipe: Recipe, split: str, capture: int) -> np.ndarray:
     """Shape coefficients (10,) of a capture's person."""
     rng = recipe.generator(split, 'person', capture)
-    return rng.standard_normal(10).clip(-2, 2)
+    shape = rng.standard_normal(10).clip(-2, 2) * recipe.shape_spread
+    if recipe.breadth != (0.0, 0.0):
+        rng = recipe.generator(split, 'breadth', capture)
+        shape[:2] += BREADTH * rng.uniform(*recipe.breadth)
+    return shape
+
+
+def sample_scene(
+    recipe: Recipe, models: HandModels, split: str, capture: int, moment: int
+) -> tuple[list[Hand], list[Thing]]:
+    """The hands of a moment, as :func:`sample_moment`, and what one of them holds."""
+    hands = sample_moment(recipe, models, split, capture, moment)
+    rng = recipe.generator(split, 'held', capture, moment)
+    if rng.random() >= recipe.held_share:
+        return hands, []
+    index = int(rng.integers(len(hands)))
+    hands[index], thing = sample_grasp(rng, models, hands[index])
+    return hands, [thing]
 
 
 def sample_moment(
@@ -68,17 +56,25 @@ def sample_moment(
 ) -> list[Hand]:
     """The one or two hands of a moment, placed in the rig's view."""
     rng = recipe.generator(split, 'moment', capture, moment)
+    extra = recipe.generator(split, 'variety', capture, moment)
+    gestures = extra if extra.random() < recipe.gesture_share else None
     shape = sample_shape(recipe, split, capture)
+    centred = slice(None)
     if rng.random() < recipe.interacting_share:
-        hands = _sample_pair(rng, recipe, models, shape)
+        if extra.random() < recipe.clasped_share:
+            hands = _sample_clasp(extra, recipe, models, shape, gestures)
+            # Often one of them is what the picture is about.
+            centred = (slice(None), slice(0, 1), slice(1, 2))[int(extra.integers(3))]
+        else:
+            hands = _sample_pair(rng, recipe, models, shape, gestures)
     else:
         side = SIDES[int(rng.random() < 0.5)]
         rotation = _sample_rotation(rng, recipe.max_turn)
-        hands = [_sample_hand(rng, models, side, rotation, shape)]
-    vertices = torch.cat([hand.vertices for hand in hands])
+        hands = [_sample_hand(rng, models, side, rotation, shape, gestures)]
+    vertices = torch.cat([hand.vertices for hand in hands[centred]])
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
     aim = torch.from_numpy(RIG_CENTRE / MILLIMETRES + rng.normal(0, 0.008, 3))
-    return [_moved(models, hand, aim - middle) for hand in hands]
+    return [models.moved(hand, aim - middle) for hand in hands]
 
 
 def hand_type(hands: list[Hand]) -> str:
@@ -92,9 +88,16 @@ def _sample_hand(
     side: str,
     rotation: np.ndarray,
     shape: np.ndarray,
+    gestures: np.random.Generator | None,
 ) -> Hand:
-    """A hand with a plausible pose, rotated as a right hand by ``rotation``."""
-    fingers = _sample_fingers(rng, models)
+    """A hand with a plausible pose, rotated as a right hand by ``rotation``.
+
+    Its fingers make a gesture if there is a generator of gestures.
+    """
+    if gestures is None:
+        fingers = _sample_fingers(rng, models)
+    else:
+        fingers = sample_gesture(gestures, models)
     glob = _axis_angle(rotation @ UPRIGHT)
     if side == 'left':
         glob = glob * MIRROR_AXIS_ANGLES
@@ -127,7 +130,11 @@ def _sample_rotation(rng: np.random.Generator, limit: float) -> np.ndarray:
 
 
 def _sample_pair(
-    rng: np.random.Generator, recipe: Recipe, models: HandModels, shape: np.ndarray
+    rng: np.random.Generator,
+    recipe: Recipe,
+    models: HandModels,
+    shape: np.ndarray,
+    gestures: np.random.Generator | None,
 ) -> list[Hand]:
     """A right and a left hand that nearly touch.
 
@@ -137,8 +144,8 @@ def _sample_pair(
     """
     rotation = _sample_rotation(rng, recipe.max_turn)
     other = _sample_rotation(rng, min(RELATIVE_ANGLE, recipe.max_turn)) @ rotation
-    right = _sample_hand(rng, models, 'right', rotation, shape)
-    left = _sample_hand(rng, models, 'left', other, shape)
+    right = _sample_hand(rng, models, 'right', rotation, shape, gestures)
+    left = _sample_hand(rng, models, 'left', other, shape, gestures)
     way = rng.normal(0, [1.0, 0.6, 0.6])
     way /= np.linalg.norm(way)
     aside = rng.normal(0, 0.03, 3)
@@ -150,28 +157,57 @@ def _sample_pair(
         torch.from_numpy(way).float(),
         rng.uniform(*GAP),
     )
-    return [right, _moved(models, left, (start + shift).double())]
+    return [right, models.moved(left, (start + shift).double())]
 
 
-def _approach(still: Tensor, moving: Tensor, way: Tensor, gap: float) -> Tensor:
+def _sample_clasp(
+    rng: np.random.Generator,
+    recipe: Recipe,
+    models: HandModels,
+    shape: np.ndarray,
+    gestures: np.random.Generator | None,
+) -> list[Hand]:
+    """A right and a left hand that lie on, cross or clasp each other.
+
+    Each shows the other its palm, or its back; the fingers cross at any angle, and a
+    few vertices of one may lie inside the other, as pressed flesh does.
+    """
+    world = _sample_rotation(rng, recipe.max_turn)
+    faces = rng.random(2) < [0.7, 0.8]  # the palm
+    half_turn = np.diag([-1.0, 1.0, -1.0])
+    right = world @ (np.eye(3) if faces[0] else half_turn)
+    crossed = _matrix(np.array([0, 0, np.radians(rng.uniform(-110, 110))]))
+    left = world @ _sample_rotation(rng, 20.0) @ crossed
+    left = left @ (half_turn if faces[1] else np.eye(3))
+    mirror = np.diag([-1.0, 1.0, 1.0])
+    one = _sample_hand(rng, models, 'right', right, shape, gestures)
+    other = _sample_hand(rng, models, 'left', mirror @ left @ mirror, shape, gestures)
+    aside = world @ np.append(rng.normal(0, 0.035, 2), 0)
+    offset = one.vertices.mean(0) - other.vertices.mean(0)
+    start = offset + torch.from_numpy(aside).float()
+    way = torch.from_numpy(world[:, 2]).float()
+    inside = float(rng.uniform(0.0, 0.1))
+    shift = _approach(one.vertices, other.vertices + start, way, 0.004, inside)
+    return [one, models.moved(other, (start + shift).double())]
+
+
+def _approach(
+    still: Tensor, moving: Tensor, way: Tensor, gap: float, inside: float = 0.0
+) -> Tensor:
     """The shift (3,) along ``way`` that leaves ``gap`` between two clouds.
 
     Comes from afar by safe steps: moving by d cannot bring two clouds closer
-    by more than d.
+    by more than d. The share ``inside`` of the still vertices may come closer.
     """
+    rank = 1 + int(inside * (len(still) - 1))
     travel = 0.4
     while travel > 0:
-        step = float(torch.cdist(still, moving + travel * way).min()) - gap
+        apart = torch.cdist(still, moving + travel * way).amin(dim=1)
+        step = float(apart.kthvalue(rank).values) - gap
         if step < 5e-4:
             break
         travel -= step
     return max(travel, 0.0) * way
-
-
-def _moved(models: HandModels, hand: Hand, shift: Tensor) -> Hand:
-    return models.make(
-        hand.side, hand.pose, hand.shape, hand.translation + shift.numpy()
-    )
 
 
 def _matrix(axis_angle: np.ndarray) -> np.ndarray:
@@ -180,7 +216,3 @@ def _matrix(axis_angle: np.ndarray) -> np.ndarray:
 
 def _axis_angle(matrix: np.ndarray) -> np.ndarray:
     return axis_angle_from_matrix(torch.from_numpy(matrix)).numpy()
-
-
-def _row(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values).float()[None]

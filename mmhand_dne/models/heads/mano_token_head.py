@@ -80,6 +80,8 @@ class MANOTokenHead(BaseModule):
             )
         self.crop_size, self.scale_0 = crop_size, scale_0
         self.readout = LandmarkReadout(in_channels, **(readout or {}))
+        for unread in (self.readout.right, self.readout.presence):
+            unread.requires_grad_(False)
         self.norm = nn.LayerNorm(in_channels)
         landmarks = 2 * 3 * NUM_JOINTS  # in the crop and in space
         self.perceptron = nn.Sequential(

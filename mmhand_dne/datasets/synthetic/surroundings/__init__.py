@@ -1,0 +1,5 @@
+"""Painted surroundings of hands."""
+
+from .scenery import make_scenery
+
+__all__ = ['make_scenery']

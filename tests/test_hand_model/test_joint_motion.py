@@ -1,0 +1,49 @@
+"""The joints without the mesh: the mesh's own, with the slopes that autograd finds."""
+
+import pytest
+import torch
+
+from mmhand_dne.geometry.rotation import matrix_from_axis_angle
+from mmhand_dne.hand_model import SingleHand
+from mmhand_dne.hand_model.joint_motion import JointMotion
+
+KINDS = [
+    dict(),
+    dict(tips='freihand'),
+    dict(tips='smplx', joints='kinematic'),
+]
+
+
+def random_hands(count=3):
+    draw = torch.Generator().manual_seed(0)
+    base = matrix_from_axis_angle(torch.randn(count, 3, generator=draw).double())
+    vectors = 0.5 * torch.randn(count, 16, 3, generator=draw).double()
+    vectors[0, 3] = 0
+    return base, vectors, torch.randn(count, 10, generator=draw).double()
+
+
+@pytest.mark.parametrize('kind', KINDS, ids=str)
+def test_joints_are_those_of_the_posed_mesh(kind):
+    hand = SingleHand(**kind)
+    base, vectors, betas = random_hands()
+    rotations = matrix_from_axis_angle(vectors)
+    rotations[:, 0] = rotations[:, 0] @ base
+    mesh = hand(rotations[:, None].float(), betas[:, None].float())
+    joints = JointMotion(hand)(base, vectors, betas).joints
+    torch.testing.assert_close(joints.float(), mesh.joints[:, 0], atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize('kind', KINDS, ids=str)
+def test_the_jacobian_is_autograds(kind):
+    motion = JointMotion(SingleHand(**kind))
+    base, vectors, betas = random_hands()
+    for i in range(len(base)):
+        one = slice(i, i + 1)
+
+        def joints(row, base=base[one]):
+            return motion(base, row[None, :48].unflatten(1, (16, 3)), row[None, 48:])[0]
+
+        row = torch.cat([vectors[i].flatten(), betas[i]])
+        wanted = torch.autograd.functional.jacobian(joints, row)
+        found = motion(base[one], vectors[one], betas[one]).jacobian
+        torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)

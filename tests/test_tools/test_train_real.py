@@ -1,0 +1,127 @@
+"""From MediaPipe's networks, renderings and photos to the shipped file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmhand_dne.models.detectors import HandLandmarker, PalmDetector
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory):
+    """A converted file, with random weights that read nothing."""
+    torch.manual_seed(0)
+    parts = dict(palm_detector=PalmDetector(), hand_landmarker=HandLandmarker())
+    content = {name: part.half().state_dict() for name, part in parts.items()}
+    flat = {f'{n}.{k}': v for n, state in content.items() for k, v in state.items()}
+    path = tmp_path_factory.mktemp('networks') / 'mediapipe_hands.pth'
+    torch.save(dict(meta={}, state_dict=flat, **content), path)
+    return path
+
+
+def trained(path, **tensors):
+    torch.save(dict(meta=dict(epoch=3, seed=1), state_dict=tensors), path)
+    return path
+
+
+def test_the_published_file_holds_model_and_detector_in_float16(
+    tool, networks, tmp_path
+):
+    checkpoint = trained(
+        tmp_path / 'epoch_3.pth', **{'module.fc.weight': torch.rand(2, 3)}
+    )
+    out = tmp_path / 'out/dne_real.pth'
+    status, said, _ = tool(
+        'model_converters/publish_real.py', checkpoint, networks, out
+    )
+    assert status == 0 and 'MB' in said
+    content = torch.load(out, weights_only=True)
+    assert content['meta']['epoch'] == 3 and 'Apache-2.0' in content['meta']['licence']
+    assert content['state_dict']['fc.weight'].dtype == torch.float16
+    landmarker = HandLandmarker()
+    landmarker.load_state_dict(content['hand_landmarker'])
+
+
+def test_a_weight_beyond_float16_is_refused(tool, networks, tmp_path):
+    checkpoint = trained(tmp_path / 'epoch_3.pth', fc=torch.tensor([1e6]))
+    out = tmp_path / 'dne_real.pth'
+    status, _, said = tool(
+        'model_converters/publish_real.py', checkpoint, networks, out
+    )
+    assert status and 'fc does not fit into float16' in said
+    assert not out.exists()
+
+
+def test_a_file_larger_than_the_package_may_hold_is_refused(tool, networks, tmp_path):
+    checkpoint = trained(tmp_path / 'epoch_3.pth', fc=torch.zeros(8_000_000))
+    out = tmp_path / 'dne_real.pth'
+    status, _, said = tool(
+        'model_converters/publish_real.py', checkpoint, networks, out
+    )
+    assert status and 'more than 20' in said
+    assert not out.exists()
+
+
+def test_every_photo_gets_its_landmarks(tool, networks, tmp_path):
+    photos = tmp_path / 'photos'
+    (photos / 'more').mkdir(parents=True)
+    for name in ('a.png', 'more/b.png'):
+        cv2.imwrite(str(photos / name), np.full((40, 50, 3), 90, np.uint8))
+    out = tmp_path / 'landmarks.json'
+    status, said, _ = tool(
+        'dataset_converters/label_photos.py', photos, networks, out, '--angles', 1
+    )
+    assert status == 0 and '2 photos' in said
+    hands = json.loads(out.read_text())['hands']
+    assert [hand['file'] for hand in hands] == ['a.png', 'more/b.png']
+    assert hands[0]['size'] == [50, 40] and np.shape(hands[0]['points']) == (21, 2)
+
+
+def test_a_folder_without_photos_is_refused(tool, networks, tmp_path):
+    status, _, said = tool(
+        'dataset_converters/label_photos.py', tmp_path, networks, tmp_path / 'x.json'
+    )
+    assert status and 'holds no photo' in said
+
+
+def test_other_weights_are_refused_for_labels(tool, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((9, 9, 3), np.uint8))
+    weights = trained(tmp_path / 'epoch_1.pth', fc=torch.zeros(1))
+    status, _, said = tool(
+        'dataset_converters/label_photos.py', tmp_path, weights, tmp_path / 'x.json'
+    )
+    assert status and 'convert_mediapipe.py' in said
+
+
+@pytest.mark.large
+def test_one_command_makes_the_shipped_file(networks, tmp_path):
+    """All steps on sixty images; the second run finds everything done."""
+    data, work = tmp_path / 'data', tmp_path / 'work'
+    data.mkdir()
+    (data / 'mediapipe_hands.pth').write_bytes(networks.read_bytes())
+    command = [
+        *('bash', ROOT / 'tools/train_real.sh', '--data', data, '--work-dir', work),
+        *(
+            '--images',
+            '60',
+            '--cfg-options',
+            'train_dataloader.dataset.epoch_length=32',
+        ),
+    ]
+    venv = Path(sys.prefix)
+    environment = {**os.environ, 'MMHAND_VENV': str(venv)}
+    subprocess.run(list(map(str, command)), env=environment, check=True)
+    first = (work / 'dne_real.pth').stat().st_mtime
+    content = torch.load(work / 'dne_real.pth', weights_only=True)
+    assert set(content) == {'meta', 'state_dict', 'palm_detector', 'hand_landmarker'}
+    subprocess.run(list(map(str, command)), env=environment, check=True)
+    assert (work / 'dne_real.pth').stat().st_mtime >= first
