@@ -117,7 +117,9 @@ def measure(args: argparse.Namespace) -> dict:
     options = dict(bboxes=args.bboxes, side=args.side)
     runs = [PyTorchRun(inferencer, cuda, options), *others]
     stages, hands = time_photo(runs, args)
-    image = read_image(args.image)
+    image, video = read_image(args.image), {}
+    if args.frames and not args.bboxes:  # which are of one image
+        video = time_video(runs, image, args.frames)
     return dict(
         image=str(args.image),
         size=list(image.shape[1::-1]),
@@ -131,7 +133,7 @@ def measure(args: argparse.Namespace) -> dict:
         torch=torch.__version__,
         stages=stages.pop(runs[0].name),
         others=stages,
-        video=time_video(runs, image, args.frames) if args.frames else {},
+        video=video,
     )
 
 
