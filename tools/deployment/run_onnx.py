@@ -13,6 +13,7 @@ binary .ppm; anything else needs Pillow. In code:
 
 and of a video, whose hands are looked for where they last were:
 
+    from run_onnx import Picture
     runner, found = HandRunner('model.onnx'), []
     for frame in frames:
         found = runner.finder.find(Picture(frame), found)
@@ -112,13 +113,16 @@ class HandRunner:
             boxes: (N, 4) x0, y0, x1, y1 pixels, as the model's data set annotates
                 them; None: hands are found, or the whole image is one where the files
                 for that are missing.
-            sides: 'right' or 'left' for each box; for models of one hand only, and
-                needless where hands can be found.
+            sides: 'right' or 'left' for each box; for models of one hand only. Where
+                hands can be found it is needless, and one side is for all.
             intrinsics: (3, 3) or fx, fy, cx, cy of the image, pixels; None: not known.
         """
         picture = Picture(check_image(image))
-        if boxes is None and self.finder and sides is None:
+        if boxes is None and self.finder:
             places = [self.place(hand) for hand in self.finder.find(picture)]
+            if sides is not None:  # what the user says
+                [side] = self.check_sides(sides, 1)
+                places = [replace(place, side=side) for place in places]
             hands = without_doubles(self.read(picture, places, intrinsics))
             return sorted(hands, key=lambda h: (SIDES.index(h.side), -h.presence))
         return self.read(picture, self.places(picture, boxes, sides), intrinsics)
@@ -153,7 +157,8 @@ class HandRunner:
 
     def place(self, hand: Landmarks) -> Place:
         """Where the crop of a hand with landmarks is cut."""
-        side, sure = SIDES[hand.right < 0.5], hand.presence >= READABLE
+        side = 'right' if hand.right >= 0.5 else 'left'
+        sure = hand.presence >= READABLE
         x, y, extent, angle = hand.square if sure else hand.read_from
         reach = extent / 2
         box = np.array([x - reach, y - reach, x + reach, y + reach])
