@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
@@ -96,3 +97,13 @@ def rates(cfg):
 def test_learning_rate_halves_ten_times_then_stays():
     expected = [1e-3 * 0.5 ** min(epoch, 10) for epoch in range(30)]
     assert rates(read('dne_interhand.py')) == pytest.approx(expected)
+
+
+def test_the_model_index_names_configs_that_there_are():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    for name in index['Import']:
+        entry = yaml.safe_load((ROOT / name).read_text())
+        known = {collection['Name'] for collection in entry['Collections']}
+        for model in entry['Models']:
+            assert (ROOT / model['Config']).is_file(), model['Name']
+            assert model['In Collection'] in known, model['Name']

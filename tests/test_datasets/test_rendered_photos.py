@@ -1,4 +1,4 @@
-"""What photos have and a studio has not: gestures, grasps, clasps, arms, surroundings."""
+"""What photos have and a studio has not: gestures, grasps, arms, surroundings."""
 
 import json
 
@@ -50,7 +50,7 @@ PHOTOS = dict(
     natural_share=1.0,
 )
 
-# The first moment of seed 5: four numbers of the pose, a shape coefficient, translation.
+# The first moment of seed 5: four numbers of the pose, one of the shape, translation.
 EARLIER = {
     'right': [
         *(-1.460904, -0.834072, 0.878845, -0.05937, -0.590118),
@@ -113,10 +113,10 @@ def test_a_thing_has_its_volume_and_its_distance_is_zero_on_its_surface(solid, v
 def test_a_hand_closes_about_a_thing_until_it_touches_it(models, side):
     recipe, touching = Recipe(interacting_share=0), 0
     hands = []
-    for capture in range(24):
+    for capture in range(16):
         hands += sample_moment(recipe, models, 'train', capture, 0)
     hands = [hand for hand in hands if hand.side == side]
-    assert len(hands) > 5
+    assert len(hands) > 3
     for number, hand in enumerate(hands):
         held, thing = sample_grasp(np.random.default_rng(number), models, hand)
         assert held.side == side and np.allclose(held.pose[:3], hand.pose[:3])
@@ -128,7 +128,7 @@ def test_a_hand_closes_about_a_thing_until_it_touches_it(models, side):
 
 
 def test_gestures_bend_naturally_and_reach_from_fist_to_open_hand(models, rng):
-    poses = np.stack([sample_gesture(rng, models) for _ in range(60)])
+    poses = np.stack([sample_gesture(rng, models) for _ in range(40)])
     joints = joints_of_poses(models, poses)
     assert self_overlap(joints).median() < 0.002
     tips = joints[:, [CHAINS[name][-1] for name in CHAINS if name != 'thumb']]
@@ -136,7 +136,7 @@ def test_gestures_bend_naturally_and_reach_from_fist_to_open_hand(models, rng):
     assert reach.amax(1).min() < 0.09  # a fist, metres from the wrist
     assert reach.amin(1).max() > 0.13  # an open hand
     assert (reach.amax(1) - reach.amin(1)).max() > 0.08  # single fingers
-    turns = np.linalg.norm(poses.reshape(60, 15, 3), axis=2)[:, :12]
+    turns = np.linalg.norm(poses.reshape(40, 15, 3), axis=2)[:, :12]
     assert np.degrees(turns).max() < 115
 
 
@@ -154,7 +154,7 @@ def test_clasped_hands_touch_and_their_middles_are_close(models):
     middles = []
     for recipe in (near, clasped):
         apart = []
-        for capture in range(8):
+        for capture in range(5):
             right, left = sample_moment(recipe, models, 'train', capture, 0)
             assert (right.side, left.side) == SIDES
             middle = right.vertices.mean(0) - left.vertices.mean(0)

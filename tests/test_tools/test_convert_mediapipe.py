@@ -129,3 +129,12 @@ def test_both_networks_are_converted_without_loss(
     printed = capsys.readouterr().out
     assert '1,136,248 numbers' in printed and '2,715,680 numbers' in printed
     assert (tmp_path / 'out.pth').stat().st_size < 8e6
+
+
+def test_a_wheel_is_read_like_its_folder(mediapipe_source, tmp_path):
+    files = tool.read_files(mediapipe_source)
+    with zipfile.ZipFile(tmp_path / 'some.whl', 'w') as archive:
+        for name, content in files.items():
+            archive.writestr(f'mediapipe/modules/{name[:4]}/{name}', content)
+    assert tool.read_files(tmp_path / 'some.whl') == files
+    assert set(tool.known_networks(files, 'it')) == set(tool.NETWORKS)

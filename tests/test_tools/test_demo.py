@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmhand_dne.apis.config_names import find_config
@@ -314,3 +315,30 @@ def test_a_report_of_many_images_says_what_it_leaves_out(
     assert status == 0 and 'note: the report shows one image in 2: 2 at' in out
     page = (tmp_path / 'out' / 'report.html').read_text()
     assert [f'{i}.png' in page for i in range(4)] == [True, False, True, False]
+
+
+def test_the_shipped_model_needs_a_picture_only(demo, photos, tmp_path, monkeypatch):
+    """It is found missing in one sentence, and finds no hand where there is none."""
+    from mmhand_dne.apis import hand_mesh_inferencer, shipped_model
+    from mmhand_dne.apis.inputs import palm_hands
+    from mmhand_dne.models.detectors import HandFinder
+
+    path = tmp_path / 'dne_real.pth'
+    for module in (shipped_model, hand_mesh_inferencer, palm_hands):
+        monkeypatch.setattr(module, 'SHIPPED_WEIGHTS', path)
+    command = (photos, '--device', 'cpu', '--out-dir', tmp_path / 'out', '--vis')
+    status, _, error = demo(*command)
+    assert status == 2 and 'there is no such file of weights; install' in error
+    finder = HandFinder()
+    content = dict(
+        torch.load(write_checkpoint('dne_real', path), weights_only=True),
+        palm_detector=finder.palm_detector.state_dict(),
+        hand_landmarker=finder.landmarker.state_dict(),
+    )
+    torch.save(content, path)
+    monkeypatch.setattr(HandFinder, 'find', lambda *_: [])
+    status, out, error = demo(*command)
+    assert status == 0, error
+    for i in range(4):
+        assert f'note: {photos / f"{i}.png"}: the detector found no hand' in out
+    assert '4 images: 0 hands, 4 images without' in out

@@ -61,7 +61,7 @@ def _truncated(rng: np.random.Generator, camera: RigCamera) -> RigCamera:
     around = rng.uniform(0, 2 * np.pi)
     way = np.array([np.cos(around), np.sin(around)])
     way /= np.abs(way).max()
-    kept = rng.uniform(0.1, 0.45) * length  # from the hands' middle to the edge
+    kept = rng.uniform(0.02, 0.3) * length  # from the hands' middle to the edge
     middle = camera.to_pixels(camera.to_camera(RIG_CENTRE[None]))[0]
     target = (np.array(camera.size) - 1) / 2 * (1 + way) - way * kept
     return camera._replace(centre=(camera.centre + target - middle).round(4))

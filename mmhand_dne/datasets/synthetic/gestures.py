@@ -70,12 +70,23 @@ def sample_pinch(rng: np.random.Generator, models: HandModels) -> np.ndarray:
         draw_thumb(rng, candidate, rng.uniform(0.3, 1.2))
         bent = rng.uniform([15, 15, 5], [70, 75, 50])
         candidate[3 * finger : 3 * finger + 3, 0] = bent
-    poses = poses_of_angles(models, angles)
-    joints = joints_of_poses(models, poses)
+    best = angles[_best_pinch(models, angles, finger)]
+    # A second round about the best of the first.
+    angles[:] = best
+    bent = [*range(3 * finger, 3 * finger + 3), 12, 13, 14]
+    angles[1:, bent, 0] += rng.normal(0, 8, (len(angles) - 1, len(bent)))
+    angles[1:, 12, 1:] += rng.normal(0, 6, (len(angles) - 1, 2))
+    best = angles[_best_pinch(models, angles, finger)]
+    return poses_of_angles(models, best[None])[0]
+
+
+def _best_pinch(models: HandModels, angles: np.ndarray, finger: int) -> int:
+    """Which of the candidates (K, 15, 3) brings the thumb's tip nearest."""
+    joints = joints_of_poses(models, poses_of_angles(models, angles))
     tip = CHAINS[MANO_FINGERS[finger]][-1]
     apart = (joints[:, tip] - joints[:, CHAINS['thumb'][-1]]).norm(dim=1)
     score = (apart - 0.01).abs() + 2 * self_overlap(joints)
-    return poses[int(score.argmin())]
+    return int(score.argmin())
 
 
 def _draw_curls(rng: np.random.Generator, kind: int) -> np.ndarray:
@@ -131,7 +142,7 @@ def poses_of_angles(models: HandModels, angles: np.ndarray) -> np.ndarray:
     flex, aside, twisted = (_rotation(turns[:, :, i]) for i in range(3))
     rest = np.zeros((15, 3))
     rest[12:] = data['thumb_rest']
-    rest = _rotation(np.broadcast_to(rest, angles.shape))
+    rest = _rotation(np.tile(rest, (len(angles), 1, 1)))
     return (aside * twisted * flex * rest).as_rotvec().reshape(len(angles), 45)
 
 

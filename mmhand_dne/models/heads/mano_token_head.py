@@ -5,7 +5,12 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhand_dne.conventions import NUM_BETAS, NUM_JOINTS, NUM_ROTATIONS
+from mmhand_dne.conventions import (
+    NUM_BETAS,
+    NUM_JOINTS,
+    NUM_ROTATIONS,
+    OPENPOSE_JOINTS,
+)
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import pixels_to_ndc, project
 from mmhand_dne.geometry.precision import at_least_fp32
@@ -13,7 +18,6 @@ from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
 from mmhand_dne.models.losses.mesh_terms import MeshTerms
-from mmhand_dne.structures.hand_landmarks import HandLandmarks
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -21,7 +25,9 @@ from mmhand_dne.structures.hand_targets import HandTargets
 # square that is turned with the hand mostly holds.
 UPRIGHT = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
 WORLD_UNIT = 0.1  # metres; landmarks offered to the perceptron are of size about 1
-CAMERA = 3  # numbers: log scale, shift x, shift y
+CAMERA = 3  # numbers: log of a factor of the scale, shift x, shift y
+# The networks' fingertips are points inside the pads: they do not fix the camera.
+FIXING = [i for i, name in enumerate(OPENPOSE_JOINTS) if name[-1] != '4']
 START = 0.05  # factor on the last layer's first weights: the mean hand, nearly
 
 
@@ -32,8 +38,9 @@ class MANOTokenHead(BaseModule):
     The token is the mean of the trunk's last map. A perceptron reads it, normalised,
     beside the 21 landmarks in the crop and in metres that the network's own linear
     layers read out of it: those tell where the hand is, the token how it looks. The
-    pose is the hand's mean pose, upright in the crop, plus the regressed 6D; the
-    camera's scale is ``scale_0 exp(raw)``, the same for x and y.
+    pose is the hand's mean pose, upright in the crop, plus the regressed 6D. The camera
+    is the one, with one scale, that brings the regressed joints closest to those
+    landmarks (least squares), changed a little by three regressed numbers [decided].
 
     There is no presence: the crop is of one hand, so the logit is infinite.
 
@@ -44,7 +51,7 @@ class MANOTokenHead(BaseModule):
         hidden_channels: of the perceptron.
         dropout: of the perceptron's first layer.
         readout: arguments of :class:`LandmarkReadout`, such as ``init_cfg``.
-        scale_0: start of the camera's scale, NDC per metre.
+        least_scale: of the camera, NDC per metre.
         lambda_theta, lambda_beta: weights of DNE Eq. 10.
         mesh_terms: arguments of :class:`MeshTerms`; the coarse mesh is supervised like
             a stage of DNE.
@@ -64,7 +71,7 @@ class MANOTokenHead(BaseModule):
         hidden_channels: int = 512,
         dropout: float = 0.2,
         readout: dict | None = None,
-        scale_0: float = 8.0,
+        least_scale: float = 1.0,
         lambda_theta: float = 1.0,
         lambda_beta: float = 0.1,
         mesh_terms: dict | None = None,
@@ -78,7 +85,7 @@ class MANOTokenHead(BaseModule):
                 f'{len(self.hand_model.mean_rotations)}; use hand_model='
                 "dict(type='SingleHand')"
             )
-        self.crop_size, self.scale_0 = crop_size, scale_0
+        self.crop_size, self.least_scale = crop_size, least_scale
         self.readout = LandmarkReadout(in_channels, **(readout or {}))
         for unread in (self.readout.right, self.readout.presence):
             unread.requires_grad_(False)
@@ -114,21 +121,19 @@ class MANOTokenHead(BaseModule):
     def forward(self, features: Tensor) -> CoarseHands:
         """Features (B, in_channels, h, w) -> the hand in slot 0 of (B, 1, ...)."""
         token = features.mean((-2, -1))
-        hidden = self.perceptron(
-            torch.cat([self.norm(token), self.landmark_inputs(self.readout(token))], -1)
-        )
+        points, world = self.landmarks(token)
+        read = torch.cat([points.flatten(1), world.flatten(1)], -1)
+        hidden = self.perceptron(torch.cat([self.norm(token), read], -1))
         with torch.autocast(features.device.type, enabled=False):
-            hidden = at_least_fp32(hidden)
+            hidden, points = at_least_fp32(hidden), at_least_fp32(points)
             numbers = self.numbers(hidden)[:, None]  # (B, 1, 109)
             pose, betas, raw = numbers.split(self.sizes, -1)
             rotations_6d = self.mean_pose + pose.unflatten(-1, (NUM_ROTATIONS, 6))
             rotations = matrix_from_6d(rotations_6d)
             mesh = self.hand_model(rotations, betas)
-        state = HandState(
-            mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), self.camera(raw)
-        )
+            camera = self.camera(raw, mesh.joints, points[:, None, :, :2])
         return CoarseHands(
-            state,
+            HandState(mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), camera),
             rotations_6d,
             rotations,
             betas,
@@ -137,19 +142,32 @@ class MANOTokenHead(BaseModule):
             token=hidden[:, None],
         )
 
-    def landmark_inputs(self, landmarks: HandLandmarks) -> Tensor:
-        """(B, 126) points of the crop, -1 to 1, and in space, of size about 1."""
-        size = self.crop_size
-        pixels, depth = landmarks.points.split([2, 1], -1)
+    def landmarks(self, token: Tensor) -> tuple[Tensor, Tensor]:
+        """What the readout tells, of size about 1: points of the crop, -1 to 1, with
+        their depth, and points in space, (B, 21, 3) each.
+        """
+        read, size = self.readout(token), self.crop_size
+        pixels, depth = read.points.split([2, 1], -1)
         depth = depth / (size / 2)
         points = torch.cat([pixels_to_ndc(pixels, (size, size)), depth], -1)
-        world = landmarks.world / WORLD_UNIT
-        return torch.cat([points.flatten(1), world.flatten(1)], -1)
+        return points, read.world / WORLD_UNIT
 
-    def camera(self, raw: Tensor) -> Tensor:
-        """(B, 1, 3) numbers -> (B, 1, 2, 2) rows (scale, shift) for x and y."""
-        scale = self.scale_0 * raw[..., :1].clamp(max=5).exp()
-        return torch.stack([scale.expand(-1, -1, 2), raw[..., 1:]], -1)
+    def camera(self, raw: Tensor, joints: Tensor, points: Tensor) -> Tensor:
+        """The camera that sees the joints at the landmarks, as the numbers change it.
+
+        Args:
+            raw: (B, 1, 3) numbers.
+            joints: (B, 1, 21, 3) metres, from the wrist.
+            points: (B, 1, 21, 2) landmarks, crop NDC.
+        Returns: (B, 1, 2, 2) rows (scale, shift) for x and y.
+        """
+        flat, seen = joints[..., FIXING, :2], points[..., FIXING, :]
+        flat_middle, middle = flat.mean(-2), seen.mean(-2)
+        flat, seen = flat - flat_middle[..., None, :], seen - middle[..., None, :]
+        scale = (flat * seen).sum((-1, -2)) / flat.square().sum((-1, -2)).clamp(1e-6)
+        scale = scale.clamp(min=self.least_scale)[..., None] * raw[..., :1].exp()
+        shift = middle - scale * flat_middle + raw[..., 1:]
+        return torch.stack([scale.expand(-1, -1, 2), shift], -1)
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
         """Eq. 10 on the parameters, Eq. 11's terms on the coarse mesh."""

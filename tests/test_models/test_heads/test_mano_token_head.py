@@ -5,8 +5,8 @@ import torch
 from mmpose.registry import MODELS
 
 from mmhand_dne.conventions import MIDDLE, WRIST
-from mmhand_dne.geometry.camera import project
 from mmhand_dne.models.estimators.one_hand_slot import slots_of
+from mmhand_dne.structures.hand_landmarks import HandLandmarks
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.fake_samples import one_hand_samples
 
@@ -26,13 +26,42 @@ def head():
     ).eval()
 
 
-def test_training_starts_at_an_upright_hand_in_the_middle_of_the_crop(head):
-    coarse = head(torch.rand(2, CHANNELS, 7, 7))
-    joints = project(coarse.state.joints, coarse.state.camera)
+def test_training_starts_at_an_upright_hand(head):
+    joints = head(torch.rand(2, CHANNELS, 7, 7)).state.joints
     ahead = joints[:, 0, MIDDLE] - joints[:, 0, WRIST]
-    assert (ahead[:, 1] < -0.5).all()  # up, a quarter of the crop
-    assert (ahead[:, 0].abs() < 0.2).all()
-    assert (joints.abs() < 2).all()
+    assert (ahead[:, 1] < -0.05).all()  # up, metres
+    assert (ahead[:, 0].abs() < 0.03).all()
+
+
+def test_the_camera_brings_the_joints_onto_the_landmarks(head):
+    joints = head(torch.rand(2, CHANNELS, 7, 7)).state.joints
+    shift = torch.tensor([0.2, -0.3])
+    points = 7.5 * joints[..., :2] + shift
+    points[..., 4, :] += 0.5  # a tip does not count
+    camera = head.camera(torch.zeros(2, 1, 3), joints, points)
+    expected = torch.tensor([[7.5, 0.2], [7.5, -0.3]]).expand(2, 1, 2, 2)
+    torch.testing.assert_close(camera, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_it_is_the_least_squares_camera(head):
+    torch.manual_seed(1)
+    joints, points = torch.rand(1, 1, 21, 3), torch.rand(1, 1, 21, 2)
+    points = points + 3 * joints[..., :2]
+    fixing = [i for i in range(21) if i not in (4, 8, 12, 16, 20)]
+    flat, seen = joints[0, 0, fixing, :2], points[0, 0, fixing]
+    rows = torch.zeros(2 * len(fixing), 3)
+    rows[:, 0] = flat.flatten()
+    rows[0::2, 1] = rows[1::2, 2] = 1
+    solution = torch.linalg.lstsq(rows, seen.flatten()[:, None]).solution[:, 0]
+    camera = head.camera(torch.zeros(1, 1, 3), joints, points)[0, 0]
+    torch.testing.assert_close(camera[:, 0], solution[:1].expand(2))
+    torch.testing.assert_close(camera[:, 1], solution[1:])
+
+
+def test_a_hand_against_its_landmarks_keeps_the_least_scale(head):
+    joints = torch.rand(1, 1, 21, 3)
+    camera = head.camera(torch.zeros(1, 1, 3), joints, -joints[..., :2])
+    assert (camera[..., 0] == head.least_scale).all()
 
 
 def test_only_the_mean_of_the_map_counts(head):
@@ -42,14 +71,13 @@ def test_only_the_mean_of_the_map_counts(head):
     torch.testing.assert_close(found.state.vertices, expected.state.vertices)
 
 
-def test_the_landmarks_are_offered_in_units_of_about_one(head):
-    landmarks = head.readout(torch.rand(1, CHANNELS))
+def test_the_landmarks_are_offered_in_units_of_about_one(head, monkeypatch):
     corner = torch.tensor([223.5, -0.5, 0.0]).expand(1, 21, 3)
-    landmarks = landmarks._replace(points=corner, world=torch.full((1, 21, 3), 0.1))
-    inputs = head.landmark_inputs(landmarks)
-    expected = torch.tensor([1.0, -1, 0]).repeat(21)
-    torch.testing.assert_close(inputs[0, :63], expected)
-    torch.testing.assert_close(inputs[0, 63:], torch.ones(63))
+    read = HandLandmarks(corner, None, None, torch.full((1, 21, 3), 0.1))
+    monkeypatch.setattr(head.readout, 'forward', lambda token: read)
+    points, world = head.landmarks(torch.rand(1, CHANNELS))
+    torch.testing.assert_close(points[0, 3], torch.tensor([1.0, -1, 0]))
+    torch.testing.assert_close(world, torch.ones(1, 21, 3))
 
 
 def test_one_scale_serves_both_axes(head):
