@@ -382,8 +382,10 @@ class Finder:
         fine = picture.cut(square_affine(square, size * times), size * times)
         if times == 1:
             return fine
-        mean = fine.reshape(size, times, size, times, 3).mean((1, 3))
-        return np.floor(mean + 0.5).astype(np.uint8)
+        sums = fine.reshape(size, times, size, times, 3).sum((1, 3), np.int64)
+        if times == 2:
+            return ((sums + 2) >> 2).astype(np.uint8)
+        return np.rint(sums * np.float32(1 / times**2)).astype(np.uint8)
 
     def distinct(self, hands, threshold: float) -> list[Landmarks]:
         """Those that are present and no double of an earlier one."""
@@ -537,9 +539,7 @@ class Picture:
         inner = np.maximum(inner, 1).astype(int)
         left, top = (size - inner) // 2
         square = np.zeros((size, size, 3), np.uint8)
-        small = resized(self.image, inner[1], scale).swapaxes(0, 1)
-        small = resized(small, inner[0], scale).swapaxes(0, 1)
-        small = np.rint(small).clip(0, 255)
+        small = (averaged if scale < 1 else interpolated)(self.image, *inner)
         square[top : top + inner[1], left : left + inner[0]] = small
         return square, scale, np.array([left, top])
 
@@ -560,23 +560,56 @@ def positions(inverse: np.ndarray, size: int, exact: bool):
     return (along[:, None] + down[:, :, None] + 16) >> 5
 
 
-def resized(values: np.ndarray, count: int, scale: float) -> np.ndarray:
-    """(N, ...) -> (count, ...): averaged where it shrinks, else interpolated."""
-    step = len(values) / count
-    if scale < 1:
-        edges = np.arange(count + 1) * step
-        whole = edges.astype(int)
-        whole[-1] = len(values) - 1  # its share is 1: the last edge is the end
-        share = (edges - whole).reshape(-1, *[1] * (values.ndim - 1))
-        part = share * values[whole]  # of the row in which an edge lies, before it
-        sums = np.add.reduceat(values, whole[:-1], 0, np.result_type(values, np.int32))
-        sums[-1] -= values[-1].astype(sums.dtype)
-        return (sums + np.diff(part, axis=0)) / step
-    place = (np.arange(count) + 0.5) * step - 0.5
+def averaged(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenCV's INTER_AREA to a smaller (height, width, 3), in its order of sums."""
+    columns, weights = area_table(image.shape[1], width)
+    rows, row_weights = area_table(image.shape[0], height)
+    part = sum(image[:, i] * w[:, None] for i, w in zip(columns, weights))
+    return np.rint(sum(part[i] * w[:, None, None] for i, w in zip(rows, row_weights)))
+
+
+def area_table(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (K, target) of which each new one is made, and their float32 shares."""
+    scale = source / target
+    begin = np.arange(target) * scale
+    end, extent = begin + scale, np.minimum(scale, source - begin)
+    last = np.minimum(np.floor(end).astype(int), source - 1)
+    first = np.minimum(np.ceil(begin).astype(int), last)  # of the whole ones
+    pixels = first - 1 + np.arange((last - first).max() + 2)[:, None]
+    rest = np.minimum(np.minimum(end - last, 1), extent)
+    shares = np.where(pixels < first, first - begin, (pixels < last) * 1.0)
+    shares = np.where(pixels == last, rest, shares)
+    shares[(shares <= 1e-3) | (pixels > last)] = 0  # as OpenCV leaves them out
+    return pixels.clip(0, source - 1), (shares / extent).astype(np.float32)
+
+
+def interpolated(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenCV's INTER_LINEAR to a larger (height, width, 3), in its integers."""
+    low, high, share = linear_table(image.shape[1], width)
+    inside = (low >= 0) & (high < image.shape[1])
+    share, pixels = np.where(inside, share, 0), image.astype(np.int64)
+    ends = [pixels[:, i.clip(0, image.shape[1] - 1)] for i in (low, high)]
+    near, far = (weight[:, None] for weight in shares_of(share))
+    lines = near * ends[0] + far * ends[1] >> 4
+    low, high, share = linear_table(image.shape[0], height)
+    ends = [lines[i.clip(0, image.shape[0] - 1)] for i in (low, high)]
+    near, far = (
+        end * weight[:, None, None] >> 16 for end, weight in zip(ends, shares_of(share))
+    )
+    return (near + far + 2) >> 2
+
+
+def linear_table(source: int, target: int):
+    """The two pixels that each new one lies between; how far it is from the first."""
+    place = ((np.arange(target) + 0.5) * (source / target) - 0.5).astype(np.float32)
     low = np.floor(place).astype(int)
-    share = (place - low).reshape(-1, *[1] * (values.ndim - 1))
-    ends = [values[index.clip(0, len(values) - 1)] for index in (low, low + 1)]
-    return (1 - share) * ends[0] + share * ends[1]
+    return low, low + 1, (place - low).astype(np.float32)
+
+
+def shares_of(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the first and the second pixel, in units of 1/2048."""
+    near, far = np.rint(2048 * (np.float32(1) - share)), np.rint(2048 * share)
+    return near.astype(np.int64), far.astype(np.int64)
 
 
 def hamer_affine(centre, extent, angle, size: int, mirror, crop: dict) -> np.ndarray:
