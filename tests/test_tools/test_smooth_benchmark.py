@@ -91,13 +91,23 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
             '2',
             '--warm-up',
             '1',
+            '--frames',
+            '2',
             '--out',
             str(out),
         ]
     )
     report, said = json.loads(out.read_text()), capsys.readouterr().out
     stages = report['stages']
-    assert list(stages) == ['decode', 'crop', 'network', 'mesh', 'draw', 'total']
+    assert list(stages) == [
+        'decode',
+        'crop',
+        'network',
+        'mesh',
+        'file to mesh',
+        'draw',
+        'total',
+    ]
     assert report['hands'] == 2 and report['size'] == [96, 72]
     for name, stage in stages.items():
         assert len(stage['milliseconds']) == 2
@@ -105,10 +115,14 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
         assert f'| {name} | {stage["p50"]:.2f} | {stage["p95"]:.2f} |' in said
     # No second is counted twice, and next to none is missed.
     parts = sum(
-        sum(stage['milliseconds']) for name, stage in stages.items() if name != 'total'
+        sum(stage['milliseconds'])
+        for name, stage in stages.items()
+        if name not in ('file to mesh', 'total')
     )
     total = sum(stages['total']['milliseconds'])
     assert 0.8 * total < parts < total
+    assert len(report['video']['PyTorch']['milliseconds']) == 2
+    assert 'frames/s: PyTorch ' in said
 
 
 def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tmp_path):
@@ -135,6 +149,8 @@ def test_detection_is_a_stage_where_there_is_a_detector(weights, monkeypatch, tm
                 '--repeats',
                 '1',
                 '--warm-up',
+                '0',
+                '--frames',
                 '0',
             ]
         )

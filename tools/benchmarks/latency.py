@@ -1,17 +1,25 @@
 """What one image costs, stage by stage: decode, detect, crop, network, mesh, draw.
 
 One image after the other, as a live user has them; p50 and p95 over the repeats.
+PyTorch, ONNX Runtime and the package mediapipe, where they are there, take turns, so
+that a busy machine slows all of them.
 
 - decode: from the file to pixels.
-- detect: boxes of hands, where --det-model is given; else the whole image is the box.
+- detect: boxes of hands; of the shipped model palms.
+- landmarks: which turn the crops, of the shipped model.
 - crop: all crops of the image, with the config's test pipeline.
 - network: the forward on the device, preprocessing and copies included, but not
 - mesh: the MANO layer inside it, and making the typed result.
+- file to mesh: all of that.
 - draw: the overlay at the image's size, at most 1280 pixels, as of a video.
+
+Of mediapipe, which gives landmarks and no mesh, "file to mesh" ends with those. For the
+frames of a video the image goes to and fro, and hands are looked for where they were.
 
 Hands are kept whatever their presence, so that there is something to draw.
 
 Example:
+    python tools/benchmarks/latency.py photo.jpg --device cpu --threads 2
     python tools/benchmarks/latency.py photo.jpg configs/dne_rendered.py \
         work_dirs/quickstart/epoch_17.pth --device cpu --threads 2 --out latency.json
 """
@@ -19,8 +27,12 @@ Example:
 import argparse
 import json
 import platform
-import time
+import sys
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
@@ -28,17 +40,27 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 import cv2
 import numpy as np
 import torch
-from stopwatch import Stopwatch
+from latency_runs import (
+    DRAW,
+    PYTORCH,
+    STAGES,
+    TO_MESH,
+    TOTAL,
+    MediaPipeRun,
+    OnnxRun,
+    PyTorchRun,
+    exported,
+    has_mediapipe,
+    moving,
+)
 
 from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.inputs.sources import InputFrame
-from mmhand_dne.apis.result_drawing import draw_frame, video_size
+from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.images import read_image
 
-STAGES = ('decode', 'detect', 'crop', 'network', 'mesh', 'draw')
-TOTAL = 'total'
+ROWS = (*STAGES, TO_MESH, DRAW, TOTAL)
+ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 MILLISECONDS = 1000.0  # in a second
 
 
@@ -47,8 +69,8 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('image', type=Path)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('config', nargs='?', help='default: the shipped model')
+    parser.add_argument('checkpoint', nargs='?')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
     )
@@ -63,45 +85,18 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         choices=['right', 'left', 'both'],
         help='hands in boxes that name none; a model of one hand needs it',
     )
+    parser.add_argument(
+        '--onnx',
+        metavar='FILE',
+        help="file of export_onnx.py, or 'none'; default: the shipped model is "
+        'exported where the packages for that are installed',
+    )
+    parser.add_argument('--frames', type=int, default=40, help='of the video; 0: none')
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     args = parser.parse_args(args)
     if args.repeats < 1 or args.warm_up < 0:
         parser.error('--repeats is at least 1, --warm-up at least 0')
     return args
-
-
-class Timed:
-    """An inferencer whose stages are timed.
-
-    Args:
-        cuda: wait for the device before reading the clock.
-    """
-
-    def __init__(self, inferencer: HandMeshInferencer, cuda: bool) -> None:
-        self.inferencer, self.watch = inferencer, Stopwatch(cuda)
-        watch = self.watch
-        watch.wrap(inferencer.pipeline, 'crops', 'crop')
-        watch.wrap(inferencer, 'forward', 'network')
-        watch.wrap(inferencer.model.hand_model, 'forward', 'mesh')
-        if inferencer.detector is not None:
-            watch.wrap(inferencer, 'detector', 'detect')
-        self.read = watch.timed(read_image, 'decode')
-        self.result_of = watch.timed(inferencer.result_of, 'mesh')
-        self.draw, self.video_size = watch.timed(draw_frame, 'draw'), video_size
-
-    def run(self, path: Path, **options: object) -> tuple[dict[str, float], int]:
-        """Seconds by stage for one image, and how many hands it drew."""
-        self.watch.take()
-        start = time.perf_counter()
-        frame = InputFrame(0, str(path), path.stem, self.read(path))
-        job = next(self.inferencer.run([frame], 64, 1, **options))
-        result = self.result_of(job, 0.0)
-        if result.problem:
-            raise UserError(f'{result.problem}; a latency without a hand says nothing')
-        self.draw(frame, result, ('overlay',), max(self.video_size(frame.image)))
-        seconds = self.watch.take()
-        seconds[TOTAL] = time.perf_counter() - start
-        return seconds, len(result.hands)
 
 
 def measure(args: argparse.Namespace) -> dict:
@@ -117,31 +112,75 @@ def measure(args: argparse.Namespace) -> dict:
         det_weights=args.det_weights,
     )
     cuda = args.device.startswith('cuda')
-    timed = Timed(inferencer, cuda)
+    with tempfile.TemporaryDirectory() as folder:
+        others = other_runs(inferencer, args, Path(folder))
     options = dict(bboxes=args.bboxes, side=args.side)
-    runs = []
-    for repeat in range(args.warm_up + args.repeats):
-        seconds, hands = timed.run(args.image, **options)
-        if repeat >= args.warm_up:
-            runs.append(seconds)
-    height, width = timed.read(args.image).shape[:2]
+    runs = [PyTorchRun(inferencer, cuda, options), *others]
+    stages, hands = time_photo(runs, args)
+    image, video = read_image(args.image), {}
+    if args.frames and not args.bboxes:  # which are of one image
+        video = time_video(runs, image, args.frames)
     return dict(
         image=str(args.image),
-        size=[width, height],
-        hands=hands,
-        config=args.config,
-        checkpoint=args.checkpoint,
+        size=list(image.shape[1::-1]),
+        hands=hands[runs[0].name],
+        config=args.config or SHIPPED_CONFIG,
+        checkpoint=inferencer.weights,
         repeats=args.repeats,
         device=args.device,
         device_name=torch.cuda.get_device_name(args.device) if cuda else cpu_name(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
-        stages={
-            name: summary([run[name] for run in runs])
-            for name in (*STAGES, TOTAL)
-            if name in runs[0]
-        },
+        stages=stages.pop(runs[0].name),
+        others=stages,
+        video=video,
     )
+
+
+def other_runs(
+    inferencer: HandMeshInferencer, args: argparse.Namespace, folder: Path
+) -> list[OnnxRun | MediaPipeRun]:
+    """What is timed beside PyTorch; a model is exported to ``folder``."""
+    runs: list[OnnxRun | MediaPipeRun] = []
+    model, shipped = args.onnx, args.config is None
+    if model is None and shipped and all(map(find_spec, ONNX_PACKAGES)):
+        print('exporting the model to ONNX, which takes a minute')
+        model = exported(inferencer, folder)
+    if model not in (None, 'none'):
+        runs.append(OnnxRun(Path(model), args.threads or 0))
+    if shipped and has_mediapipe():
+        runs.append(MediaPipeRun())
+    return runs
+
+
+def time_photo(
+    runs: list, args: argparse.Namespace
+) -> tuple[dict[str, dict], dict[str, int]]:
+    """Summaries by run and stage, and by run how many hands it found."""
+    seconds: dict[str, list[dict[str, float]]] = {run.name: [] for run in runs}
+    hands: dict[str, int] = {}
+    for repeat in range(args.warm_up + args.repeats):
+        for run in runs:
+            taken, hands[run.name] = run.photo(args.image)
+            if repeat >= args.warm_up:
+                seconds[run.name].append(taken)
+    stages = {
+        run: {
+            name: summary([taken[name] for taken in several])
+            for name in ROWS
+            if name in several[0]
+        }
+        for run, several in seconds.items()
+    }
+    return stages, hands
+
+
+def time_video(runs: list, image: np.ndarray, count: int) -> dict[str, dict]:
+    """Summaries of a frame's seconds by run, the first one left out."""
+    frames = moving(image, count + 1)
+    videos = [run.video(frames) for run in runs]
+    rows = [[next(video) for video in videos] for _ in frames]
+    return {run.name: summary(list(taken)) for run, taken in zip(runs, zip(*rows[1:]))}
 
 
 def summary(seconds: list[float]) -> dict:
@@ -162,11 +201,32 @@ def cpu_name() -> str:
 
 
 def table(report: dict) -> str:
-    """Markdown."""
-    lines = ['| stage | p50 [ms] | p95 [ms] |', '|---|---:|---:|']
-    for name, stage in report['stages'].items():
-        lines.append(f'| {name} | {stage["p50"]:.2f} | {stage["p95"]:.2f} |')
-    return '\n'.join(lines)
+    """Markdown: p50 and p95 of each stage, of all that was timed; then of a frame."""
+    columns = {PYTORCH: report['stages'], **report['others']}
+    alone = len(columns) == 1
+    names = [
+        f'{"" if alone else run + ", "}{value} [ms]'
+        for run in columns
+        for value in ('p50', 'p95')
+    ]
+    lines = [f'| stage | {" | ".join(names)} |', '|---|' + '---:|' * len(names)]
+    video = {run: report['video'].get(run) for run in columns}
+    rows = {name: [stages.get(name) for stages in columns.values()] for name in ROWS}
+    rows['frame of a video'] = list(video.values())
+    for name, stages in rows.items():
+        if any(stages):
+            cells = [
+                f'{stage[value]:.2f}' if stage else '-'
+                for stage in stages
+                for value in ('p50', 'p95')
+            ]
+            lines.append(f'| {name} | {" | ".join(cells)} |')
+    rates = [
+        f'{run} {MILLISECONDS / float(np.mean(stage["milliseconds"])):.1f}'
+        for run, stage in video.items()
+        if stage
+    ]
+    return '\n'.join(lines + (['', f'frames/s: {", ".join(rates)}'] if rates else []))
 
 
 def main(args: list[str] | None = None) -> None:

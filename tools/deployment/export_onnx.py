@@ -1,8 +1,11 @@
-"""Write a model as ONNX: python tools/deployment/export_onnx.py CONFIG CHECKPOINT OUT.
+"""Write a model as ONNX: tools/deployment/export_onnx.py [CONFIG CHECKPOINT] OUT.
 
-The file holds normalisation, network, hand model and error bars: uint8 RGB crops in,
-meshes out, all described in its metadata. It is compared with PyTorch before it gets
-its name; where the two differ there is no file, one sentence and exit status 1.
+Without CONFIG and CHECKPOINT it is the model that comes with the package. The file
+holds normalisation, network, hand model and error bars: uint8 RGB crops in, meshes out,
+all described in its metadata. It is compared with PyTorch before it gets
+its name; where the two differ there is no file, one sentence and exit status 1. Of a
+model that reads upright crops the networks that find hands and turn them are written
+too, as NAME.palms.onnx and NAME.landmarks.onnx beside it.
 ``run_onnx.py`` beside this tool runs it with NumPy and ONNX Runtime alone.
 """
 
@@ -29,7 +32,9 @@ from mmhand_dne.deployment import (
     Mismatch,
     check_onnx,
     describe,
+    export_finder,
     export_onnx,
+    finder_files,
 )
 from mmhand_dne.deployment.onnx_check import METRES, Difference
 from mmhand_dne.deployment.onnx_export import OPSET
@@ -43,9 +48,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write a model as ONNX, checked against PyTorch'
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('out', type=Path, help='file to write, NAME.onnx')
+    parser.add_argument(
+        'files',
+        nargs='+',
+        metavar='FILE',
+        help='config and checkpoint, unless it is the shipped model, and the file to '
+        'write, NAME.onnx',
+    )
     parser.add_argument(
         '--batch',
         default='dynamic',
@@ -53,7 +62,13 @@ def parse_args() -> argparse.Namespace:
         help="crops per run: a number, or 'dynamic' (default)",
     )
     add_config_options(parser, example='model.test_cfg.flip_test=True')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.files) not in (1, 3):
+        parser.error('give CONFIG CHECKPOINT OUT, or OUT alone for the shipped model')
+    *given, out = args.files
+    args.config, args.checkpoint = given or (None, None)
+    args.out = Path(out)
+    return args
 
 
 def batch_size(text: str) -> int | None:
@@ -83,17 +98,23 @@ def check_request(args: argparse.Namespace) -> None:
         raise UserError(f'{args.out}: let the name end in .onnx')
     if not args.out.parent.is_dir():
         raise FileNotFoundError(f'there is no folder {args.out.parent}; make it first')
-    check_checkpoint(args.checkpoint)
+    if args.checkpoint is not None:
+        check_checkpoint(args.checkpoint)
 
 
 def write_checked(
-    network: HandNetwork, about: dict, args: argparse.Namespace
+    hands: HandMeshInferencer, about: dict, args: argparse.Namespace
 ) -> dict[str, Difference]:
-    """Write under another name, check, and only then give the file its own."""
+    """Write under another name, check, and only then give the files their own."""
+    network = HandNetwork(hands.model).eval()
     with tempfile.TemporaryDirectory(dir=args.out.parent, prefix='.export-') as folder:
         path = Path(folder) / args.out.name
         export_onnx(network, path, args.batch, about)
         found = check_onnx(network, path, args.batch, about['input']['size'])
+        if hands.turner is not None:
+            parts = export_finder(hands.turner.finder, finder_files(path))
+            for name, differences in parts.items():
+                found |= {f'{name}: {key}': x for key, x in differences.items()}
         # The weights of a large model lie beside it; they come first.
         for part in sorted(Path(folder).iterdir(), key=lambda part: part == path):
             part.replace(args.out.parent / part.name)
@@ -104,11 +125,12 @@ def report(
     args: argparse.Namespace, found: dict[str, Difference], seconds: float
 ) -> None:
     """Print every output's difference, and what was written."""
-    print(f'{"output":<18} {"largest":>9} {"difference to PyTorch":>22}')
+    print(f'{"output":<19} {"largest":>9} {"difference to PyTorch":>22}')
     for name, (error, size) in found.items():
         unit = ' m' if name in METRES else ''
-        print(f'{name:<18} {size:>9.3g} {error:>22.2g}{unit}')
+        print(f'{name:<19} {size:>9.3g} {error:>22.2g}{unit}')
     files = [args.out, args.out.with_name(args.out.name + '.data')]
+    files += finder_files(args.out).values()
     megabytes = sum(path.stat().st_size for path in files if path.exists()) / 1e6
     print(
         f'{args.out}: {megabytes:.1f} MB, opset {OPSET}, batch '
@@ -128,11 +150,11 @@ def main() -> None:
             args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options
         )
         about = describe(
-            test_pipeline(hands.cfg), hands.model, Path(args.checkpoint).name
+            test_pipeline(hands.cfg), hands.model, Path(hands.weights).name
         )
     with plain_errors():
         try:
-            found = write_checked(HandNetwork(hands.model).eval(), about, args)
+            found = write_checked(hands, about, args)
         except Mismatch as error:
             print(f'error: {error}', file=sys.stderr, flush=True)
             sys.exit(1)

@@ -1,13 +1,23 @@
 """Run an exported model with NumPy and ONNX Runtime alone; this file needs no other.
 
-    python run_onnx.py MODEL.onnx IMAGE --box 40 30 190 180 [--side left] \
+    python run_onnx.py MODEL.onnx IMAGE [--box 40 30 190 180] [--side left] \
         [--K FX FY CX CY] [--out hands.npz]
 
-IMAGE is .npy (H, W, 3) uint8 RGB or binary .ppm; anything else needs Pillow. In code:
+Without a box it finds the hands, where the exporter wrote the files for it beside the
+model: MODEL.palms.onnx and MODEL.landmarks.onnx. IMAGE is .npy (H, W, 3) uint8 RGB or
+binary .ppm; anything else needs Pillow. In code:
 
     from run_onnx import HandRunner
     hands = HandRunner('model.onnx')(image, boxes=[[40, 30, 190, 180]])
     hands[0].vertices, hands[0].joints_2d, hands[0].translation
+
+and of a video, whose hands are looked for where they last were:
+
+    from run_onnx import Picture
+    runner, found = HandRunner('model.onnx'), []
+    for frame in frames:
+        found = runner.finder.find(Picture(frame), found)
+        hands = runner.read(Picture(frame), [runner.place(hand) for hand in found])
 
 Pixel centres are at integers; camera axes are x right, y down, z forward.
 """
@@ -15,7 +25,7 @@ Pixel centres are at integers; camera axes are x right, y down, z forward.
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +34,35 @@ import onnxruntime
 KEY, SCHEMA = 'mmhand_dne', 1  # of the description in the file's metadata
 SIDES = ('right', 'left')
 MIRROR = np.array([-1.0, 1.0, 1.0])
+FINDER = ('palms', 'landmarks')  # endings of the files that find hands
+LANE = 21  # bits of a channel's sum
+READABLE = 0.5  # presence from which landmarks are trusted to place a square
+SAME = 0.5  # intersection over union of two meshes of one hand
 FOCAL_OF_AN_IMAGE = 5000 / 256  # of its longer side, where the camera is not known
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """One hand's landmarks in an image, joints in OpenPose order."""
+
+    points: np.ndarray  # (21, 2) pixels of the image
+    depth: np.ndarray  # (21,) likewise, away from the camera, about 0 at the wrist
+    world: np.ndarray  # (21, 3) metres, axes of the image: x right, y down, z away
+    presence: float  # of a hand, in [0, 1]
+    right: float  # of its being a right hand, in [0, 1]
+    square: np.ndarray  # (4,) about them: centre x and y, side, pixels; angle, radians
+    read_from: np.ndarray  # (4,) likewise
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where one crop is cut from an image."""
+
+    box: np.ndarray  # (4,) x0, y0, x1, y1 pixels, before it is turned
+    side: str | None = None  # of the hand, for models of one hand
+    angle: float = 0.0  # radians; it is turned clockwise about its middle
+    fills: bool = False  # the crop, whatever the model's padding
+    presence: float | None = None  # of what found it
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,21 +92,7 @@ class HandRunner:
     """The model in a file of export_onnx.py; 0 threads: as many as there are cores."""
 
     def __init__(self, path, threads: int = 0):
-        if not Path(path).is_file():
-            raise ValueError(f'there is no file {path}; check the path')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=['CPUExecutionProvider']
-        )
-        stored = self.session.get_modelmeta().custom_metadata_map
-        self.about = json.loads(stored.get(KEY, '{}'))
-        if self.about.get('schema') != SCHEMA:
-            raise ValueError(
-                f'{path}: its description has version {self.about.get("schema")}, '
-                f'this runner reads {SCHEMA}; export it again, or use the run_onnx.py '
-                'that came with the exporter'
-            )
+        self.session, self.about = open_model(path, threads)
         self.names = [output.name for output in self.session.get_outputs()]
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None
@@ -77,6 +101,9 @@ class HandRunner:
         faces = {side: np.array(f) for side, f in self.about['faces'].items()}
         # A mirrored right hand is wound the other way round.
         self.faces = {'left': faces['right'][:, ::-1], **faces}
+        parts = [Path(path).with_suffix(f'.{name}.onnx') for name in FINDER]
+        found = all(part.is_file() for part in parts)
+        self.finder = Finder(*parts, threads) if found else None
 
     def __call__(self, image, boxes=None, sides=None, intrinsics=None) -> list[Hand]:
         """The hands of an image: one per box, or right and left of each box.
@@ -84,39 +111,90 @@ class HandRunner:
         Args:
             image: (H, W, 3) uint8 RGB, upright.
             boxes: (N, 4) x0, y0, x1, y1 pixels, as the model's data set annotates
-                them; None: the whole image.
-            sides: 'right' or 'left' for each box; for models of one hand only.
+                them; None: hands are found, or the whole image is one where the files
+                for that are missing.
+            sides: 'right' or 'left' for each box; for models of one hand only. Where
+                hands can be found it is needless, and one side is for all.
             intrinsics: (3, 3) or fx, fy, cx, cy of the image, pixels; None: not known.
         """
-        image = check_image(image)
-        height, width = image.shape[:2]
-        whole_image = [[-0.5, -0.5, width - 0.5, height - 0.5]]
-        whole = boxes is None
-        boxes = check_boxes(whole_image if whole else boxes, width, height)
-        sides = self.check_sides(sides, len(boxes))
-        camera = check_intrinsics(intrinsics, width, height)
-        mirrors = [width - 1 if side == 'left' else None for side in sides]
-        views = [
-            View(self.affine(box, mirror, whole), self.size, camera, mirror)
-            for box, mirror in zip(boxes, mirrors)
+        picture = Picture(check_image(image))
+        if boxes is None and self.finder:
+            places = [self.place(hand) for hand in self.finder.find(picture)]
+            if sides is not None:  # what the user says
+                [side] = self.check_sides(sides, 1)
+                places = [replace(place, side=side) for place in places]
+            hands = without_doubles(self.read(picture, places, intrinsics))
+            return sorted(hands, key=lambda h: (SIDES.index(h.side), -h.presence))
+        return self.read(picture, self.places(picture, boxes, sides), intrinsics)
+
+    def read(self, picture: 'Picture', places: list[Place], intrinsics=None) -> list:
+        """The hands at some places of an image."""
+        camera = check_intrinsics(intrinsics, picture.width, picture.height)
+        if not places:
+            return []
+        views = []
+        for place in places:
+            mirror = picture.width - 1 if place.side == 'left' else None
+            views.append(View(self.affine(place, mirror), self.size, camera, mirror))
+        exact = self.about['crop']['type'] == 'MeshCrop'
+        crops = [
+            picture.cut(v.affine, self.size, v.mirror is not None, exact) for v in views
         ]
-        outputs = self.run(np.stack([view.crop(image) for view in views]))
+        outputs = self.run(np.stack(crops))
         hands = []
-        for i, (box, side, view) in enumerate(zip(boxes, sides, views)):
+        for i, (place, view) in enumerate(zip(places, views)):
             for slot, name in enumerate(self.slots):
                 found = {key: value[i, slot] for key, value in outputs.items()}
-                common = dict(side=side or name, box=box, metric=intrinsics is not None)
+                if place.presence is not None:
+                    found['presence'] = place.presence
+                common = dict(
+                    side=place.side or name,
+                    box=place.box,
+                    metric=intrinsics is not None,
+                )
                 hands.append(self.hand(found, view, common))
         return hands
 
-    def check_sides(self, sides, count: int) -> list:
+    def place(self, hand: Landmarks) -> Place:
+        """Where the crop of a hand with landmarks is cut."""
+        side = 'right' if hand.right >= 0.5 else 'left'
+        sure = hand.presence >= READABLE
+        x, y, extent, angle = hand.square if sure else hand.read_from
+        reach = extent / 2
+        box = np.array([x - reach, y - reach, x + reach, y + reach])
+        return Place(box, side, angle, fills=True, presence=hand.presence)
+
+    def places(self, picture: 'Picture', boxes, sides) -> list[Place]:
+        """Where the crops of given boxes, or of the whole image, are cut."""
+        width, height = picture.width, picture.height
+        whole_image = [[-0.5, -0.5, width - 0.5, height - 0.5]]
+        whole = boxes is None
+        boxes = check_boxes(whole_image if whole else boxes, width, height)
+        if self.about.get('upright'):
+            if self.finder is None:
+                raise ValueError(
+                    'the model knows only hands that point up in their crop, which the '
+                    f'files {" and ".join(FINDER)} beside it see to; export it again'
+                )
+            wanted = [None] * len(boxes) if sides is None else sides
+            wanted = self.check_sides(wanted, len(boxes), (*SIDES, None))
+            return [self.turned(picture, *pair) for pair in zip(boxes, wanted)]
+        sides = self.check_sides(sides, len(boxes))
+        return [Place(box, side, fills=whole) for box, side in zip(boxes, sides)]
+
+    def turned(self, picture: 'Picture', box: np.ndarray, side: str | None) -> Place:
+        """The place of the hand in a box that does not say how it is turned."""
+        place = self.place(self.finder.in_box(picture, box, side))
+        return replace(place, side=side or place.side, presence=None)
+
+    def check_sides(self, sides, count: int, known=SIDES) -> list:
         """A side for each box of a one-hand model, None for each of another."""
         if len(self.slots) > 1:
             if sides is not None:
                 raise ValueError('the model finds both hands in a box; give no sides')
             return [None] * count
         sides = [sides] * count if isinstance(sides, str) else list(sides or ())
-        if len(sides) != count or not set(sides) <= set(SIDES):
+        if len(sides) != count or not set(sides) <= set(known):
             raise ValueError(
                 f'the model reads one hand: sides are {sides}, expected '
                 f"'right' or 'left' for each of {count} boxes"
@@ -138,19 +216,19 @@ class HandRunner:
             for name, values in zip(self.names, zip(*parts))
         }
 
-    def affine(self, box: np.ndarray, mirror: int | None, whole: bool) -> np.ndarray:
+    def affine(self, place: Place, mirror: int | None) -> np.ndarray:
         """(2, 3) pixels of the image, mirrored or not, to pixels of the crop."""
-        crop = self.about['crop']
+        crop, box = self.about['crop'], place.box
         centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
-        if whole:  # fills the crop, whatever the padding
+        if place.fills:
             extent = extent / crop['padding']
+        angle = place.angle if mirror is None else -place.angle
         if crop['type'] == 'HaMeRCrop':
-            return hamer_affine(centre - extent / 2, extent, self.size, mirror, crop)
+            return hamer_affine(centre, extent, angle, self.size, mirror, crop)
         if mirror is not None:
             centre = np.array([mirror - centre[0], centre[1]])
-        scale = self.size / (max(extent) * crop['padding'])
-        shift = (self.size - 1) / 2 - scale * centre
-        return np.column_stack([scale * np.eye(2), shift])
+        side = max(extent) * crop['padding']
+        return square_affine([*centre, side, angle], self.size)
 
     def hand(self, found: dict, view: 'View', common: dict) -> Hand:
         """One hand from the outputs of a slot and what is known without them."""
@@ -160,7 +238,7 @@ class HandRunner:
         result = dict(
             vertices=view.upright(found['vertices'] - wrist),
             joints=view.upright(found['joints'] - wrist),
-            rotations=view.upright_matrix(found['rotations']),
+            rotations=view.upright_rotations(found['rotations']),
             betas=found['betas'],
             translation=view.upright(view.translation(camera)),
             box=common['box'],
@@ -173,7 +251,7 @@ class HandRunner:
             result['coarse_vertices'] = view.upright(coarse)
         if 'joint_covariance' in found:
             covariance = without_wrist(found['joint_covariance'])
-            result.update(error_bars(view.upright_matrix(covariance)))
+            result.update(error_bars(view.upright_covariance(covariance)))
         result = {name: value.astype(np.float32) for name, value in result.items()}
         faces, presence = self.faces[common['side']], float(found['presence'])
         return Hand(**{**common, **result, 'faces': faces, 'presence': presence})
@@ -189,6 +267,164 @@ class HandRunner:
         return points[:, :2] * found['camera'][:, 0] + found['camera'][:, 1]
 
 
+class Finder:
+    """Hands in an image by the two files beside a model, as mmhand_dne's HandFinder."""
+
+    def __init__(self, palms, landmarks, threads: int = 0):
+        self.palms, about = open_model(palms, threads, 'palms')
+        self.landmarks, more = open_model(landmarks, threads, 'landmarks')
+        self.about = {**about, **more}
+
+    def find(self, picture: 'Picture', previous=(), look=None) -> list[Landmarks]:
+        """Hands, those of ``previous`` first, then the surest first.
+
+        Args:
+            previous: of the frame before in a video.
+            look: for new ones too; None: where one was lost or there was none.
+        """
+        about = self.about
+        hands = self.distinct(self.again(picture, previous), about['presence_thr'])
+        if look is None:
+            look = not previous or len(hands) < len(previous)
+        if look:
+            palms = self.detect(picture, [about['size']], about['score_thr'])
+            hands += self.at_palms(picture, palms)
+            hands = self.distinct(hands, about['presence_thr'])
+        if len(hands) < about['at_least'] and not previous:
+            sizes = [about['size'], *about['second_pass']]
+            palms = self.detect(picture, sizes, about['second_thr'])
+            known = [hand.points[about['palm_joints']] for hand in hands]
+            palms = [
+                palm
+                for palm in palms
+                if all(distance(palm[2:], old) >= about['same_palm'] for old in known)
+            ]
+            hands += self.at_palms(picture, palms)
+            hands = self.distinct(hands, about['search_thr'])
+        return hands
+
+    def in_box(self, picture: 'Picture', box, side: str | None = None) -> Landmarks:
+        """The hand in a box (4,) that does not say how the hand is turned."""
+        about, box = self.about, np.asarray(box, np.float64)
+        x, y = (box[:2] + box[2:]) / 2
+        extent = about['box_scale'] * max(box[2:] - box[:2])
+        turns = 2 * np.pi * np.arange(about['angles']) / about['angles']
+        hands = self.read(picture, [[x, y, extent, turn] for turn in turns])
+
+        def quality(hand: Landmarks) -> float:
+            fit = hand.presence * overlap(tight_box(hand.points), box)
+            of_side = hand.right if side == 'right' else 1 - hand.right
+            return fit if side is None else fit * (about['wrong_side'] + of_side)
+
+        hands = sorted(hands, key=quality, reverse=True)[: about['followed']]
+        for _ in range(about['rounds']):
+            hands = self.again(picture, hands)
+        return max(hands, key=quality)
+
+    def detect(self, picture: 'Picture', sizes, threshold: float) -> list[np.ndarray]:
+        """Palms, the surest first, each (9, 2): two corners, seven points, pixels."""
+        scores, boxes = [], []
+        for size in sizes:
+            square, scale, shift = picture.fitted(size)
+            score, box = self.palms.run(['scores', 'boxes'], {'squares': square[None]})
+            kept = score[0] > threshold
+            scores.append(score[0][kept])
+            boxes.append((box[0][kept].astype(np.float64) - shift) / scale - 0.5)
+        scores, boxes = np.concatenate(scores), np.concatenate(boxes)
+        order = np.argsort(-scores, kind='stable')
+        scores, boxes, palms = scores[order], boxes[order], []
+        while len(scores):  # boxes that overlap become their mean, weighted by score
+            same = overlaps(boxes[0], boxes) > self.about['nms_thr']
+            same[0] = True
+            palms.append(np.average(boxes[same], axis=0, weights=scores[same]))
+            scores, boxes = scores[~same], boxes[~same]
+        return palms
+
+    def at_palms(self, picture: 'Picture', palms) -> list[Landmarks]:
+        """The landmarks about the surest palms, the most present hand first."""
+        about, squares = self.about, []
+        for palm in palms[: about['most']]:
+            ahead = palm[2 + about['palm_middle']] - palm[2 + about['palm_wrist']]
+            angle, extent = np.arctan2(ahead[0], -ahead[1]), palm[1] - palm[0]
+            shift = about['palm_shift'] * extent[1]
+            centre = palm[:2].mean(0) + shift * np.array(
+                [-np.sin(angle), np.cos(angle)]
+            )
+            squares.append([*centre, about['palm_scale'] * max(extent), angle])
+        hands = self.read(picture, squares)
+        hands = [hand for hand in hands if hand.presence > about['hopeless']]
+        hands = self.again(picture, hands)
+        return sorted(hands, key=lambda hand: -hand.presence)
+
+    def again(self, picture: 'Picture', hands) -> list[Landmarks]:
+        """The hands, read again from the squares about their landmarks."""
+        return self.read(picture, [hand.square for hand in hands])
+
+    def read(self, picture: 'Picture', squares) -> list[Landmarks]:
+        """What is in each square (4,), be it a hand or not."""
+        size, batch, hands = self.about['crop_size'], 16, []
+        for start in range(0, len(squares), batch):
+            part = np.array(squares[start : start + batch], np.float64)
+            part[:, 2] = np.maximum(part[:, 2], self.about['least_side'])
+            crops = np.stack([self.cut(picture, square, size) for square in part])
+            feed = dict(crops=crops, squares=part.astype(np.float32))
+            outputs = dict(zip(self.names, self.landmarks.run(self.names, feed)))
+            for i, square in enumerate(part):
+                found = {k: v[i].astype(np.float64) for k, v in outputs.items()}
+                hands.append(Landmarks(**found, read_from=square))
+        return hands
+
+    names = ['points', 'depth', 'world', 'presence', 'right', 'square']
+
+    def cut(self, picture: 'Picture', square: np.ndarray, size: int) -> np.ndarray:
+        """Its crop; of more than twice as many pixels an average."""
+        times = max(int(square[2] // size), 1)
+        fine = picture.cut(square_affine(square, size * times), size * times)
+        if times == 1:
+            return fine
+        sums = fine.reshape(size, times, size, times, 3).sum((1, 3), np.int64)
+        if times == 2:
+            return ((sums + 2) >> 2).astype(np.uint8)
+        return np.rint(sums * np.float32(1 / times**2)).astype(np.uint8)
+
+    def distinct(self, hands, threshold: float) -> list[Landmarks]:
+        """Those that are present and no double of an earlier one."""
+        kept: list[Landmarks] = []
+        for hand in hands:
+            if hand.presence > threshold and not any(
+                distance(hand.points, other.points)
+                < self.about['double_thr']
+                * (1 if (hand.right > 0.5) == (other.right > 0.5) else 0.5)
+                for other in kept
+            ):
+                kept.append(hand)
+        return kept
+
+
+def distance(points: np.ndarray, others: np.ndarray) -> float:
+    """Mean distance of (N, 2) points over the longer side of the larger box."""
+    extent = max(np.ptp(each, axis=0).max() for each in (points, others))
+    return np.linalg.norm(points - others, axis=1).mean() / max(extent, 1e-9)
+
+
+def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box (>= 2, 2) with each of (N, >= 2, 2)."""
+    low, high = boxes[:, 0], boxes[:, 1]
+    common = (np.minimum(box[1], high) - np.maximum(box[0], low)).clip(0).prod(-1)
+    total = (box[1] - box[0]).prod() + (high - low).prod(-1) - common
+    return common / np.maximum(total, 1e-9)
+
+
+def overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,)."""
+    return float(overlaps(box.reshape(2, 2), other.reshape(1, 2, 2))[0])
+
+
+def tight_box(points: np.ndarray) -> np.ndarray:
+    """(4,) x0, y0, x1, y1 of (N, 2) points."""
+    return np.concatenate([points.min(0), points.max(0)])
+
+
 @dataclass
 class View:
     """The way from an image to a crop, and from the crop back."""
@@ -198,33 +434,27 @@ class View:
     intrinsics: np.ndarray  # (3, 3) of the image as it is
     mirror: int | None  # W - 1 where x becomes W - 1 - x; None: not mirrored
 
-    def crop(self, image: np.ndarray) -> np.ndarray:
-        """(S, S, 3) uint8 of the image as it is: bilinear, black outside."""
-        image = image if self.mirror is None else image[:, ::-1]
-        inverse = np.linalg.inv(np.vstack([self.affine, [0, 0, 1]]))[:2]
-        x, y = np.meshgrid(np.arange(self.size), np.arange(self.size))
-        position = np.stack([x, y, np.ones(x.shape)], -1) @ inverse.T
-        # As the model's own crops round it: all below is exact.
-        position = np.rint(2048 * position) / 2048
-        low = np.floor(position).astype(np.int64)
-        share, limit = position - low, np.array(image.shape[1::-1])
-        result = np.zeros((self.size, self.size, 3))
-        for corner in np.ndindex(2, 2):  # right, below
-            pixel = low + corner
-            weight = np.abs(1 - np.array(corner) - share).prod(-1)
-            inside = ((pixel >= 0) & (pixel < limit)).all(-1)
-            x, y = np.moveaxis(pixel.clip(0, limit - 1), -1, 0)
-            result += (weight * inside)[..., None] * image[y, x]
-        return np.floor(result + 0.5).astype(np.uint8)
+    @property
+    def rotation(self) -> np.ndarray:
+        """(3, 3) from the axes of the image's camera to the crop's."""
+        linear, rotation = self.affine[:, :2], np.eye(3)
+        rotation[:2, :2] = linear / np.sqrt(np.linalg.det(linear))
+        return rotation
 
     def upright(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) of the true side."""
-        return points if self.mirror is None else points * MIRROR
+        """(..., 3) in the axes of the image, of the true side."""
+        return points @ self.rotation * (1 if self.mirror is None else MIRROR)
 
-    def upright_matrix(self, matrix: np.ndarray) -> np.ndarray:
-        """(..., 3, 3) or (60, 60), x y z joint by joint, of the true side."""
-        signs = np.resize(self.upright(np.ones(3)), matrix.shape[-1])
-        return matrix * signs[:, None] * signs
+    def upright_rotations(self, rotations: np.ndarray) -> np.ndarray:
+        """(16, 3, 3) likewise; all but the first are from joint to joint."""
+        rotations = np.concatenate([self.rotation.T @ rotations[:1], rotations[1:]])
+        signs = np.ones(3) if self.mirror is None else MIRROR
+        return rotations * signs[:, None] * signs
+
+    def upright_covariance(self, covariance: np.ndarray) -> np.ndarray:
+        """(60, 60) likewise, x y z joint by joint."""
+        step = np.kron(np.eye(20), self.upright(np.eye(3)))
+        return step.T @ covariance @ step
 
     def to_image(self, ndc: np.ndarray) -> np.ndarray:
         """Crop NDC (..., 2) to pixels of the image."""
@@ -244,7 +474,7 @@ class View:
         if self.mirror is not None:
             intrinsics[0, 1] *= -1
             intrinsics[0, 2] = self.mirror - intrinsics[0, 2]
-        intrinsics = np.vstack([self.affine, [0, 0, 1]]) @ intrinsics
+        intrinsics = np.vstack([self.affine, [0, 0, 1]]) @ intrinsics @ self.rotation.T
         scale, half = camera[:, 0], self.size / 2
         if not (scale > 0).all():
             return np.full(3, np.nan)
@@ -253,10 +483,139 @@ class View:
         return np.linalg.solve(intrinsics, [*pixel, 1.0]) * depth
 
 
-def hamer_affine(corner, extent, size: int, mirror, crop: dict) -> np.ndarray:
+class Picture:
+    """An image (H, W, 3) uint8 RGB that squares are cut from, black outside of it."""
+
+    def __init__(self, image: np.ndarray):
+        self.image, (self.height, self.width) = image, image.shape[:2]
+        # Three numbers of up to 21 bits in one: all channels are summed at once.
+        lanes = np.zeros((self.height + 2, self.width + 2), np.int64)
+        inner = lanes[1:-1, 1:-1]
+        for channel in range(3):
+            inner |= image[..., channel].astype(np.int64) << LANE * channel
+        self.lanes = lanes.reshape(-1)
+
+    def cut(self, affine, size: int, mirrored=False, exact=False) -> np.ndarray:
+        """(size, size, 3) uint8 by (2, 3) from the image, mirrored or not; bilinear.
+
+        Args:
+            exact: round positions to 1/2048 pixel instead of OpenCV's 1/32.
+        """
+        unit = 2048 if exact else 32
+        x, y = positions(np.linalg.inv(np.vstack([affine, [0, 0, 1]])), size, exact)
+        x_low, y_low = x // unit, y // unit
+        x_share, y_share = x - unit * x_low, y - unit * y_low
+        lines = [self.row(y_low + below, self.height) for below in (0, 1)]
+        total = 0
+        for below, right in np.ndindex(2, 2):
+            column = x_low + right
+            column = self.width - 1 - column if mirrored else column
+            index = lines[below] * (self.width + 2) + self.row(column, self.width)
+            weight = (x_share if right else unit - x_share) * (
+                y_share if below else unit - y_share
+            )
+            value = self.lanes.take(index)
+            if exact:  # no room for three sums in one number
+                value = value[..., None] >> LANE * np.arange(3) & 255
+                weight = weight[..., None]
+            total = total + weight * value
+        if exact:
+            return ((total + unit**2 // 2) // unit**2).astype(np.uint8)
+        # Rounded: half a unit squared is added to each number.
+        total = total[..., None] >> LANE * np.arange(3) & (1 << LANE) - 1
+        return ((total + unit**2 // 2) // unit**2).astype(np.uint8)
+
+    @staticmethod
+    def row(index: np.ndarray, count: int) -> np.ndarray:
+        """In the padded image."""
+        return index.clip(-1, count) + 1
+
+    def fitted(self, size: int):
+        """The whole image in the middle of a black square; scale and shift (2,) to
+        there, of coordinates that begin at the edge.
+        """
+        scale = size / max(self.height, self.width)
+        inner = np.rint(np.array([self.width, self.height]) * scale)
+        inner = np.maximum(inner, 1).astype(int)
+        left, top = (size - inner) // 2
+        square = np.zeros((size, size, 3), np.uint8)
+        small = (averaged if scale < 1 else interpolated)(self.image, *inner)
+        square[top : top + inner[1], left : left + inner[0]] = small
+        return square, scale, np.array([left, top])
+
+
+def positions(inverse: np.ndarray, size: int, exact: bool):
+    """Where the pixels of a crop are, x and y (size, size) in whole units.
+
+    Args:
+        inverse: (3, 3) pixels of the crop to those of the image.
+    """
+    steps = np.arange(size)
+    if exact:
+        x, y = np.meshgrid(steps, steps)
+        place = np.stack([x, y, np.ones(x.shape)], -1) @ inverse[:2].T
+        return np.moveaxis(np.rint(2048 * place).astype(np.int64), -1, 0)
+    along = np.rint(1024 * inverse[:2, :1] * steps).astype(np.int64)  # OpenCV's sums
+    down = np.rint(1024 * (inverse[:2, 1:2] * steps + inverse[:2, 2:])).astype(np.int64)
+    return (along[:, None] + down[:, :, None] + 16) >> 5
+
+
+def averaged(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenCV's INTER_AREA to a smaller (height, width, 3), in its order of sums."""
+    columns, weights = area_table(image.shape[1], width)
+    rows, row_weights = area_table(image.shape[0], height)
+    part = sum(image[:, i] * w[:, None] for i, w in zip(columns, weights))
+    return np.rint(sum(part[i] * w[:, None, None] for i, w in zip(rows, row_weights)))
+
+
+def area_table(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (K, target) of which each new one is made, and their float32 shares."""
+    scale = source / target
+    begin = np.arange(target) * scale
+    end, extent = begin + scale, np.minimum(scale, source - begin)
+    last = np.minimum(np.floor(end).astype(int), source - 1)
+    first = np.minimum(np.ceil(begin).astype(int), last)  # of the whole ones
+    pixels = first - 1 + np.arange((last - first).max() + 2)[:, None]
+    rest = np.minimum(np.minimum(end - last, 1), extent)
+    shares = np.where(pixels < first, first - begin, (pixels < last) * 1.0)
+    shares = np.where(pixels == last, rest, shares)
+    shares[(shares <= 1e-3) | (pixels > last)] = 0  # as OpenCV leaves them out
+    return pixels.clip(0, source - 1), (shares / extent).astype(np.float32)
+
+
+def interpolated(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenCV's INTER_LINEAR to a larger (height, width, 3), in its integers."""
+    low, high, share = linear_table(image.shape[1], width)
+    inside = (low >= 0) & (high < image.shape[1])
+    share, pixels = np.where(inside, share, 0), image.astype(np.int64)
+    ends = [pixels[:, i.clip(0, image.shape[1] - 1)] for i in (low, high)]
+    near, far = (weight[:, None] for weight in shares_of(share))
+    lines = near * ends[0] + far * ends[1] >> 4
+    low, high, share = linear_table(image.shape[0], height)
+    ends = [lines[i.clip(0, image.shape[0] - 1)] for i in (low, high)]
+    near, far = (
+        end * weight[:, None, None] >> 16 for end, weight in zip(ends, shares_of(share))
+    )
+    return (near + far + 2) >> 2
+
+
+def linear_table(source: int, target: int):
+    """The two pixels that each new one lies between; how far it is from the first."""
+    place = ((np.arange(target) + 0.5) * (source / target) - 0.5).astype(np.float32)
+    low = np.floor(place).astype(int)
+    return low, low + 1, (place - low).astype(np.float32)
+
+
+def shares_of(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the first and the second pixel, in units of 1/2048."""
+    near, far = np.rint(2048 * (np.float32(1) - share)), np.rint(2048 * share)
+    return near.astype(np.int64), far.astype(np.int64)
+
+
+def hamer_affine(centre, extent, angle, size: int, mirror, crop: dict) -> np.ndarray:
     """HaMeR's crop (2, 3) of a box in the unmirrored image; rounded as HaMeR rounds."""
     single = np.float32
-    corners = np.array([corner, corner + extent], single)
+    corners = np.array([centre - extent / 2, centre + extent / 2], single)
     centre = ((corners[1] + corners[0]) / single(2)).astype(np.float64)
     if mirror is not None:
         centre[0] = mirror - centre[0]
@@ -264,11 +623,21 @@ def hamer_affine(corner, extent, size: int, mirror, crop: dict) -> np.ndarray:
     w, h = (float(value) for value in extent / single(200) * single(200))
     wide, high = crop['aspect'] or (1, 1)
     half = single(max(w, h, w * high / wide, h * wide / high) * 0.5)
-    source = np.array([centre, centre + [0, half], centre + [half, 0]], single)
+    right = np.array([half * np.cos(angle), half * np.sin(angle)], single)
+    down = np.array([-half * np.sin(angle), half * np.cos(angle)], single)
+    source = np.array([centre, centre + down, centre + right], single)
     middle, reach = size * 0.5 - 0.5 * crop['half_pixel'], size * 0.5
     target = np.full((3, 2), middle) + [[0, 0], [0, reach], [reach, 0]]
     points = np.column_stack([source.astype(np.float64), np.ones(3)])
     return np.linalg.solve(points, target.astype(single)).T
+
+
+def square_affine(square, size: int) -> np.ndarray:
+    """(2, 3) pixels of an image to those of the crop of a square (4,)."""
+    x, y, side, angle = square
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, sin], [-sin, cos]]) * (size / side)
+    return np.column_stack([linear, (size - 1) / 2 - linear @ [x, y]])
 
 
 # mmhand_dne.gaussian.wrist has the same function; this file must run without it.
@@ -286,6 +655,37 @@ def error_bars(full: np.ndarray) -> dict[str, np.ndarray]:
     blocks[1:] = np.einsum('jajb->jab', full.reshape(20, 3, 20, 3))
     std = 1000 * np.sqrt(np.trace(blocks, axis1=1, axis2=2))
     return dict(joint_covariance=blocks, joint_covariance_full=full, joint_std=std)
+
+
+def without_doubles(hands: list[Hand]) -> list[Hand]:
+    """Each hand once: of two of a side that cover each other the more present."""
+    kept: list[Hand] = []
+    for hand in sorted(hands, key=lambda hand: -hand.presence):
+        same = [other for other in kept if other.side == hand.side]
+        box = tight_box(hand.vertices_2d)
+        if all(overlap(box, tight_box(other.vertices_2d)) <= SAME for other in same):
+            kept.append(hand)
+    return kept
+
+
+def open_model(path, threads: int, kind: str | None = None):
+    """A session and the description in a file of export_onnx.py."""
+    if not Path(path).is_file():
+        raise ValueError(f'there is no file {path}; check the path')
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=['CPUExecutionProvider']
+    )
+    stored = session.get_modelmeta().custom_metadata_map
+    about = json.loads(stored.get(KEY, '{}'))
+    if about.get('schema') != SCHEMA or about.get('kind') != kind:
+        raise ValueError(
+            f'{path}: its description has version {about.get("schema")}, '
+            f'this runner reads {SCHEMA} of {kind or "meshes"}; export it again, or '
+            'use the run_onnx.py that came with the exporter'
+        )
+    return session, about
 
 
 def check_image(image) -> np.ndarray:
@@ -365,7 +765,7 @@ def parse_args() -> argparse.Namespace:
     add('model', help='file of export_onnx.py')
     add('image', help='.npy, .ppm, or with Pillow any image')
     corners = dict(metavar=('X0', 'Y0', 'X1', 'Y1'), action='append')
-    several = 'pixels; may be given several times; default: the whole image'
+    several = 'pixels; may be given several times; default: found, or the whole image'
     add('--box', **numbers, **corners, help=several)
     one_hand = 'of each box, for models of one hand'
     add('--side', choices=SIDES, action='append', help=one_hand)
@@ -386,7 +786,9 @@ def main() -> None:
         wrist = ' '.join(f'{value:.3f}' for value in hand.translation)
         note = '' if hand.metric else ' of an assumed camera'
         print(f'{hand.side:<5} presence {hand.presence:.2f}, wrist at {wrist} m{note}')
-    if args.out:
+    if not hands:
+        print(f'{args.image}: no hand found')
+    if args.out and hands:
         known = [name for name, value in vars(hands[0]).items() if value is not None]
         rows = {name: [getattr(hand, name) for hand in hands] for name in known}
         np.savez(args.out, **{name: np.stack(row) for name, row in rows.items()})

@@ -18,6 +18,8 @@ from mmhand_dne.structures.hand_landmarks import HandLandmarks, LandmarkedHand
 SIZE = 224  # pixels, of a crop
 LEAST_SIDE = 1.0  # pixels of the image, also where all landmarks coincide
 BOX_SCALE = 1.6  # side of the first squares about a given box over its longer side
+ANGLES = 12  # rotations of the squares that are tried in a given box
+ROUNDS = 2  # of reading again about what was read there
 FOLLOWED = 4  # of the rotations tried there
 WRONG_SIDE = 0.1  # what is left of a hand's fit if it is surely of the other side
 
@@ -72,8 +74,8 @@ class HandLandmarker(BaseModule):
         self,
         image: np.ndarray,
         corners: np.ndarray,
-        angles: int = 12,
-        rounds: int = 2,
+        angles: int = ANGLES,
+        rounds: int = ROUNDS,
         side: str | None = None,
     ) -> LandmarkedHand:
         """The hand in a box that does not say how the hand is turned.

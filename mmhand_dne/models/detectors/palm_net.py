@@ -105,4 +105,4 @@ def repeated(channels: int, count: int = 4) -> list[PalmBlock]:
 
 def by_anchor(values: Tensor, count: int) -> Tensor:
     """(B, A * count, h, w) -> (B, h * w * A, count)."""
-    return values.permute(0, 2, 3, 1).reshape(len(values), -1, count)
+    return values.permute(0, 2, 3, 1).reshape(values.shape[0], -1, count)
