@@ -96,15 +96,9 @@ options=(
 
 echo '== train'
 free='import socket; print(socket.create_server(("", 0)).getsockname()[1])'
-train() {  # CONFIG WORK_DIR OPTIONS...
-    OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
-        PORT="$("$PY" -c "$free")" tools/dist_train.sh "$1" "$processes" \
-        --work-dir "$2" --resume --cfg-options "${@:3}"
-}
-heads="$work_dir/heads"
-train configs/dne_real_heads.py "$heads" "${options[@]}"
-train configs/dne_real.py "$work_dir" "load_from=$(cat "$heads/last_checkpoint")" \
-    "${options[@]}"
+OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
+    PORT="$("$PY" -c "$free")" tools/dist_train.sh configs/dne_real.py "$processes" \
+    --work-dir "$work_dir" --resume --cfg-options "${options[@]}"
 
 echo '== publish'
 "$PY" tools/model_converters/publish_real.py "$(cat "$work_dir/last_checkpoint")" \

@@ -41,6 +41,7 @@ class MANOTokenHead(BaseModule):
     pose is the hand's mean pose, upright in the crop, plus the regressed 6D. The camera
     is the one, with one scale, that brings the regressed joints closest to those
     landmarks (least squares), changed a little by three regressed numbers [decided].
+    The readout is not trained: it knows real hands.
 
     There is no presence: the crop is of one hand, so the logit is infinite.
 
@@ -87,8 +88,7 @@ class MANOTokenHead(BaseModule):
             )
         self.crop_size, self.least_scale = crop_size, least_scale
         self.readout = LandmarkReadout(in_channels, **(readout or {}))
-        for unread in (self.readout.right, self.readout.presence):
-            unread.requires_grad_(False)
+        self.readout.requires_grad_(False)
         self.norm = nn.LayerNorm(in_channels)
         landmarks = 2 * 3 * NUM_JOINTS  # in the crop and in space
         self.perceptron = nn.Sequential(
