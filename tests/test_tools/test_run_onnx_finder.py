@@ -1,5 +1,7 @@
 """Finding hands without PyTorch: what the package's own finder gives."""
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.shipped_model import SHIPPED_WEIGHTS
 from mmhand_dne.deployment.finder_export import describe_landmarks, describe_palms
 from mmhand_dne.deployment.finder_networks import LandmarkNetwork, PalmNetwork
 from mmhand_dne.geometry.hand_rois import HandRoi, roi_affine
@@ -17,6 +21,7 @@ from mmhand_dne.structures.hand_landmarks import HandLandmarks
 from tests.test_tools.test_run_onnx import random_image
 from tools.deployment import run_onnx
 
+PHOTOS = Path(__file__).parents[1] / 'data' / 'hands'
 IMAGE = cv2.resize(random_image(3), (640, 480), interpolation=cv2.INTER_CUBIC)
 
 
@@ -56,8 +61,8 @@ def planted_landmarks(crops):
     depth = torch.linspace(-9, 9, 21).expand(len(crops), -1)[..., None]
     return HandLandmarks(
         torch.cat([points, depth], -1),
-        1.5 + shift[:, 2],
-        shift[:, 0],
+        1.5 + 0.05 * shift[:, 2],
+        shift[:, 0] - shift[:, 1],
         torch.cat([points, depth], -1) / 2000,
     )
 
@@ -179,3 +184,36 @@ def test_a_turned_box_is_read_as_the_inferencer_reads_it(export, side):
         np.testing.assert_allclose(
             getattr(ours, name), value, rtol=0, atol=1e-3 * np.abs(value).max()
         )
+
+
+@pytest.mark.large
+@pytest.mark.skipif(
+    not SHIPPED_WEIGHTS.is_file(), reason='the shipped weights are not there'
+)
+def test_the_shipped_model_runs_without_pytorch(tmp_path, monkeypatch):
+    from tools.deployment import export_onnx as tool
+
+    path = tmp_path / 'hands.onnx'
+    monkeypatch.setattr(sys, 'argv', ['', str(path)])
+    tool.main()
+    runner, hands = run_onnx.HandRunner(path, 1), HandMeshInferencer(device='cpu')
+    photos = sorted(PHOTOS.glob('*.jpg'))
+    assert photos
+    for photo in photos:
+        image = run_onnx.read_image(photo)
+        bgr = np.ascontiguousarray(image[..., ::-1])
+        picture = run_onnx.Picture(image)
+        [found] = runner.finder.find(picture)
+        [wanted] = hands.detector(bgr, 0.3, 0.3)
+        place = runner.place(found)
+        assert place.side == wanted.side
+        np.testing.assert_allclose(place.box, wanted.corners, rtol=0, atol=0.1)
+        # From the same square, since a mesh's reads jump where a vertex changes cells.
+        turn = np.radians(wanted.angle)
+        place = run_onnx.Place(wanted.corners, wanted.side, turn, fills=True)
+        [ours] = runner.read(picture, [place])
+        [theirs] = next(hands.results(bgr)).hands
+        for name in ('vertices', 'coarse_vertices', 'translation'):
+            a, b = getattr(ours, name), getattr(theirs, name)
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(ours.joints_2d, theirs.joints_2d, atol=0.01)

@@ -502,7 +502,7 @@ class Picture:
             exact: round positions to 1/2048 pixel instead of OpenCV's 1/32.
         """
         unit = 2048 if exact else 32
-        x, y = positions(np.linalg.inv(np.vstack([affine, [0, 0, 1]])), size, exact)
+        x, y = positions(inverted(affine), size, exact)
         x_low, y_low = x // unit, y // unit
         x_share, y_share = x - unit * x_low, y - unit * y_low
         lines = [self.row(y_low + below, self.height) for below in (0, 1)]
@@ -544,19 +544,26 @@ class Picture:
         return square, scale, np.array([left, top])
 
 
+def inverted(affine: np.ndarray) -> np.ndarray:
+    """(2, 3) that leads back."""
+    (a, b, x), (c, d, y) = affine
+    inverse = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
+    return np.column_stack([inverse, -inverse @ [x, y]])
+
+
 def positions(inverse: np.ndarray, size: int, exact: bool):
     """Where the pixels of a crop are, x and y (size, size) in whole units.
 
     Args:
-        inverse: (3, 3) pixels of the crop to those of the image.
+        inverse: (2, 3) pixels of the crop to those of the image.
     """
     steps = np.arange(size)
     if exact:
         x, y = np.meshgrid(steps, steps)
-        place = np.stack([x, y, np.ones(x.shape)], -1) @ inverse[:2].T
+        place = np.stack([x, y, np.ones(x.shape)], -1) @ inverse.T
         return np.moveaxis(np.rint(2048 * place).astype(np.int64), -1, 0)
-    along = np.rint(1024 * inverse[:2, :1] * steps).astype(np.int64)  # OpenCV's sums
-    down = np.rint(1024 * (inverse[:2, 1:2] * steps + inverse[:2, 2:])).astype(np.int64)
+    along = np.rint(1024 * inverse[:, :1] * steps).astype(np.int64)  # OpenCV's sums
+    down = np.rint(1024 * (inverse[:, 1:2] * steps + inverse[:, 2:])).astype(np.int64)
     return (along[:, None] + down[:, :, None] + 16) >> 5
 
 
@@ -674,6 +681,8 @@ def open_model(path, threads: int, kind: str | None = None):
         raise ValueError(f'there is no file {path}; check the path')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads of one file that wait busily would slow those of the next.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     session = onnxruntime.InferenceSession(
         str(path), options, providers=['CPUExecutionProvider']
     )
