@@ -1,6 +1,7 @@
 """Writing a model as an ONNX file."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,17 +65,20 @@ def trace(
     """
     from .onnx_operators import TRANSLATIONS  # needs onnxscript
 
-    return torch.onnx.export(
-        network,
-        tuple(inputs.values()),
-        dynamo=True,
-        opset_version=OPSET,
-        verbose=False,
-        input_names=list(inputs),
-        output_names=names,
-        dynamic_shapes=shapes,
-        custom_translation_table=TRANSLATIONS,
-    )
+    with warnings.catch_warnings():
+        # Two axes of one length need one name only.
+        warnings.filterwarnings('ignore', '# The axis name', UserWarning)
+        return torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+            input_names=list(inputs),
+            output_names=names,
+            dynamic_shapes=shapes,
+            custom_translation_table=TRANSLATIONS,
+        )
 
 
 def store(model: 'onnx_ir.Model', about: dict[str, Any], licence: str) -> None:
