@@ -1,5 +1,7 @@
 """The table of the raw sample is what data sets and transforms really hand on."""
 
+import json
+
 import numpy as np
 import pytest
 from mmpose.registry import DATASETS, TRANSFORMS
@@ -40,6 +42,13 @@ PIPELINES = [
         dict(type='HaMeRCrop', input_size=64, rotation=30, color=0.2),
         dict(type='PackHandInputs'),
     ],
+    [
+        dict(type='LoadHandImage'),
+        dict(type='SelectHand'),
+        dict(type='UprightHandBox'),
+        dict(type='HaMeRCrop', input_size=64),
+        dict(type='PackHandInputs'),
+    ],
 ]
 
 
@@ -62,7 +71,30 @@ def configs(regular_root, tmp_path_factory):
         MixedHandDataset=[
             dict(type='mmpose.MixedHandDataset', datasets=[interhand, row])
         ],
+        LandmarkedPhotoDataset=[write_landmarks(tmp_path_factory.mktemp('photos'))],
         SingleHandDataset=[dict(type='SingleHandDataset', dataset=interhand)],
+    )
+
+
+def write_landmarks(folder):
+    """Config of two photos with landmarks."""
+    hands = [
+        dict(
+            file='photo.jpg',
+            size=[120, 90],
+            side=side,
+            presence=0.99,
+            points=np.linspace(10, 80, 42).reshape(21, 2).tolist(),
+        )
+        for side in ('right', 'left')
+    ]
+    path = folder / 'landmarks.json'
+    path.write_text(json.dumps(dict(hands=hands)))
+    return dict(
+        type='LandmarkedPhotoDataset',
+        ann_file=str(path),
+        data_prefix=dict(img=str(folder)),
+        hand_model=dict(type='HandPair'),
     )
 
 
@@ -136,7 +168,9 @@ def test_a_data_set_gives_its_fields(configs, name):
                 assert info[field].dtype == RAW_FIELDS[field].dtype, field
 
 
-@pytest.mark.parametrize('pipeline', PIPELINES, ids=['two_hands', 'one_hand'])
+@pytest.mark.parametrize(
+    'pipeline', PIPELINES, ids=['two_hands', 'one_hand', 'upright_hand']
+)
 def test_a_transform_adds_its_fields(configs, pipeline):
     dataset = DATASETS.build(configs['SingleHandDataset'][0])
     for index in range(len(dataset)):

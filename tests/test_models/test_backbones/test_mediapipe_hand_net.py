@@ -24,7 +24,7 @@ def test_there_are_as_many_parameters_as_the_originals():
 
 @pytest.mark.parametrize('frozen', [False, True])
 def test_gradients_reach_every_parameter_unless_frozen(frozen):
-    net = MediaPipeHandNet(frozen=frozen)
+    net = MediaPipeHandNet(frozen_levels=5 if frozen else 0)
     image = torch.rand(1, 3, 64, 64, requires_grad=True)
     sum(level.square().mean() for level in net(image)).backward()
     assert image.grad is not None
@@ -45,3 +45,15 @@ def test_landmarks_are_counted_from_the_centre_of_the_first_pixel():
     np.testing.assert_allclose(read.points[..., 2].detach(), 112.0)
     assert read.world.shape == (2, 21, 3)
     assert read.right_logits.shape == read.presence_logits.shape == (2,)
+
+
+def test_the_first_levels_can_be_frozen_alone():
+    net = MediaPipeHandNet(frozen_levels=2)
+    trained = {
+        name.split('.')[1]
+        for name, p in net.named_parameters()
+        if p.requires_grad and name.startswith('blocks')
+    }
+    assert trained == {str(block) for block in range(5, 15)}
+    assert not any(p.requires_grad for p in net.stem.parameters())
+    assert all(p.requires_grad for p in net.last.parameters())
