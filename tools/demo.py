@@ -13,10 +13,15 @@ is kept: the same command continues a run that was stopped.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+# Read when torch is loaded: threads that wait busily slow these small networks twenty
+# times where another program uses a core.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 

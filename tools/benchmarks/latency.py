@@ -26,6 +26,7 @@ Example:
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as tools/demo.py
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
