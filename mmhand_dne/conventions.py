@@ -82,6 +82,11 @@ TIP_VERTICES: dict[str, tuple[int, ...]] = {
 }
 
 
+# The rotation of a right hand that points up and shows its back to a camera: from the
+# hand's axes (fingers -x, back of the hand +y, thumb +z) to the camera's.
+UPRIGHT_HAND = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+
 def reorder(src: Sequence[str], dst: Sequence[str]) -> list[int]:
     """Indices p with ``dst[i] == src[p[i]]``.
 

@@ -6,6 +6,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmhand_dne.conventions import SIDES
+from mmhand_dne.geometry.bounding_boxes import relative_distance
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .batching import ImageJob
@@ -79,9 +80,8 @@ def is_double(hand: HandResult, other: HandResult) -> bool:
 
     The boxes of two people's hands may cover each other, their joints hardly do.
     """
-    extent = max(np.ptp(each.joints_2d, axis=0).max() for each in (hand, other))
-    apart = np.linalg.norm(hand.joints_2d - other.joints_2d, axis=1).mean()
-    return hand.side == other.side and bool(apart < SAME_HAND * extent)
+    apart = relative_distance(hand.joints_2d, other.joints_2d)
+    return hand.side == other.side and apart < SAME_HAND
 
 
 def maps_of(job: ImageJob) -> dict[str, np.ndarray] | None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhand_dne.geometry.hand_rois import (
+    BOX_SCALE,
     PALM_MIDDLE,
     PALM_SCALE,
     PALM_SHIFT,
@@ -39,14 +40,17 @@ def finder_files(path: Path) -> dict[str, Path]:
     return {name: path.with_suffix(f'.{name}.onnx') for name in (PALMS, LANDMARKS)}
 
 
+def _header(kind: str) -> dict[str, Any]:
+    """What the file of any network says first."""
+    writer = f'mmhand_dne {__version__}'
+    return dict(schema=SCHEMA, kind=kind, writer=writer, licence=LICENCE)
+
+
 def describe_palms(finder: HandFinder) -> dict[str, Any]:
     """What the palm network's file says about itself and how it is used."""
     detector = finder.palm_detector
     return dict(
-        schema=SCHEMA,
-        kind=PALMS,
-        writer=f'mmhand_dne {__version__}',
-        licence=LICENCE,
+        **_header(PALMS),
         size=detector.size,
         score_thr=detector.score_thr,
         second_pass=list(detector.second_pass),
@@ -62,13 +66,10 @@ def describe_palms(finder: HandFinder) -> dict[str, Any]:
 def describe_landmarks(finder: HandFinder) -> dict[str, Any]:
     """What the landmark network's file says about itself and how it is used."""
     return dict(
-        schema=SCHEMA,
-        kind=LANDMARKS,
-        writer=f'mmhand_dne {__version__}',
-        licence=LICENCE,
+        **_header(LANDMARKS),
         crop_size=hand_landmarker.SIZE,
         least_side=hand_landmarker.LEAST_SIDE,
-        box_scale=hand_landmarker.BOX_SCALE,
+        box_scale=BOX_SCALE,
         followed=hand_landmarker.FOLLOWED,
         wrong_side=hand_landmarker.WRONG_SIDE,
         angles=hand_landmarker.ANGLES,

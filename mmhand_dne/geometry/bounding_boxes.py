@@ -16,6 +16,13 @@ def tight_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high - low])
 
 
+def relative_distance(points: np.ndarray, others: np.ndarray) -> float:
+    """Mean distance of (N, 2) points over the longer side of the larger box."""
+    extent = max(np.ptp(each, axis=0).max() for each in (points, others))
+    apart = np.linalg.norm(points - others, axis=1).mean()
+    return float(apart / max(extent, 1e-9))
+
+
 def mirror_box(box: np.ndarray, width: int) -> np.ndarray:
     """A box (4,) in the mirror image of an image of that width."""
     x, y, w, h = box

@@ -15,6 +15,7 @@ from .camera import mirror_pixels
 # MediaPipe's graphs (hand_landmark_tracking, hand_landmark_landmarks_to_roi).
 PALM_SCALE, PALM_SHIFT = 2.6, -0.5
 LANDMARK_SCALE, LANDMARK_SHIFT = 2.0, -0.1
+BOX_SCALE = 1.6  # of the first square about a given box [decided]
 PALM_WRIST, PALM_MIDDLE = 0, 2  # of the palm detector's seven points
 INDEX, RING = (OPENPOSE_JOINTS.index(name) for name in ('index1', 'ring1'))
 # Joints that move little when fingers bend.
@@ -47,6 +48,16 @@ def turned(angle: float) -> np.ndarray:
     """(2, 2) from a square's axes to the image's."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])
+
+
+def roi_of_box(corners: np.ndarray, angle: float = 0.0) -> HandRoi:
+    """The first square about a box whose hand is turned by an angle.
+
+    Args:
+        corners: (4,) of a tight box about the hand.
+    """
+    extent = float((corners[2:] - corners[:2]).max())
+    return HandRoi((corners[:2] + corners[2:]) / 2, BOX_SCALE * extent, angle)
 
 
 def roi_of_palm(corners: np.ndarray, points: np.ndarray) -> HandRoi:

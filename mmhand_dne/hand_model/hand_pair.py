@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import WRIST
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 
 from .mano_layer import MANOLayer
@@ -89,3 +90,21 @@ def build_hand_model(hand_model: dict | nn.Module) -> nn.Module:
     if isinstance(hand_model, nn.Module):
         return hand_model
     return MODELS.build(hand_model)
+
+
+def build_single_hand(hand_model: dict | nn.Module, reader: str) -> nn.Module:
+    """:func:`build_hand_model` for what reads one hand.
+
+    Args:
+        reader: its name, for the error.
+    Raises:
+        ValueError: the model has two hands.
+    """
+    hand_model = build_hand_model(hand_model)
+    count = len(hand_model.mean_rotations)
+    if count != 1:
+        raise UserError(
+            f'{reader} reads one hand from a crop, but its hand_model has {count}; '
+            "use hand_model=dict(type='SingleHand')"
+        )
+    return hand_model

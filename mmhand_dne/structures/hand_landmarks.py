@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from mmhand_dne.conventions import LEFT, RIGHT, SIDES
 from mmhand_dne.geometry.hand_rois import HandRoi
 
 
@@ -59,3 +60,8 @@ class LandmarkedHand(NamedTuple):
     world: np.ndarray
     presence: float
     right: float
+
+    @property
+    def side(self) -> str:
+        """'right' or 'left', the likelier one."""
+        return SIDES[RIGHT if self.right >= 0.5 else LEFT]

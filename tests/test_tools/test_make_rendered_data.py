@@ -259,15 +259,14 @@ def test_captures_and_splits_show_different_people_poses_and_cameras():
 
 
 def test_max_turn_limits_how_far_hands_leave_the_upright_attitude():
-    from mmhand_dne.conventions import MIRROR_AXIS_ANGLES
-    from mmhand_dne.datasets.synthetic.scene import UPRIGHT
+    from mmhand_dne.conventions import MIRROR_AXIS_ANGLES, UPRIGHT_HAND
 
     recipe = Recipe(max_turn=20, interacting_share=0)
     models, angles = HandModels(), []
     for capture in range(12):
         (hand,) = sample_moment(recipe, models, 'train', capture, 0)
         turn = hand.pose[:3] * (MIRROR_AXIS_ANGLES if hand.side == 'left' else 1)
-        back = matrix_from_axis_angle(torch.tensor(turn)).numpy() @ UPRIGHT.T
+        back = matrix_from_axis_angle(torch.tensor(turn)).numpy() @ UPRIGHT_HAND.T
         angles.append(np.degrees(np.arccos((np.trace(back) - 1) / 2)))
     assert 5 < max(angles) <= np.hypot(20, 20) + 1e-3
 

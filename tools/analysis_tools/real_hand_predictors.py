@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.inputs.palm_hands import PalmHands, box_of_square, rgb, side_of
+from mmhand_dne.apis.inputs.palm_hands import PalmHands, box_of_square, rgb
 from mmhand_dne.conventions import MIRROR_POINTS, OPENPOSE_JOINTS, WRIST
 from mmhand_dne.evaluation.functional.result_estimates import (
     coarse_estimate,
@@ -167,7 +167,7 @@ class MeshModel:
 
 def estimate_of_landmarks(hand: LandmarkedHand) -> HandEstimate:
     """A landmark network's reading; its hand in metres is not where the image's is."""
-    return HandEstimate(hand.points, side_of(hand), hand.world)
+    return HandEstimate(hand.points, hand.side, hand.world)
 
 
 def fitted_estimates(
@@ -177,7 +177,7 @@ def fitted_estimates(
     if not hands:
         return []
     signs = np.array(
-        [MIRROR_POINTS if side_of(hand) == 'left' else np.ones(3) for hand in hands]
+        [MIRROR_POINTS if hand.side == 'left' else np.ones(3) for hand in hands]
     )
     points = np.stack([_ndc(hand) for hand in hands]) * signs[:, None, :2]
     world = np.stack([hand.world for hand in hands]) * signs[:, None]
@@ -191,7 +191,7 @@ def fitted_estimates(
         pixels = hand.roi.centre + ndc * signs[i, :2] * hand.roi.side / 2
         found.append(
             HandEstimate(
-                pixels, side_of(hand), joints[i] * signs[i], vertices[i] * signs[i]
+                pixels, hand.side, joints[i] * signs[i], vertices[i] * signs[i]
             )
         )
     return found

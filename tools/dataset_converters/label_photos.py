@@ -21,18 +21,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-from mmengine.runner.checkpoint import CheckpointLoader
-
+from mmhand_dne.apis.shipped_model import load_part, read_parts
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.images import read_image
 from mmhand_dne.fileio.progress import Progress
-from mmhand_dne.models.detectors.hand_landmarker import BOX_SCALE, HandLandmarker
+from mmhand_dne.geometry.hand_rois import BOX_SCALE
+from mmhand_dne.models.detectors import HandLandmarker
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 DIGITS = 2  # of a pixel
+LANDMARKER = 'hand_landmarker'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -73,16 +73,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def load_landmarker(weights: str) -> HandLandmarker:
     """The landmark network with converted weights."""
-    landmarker = HandLandmarker().eval()
-    checkpoint = CheckpointLoader.load_checkpoint(weights, map_location='cpu')
-    state = checkpoint.get('hand_landmarker')
-    if state is None:
-        raise UserError(
-            f'{weights}: holds no hand_landmarker; make it with '
-            'tools/model_converters/convert_mediapipe.py'
-        )
-    landmarker.load_state_dict(state)
-    return landmarker
+    state = read_parts(weights, (LANDMARKER,))[LANDMARKER]
+    return load_part(HandLandmarker(), state, weights)
 
 
 def label(landmarker: HandLandmarker, root: Path, path: Path, angles: int) -> dict:
@@ -96,7 +88,7 @@ def label(landmarker: HandLandmarker, root: Path, path: Path, angles: int) -> di
     return dict(
         file=path.relative_to(root).as_posix(),
         size=[width, height],
-        side=SIDES[int(hand.right < 0.5)],
+        side=hand.side,
         presence=round(hand.presence, 4),
         points=np.round(hand.points, DIGITS).tolist(),
     )

@@ -21,12 +21,12 @@ import mmhand_dne
 # isort: split
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmhand_dne.apis.shipped_model import FINDERS, read_parts
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 
 LIMIT = 20e6  # bytes, of what a package may hold
-DETECTOR = ('palm_detector', 'hand_landmarker')
 NOTICE = (
     'Apache-2.0; contains MediaPipe Hands networks, (c) The MediaPipe Authors, '
     'converted and modified'
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with plain_errors():
         trained = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu')
-        detector = CheckpointLoader.load_checkpoint(args.detector, map_location='cpu')
+        detector = read_parts(args.detector)
         content = dict(
             meta=dict(
                 config='dne_real',
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
                 seed=trained['meta'].get('seed'),
             ),
             state_dict=halved(args.checkpoint, trained['state_dict']),
-            **{part: halved(args.detector, detector[part]) for part in DETECTOR},
+            **{part: halved(args.detector, detector[part]) for part in FINDERS},
         )
         buffer = io.BytesIO()
         torch.save(content, buffer)

@@ -25,15 +25,11 @@ val_pipeline = [
     crop,
     dict(type='PackHandInputs'),
 ]
+rendered = dict(data_root=rendered_root, hand_model=pair)
+single_hands = dict(type='SingleHandDataset', min_joints=12)
 rendered_train = dict(
-    type='SingleHandDataset',
-    min_joints=12,
-    dataset=dict(
-        _base_.interhand_train,
-        data_root=rendered_root,
-        hand_model=pair,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(_base_.interhand_train, pipeline=train_pipeline, **rendered),
+    **single_hands,
 )
 photos = dict(
     type='SingleHandDataset',
@@ -59,14 +55,8 @@ val_dataloader = dict(
     batch_size=32,
     num_workers=1,
     dataset=dict(
-        type='SingleHandDataset',
-        min_joints=12,
-        dataset=dict(
-            _base_.interhand_test,
-            data_root=rendered_root,
-            hand_model=pair,
-            pipeline=val_pipeline,
-        ),
+        dataset=dict(_base_.interhand_test, pipeline=val_pipeline, **rendered),
+        **single_hands,
     ),
 )
 test_dataloader = val_dataloader

@@ -14,7 +14,7 @@ from mmhand_dne.apis.shipped_model import (
 )
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
-from mmhand_dne.geometry.hand_rois import HandRoi, roi_of_landmarks
+from mmhand_dne.geometry.hand_rois import HandRoi, roi_of_box, roi_of_landmarks
 from mmhand_dne.models.detectors import HandFinder
 from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
@@ -22,7 +22,6 @@ from .given_boxes import HandBox
 
 READABLE = 0.5  # presence from which landmarks are trusted to place a square [decided]
 LOOK_EVERY = 10  # frames: how often a new hand is looked for beside known ones
-BOX_SCALE = 1.6  # of the first square about a box whose angle is given
 
 
 class PalmHands:
@@ -82,9 +81,9 @@ class PalmHands:
 
     def _box(self, hand: LandmarkedHand) -> HandBox:
         if self.upright:
-            return box_of_square(upright_square(hand), side_of(hand), hand.presence)
+            return box_of_square(upright_square(hand), hand.side, hand.presence)
         corners = tight_corners(hand.points)
-        return HandBox(corners, side_of(hand), kind='tight', presence=hand.presence)
+        return HandBox(corners, hand.side, kind='tight', presence=hand.presence)
 
     def turned(self, image: np.ndarray, boxes: Sequence[HandBox]) -> list[HandBox]:
         """Upright squares about the hands in boxes that name no direction.
@@ -104,9 +103,11 @@ class PalmHands:
             hand = self.landmarker.in_box(image, box.corners, side=side)
             square = upright_square(hand)
         else:
-            [hand] = self.landmarker.read([(image, square_of_box(box))])
-            square = upright_square(hand)._replace(angle=np.deg2rad(box.angle))
-        return box_of_square(square, box.side or side_of(hand), hand.presence)
+            angle = np.deg2rad(box.angle)
+            square = roi_of_box(np.asarray(box.corners, np.float64), angle)
+            [hand] = self.landmarker.read([(image, square)])
+            square = upright_square(hand)._replace(angle=angle)
+        return box_of_square(square, box.side or hand.side, hand.presence)
 
 
 class FollowedHands:
@@ -133,21 +134,9 @@ def rgb(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def side_of(hand: LandmarkedHand) -> str:
-    """The side that the landmark network says."""
-    return SIDES[0] if hand.right >= 0.5 else SIDES[1]
-
-
 def upright_square(hand: LandmarkedHand) -> HandRoi:
     """The square about a hand's landmarks; that they were read from, if unsure."""
     return roi_of_landmarks(hand.points) if hand.presence >= READABLE else hand.roi
-
-
-def square_of_box(box: HandBox) -> HandRoi:
-    """The first square about a box whose angle is known."""
-    corners = np.asarray(box.corners, np.float64)
-    side = BOX_SCALE * float((corners[2:] - corners[:2]).max())
-    return HandRoi((corners[:2] + corners[2:]) / 2, side, np.deg2rad(box.angle))
 
 
 def box_of_square(

@@ -4,7 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, SIDES
+from mmhand_dne.conventions import (
+    MILLIMETRES,
+    MIRROR_AXIS_ANGLES,
+    SIDES,
+    UPRIGHT_HAND,
+)
 from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
@@ -16,9 +21,6 @@ from .gestures import sample_gesture
 from .grasps import Thing, sample_grasp
 from .hand_models import Hand, HandModels
 
-# Hand axes (fingers -x, back of the hand +y, thumb +z) in the rig's front
-# camera when the right hand points up and shows its back.
-UPRIGHT = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 FLEXION = np.radians([-15.0, 100.0])  # of every finger joint, from flat
 GAP = (0.002, 0.02)  # metres between two hands, nearest vertices
 # How the left hand stands to the mirror image of the right, degrees.
@@ -98,7 +100,7 @@ def _sample_hand(
         fingers = _sample_fingers(rng, models)
     else:
         fingers = sample_gesture(gestures, models)
-    glob = _axis_angle(rotation @ UPRIGHT)
+    glob = _axis_angle(rotation @ UPRIGHT_HAND)
     if side == 'left':
         glob = glob * MIRROR_AXIS_ANGLES
         fingers = (fingers.reshape(15, 3) * MIRROR_AXIS_ANGLES).ravel()

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.geometry.bounding_boxes import relative_distance
 from mmhand_dne.geometry.hand_rois import roi_of_palm
 from mmhand_dne.structures.hand_landmarks import LandmarkedHand, Palm
 
@@ -101,18 +102,12 @@ class HandFinder(BaseModule):
 
     def doubles(self, hand: LandmarkedHand, other: LandmarkedHand) -> bool:
         """Whether two readings are of one hand."""
-        same_side = (hand.right > 0.5) == (other.right > 0.5)
-        threshold = self.double_thr * (1 if same_side else 0.5)
-        return distance(hand.points, other.points) < threshold
+        threshold = self.double_thr * (1 if hand.side == other.side else 0.5)
+        return relative_distance(hand.points, other.points) < threshold
 
 
 def is_of(palm: Palm, hands: Iterable[LandmarkedHand]) -> bool:
     """Whether a palm is that of a hand which is found already."""
-    return any(distance(palm.points, h.points[PALM_JOINTS]) < SAME_PALM for h in hands)
-
-
-def distance(points: np.ndarray, others: np.ndarray) -> float:
-    """Mean distance of (N, 2) points over the longer side of the larger box."""
-    extent = max(np.ptp(each, axis=0).max() for each in (points, others))
-    apart = np.linalg.norm(points - others, axis=1).mean()
-    return float(apart / max(extent, 1e-9))
+    return any(
+        relative_distance(palm.points, h.points[PALM_JOINTS]) < SAME_PALM for h in hands
+    )

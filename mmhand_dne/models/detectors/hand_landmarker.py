@@ -10,14 +10,19 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhand_dne.geometry.bounding_boxes import tight_corners
-from mmhand_dne.geometry.hand_rois import HandRoi, roi_affine, roi_of_landmarks, turned
+from mmhand_dne.geometry.hand_rois import (
+    HandRoi,
+    roi_affine,
+    roi_of_box,
+    roi_of_landmarks,
+    turned,
+)
 from mmhand_dne.models.backbones.mediapipe_hand_net import MediaPipeHandNet
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
 from mmhand_dne.structures.hand_landmarks import HandLandmarks, LandmarkedHand
 
 SIZE = 224  # pixels, of a crop
 LEAST_SIDE = 1.0  # pixels of the image, also where all landmarks coincide
-BOX_SCALE = 1.6  # side of the first squares about a given box over its longer side
 ANGLES = 12  # rotations of the squares that are tried in a given box
 ROUNDS = 2  # of reading again about what was read there
 FOLLOWED = 4  # of the rotations tried there
@@ -92,10 +97,8 @@ class HandLandmarker(BaseModule):
             side: 'right' or 'left', if known.
         """
         corners = np.asarray(corners, np.float64)
-        centre = (corners[:2] + corners[2:]) / 2
-        extent = BOX_SCALE * float((corners[2:] - corners[:2]).max())
         turns = 2 * np.pi * np.arange(angles) / angles
-        hands = self.read([(image, HandRoi(centre, extent, turn)) for turn in turns])
+        hands = self.read([(image, roi_of_box(corners, turn)) for turn in turns])
 
         def quality(hand: LandmarkedHand) -> float:
             return fit(hand, corners, side)

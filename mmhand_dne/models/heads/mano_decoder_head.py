@@ -6,7 +6,6 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS
-from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.weak_perspective import (
@@ -16,7 +15,7 @@ from mmhand_dne.geometry.weak_perspective import (
     project_hamer,
     translation_from_weak_camera,
 )
-from mmhand_dne.hand_model import build_hand_model
+from mmhand_dne.hand_model import build_single_hand
 from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
@@ -69,13 +68,7 @@ class MANODecoderHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.hand_model = build_hand_model(hand_model)
-        if len(self.hand_model.mean_rotations) != 1:
-            raise UserError(
-                'MANODecoderHead reads one hand from a crop, but its hand_model has '
-                f'{len(self.hand_model.mean_rotations)}; use hand_model='
-                "dict(type='SingleHand')"
-            )
+        self.hand_model = build_single_hand(hand_model, 'MANODecoderHead')
         self.focal, self.image_size = focal, image_size
         self.decoder = CrossAttentionDecoder(
             **{'context_channels': in_channels, **(decoder or {})}

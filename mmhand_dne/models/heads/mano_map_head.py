@@ -7,13 +7,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS, SIDES
-from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.sampling import softmax_readout
 from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.positions import with_positions
-from mmhand_dne.models.losses.mesh_terms import MeshTerms
+from mmhand_dne.models.losses.coarse_terms import CoarseTerms
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -91,13 +90,7 @@ class MANOMapHead(BaseModule):
         sizes = [numbers for maps, numbers in READ_OUT.values() for _ in range(maps)]
         group = torch.arange(NUM_MAPS).repeat_interleave(torch.tensor(sizes))
         self.register_buffer('group', group, persistent=False)
-        self.mesh_terms = MeshTerms(**(mesh_terms or {}))
-        self.loss_theta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_theta)
-        )
-        self.loss_beta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_beta)
-        )
+        self.terms = CoarseTerms(lambda_theta, lambda_beta, mesh_terms)
         self.loss_presence = MODELS.build(
             dict(type='PresenceLoss', loss_weight=lambda_presence)
         )
@@ -162,23 +155,10 @@ class MANOMapHead(BaseModule):
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
         """Eq. 10 on the parameters, Eq. 11's terms on the coarse mesh, presence."""
-        target_6d = sixd_from_matrix(targets.rotations)
-        state = coarse.state
-        losses = dict(
-            loss_theta=self.loss_theta(
-                coarse.rotations_6d, target_6d, targets.mano_valid
-            ),
-            loss_beta=self.loss_beta(coarse.betas, targets.betas, targets.mano_valid),
-            loss_presence=self.loss_presence(
+        return {
+            **self.terms.of_parameters(coarse, targets),
+            'loss_presence': self.loss_presence(
                 coarse.presence_logits, targets.presence, targets.presence_valid
             ),
-        )
-        terms = self.mesh_terms(
-            state.vertices[:, None],
-            project(state.vertices, state.camera)[:, None],
-            state.joints[:, None],
-            project(state.joints, state.camera)[:, None],
-            targets,
-        )
-        losses.update({f'coarse.{name}': value for name, value in terms.items()})
-        return losses
+            **self.terms.of_mesh(coarse, targets),
+        }

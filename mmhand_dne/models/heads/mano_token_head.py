@@ -10,20 +10,17 @@ from mmhand_dne.conventions import (
     NUM_JOINTS,
     NUM_ROTATIONS,
     OPENPOSE_JOINTS,
+    UPRIGHT_HAND,
 )
-from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import pixels_to_ndc, project
+from mmhand_dne.geometry.camera import pixels_to_ndc
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
-from mmhand_dne.hand_model import build_hand_model
+from mmhand_dne.hand_model import build_single_hand
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
-from mmhand_dne.models.losses.mesh_terms import MeshTerms
+from mmhand_dne.models.losses.coarse_terms import CoarseTerms
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
-# The hand's axes in the crop's camera where it points up and shows its back: what a
-# square that is turned with the hand mostly holds.
-UPRIGHT = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
 WORLD_UNIT = 0.1  # metres; landmarks offered to the perceptron are of size about 1
 CAMERA = 3  # numbers: log of a factor of the scale, shift x, shift y
 # The networks' fingertips are points inside the pads: they do not fix the camera.
@@ -79,13 +76,7 @@ class MANOTokenHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.hand_model = build_hand_model(hand_model)
-        if len(self.hand_model.mean_rotations) != 1:
-            raise UserError(
-                'MANOTokenHead reads one hand from a crop, but its hand_model has '
-                f'{len(self.hand_model.mean_rotations)}; use hand_model='
-                "dict(type='SingleHand')"
-            )
+        self.hand_model = build_single_hand(hand_model, 'MANOTokenHead')
         self.crop_size, self.least_scale = crop_size, least_scale
         self.readout = LandmarkReadout(in_channels, **(readout or {}))
         self.readout.requires_grad_(False)
@@ -101,15 +92,10 @@ class MANOTokenHead(BaseModule):
         self.sizes = (6 * NUM_ROTATIONS, NUM_BETAS, CAMERA)
         self.numbers = nn.Linear(hidden_channels, sum(self.sizes))
         mean = self.hand_model.mean_rotations.clone()  # (1, 16, 3, 3)
-        mean[:, 0] = torch.tensor(UPRIGHT)
+        # What a square that is turned with the hand mostly holds.
+        mean[:, 0] = torch.from_numpy(UPRIGHT_HAND)
         self.register_buffer('mean_pose', sixd_from_matrix(mean), persistent=False)
-        self.mesh_terms = MeshTerms(**(mesh_terms or {}))
-        self.loss_theta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_theta)
-        )
-        self.loss_beta = MODELS.build(
-            dict(type='MaskedL1Loss', loss_weight=lambda_beta)
-        )
+        self.terms = CoarseTerms(lambda_theta, lambda_beta, mesh_terms)
         self.reset_readout()
 
     def reset_readout(self) -> None:
@@ -171,18 +157,7 @@ class MANOTokenHead(BaseModule):
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
         """Eq. 10 on the parameters, Eq. 11's terms on the coarse mesh."""
-        state, known = coarse.state, targets.mano_valid
-        target_6d = sixd_from_matrix(targets.rotations)
-        losses = dict(
-            loss_theta=self.loss_theta(coarse.rotations_6d, target_6d, known),
-            loss_beta=self.loss_beta(coarse.betas, targets.betas, known),
-        )
-        terms = self.mesh_terms(
-            state.vertices[:, None],
-            project(state.vertices, state.camera)[:, None],
-            state.joints[:, None],
-            project(state.joints, state.camera)[:, None],
-            targets,
-        )
-        losses.update({f'coarse.{name}': value for name, value in terms.items()})
-        return losses
+        return {
+            **self.terms.of_parameters(coarse, targets),
+            **self.terms.of_mesh(coarse, targets),
+        }

@@ -8,7 +8,7 @@ from mmhand_dne.conventions import NUM_JOINTS, NUM_ROTATIONS
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.least_squares import LeastSquares, damped_least_squares
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle, sixd_from_matrix
-from mmhand_dne.hand_model import build_hand_model
+from mmhand_dne.hand_model import build_single_hand
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 
 from .landmark_starts import Starts, start_of_world, starts_all_around
@@ -79,12 +79,7 @@ class LandmarkFit(nn.Module):
         tolerance: float = 1e-4,
     ) -> None:
         super().__init__()
-        self.hand_model = build_hand_model(hand_model)
-        if len(self.hand_model.mean_rotations) != 1:
-            raise UserError(
-                'LandmarkFit fits one hand, but its hand_model has '
-                f"{len(self.hand_model.mean_rotations)}; use dict(type='SingleHand')"
-            )
+        self.hand_model = build_single_hand(hand_model, 'LandmarkFit')
         self.terms = LandmarkTerms(
             self.hand_model, sigma_2d, sigma_3d, pose_weight, shape_weight
         )
