@@ -20,7 +20,7 @@ dne = dict(
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
 )
-baseline_epochs, stage_epochs = 8, 1  # the two phases
+baseline_epochs, stage_epochs = 2, 1  # the two phases
 converted = 'data/real/mediapipe_hands.pth'  # of convert_mediapipe.py
 token_channels = 384
 hand_model = dict(type='SingleHand', source='cc0', tips='interhand', joints='regressed')
@@ -32,8 +32,8 @@ model = dict(
     ),
     backbone=dict(
         _delete_=True,
-        type='MediaPipeHandNet',
-        frozen_levels=5,
+        type='TwinHandNet',
+        frozen_levels=2,
         init_cfg=dict(
             type='Pretrained', checkpoint=converted, prefix='hand_landmarker.trunk'
         ),
@@ -49,7 +49,8 @@ model = dict(
     mano_head=dict(
         _delete_=True,
         type='MANOTokenHead',
-        in_channels=1152,
+        in_channels=2 * 1152,
+        read_channels=1152,
         hidden_channels=token_channels,
         readout=dict(
             init_cfg=dict(
@@ -84,6 +85,7 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-3),
     paramwise_cfg=dict(
         custom_keys={
+            'backbone': dict(lr_mult=0.2),
             'uncertainty_head.covariance.lower_upper': dict(lr_mult=10.0),
         }
     ),
@@ -99,7 +101,7 @@ param_scheduler = [
         type='CosineRestartLR',
         periods=[baseline_epochs, stage_epochs],
         restart_weights=[1, 1],
-        eta_min=1e-5,
+        eta_min_ratio=0.01,
         begin=0,
         end=max_epochs,
         by_epoch=True,

@@ -1,5 +1,6 @@
 """The trunk of MediaPipe Hands' landmark network, as a backbone."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -92,19 +93,8 @@ class MediaPipeHandNet(BaseModule):
         Raises:
             ValueError: H or W is no multiple of 32.
         """
-        height, width = inputs.shape[-2:]
-        if height % STRIDE or width % STRIDE:
-            raise UserError(
-                f'MediaPipeHandNet got crops of {(height, width)}, expected multiples '
-                f'of {STRIDE}; crop to (224, 224), which its weights are for'
-            )
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        features, levels = self.stem(inputs), []
-        for index, block in enumerate(self.blocks):
-            features = block(features)
-            if index in LEVELS:
-                levels.append(features)
-        return (*levels, self.last(features))
+        levels = run_blocks(self.stem(checked(inputs)), self.blocks)
+        return (*levels, self.last(levels[-1]))
 
 
 class InvertedResidual(nn.Module):
@@ -124,6 +114,31 @@ class InvertedResidual(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         outputs = self.project(self.filter(self.expand(inputs)))
         return inputs + outputs if self.residual else outputs
+
+
+def run_blocks(
+    features: Tensor, blocks: Iterable[nn.Module], first: int = 0
+) -> list[Tensor]:
+    """Run blocks one after the other, the first of them being the net's block
+    ``first``, and keep what ends a level.
+    """
+    levels = []
+    for index, block in enumerate(blocks, first):
+        features = block(features)
+        if index in LEVELS:
+            levels.append(features)
+    return levels
+
+
+def checked(inputs: Tensor) -> Tensor:
+    """The crops (B, 3, H, W) with the channels last, if the strides divide them."""
+    height, width = inputs.shape[-2:]
+    if height % STRIDE or width % STRIDE:
+        raise UserError(
+            f'MediaPipeHandNet got crops of {(height, width)}, expected multiples '
+            f'of {STRIDE}; crop to (224, 224), which its weights are for'
+        )
+    return inputs.contiguous(memory_format=torch.channels_last)
 
 
 def conv_relu6(

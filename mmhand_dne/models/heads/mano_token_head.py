@@ -49,6 +49,8 @@ class MANOTokenHead(BaseModule):
         hidden_channels: of the perceptron.
         dropout: of the perceptron's first layer.
         readout: arguments of :class:`LandmarkReadout`, such as ``init_cfg``.
+        read_channels: the map's last channels, which the readout reads; None: all.
+            :class:`TwinHandNet` has the untrained network's there.
         least_scale: of the camera, NDC per metre.
         lambda_theta, lambda_beta: weights of DNE Eq. 10.
         mesh_terms: arguments of :class:`MeshTerms`; the coarse mesh is supervised like
@@ -69,6 +71,7 @@ class MANOTokenHead(BaseModule):
         hidden_channels: int = 512,
         dropout: float = 0.2,
         readout: dict | None = None,
+        read_channels: int | None = None,
         least_scale: float = 1.0,
         lambda_theta: float = 1.0,
         lambda_beta: float = 0.1,
@@ -78,7 +81,8 @@ class MANOTokenHead(BaseModule):
         super().__init__(init_cfg)
         self.hand_model = build_single_hand(hand_model, 'MANOTokenHead')
         self.crop_size, self.least_scale = crop_size, least_scale
-        self.readout = LandmarkReadout(in_channels, **(readout or {}))
+        self.read_channels = read_channels or in_channels
+        self.readout = LandmarkReadout(self.read_channels, **(readout or {}))
         self.readout.requires_grad_(False)
         self.norm = nn.LayerNorm(in_channels)
         landmarks = 2 * 3 * NUM_JOINTS  # in the crop and in space
@@ -107,7 +111,7 @@ class MANOTokenHead(BaseModule):
     def forward(self, features: Tensor) -> CoarseHands:
         """Features (B, in_channels, h, w) -> the hand in slot 0 of (B, 1, ...)."""
         token = features.mean((-2, -1))
-        points, world = self.landmarks(token)
+        points, world = self.landmarks(token[:, -self.read_channels :])
         read = torch.cat([points.flatten(1), world.flatten(1)], -1)
         hidden = self.perceptron(torch.cat([self.norm(token), read], -1))
         with torch.autocast(features.device.type, enabled=False):
