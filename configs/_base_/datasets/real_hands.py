@@ -6,7 +6,7 @@ _base_ = ['./parts/mesh_loaders.py', './parts/interhand26m_files.py']
 
 rendered_root, photo_root = 'data/real/rendered/', 'data/real/photos/'
 photo_file = 'data/real/photo_landmarks.json'
-shares = [0.88, 0.12]  # of rendered hands and photos in an epoch
+shares = [0.8, 0.2]  # of rendered hands and photos in an epoch
 epoch_length = 26000  # crops
 pair = dict(type='HandPair', source='cc0', tips='interhand')
 # The square that MediaPipe Hands cuts about known landmarks is twice the box.
