@@ -68,7 +68,8 @@ model = dict(
         num_samples=dne['R'],
         num_cells=dne['D'],
         estimator=dict(hidden_channels=64),
-        coordinate_inputs=True,  # a departure of ours, see DNEStage
+        coordinate_inputs=True,  # departures of ours, see DNEStage
+        landmark_inputs=True,
         detach_coarse=True,
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r'],

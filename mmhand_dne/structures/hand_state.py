@@ -56,6 +56,7 @@ class CoarseHands(NamedTuple):
         weak_camera: (B, S, 3) HaMeR's s, t_x, t_y, if the head has that camera.
         joints_ndc: (B, S, J, 2) the joints through that camera, crop NDC.
         token: (B, S, d_x) what the head knew of each hand, if it keeps it.
+        landmarks_ndc: (B, S, J, 2) what it read beside the mesh, crop NDC, if it reads.
     """
 
     state: HandState
@@ -67,6 +68,7 @@ class CoarseHands(NamedTuple):
     weak_camera: Tensor | None = None
     joints_ndc: Tensor | None = None
     token: Tensor | None = None
+    landmarks_ndc: Tensor | None = None
 
 
 class RefinedHands(NamedTuple):

@@ -32,7 +32,7 @@ class TwinHandNet(MediaPipeHandNet):
         if not 1 <= frozen_levels < len(LEVELS):
             raise UserError(
                 f'TwinHandNet: frozen_levels is {frozen_levels}, expected 1 to '
-                f'{len(LEVELS) - 1}; MediaPipeHandNet trains or freezes the whole network'
+                f'{len(LEVELS) - 1}; use MediaPipeHandNet to train all or nothing'
             )
         super().__init__(frozen_levels, init_cfg)
         self.num_shared = LEVELS[frozen_levels - 1] + 1
@@ -62,9 +62,7 @@ class TwinHandNet(MediaPipeHandNet):
         Raises:
             ValueError: H or W is no multiple of 32.
         """
-        shared = run_blocks(
-            self.stem(checked(inputs)), self.blocks[: self.num_shared]
-        )
+        shared = run_blocks(self.stem(checked(inputs)), self.blocks[: self.num_shared])
         trained, kept = (
             run_blocks(shared[-1], blocks, self.num_shared)
             for blocks in (self.blocks[self.num_shared :], self.untrained['blocks'])

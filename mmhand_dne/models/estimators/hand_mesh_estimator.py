@@ -105,7 +105,9 @@ class HandMeshEstimator(BasePoseEstimator):
         coarse = self.mano_head(levels[self.mano_level])
         refined, covariance_params = [], None
         if self.refine_head is not None and self.refines:
-            refined = self.refine_head(features, coarse.state, keys)
+            refined = self.refine_head(
+                features, coarse.state, keys, coarse.landmarks_ndc
+            )
         if self.uncertainty_head is not None and self.refines:
             token = self.hand_token(coarse, refined)
             covariance_params = self.uncertainty_head(token, features)

@@ -31,8 +31,8 @@ class DNEHead(BaseModule):
         map_size: h or (h, w) of the feature map: input size / stride.
         num_stages: M; the paper uses 1 and 3.
         num_samples: R, noise samples of each stage in training.
-        noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells,
-        estimator, coordinate_inputs, embed_channels: see :class:`DNEStage`.
+        noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells, estimator,
+        coordinate_inputs, embed_channels, landmark_inputs: see :class:`DNEStage`.
         detach_coarse: stop the stages' gradients at the coarse hands. Off in the paper.
         mesh_terms: arguments of :class:`MeshTerms`, the weights of Eq. 11.
         loss_u: weight of |u' - u*|, NDC. 0 in the paper, where phi learns only through
@@ -86,7 +86,11 @@ class DNEHead(BaseModule):
         self.loss_u, self.loss_regressed = loss_u, loss_regressed
 
     def forward(
-        self, features: Tensor, coarse: HandState, keys: Tensor | None = None
+        self,
+        features: Tensor,
+        coarse: HandState,
+        keys: Tensor | None = None,
+        landmarks: Tensor | None = None,
     ) -> list[RefinedHands]:
         """Refine, one result per stage.
 
@@ -95,6 +99,7 @@ class DNEHead(BaseModule):
             coarse: meshes and cameras to refine.
             keys: (B,) int64 of the images' training draws; None draws from torch's
                 generator. Unused in evaluation, where noise is its mean.
+            landmarks: (B, S, 21, 2) crop NDC; only ``landmark_inputs`` needs them.
         """
         if self.detach_coarse:
             coarse = HandState(*(tensor.detach() for tensor in coarse))
@@ -106,7 +111,7 @@ class DNEHead(BaseModule):
             draws = None
             if self.training:
                 draws = StageDraws(self.num_samples, keys, number)
-            refined.append(stage(features, state, regressed, draws))
+            refined.append(stage(features, state, regressed, draws, landmarks))
             state = refined[-1].state
         return refined
 

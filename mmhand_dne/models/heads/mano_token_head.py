@@ -130,6 +130,7 @@ class MANOTokenHead(BaseModule):
             presence_logits=torch.full_like(raw[..., 0], torch.inf),
             pooled=token[:, None],
             token=hidden[:, None],
+            landmarks_ndc=points[:, None, :, :2],
         )
 
     def landmarks(self, token: Tensor) -> tuple[Tensor, Tensor]:

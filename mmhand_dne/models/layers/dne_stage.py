@@ -12,6 +12,7 @@ from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 
+from .landmark_context import SPACE_UNIT, LandmarkContext
 from .noise_model import NoiseDraw, StageDraws, draw_noise
 
 # (noise_2d, noise_3d, camera): rows of Tables 2 and 3 and Figure 5 of the paper.
@@ -21,7 +22,6 @@ STAGE_MODES = {
     (False, True, 'keep'): '+eps_3d',
     (True, True, 'keep'): 'without camera correction',
 }
-SPACE_UNIT = 0.1  # metres; coordinates offered to phi and varphi are of size about 1
 NOISE_UNIT_2D = 0.1  # NDC that the last layer's 1 stands for
 NOISE_UNIT_3D = 0.1  # metres
 
@@ -77,6 +77,8 @@ class DNEStage(BaseModule):
         coordinate_inputs: also give phi and varphi the current u and v and a vertex
             embedding. A departure from Eq. 3-4: sampled features do not contain v.
         embed_channels: size of that embedding.
+        landmark_inputs: also give them what :class:`LandmarkContext` tells of landmarks
+            that the regressor read beside the mesh, another departure.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class DNEStage(BaseModule):
         estimator: dict = dict(type='NoiseMLP'),
         coordinate_inputs: bool = False,
         embed_channels: int = 16,
+        landmark_inputs: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -113,6 +116,10 @@ class DNEStage(BaseModule):
             self.embedding = nn.Parameter(
                 torch.randn(*hand_model.template.shape[:2], embed_channels) * 0.1
             )
+        self.landmark_inputs = landmark_inputs
+        if landmark_inputs:
+            self.context = LandmarkContext(hand_model)
+            extra += self.context.num_channels
 
         def build(inputs: int, outputs: int) -> nn.Module:
             sizes = dict(in_channels=inputs + extra, out_channels=outputs)
@@ -127,14 +134,29 @@ class DNEStage(BaseModule):
         if camera == 'ridge':
             self.fit_camera = MODELS.build(dict(type='RidgeCamera', xi=xi))
 
-    def with_coordinates(
-        self, features: Tensor, points: Tensor, vertices: Tensor
+    def context_of(self, state: HandState, landmarks: Tensor | None) -> Tensor | None:
+        """What the landmarks tell of each vertex, (B, S, V, K); None: nothing."""
+        if not self.landmark_inputs:
+            return None
+        if landmarks is None:
+            raise UserError(
+                'DNE stage with landmark_inputs: the regressor read no landmarks; use '
+                'MANOTokenHead, or set refine_head.landmark_inputs=False'
+            )
+        return self.context(landmarks, state)
+
+    def with_extras(
+        self, features: Tensor, points: Tensor, vertices: Tensor, context: Tensor | None
     ) -> Tensor:
-        """Append u, v and the vertex embedding to (G, S, V, K) features if asked."""
-        if not self.coordinate_inputs:
-            return features
-        embedding = self.embedding.expand(features.shape[0], -1, -1, -1)
-        extra = [points, vertices / SPACE_UNIT, embedding]
+        """Append u, v and the vertex embedding, and the context, to (G, S, V, K)
+        features if asked.
+        """
+        extra = []
+        if self.coordinate_inputs:
+            embedding = self.embedding.expand(features.shape[0], -1, -1, -1)
+            extra += [points, vertices / SPACE_UNIT, embedding]
+        if context is not None:
+            extra.append(context)
         return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
 
     def estimate_2d(
@@ -143,11 +165,12 @@ class DNEStage(BaseModule):
         points: Tensor,
         vertices: Tensor,
         regressed: Regressed | None,
+        context: Tensor | None = None,
     ) -> Tensor:
         """mu_2d = phi(f_p, f_r) (Eq. 3): (B, S, V, 2) NDC."""
         read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
         joined = torch.cat([read, regressed.features.to(read.dtype)], -1)
-        mean = self.phi(self.with_coordinates(joined, points, vertices))
+        mean = self.phi(self.with_extras(joined, points, vertices, context))
         return NOISE_UNIT_2D * mean.to(points.dtype)
 
     def read_image(self, features: Tensor, points: Tensor) -> Tensor:
@@ -155,12 +178,24 @@ class DNEStage(BaseModule):
         shape = points.shape[1:4]
         return bilinear(features, points.flatten(1, 3)).unflatten(1, shape)
 
-    def estimate_3d(self, aligned: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
+    def estimate_3d(
+        self,
+        aligned: Tensor,
+        points: Tensor,
+        vertices: Tensor,
+        context: Tensor | None = None,
+    ) -> Tensor:
         """mu_3d = varphi(three views) (Eq. 4) a sample: (B, R, S, V, 3) metres."""
         samples = aligned.shape[1]
-        flat = vertices[:, None].expand(-1, samples, -1, -1, -1).flatten(0, 1)
+
+        def repeated(values: Tensor) -> Tensor:
+            return values.repeat_interleave(samples, 0) if samples > 1 else values
+
+        flat = repeated(vertices)
         views = self.views(aligned.flatten(0, 1), flat)
-        mean = self.varphi(self.with_coordinates(views, points.flatten(0, 1), flat))
+        context = context if context is None else repeated(context)
+        joined = self.with_extras(views, points.flatten(0, 1), flat, context)
+        mean = self.varphi(joined)
         return NOISE_UNIT_3D * mean.to(vertices.dtype).unflatten(0, (-1, samples))
 
     def forward(
@@ -169,6 +204,7 @@ class DNEStage(BaseModule):
         state: HandState,
         regressed: Regressed | None,
         draws: StageDraws | None,
+        landmarks: Tensor | None = None,
     ) -> RefinedHands:
         """Refine a state.
 
@@ -177,8 +213,9 @@ class DNEStage(BaseModule):
             state: incoming meshes and cameras, whatever produced them.
             regressed: u_r and f_r; needed with ``noise_2d``.
             draws: training noise; None: eps is its mean, one sample.
+            landmarks: (B, S, 21, 2) crop NDC, needed with ``landmark_inputs``.
         """
-        samples = self.sample(features, state, regressed, draws)
+        samples = self.sample(features, state, regressed, draws, landmarks)
         refined = self.select(samples, state)
         return refined._replace(regressed_ndc=regressed and regressed.points_ndc)
 
@@ -188,14 +225,18 @@ class DNEStage(BaseModule):
         state: HandState,
         regressed: Regressed | None,
         draws: StageDraws | None,
+        landmarks: Tensor | None = None,
     ) -> StageSamples:
         """Noisy meshes and their cameras; arguments as in :meth:`forward`."""
         vertices, density = state.vertices, 0
+        context = self.context_of(state, landmarks)
         # In the image plane: where each vertex is seen, u' = u + eps_2d (Eq. 1-3).
         points = project(vertices, state.camera)[:, None]
         mean_2d = torch.zeros_like(points[:, 0])
         if self.noise_2d:
-            mean_2d = self.estimate_2d(features, points[:, 0], vertices, regressed)
+            mean_2d = self.estimate_2d(
+                features, points[:, 0], vertices, regressed, context
+            )
             eps_2d = self.draw(mean_2d[:, None], self.delta_2d, draws)
             points, density = points + eps_2d.value, eps_2d.log_density
         # Image-aligned features: what the image shows there.
@@ -204,7 +245,7 @@ class DNEStage(BaseModule):
         refined = vertices[:, None]
         mean_3d = torch.zeros_like(refined)
         if self.noise_3d:
-            mean_3d = self.estimate_3d(aligned, points, vertices)
+            mean_3d = self.estimate_3d(aligned, points, vertices, context)
             eps_3d = self.draw(mean_3d, self.delta_3d, draws)
             refined = refined + eps_3d.value
             density = density + eps_3d.log_density
