@@ -64,11 +64,12 @@ model = dict(
     refine_head=dict(
         in_channels=dne['C'],
         map_size=56,  # 224 pixels at stride 4
+        pool=2,  # a small file; a departure of ours, as what follows, see DNEHead
         num_stages=dne['M'],
         num_samples=dne['R'],
         num_cells=dne['D'],
-        estimator=dict(hidden_channels=64),
-        coordinate_inputs=True,  # departures of ours, see DNEStage
+        estimator=dict(hidden_channels=96),
+        coordinate_inputs=True,
         landmark_inputs=True,
         detach_coarse=True,
         loss_u=dne['lambda_u'],

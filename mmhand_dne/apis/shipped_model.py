@@ -7,7 +7,9 @@
   (``PalmDetector``, ``HandLandmarker``), as ``convert_mediapipe.py`` writes them;
 - ``meta``: the licence and where it all comes from.
 
-Its numbers are float16; they become float32 where they are loaded into modules.
+The model's copy of the landmark network shares its tensors with ``hand_landmarker``, so
+the file has them once. Its numbers are float16; they become float32 where they are
+loaded into modules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +25,8 @@ from mmhand_dne.errors import UserError
 SHIPPED_CONFIG = 'dne_real'
 SHIPPED_WEIGHTS = PACKAGE_PATH / 'weights' / 'dne_real.pth'
 MODEL = 'state_dict'
-FINDERS = ('palm_detector', 'hand_landmarker')
+LANDMARKER = 'hand_landmarker'
+FINDERS = ('palm_detector', LANDMARKER)
 REMEDY = 'install mmhand_dne again or restore the file from its repository'
 
 

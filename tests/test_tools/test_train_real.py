@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmhand_dne.apis.shipped_model import read_parts
 from mmhand_dne.models.detectors import HandLandmarker, PalmDetector
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,23 @@ def test_the_published_file_holds_model_and_detector_in_float16(
     assert content['state_dict']['fc.weight'].dtype == torch.float16
     landmarker = HandLandmarker()
     landmarker.load_state_dict(content['hand_landmarker'])
+
+
+def test_what_model_and_detector_share_is_in_the_file_once(tool, networks, tmp_path):
+    shared = read_parts(networks)['hand_landmarker']
+    name, value = max(shared.items(), key=lambda item: item[1].numel())
+    sizes = []
+    for number, tensor in enumerate((value.float(), value.float() + 1)):
+        out = tmp_path / f'{number}.pth'
+        checkpoint = trained(tmp_path / f'epoch_{number}.pth', copy=tensor)
+        status, _, _ = tool(
+            'model_converters/publish_real.py', checkpoint, networks, out
+        )
+        content = torch.load(out, weights_only=True)
+        torch.testing.assert_close(content['state_dict']['copy'], tensor.half())
+        assert torch.equal(content['hand_landmarker'][name], value.half())
+        sizes.append(out.stat().st_size)
+    assert status == 0 and sizes[1] - sizes[0] > 1.9 * value.numel()
 
 
 def test_a_weight_beyond_float16_is_refused(tool, networks, tmp_path):

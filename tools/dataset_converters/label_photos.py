@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-from mmhand_dne.apis.shipped_model import load_part, read_parts
+from mmhand_dne.apis.shipped_model import LANDMARKER, load_part, read_parts
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
@@ -32,7 +32,6 @@ from mmhand_dne.models.detectors import HandLandmarker
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 DIGITS = 2  # of a pixel
-LANDMARKER = 'hand_landmarker'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -4,12 +4,14 @@
         data/real/mediapipe_hands.pth mmhand_dne/weights/dne_real.pth
 
 Weights are rounded to float16; optimiser, random state and buffers that the hand model
-gives are left out. What comes out loads with ``weights_only=True``.
+gives are left out; what the model and the detector share is there once. What comes out
+loads with ``weights_only=True``.
 """
 
 import argparse
 import io
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -21,7 +23,7 @@ import mmhand_dne
 # isort: split
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmhand_dne.apis.shipped_model import FINDERS, read_parts
+from mmhand_dne.apis.shipped_model import FINDERS, LANDMARKER, read_parts
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
@@ -50,6 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     with plain_errors():
         trained = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu')
         detector = read_parts(args.detector)
+        finders = {part: halved(args.detector, detector[part]) for part in FINDERS}
+        model = halved(args.checkpoint, trained['state_dict'])
         content = dict(
             meta=dict(
                 config='dne_real',
@@ -58,8 +62,8 @@ def main(argv: list[str] | None = None) -> None:
                 epoch=trained['meta'].get('epoch'),
                 seed=trained['meta'].get('seed'),
             ),
-            state_dict=halved(args.checkpoint, trained['state_dict']),
-            **{part: halved(args.detector, detector[part]) for part in FINDERS},
+            state_dict=once(model, finders[LANDMARKER]),
+            **finders,
         )
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -82,6 +86,20 @@ def halved(path: str, state: dict) -> dict:
         if not torch.isfinite(small[name]).all():
             raise UserError(f'{path}: {name} does not fit into float16')
     return small
+
+
+def once(state: dict, others: dict) -> dict:
+    """The state with the tensors of others where they are equal.
+
+    A file keeps a tensor of two names once: the network's untrained copy costs nothing.
+    """
+    by_shape = defaultdict(list)
+    for value in others.values():
+        by_shape[value.shape].append(value)
+    return {
+        name: next((o for o in by_shape[value.shape] if torch.equal(o, value)), value)
+        for name, value in state.items()
+    }
 
 
 if __name__ == '__main__':

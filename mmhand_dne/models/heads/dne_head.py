@@ -29,6 +29,7 @@ class DNEHead(BaseModule):
         in_channels: C of the feature map.
         hand_model: :class:`HandPair` or its config.
         map_size: h or (h, w) of the feature map: input size / stride.
+        pool: of :class:`RegressedPoints`.
         num_stages: M; the paper uses 1 and 3.
         num_samples: R, noise samples of each stage in training.
         noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells, estimator,
@@ -52,6 +53,7 @@ class DNEHead(BaseModule):
         in_channels: int,
         hand_model: dict | nn.Module,
         map_size: int | tuple[int, int] = 64,
+        pool: int = 1,
         num_stages: int = 3,
         num_samples: int = 4,
         noise_2d: bool = True,
@@ -72,7 +74,9 @@ class DNEHead(BaseModule):
         self.num_samples, self.detach_coarse = num_samples, detach_coarse
         if noise_2d:
             size = (map_size, map_size) if isinstance(map_size, int) else map_size
-            self.regress_points = RegressedPoints(in_channels, size, self.hand_model)
+            self.regress_points = RegressedPoints(
+                in_channels, size, self.hand_model, pool=pool
+            )
         elif loss_u or loss_regressed:
             raise UserError(
                 'DNEHead: loss_u and loss_regressed supervise the 2D noise; set both '

@@ -3,6 +3,7 @@
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
@@ -26,6 +27,8 @@ class RegressedPoints(BaseModule):
         map_size: (h, w) of the feature map; the spatial map is tied to it.
         hand_model: :class:`HandPair`, for the template.
         hidden_channels: of the perceptron.
+        pool: average so many cells by so many before the linear map, which has that
+            many squared times fewer weights; 1 in the paper.
     """
 
     def __init__(
@@ -34,14 +37,21 @@ class RegressedPoints(BaseModule):
         map_size: tuple[int, int],
         hand_model: nn.Module,
         hidden_channels: int = 64,
+        pool: int = 1,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.map_size = tuple(map_size)
+        self.map_size, self.pool = tuple(map_size), pool
+        cells = [side // pool for side in self.map_size]
+        if pool < 1 or any(side % pool for side in self.map_size):
+            raise UserError(
+                f'DNEHead: pool={pool} does not divide map_size={self.map_size}; '
+                'choose a divisor, or 1'
+            )
         template = hand_model.template
         self.num_hands, self.num_vertices = template.shape[:2]
         rows = self.num_hands * self.num_vertices
-        self.spatial = nn.Linear(self.map_size[0] * self.map_size[1], rows)
+        self.spatial = nn.Linear(cells[0] * cells[1], rows)
         self.shared = nn.Sequential(
             nn.Linear(channels, hidden_channels),
             nn.ReLU(inplace=True),
@@ -67,7 +77,8 @@ class RegressedPoints(BaseModule):
                 f'feature map is {tuple(features.shape[-2:])}, the head was built for '
                 f'{self.map_size}; set refine_head.map_size to the input size / stride'
             )
-        rows = self.spatial(features.flatten(2)).transpose(1, 2)  # (B, S*V, C)
+        cells = features if self.pool == 1 else avg_pool2d(features, self.pool)
+        rows = self.spatial(cells.flatten(2)).transpose(1, 2)  # (B, S*V, C)
         raw = self.shared(rows).unflatten(1, (self.num_hands, self.num_vertices))
         points = MAX_NDC * torch.tanh(self.start + raw[..., :2])
         read = bilinear(features, points.flatten(1, 2))

@@ -110,3 +110,24 @@ def test_a_pair_of_hands_is_refused():
                 hand_model=dict(type='HandPair'),
             )
         )
+
+
+def test_the_readout_reads_the_last_channels_alone():
+    torch.manual_seed(0)
+    head = MODELS.build(
+        dict(
+            type='MANOTokenHead',
+            in_channels=2 * CHANNELS,
+            read_channels=CHANNELS,
+            hidden_channels=16,
+            hand_model=dict(type='SingleHand'),
+        )
+    ).eval()
+    features = torch.rand(1, 2 * CHANNELS, 7, 7)
+    before = head(features)
+    features[:, :CHANNELS] += 1
+    after = head(features)
+    assert torch.equal(before.landmarks_ndc, after.landmarks_ndc)
+    assert not torch.equal(before.rotations, after.rotations)
+    read, _ = head.landmarks(features[:, CHANNELS:].mean((2, 3)))
+    torch.testing.assert_close(after.landmarks_ndc[:, 0], read[..., :2])
