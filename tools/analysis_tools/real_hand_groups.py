@@ -84,7 +84,9 @@ def interhand_group(folder: Path) -> PictureGroup:
     return PictureGroup(INTERHAND_TITLE, [_labelled(info) for info in _infos(data)])
 
 
-def rendered_group(folder: Path, count: int, split: str = 'test') -> PictureGroup:
+def rendered_group(
+    folder: Path, count: int, title: str = 'rendered', split: str = 'test'
+) -> PictureGroup:
     """Pictures of ``make_rendered_data.py``, evenly spaced: joints and meshes.
 
     Args:
@@ -101,7 +103,7 @@ def rendered_group(folder: Path, count: int, split: str = 'test') -> PictureGrou
         index=None,
     )
     images = [_labelled(info) for info in _infos(data, count)]
-    return PictureGroup('rendered', [image for image in images if image.hands])
+    return PictureGroup(title, [image for image in images if image.hands])
 
 
 def photo_group(name: str, folder: Path, count: int, reader: BoxReader) -> PictureGroup:

@@ -1,6 +1,6 @@
 """How good the hands of real photos are, as one table: models in rows, by group.
 
-Groups: rendered people (--rendered: a folder of make_rendered_data.py, its test split);
+Groups: rendered people (--rendered: folders of make_rendered_data.py, their test splits);
 FreiHAND's 8 and InterHand2.6M's 4 annotated pictures of MMPose's tests, and photos
 whose truth is the landmark network's reading without the tips (--data, or the
 environment variable MMHAND_REAL_DATA: folders freihand, interhand2.6m, real_hands);
@@ -88,7 +88,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         default=os.environ.get('MMHAND_REAL_DATA') or None,
         help='folder of freihand, interhand2.6m, real_hands and photos',
     )
-    parser.add_argument('--rendered', type=Path, help='folder of rendered hands')
+    parser.add_argument(
+        '--rendered', type=Path, nargs='+', default=[], help='folders of rendered hands'
+    )
     parser.add_argument('--false-hands', type=Path, help='folder of hand-free pictures')
     parser.add_argument('--config', help='default: the shipped model')
     parser.add_argument('--checkpoint', help='of --config')
@@ -111,8 +113,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def read_groups(args: argparse.Namespace, hands: PalmHands) -> list[PictureGroup]:
     """The groups whose folders are there."""
     groups = []
-    if args.rendered:
-        groups.append(rendered_group(args.rendered, args.rendered_count))
+    for folder in args.rendered:
+        title = f'rendered, {folder.name}' if len(args.rendered) > 1 else 'rendered'
+        groups.append(rendered_group(folder, args.rendered_count, title))
     for name, read in ((FREIHAND, freihand_group), (INTERHAND, interhand_group)):
         if args.data and (args.data / name).is_dir():
             groups.append(read(args.data / name))

@@ -351,9 +351,9 @@ class Finder:
                 [-np.sin(angle), np.cos(angle)]
             )
             squares.append([*centre, about['palm_scale'] * max(extent), angle])
-        hands = self.read(picture, squares)
-        hands = [hand for hand in hands if hand.presence > about['hopeless']]
-        hands = self.again(picture, hands)
+        # Palms of one hand lead to nearly the same square: it is read again once.
+        hands = sorted(self.read(picture, squares), key=lambda hand: -hand.presence)
+        hands = self.again(picture, self.distinct(hands, about['hopeless']))
         return sorted(hands, key=lambda hand: -hand.presence)
 
     def again(self, picture: 'Picture', hands) -> list[Landmarks]:

@@ -84,8 +84,9 @@ class HandFinder(BaseModule):
         """The landmarks about the surest palms, the most present hand first."""
         squares = [(image, roi_of_palm(palm.corners, palm.points)) for palm in palms]
         hands = self.landmarker.read(squares[: self.most])
-        hands = [hand for hand in hands if hand.presence > HOPELESS]
-        hands = self.landmarker.about_landmarks(image, hands)
+        # Palms of one hand lead to nearly the same square: it is read again once.
+        hands = sorted(hands, key=lambda hand: -hand.presence)
+        hands = self.landmarker.about_landmarks(image, self.distinct(hands, HOPELESS))
         return sorted(hands, key=lambda hand: -hand.presence)
 
     def distinct(

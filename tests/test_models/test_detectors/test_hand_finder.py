@@ -65,7 +65,12 @@ def test_two_palms_of_one_hand_give_one_hand():
     world = World()
     world.put([0, 0])
     world.palms = [palm([0, 0]), palm([25, 20])]
+    read, counts = world.finder.landmarker.read, []
+    world.finder.landmarker.read = lambda squares: (
+        counts.append(len(squares)) or read(squares)
+    )
     assert len(world.finder.find(IMAGE)) == 1
+    assert counts[:2] == [2, 1]  # about the palms, then about the hand
 
 
 @pytest.mark.parametrize(('right', 'count'), [(0.9, 1), (0.1, 2)])
