@@ -2,9 +2,10 @@
 # regressor on the token of MediaPipe's hand landmark network (Apache-2.0), whose crops
 # are turned upright; the misalignment of that mesh is what DNE estimates, on the maps
 # of the same network. One hand a crop, left ones mirrored. Trained by
-# tools/train_real.sh on renderings, in two phases: the regressor, then the stages and
-# the error bars on it. The network stays as it was trained on photos: fine-tuned, it
-# read renderings better and photos worse.
+# tools/train_real.sh on renderings and photos, in three phases: the regressor on the
+# network as it is, regressor and network, then the stages and the error bars on them.
+# The network is there twice, as it was and trained: renderings taught it renderings,
+# and of photos it forgot a part.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/real_hands.py',
@@ -20,7 +21,8 @@ dne = dict(
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
 )
-baseline_epochs, stage_epochs = 2, 1  # the two phases
+head_epochs, network_epochs, stage_epochs = 6, 2, 1  # the three phases
+baseline_epochs = head_epochs + network_epochs
 converted = 'data/real/mediapipe_hands.pth'  # of convert_mediapipe.py
 token_channels = 384
 hand_model = dict(type='SingleHand', source='cc0', tips='interhand', joints='regressed')
@@ -87,7 +89,7 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-3),
     paramwise_cfg=dict(
         custom_keys={
-            'backbone': dict(lr_mult=0.2),
+            'backbone': dict(lr_mult=0.25),
             'uncertainty_head.covariance.lower_upper': dict(lr_mult=10.0),
         }
     ),
@@ -101,8 +103,8 @@ test_cfg = dict()
 param_scheduler = [
     dict(
         type='CosineRestartLR',
-        periods=[baseline_epochs, stage_epochs],
-        restart_weights=[1, 1],
+        periods=[head_epochs, network_epochs, stage_epochs],
+        restart_weights=[1, 0.6, 1],
         eta_min_ratio=0.01,
         begin=0,
         end=max_epochs,
@@ -111,6 +113,7 @@ param_scheduler = [
     ),
 ]
 custom_hooks = [
+    dict(type='RestHook', modules=['backbone'], end=head_epochs),
     dict(type='TwoPhaseHook', begin=baseline_epochs, modules=['backbone', 'mano_head']),
 ]
 default_hooks = dict(checkpoint=dict(iter_interval=200, max_keep_ckpts=1))

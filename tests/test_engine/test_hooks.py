@@ -108,3 +108,27 @@ def test_parts_that_may_be_missing_are_named_in_the_config(tmp_path):
         **options,
         default_hooks__checkpoint_match__allow_missing=['norm.'],
     )
+
+
+def hidden_of(folder, name):
+    return torch.load(folder / name, weights_only=True)['state_dict']['hidden.weight']
+
+
+@pytest.mark.parametrize('resumed', [False, True])
+def test_a_part_rests_until_its_epoch(tmp_path, resumed):
+    rest = dict(custom_hooks=[dict(type='RestHook', modules=['hidden'], end=2)])
+    keep = dict(default_hooks__checkpoint__max_keep_ckpts=3)
+    if resumed:
+        train_toy(tmp_path, train_cfg__max_epochs=1, **rest, **keep)
+    runner = train_toy(
+        tmp_path, train_cfg__max_epochs=3, resume=resumed, **rest, **keep
+    )
+    first, second, third = (hidden_of(tmp_path, f'epoch_{k}.pth') for k in (1, 2, 3))
+    assert torch.equal(first, second) and not torch.equal(second, third)
+    assert all(p.requires_grad for p in runner.model.parameters())
+
+
+def test_a_part_that_is_not_there_cannot_rest(tmp_path):
+    rest = dict(custom_hooks=[dict(type='RestHook', modules=['trunk'], end=2)])
+    with pytest.raises(ValueError, match="no part 'trunk'; choose from .*hidden"):
+        train_toy(tmp_path, **rest)

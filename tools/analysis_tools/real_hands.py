@@ -1,10 +1,10 @@
 """How good the hands of real photos are, as one table: models in rows, by group.
 
-Groups: rendered people (--rendered: folders of make_rendered_data.py, their test splits);
-FreiHAND's 8 and InterHand2.6M's 4 annotated pictures of MMPose's tests, and photos
-whose truth is the landmark network's reading without the tips (--data, or the
-environment variable MMHAND_REAL_DATA: folders freihand, interhand2.6m, real_hands);
-pictures without hands (--false-hands).
+Groups: rendered people (--rendered: test splits of make_rendered_data.py); FreiHAND's
+8 and InterHand2.6M's 4 annotated pictures of MMPose's tests, and photos whose truth is
+the landmark network's reading without the tips (--data, or the environment variable
+MMHAND_REAL_DATA: folders freihand, interhand2.6m, real_hands); pictures without hands
+(--false-hands).
 
 Boxes: 'given' are tight about the true joints, the hand's direction and side are looked
 for; 'upright' are the squares of training, side and direction told; 'found' are the

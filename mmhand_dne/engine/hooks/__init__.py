@@ -3,6 +3,7 @@ from .checkpoint_match_hook import CheckpointMatchHook
 from .finite_loss_hook import FiniteLossHook
 from .hand_visualization_hook import HandVisualizationHook
 from .random_state_hook import RandomStateHook
+from .rest_hook import RestHook
 from .sync_norm_buffers_hook import SyncNormBuffersHook
 from .two_phase_hook import TwoPhaseHook
 
@@ -13,5 +14,6 @@ __all__ = [
     'TwoPhaseHook',
     'HandVisualizationHook',
     'RandomStateHook',
+    'RestHook',
     'SyncNormBuffersHook',
 ]

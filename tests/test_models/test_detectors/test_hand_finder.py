@@ -70,7 +70,10 @@ def test_two_palms_of_one_hand_give_one_hand():
         counts.append(len(squares)) or read(squares)
     )
     assert len(world.finder.find(IMAGE)) == 1
-    assert counts[:2] == [2, 1]  # about the palms, then about the hand
+    assert [count for count in counts if count] == [
+        2,
+        1,
+    ]  # about the palms, then about the hand
 
 
 @pytest.mark.parametrize(('right', 'count'), [(0.9, 1), (0.1, 2)])
