@@ -3,7 +3,7 @@
 # are turned upright; the misalignment of that mesh is what DNE estimates, on the maps
 # of the same network. One hand a crop, left ones mirrored. Trained by
 # tools/train_real.sh on renderings and photos, in three phases: the regressor on the
-# network as it is, regressor and network, then the stages and the error bars on them.
+# network as it is, regressor and network, then both with the stages and the error bars.
 # The network is there twice, as it was and trained: renderings taught it renderings,
 # and of photos it forgot a part.
 _base_ = [
@@ -104,7 +104,7 @@ param_scheduler = [
     dict(
         type='CosineRestartLR',
         periods=[head_epochs, network_epochs, stage_epochs],
-        restart_weights=[1, 0.6, 1],
+        restart_weights=[1, 0.6, 0.6],
         eta_min_ratio=0.01,
         begin=0,
         end=max_epochs,
@@ -114,7 +114,7 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(type='RestHook', modules=['backbone'], end=head_epochs),
-    dict(type='TwoPhaseHook', begin=baseline_epochs, modules=['backbone', 'mano_head']),
+    dict(type='TwoPhaseHook', begin=baseline_epochs, modules=[]),
 ]
 default_hooks = dict(checkpoint=dict(iter_interval=200, max_keep_ckpts=1))
 model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameters=True)
