@@ -37,6 +37,7 @@ def entry(**changes):
         side='right',
         presence=0.99,
         points=joints().tolist(),
+        spread=[0.01] * 21,
     )
     return {**hand, **changes}
 
@@ -92,12 +93,30 @@ def test_hands_of_which_the_network_was_not_sure_are_left_out(tmp_path):
     assert len(hands) == 1
 
 
+def test_joints_that_were_read_otherwise_each_time_do_not_count(tmp_path):
+    spread = [0.01] * 21
+    spread[5] = spread[10] = 0.06
+    hands = build(tmp_path, entry(spread=spread))
+    targets = HandTargets.from_samples([hands[0]['data_samples']])
+    assert targets.joints_ndc_valid[0, 0].sum() == 13
+    assert not targets.joints_ndc_valid[0, 0, [5, 10]].any()
+    trusting = build(tmp_path, entry(spread=spread), max_spread=0.1)
+    targets = HandTargets.from_samples([trusting[0]['data_samples']])
+    assert targets.joints_ndc_valid[0, 0].sum() == 15
+
+
 def test_a_file_without_hands_is_an_empty_set(tmp_path):
     assert len(build(tmp_path)) == 0
 
 
 @pytest.mark.parametrize(
-    'hand', [entry(points=[[1, 2]]), entry(side='upper'), {'file': 'a.png'}]
+    'hand',
+    [
+        entry(points=[[1, 2]]),
+        entry(side='upper'),
+        entry(spread=0.1),
+        {'file': 'a.png'},
+    ],
 )
 def test_a_file_of_something_else_is_refused(tmp_path, hand):
     with pytest.raises(ValueError, match='no file of landmarks .*label_photos'):

@@ -85,6 +85,7 @@ def write_landmarks(folder):
             side=side,
             presence=0.99,
             points=np.linspace(10, 80, 42).reshape(21, 2).tolist(),
+            spread=[0.0] * 21,
         )
         for side in ('right', 'left')
     ]

@@ -1,5 +1,6 @@
 """From MediaPipe's networks, renderings and photos to the shipped file."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +13,9 @@ import pytest
 import torch
 
 from mmhand_dne.apis.shipped_model import read_parts
+from mmhand_dne.geometry.hand_rois import HandRoi
 from mmhand_dne.models.detectors import HandLandmarker, PalmDetector
+from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +105,44 @@ def test_every_photo_gets_its_landmarks(tool, networks, tmp_path):
     hands = json.loads(out.read_text())['hands']
     assert [hand['file'] for hand in hands] == ['a.png', 'more/b.png']
     assert hands[0]['size'] == [50, 40] and np.shape(hands[0]['points']) == (21, 2)
+    assert np.shape(hands[0]['spread']) == (21,) and min(hands[0]['spread']) >= 0
+
+
+class Steady:
+    """A landmark network that finds one hand, mirrored in the mirrored image."""
+
+    def __init__(self, width, wander=0.0):
+        self.points = np.random.default_rng(0).uniform(10, 90, (21, 2))
+        self.width, self.wander = width, wander
+
+    def read(self, squares):
+        hands = []
+        for image, roi in squares:
+            points, right = self.points.copy(), 1.0
+            points[0] += self.wander * roi.angle
+            if image[0, 0, 0] == 0:  # the image's left edge is white
+                points[:, 0], right = self.width - 1 - points[:, 0], 0.0
+            hands.append(
+                LandmarkedHand(roi, points, None, None, 0.9 - abs(roi.angle), right)
+            )
+        return hands
+
+
+def test_labels_are_the_mean_of_turned_and_mirrored_readings():
+    path = ROOT / 'tools/dataset_converters/label_photos.py'
+    spec = importlib.util.spec_from_file_location('label_photos', path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    image = np.zeros((100, 120, 3), np.uint8)
+    image[:, :60] = 255
+    square = HandRoi(np.array([50.0, 50.0]), 80.0, 0.0)
+    read = tool.several_readings(Steady(120), image, square)
+    assert len(read) == 6 and all(hand.right == 1 for hand in read)
+    for hand in read:
+        np.testing.assert_allclose(hand.points, Steady(120).points)
+    wandering = tool.several_readings(Steady(120, wander=9), image, square)
+    points = np.stack([hand.points for hand in wandering])
+    assert points[:, 0].std(0).min() > 1 and points[:, 1:].std(0).max() < 1e-9
 
 
 def test_a_folder_without_photos_is_refused(tool, networks, tmp_path):

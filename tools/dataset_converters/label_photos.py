@@ -5,8 +5,9 @@
 
 For photos that show one hand which fills them, such as those of Sign-Language-Digits
 (Apache-2.0). LandmarkedPhotoDataset trains on the result. The weights are those that
-tools/model_converters/convert_mediapipe.py writes. Every photo gets an entry; how
-sure the network was stands in it.
+tools/model_converters/convert_mediapipe.py writes. Every photo gets an entry: the mean
+of what the network reads when the hand is turned a little and mirrored, how far apart
+these readings are, and how sure it was.
 """
 
 import argparse
@@ -27,11 +28,19 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.images import read_image
 from mmhand_dne.fileio.progress import Progress
-from mmhand_dne.geometry.hand_rois import BOX_SCALE
+from mmhand_dne.geometry.camera import mirror_pixels
+from mmhand_dne.geometry.hand_rois import (
+    BOX_SCALE,
+    HandRoi,
+    mirror_roi,
+    roi_of_landmarks,
+)
 from mmhand_dne.models.detectors import HandLandmarker
+from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 DIGITS = 2  # of a pixel
+TURNS = np.deg2rad([-20.0, 0.0, 20.0])
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -84,13 +93,38 @@ def label(landmarker: HandLandmarker, root: Path, path: Path, angles: int) -> di
     reach = half / BOX_SCALE  # the first square is the whole photo
     corners = np.concatenate([middle - reach, middle + reach])
     hand = landmarker.in_box(image, corners, angles=angles)
+    read = several_readings(landmarker, image, roi_of_landmarks(hand.points))
+    points = np.stack([other.points for other in read])
+    mean = points.mean(0)
+    apart = np.sqrt(np.square(points - mean).sum(-1).mean(0))
+    extent = (mean.max(0) - mean.min(0)).max()
     return dict(
         file=path.relative_to(root).as_posix(),
         size=[width, height],
         side=hand.side,
-        presence=round(hand.presence, 4),
-        points=np.round(hand.points, DIGITS).tolist(),
+        presence=round(min(other.presence for other in read), 4),
+        points=np.round(mean, DIGITS).tolist(),
+        spread=np.round(apart / extent, 4).tolist(),
     )
+
+
+def several_readings(
+    landmarker: HandLandmarker, image: np.ndarray, square: HandRoi
+) -> list[LandmarkedHand]:
+    """The hand in a square, turned a little either way and mirrored, in image pixels.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    width = image.shape[1]
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    turned = [square._replace(angle=square.angle + turn) for turn in TURNS]
+    read = landmarker.read([(image, roi) for roi in turned])
+    for hand in landmarker.read([(mirrored, mirror_roi(roi, width)) for roi in turned]):
+        points = hand.points.copy()
+        points[:, 0] = mirror_pixels(points[:, 0], width)
+        read.append(hand._replace(points=points, right=1 - hand.right))
+    return read
 
 
 if __name__ == '__main__':

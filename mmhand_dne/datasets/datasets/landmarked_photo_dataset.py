@@ -32,6 +32,8 @@ class LandmarkedPhotoDataset(HandMeshDataset):
         ann_file: JSON of that tool, in ``data_root``.
         trusted: names of the joints that count, without the wrist.
         min_presence: leave out hands of which the network was less sure.
+        max_spread: leave out joints whose readings, the hand turned and mirrored, are
+            further apart, over the longer side of the hand's box.
 
     Other arguments: see :class:`HandMeshDataset`.
     """
@@ -40,6 +42,7 @@ class LandmarkedPhotoDataset(HandMeshDataset):
         self,
         trusted: Sequence[str] = TRUSTED,
         min_presence: float = 0.9,
+        max_spread: float = 0.05,
         **kwargs,
     ) -> None:
         unknown = sorted(set(trusted) - set(OPENPOSE_JOINTS[1:]))
@@ -49,7 +52,7 @@ class LandmarkedPhotoDataset(HandMeshDataset):
                 f'choose from {OPENPOSE_JOINTS[1:]}'
             )
         self.trusted = np.isin(OPENPOSE_JOINTS, tuple(trusted))
-        self.min_presence = min_presence
+        self.min_presence, self.max_spread = min_presence, max_spread
         super().__init__(**kwargs)
 
     def load_table(self) -> Table:
@@ -62,6 +65,9 @@ class LandmarkedPhotoDataset(HandMeshDataset):
             size=np.array([hand['size'] for hand in hands], int).reshape(-1, 2),
             points=np.array([hand['points'] for hand in hands], float).reshape(
                 -1, NUM_JOINTS, 2
+            ),
+            spread=np.array([hand['spread'] for hand in hands], float).reshape(
+                -1, NUM_JOINTS
             ),
             file=Texts.of(hand['file'] for hand in hands),
         )
@@ -80,7 +86,7 @@ class LandmarkedPhotoDataset(HandMeshDataset):
         info = empty_sample(self.pair.template.shape[1])
         rays = (columns['points'][row] - centre) / focal
         info['joints_cam'][slot] = DEPTH * np.column_stack([rays, np.ones(NUM_JOINTS)])
-        info['joints_valid'][slot] = info['joint_in_image'][slot] = self.trusted
+        info['joints_valid'][slot] = info['joint_in_image'][slot] = self.counted(row)
         info['hand_presence'][slot] = info['hand_presence_valid'][slot] = 1
         info['hand_type'][:, slot] = 1
         path = Path(self.data_prefix.get('img', '')) / self.table.text('file', row)
@@ -103,20 +109,26 @@ class LandmarkedPhotoDataset(HandMeshDataset):
         """How many joints each hand of an entry has, (N, 2)."""
         counts = np.zeros((len(self), len(SIDES)), int)
         slots = self.table.columns['slot'][self.rows]
-        counts[np.arange(len(slots)), slots] = self.trusted.sum()
+        counts[np.arange(len(slots)), slots] = self.counted(self.rows).sum(-1)
         return counts
+
+    def counted(self, rows: int | np.ndarray) -> np.ndarray:
+        """Which joints of hands are trusted and read alike each time, (..., 21)."""
+        spread = self.table.columns['spread'][rows]
+        return self.trusted & (spread <= self.max_spread)
 
 
 def read_landmarks(path: str | Path) -> list[dict]:
     """The hands of a file of ``label_photos.py``.
 
-    Returns: dicts with ``file``, ``size`` (w, h), ``side``, ``presence`` and ``points``
-        (21, 2), pixels.
+    Returns: dicts with ``file``, ``size`` (w, h), ``side``, ``presence``, ``points``
+        (21, 2) pixels and ``spread`` (21,), over the longer side of their box.
     """
     try:
         hands = json.loads(Path(path).read_bytes())['hands']
         for hand in hands:
             complete = np.shape(hand['points']) == (NUM_JOINTS, 2)
+            complete &= np.shape(hand['spread']) == (NUM_JOINTS,)
             if not complete or hand['side'] not in SIDES:
                 raise KeyError(hand.get('file'))
             float(hand['presence']), len(hand['size'])
