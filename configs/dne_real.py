@@ -73,6 +73,7 @@ model = dict(
         estimator=dict(hidden_channels=96),
         coordinate_inputs=True,
         landmark_inputs=True,
+        smoothing=4,
         detach_coarse=True,
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r'],

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.mesh import normalised_adjacency
 from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 
@@ -79,6 +80,9 @@ class DNEStage(BaseModule):
         embed_channels: size of that embedding.
         landmark_inputs: also give them what :class:`LandmarkContext` tells of landmarks
             that the regressor read beside the mesh, another departure.
+        smoothing: times that the means of both noises are averaged with those of the
+            neighbours on the mesh, so that what moves a fingertip does not crumple it;
+            0 in the paper.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class DNEStage(BaseModule):
         coordinate_inputs: bool = False,
         embed_channels: int = 16,
         landmark_inputs: bool = False,
+        smoothing: int = 0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -116,6 +121,8 @@ class DNEStage(BaseModule):
             self.embedding = nn.Parameter(
                 torch.randn(*hand_model.template.shape[:2], embed_channels) * 0.1
             )
+        smooth = smoother(hand_model, smoothing) if smoothing else None
+        self.register_buffer('smooth', smooth, persistent=False)
         self.landmark_inputs = landmark_inputs
         if landmark_inputs:
             self.context = LandmarkContext(hand_model)
@@ -171,7 +178,11 @@ class DNEStage(BaseModule):
         read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
         joined = torch.cat([read, regressed.features.to(read.dtype)], -1)
         mean = self.phi(self.with_extras(joined, points, vertices, context))
-        return NOISE_UNIT_2D * mean.to(points.dtype)
+        return self.smoothed(NOISE_UNIT_2D * mean.to(points.dtype))
+
+    def smoothed(self, noise: Tensor) -> Tensor:
+        """Noise (..., S, V, D), averaged over the mesh if asked."""
+        return noise if self.smooth is None else self.smooth.to(noise) @ noise
 
     def read_image(self, features: Tensor, points: Tensor) -> Tensor:
         """g = bilinear(F, u') of every sample: (B, R, S, V, C)."""
@@ -196,7 +207,8 @@ class DNEStage(BaseModule):
         context = context if context is None else repeated(context)
         joined = self.with_extras(views, points.flatten(0, 1), flat, context)
         mean = self.varphi(joined)
-        return NOISE_UNIT_3D * mean.to(vertices.dtype).unflatten(0, (-1, samples))
+        mean = self.smoothed(NOISE_UNIT_3D * mean.to(vertices.dtype))
+        return mean.unflatten(0, (-1, samples))
 
     def forward(
         self,
@@ -299,3 +311,14 @@ class DNEStage(BaseModule):
             sample_points_ndc=samples.points_ndc,
             regressed_ndc=None,
         )
+
+
+def smoother(hand_model: nn.Module, times: int) -> Tensor:
+    """(S, V, V) that averages vertices with their neighbours so many times."""
+    count = hand_model.template.shape[1]
+    return torch.stack(
+        [
+            normalised_adjacency(faces, count).to_dense().matrix_power(times)
+            for faces in hand_model.faces
+        ]
+    )

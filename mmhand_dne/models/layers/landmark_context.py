@@ -8,7 +8,9 @@ from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.structures.hand_state import HandState
 
-REACH = 0.01  # metres on the template over which a joint's displacement spreads
+from .landmark_terms import BONE_ENDS, BONE_STARTS
+
+REACH = 0.015  # metres of the template's surface over which bones take turns
 GAP_UNIT = 0.1  # NDC; displacements offered to a perceptron are of size about 1
 SPACE_UNIT = 0.1  # metres
 
@@ -16,7 +18,8 @@ SPACE_UNIT = 0.1  # metres
 class LandmarkContext(BaseModule):
     """Where the landmarks lie from where the mesh's joints are seen, for each vertex.
 
-    The displacements of the joints near a vertex, and a code of all displacements and
+    The displacement at the nearest point of the bones, between those of their joints so
+    that the mesh stays smooth, and a code of all displacements and
     joints of its hand: a vertex alone does not know whether its bone is seen too short.
 
     Args:
@@ -36,8 +39,8 @@ class LandmarkContext(BaseModule):
         super().__init__(init_cfg)
         template = hand_model.template
         joints = hand_model.regress_joints(template[None])[0]
-        near = -(torch.cdist(template, joints) / REACH).square() / 2
-        self.register_buffer('spread', near.softmax(-1), persistent=False)  # (S, V, 21)
+        spread = bone_weights(template, joints)  # (S, V, 21)
+        self.register_buffer('spread', spread, persistent=False)
         self.code = nn.Sequential(
             nn.Linear(NUM_JOINTS * 5, 2 * channels),
             nn.ReLU(inplace=True),
@@ -59,3 +62,26 @@ class LandmarkContext(BaseModule):
         local = self.spread.to(gap) @ gap
         code = code[..., None, :].expand(*local.shape[:-1], -1)
         return torch.cat([local, code.to(local.dtype)], -1)
+
+
+def bone_weights(vertices: Tensor, joints: Tensor) -> Tensor:
+    """Weights (S, V, 21) of a hand's joints at its vertices, which sum to 1.
+
+    Along a bone they change linearly from joint to joint; where bones are about as near
+    the surface goes over from one to the other.
+
+    Args:
+        vertices: (S, V, 3) metres.
+        joints: (S, 21, 3) OpenPose order.
+    """
+    start, end = joints[:, None, BONE_STARTS], joints[:, None, BONE_ENDS]
+    along = end - start  # (S, 1, 20, 3)
+    from_start = vertices[:, :, None] - start
+    share = (from_start * along).sum(-1) / along.square().sum(-1)
+    share = share.clamp(0, 1)  # (S, V, 20)
+    distance = (from_start - share[..., None] * along).norm(dim=-1)
+    bones = (-(distance / REACH).square() / 2).softmax(-1)
+    weights = vertices.new_zeros(*vertices.shape[:2], NUM_JOINTS)
+    for index, joint in ((BONE_STARTS, 1 - share), (BONE_ENDS, share)):
+        weights.index_add_(-1, torch.tensor(index), bones * joint)
+    return weights
