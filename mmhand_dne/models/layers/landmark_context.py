@@ -10,7 +10,7 @@ from mmhand_dne.structures.hand_state import HandState
 
 from .landmark_terms import BONE_ENDS, BONE_STARTS
 
-REACH = 0.015  # metres of the template's surface over which bones take turns
+REACH = 0.006  # metres of the template's surface over which bones take turns
 GAP_UNIT = 0.1  # NDC; displacements offered to a perceptron are of size about 1
 SPACE_UNIT = 0.1  # metres
 

@@ -7,7 +7,11 @@ from mmhand_dne.conventions import OPENPOSE_JOINTS, tip_vertices
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.hand_model import SingleHand
 from mmhand_dne.models.heads import DNEHead
-from mmhand_dne.models.layers.landmark_context import GAP_UNIT, LandmarkContext
+from mmhand_dne.models.layers.landmark_context import (
+    GAP_UNIT,
+    LandmarkContext,
+    bone_weights,
+)
 from mmhand_dne.structures.hand_state import HandState
 
 TIP = OPENPOSE_JOINTS.index('index4')
@@ -106,3 +110,48 @@ def test_pooled_points_need_fewer_weights(hand):
     assert points.shape == (2, 1, 778, 2) and read.shape == (2, 1, 778, 4)
     with pytest.raises(ValueError, match='pool=3 does not divide'):
         DNEHead(4, hand, map_size=8, pool=3)
+
+
+def test_weights_of_bones_sum_to_one_and_are_those_of_the_joint_at_a_joint(hand):
+    joints = hand.regress_joints(hand.template[None])[0]
+    weights = bone_weights(hand.template, joints)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 778))
+    at_joints = bone_weights(joints, joints)[0]
+    ends = [i for i, name in enumerate(OPENPOSE_JOINTS) if name[-1] == '4']
+    assert (at_joints[ends, ends] > 0.9).all()
+    # Halfway along a bone it is half of each end's.
+    halfway = (joints[:, TIP] + joints[:, TIP - 1])[:, None] / 2
+    middle = bone_weights(halfway, joints)[0, 0]
+    torch.testing.assert_close(middle[TIP], middle[TIP - 1], atol=0.02, rtol=0)
+    assert middle[TIP] > 0.4
+
+
+def test_the_mesh_stays_smooth_where_landmarks_pull(hand, state):
+    """Neighbouring vertices are told nearly the same."""
+    context = LandmarkContext(hand, channels=4)
+    landmarks = project(state.joints, state.camera)
+    landmarks[..., 0, 1] += GAP_UNIT  # the wrist alone
+    local = context(landmarks, state)[0, 0, :, 1]
+    faces = hand.faces[0]
+    steps = (local[faces] - local[faces].roll(1, -1)).abs()
+    length = (hand.template[0][faces] - hand.template[0][faces].roll(1, 1)).norm(dim=-1)
+    assert local.max() > 0.9 and (steps / length.clamp(0.004)).max() < 60  # a metre
+
+
+def test_smoothing_averages_the_noise_over_the_mesh(hand, state):
+    torch.manual_seed(0)
+    options = dict(map_size=8, num_stages=1, num_cells=4)
+    heads = [DNEHead(4, hand, **options, smoothing=times).eval() for times in (0, 3)]
+    for parameter in heads[0].parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    heads[1].load_state_dict(heads[0].state_dict())  # nothing of it is in checkpoints
+    features = torch.rand(2, 4, 8, 8)
+    rough, smooth = (head(features, state)[-1] for head in heads)
+    neighbours = torch.zeros(778, 778)
+    for a, b, c in hand.faces[0].tolist():
+        neighbours[[a, b, b, c, c, a], [b, a, c, b, a, c]] = 1
+    neighbours += torch.eye(778)
+    wanted = rough.mean_2d[0, 0]
+    for _ in range(3):
+        wanted = neighbours @ wanted / neighbours.sum(1, keepdim=True)
+    torch.testing.assert_close(smooth.mean_2d[0, 0], wanted, atol=1e-5, rtol=1e-4)
