@@ -65,7 +65,7 @@ echo '== render'
     --train "$images" --test $((images / 30)) "${scenes[@]}"
 # To tell what is hard from what is not: one hand, whole, nothing before it or in it.
 "$PY" tools/make_rendered_data.py "$data/plain" --seed $((seed + 5)) \
-    --train 0 --test $((images / 60)) "${scenes[@]}" --interacting-share 0 \
+    --train 0 --test $(((images + 59) / 60)) "${scenes[@]}" --interacting-share 0 \
     --occlusion-share 0 --held-share 0 --clasped-share 0 --truncated-share 0
 
 annotated="$data/photo_landmarks.json" photo_set=train_dataloader.dataset.datasets.1
