@@ -13,12 +13,20 @@ from mmhand_dne.fileio.atomic import whole_file
 
 OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
 CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
+# By clockwise quarters that a file asks for.
+QUARTER_TURNS = (
+    None,
+    cv2.ROTATE_90_CLOCKWISE,
+    cv2.ROTATE_180,
+    cv2.ROTATE_90_COUNTERCLOCKWISE,
+)
 DEFAULT_RATE = 30.0  # frames per second, where a camera does not tell its own
 
 
 class Video:
     """A video file; iterating gives (number, image), None for what is damaged.
 
+    Images are upright: the rotation that the file asks for (phones' videos) is applied.
     Numbers count from 0 and none is left out: a frame that does not decode keeps its
     number, so that what is written of the frames has the video's length and rate.
 
@@ -33,16 +41,21 @@ class Video:
         capture = self._open()
         self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self.size = (
+        stored = (
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
+        quarters = round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
+        self.turn = QUARTER_TURNS[quarters]
+        self.size = stored[::-1] if quarters % 2 else stored
         capture.release()
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(self.path)
         if not capture.isOpened():
             raise UserError(f'{self.path}: is not a video that OpenCV can open')
+        # Whether OpenCV would apply it by itself differs between its builds.
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
 
     def __len__(self) -> int:
@@ -65,10 +78,13 @@ class Video:
                 while steady and number < min(round(time), self.count - 1):
                     yield number, None
                     number += 1
-                yield number, image
+                yield number, self._upright(image)
                 number += 1
         finally:
             capture.release()
+
+    def _upright(self, image: np.ndarray) -> np.ndarray:
+        return image if self.turn is None else cv2.rotate(image, self.turn)
 
 
 class Webcam:
