@@ -26,12 +26,11 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-import numpy as np
-
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.demo_run import DemoRun
-from mmhand_dne.apis.inputs.intrinsics import read_intrinsics
+from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
 from mmhand_dne.apis.inputs.sources import open_input
+from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
 from mmhand_dne.apis.run_record import RunRecord, stamp
 from mmhand_dne.apis.shipped_model import SHIPPED_WEIGHTS
@@ -75,7 +74,8 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         metavar='KIND',
         help=f'pictures: {", ".join((*KINDS, MAPS))}; without a '
-        'kind the first four. Of a video the first kind, as a video',
+        'kind those of the first four that the model can give. Of a video the first '
+        'kind, as a video',
     )
     parser.add_argument(
         '--report',
@@ -124,8 +124,8 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--K',
         nargs='+',
         metavar='NUMBER',
-        help='camera: fx fy cx cy in pixels, or a file with them or '
-        'with a 3x3 matrix; makes translations metric',
+        help='camera: fx fy cx cy in pixels, or a file with them or with a 3x3 '
+        'matrix, or JSON with one for each image; makes translations metric',
     )
 
 
@@ -177,14 +177,20 @@ def kinds_of(args: argparse.Namespace) -> tuple[str, ...]:
     return kinds
 
 
-def camera_of(args: argparse.Namespace) -> np.ndarray | None:
-    """(3, 3) pixels: the camera that --K gives, as a file or as numbers."""
+def camera_of(args: argparse.Namespace) -> GivenCameras:
+    """What --K gives, as a file or as numbers: see :func:`read_cameras`."""
     if not args.K:
         return None
-    is_file = len(args.K) == 1
-    return read_intrinsics(
-        args.K[0] if is_file else [float(number) for number in args.K]
-    )
+    if len(args.K) == 1:
+        return read_cameras(args.K[0])
+    try:
+        numbers = [float(number) for number in args.K]
+    except ValueError as error:
+        raise UserError(
+            f'--K {" ".join(args.K)}: expected four numbers fx fy cx cy in pixels, or '
+            'one file'
+        ) from error
+    return read_cameras(numbers)
 
 
 def build_inferencer(
@@ -204,6 +210,15 @@ def build_inferencer(
     )
 
 
+def drawable(
+    inferencer: HandMeshInferencer, args: argparse.Namespace, kinds: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The kinds that the model can give; one that was named has to be among them."""
+    if args.vis:
+        check_kinds(inferencer.model, kinds)
+    return possible_kinds(inferencer.model, kinds)
+
+
 def prepare(args: argparse.Namespace) -> DemoRun:
     """Check everything that a user can get wrong, then build the model."""
     formats = check_formats([] if args.save == ['none'] else args.save)
@@ -219,12 +234,13 @@ def prepare(args: argparse.Namespace) -> DemoRun:
         nms_thr=args.nms_thr,
     )
     record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
+    inferencer = build_inferencer(args, kinds)
     return DemoRun(
-        build_inferencer(args, kinds),
+        inferencer,
         source,
         record,
         formats,
-        kinds,
+        drawable(inferencer, args, kinds),
         where,
         batch_size=args.batch_size,
         presence_thr=args.presence_thr,

@@ -168,7 +168,7 @@ class DemoRun:
             self._count(result)
             self._remember(frame, result)
         if self.kinds:
-            files.append(self._draw_video(results))
+            files += self._draw_video(results)
         self.record.add(name, path, files, self.counts['hands'])
         shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
 
@@ -208,7 +208,7 @@ class DemoRun:
             )
         return results
 
-    def _draw_video(self, results: list[ImageResult]) -> Path:
+    def _draw_video(self, results: list[ImageResult]) -> list[Path]:
         from .result_drawing import draw_frame, show_picture, video_size
 
         kinds = self.kinds[:1]
@@ -225,7 +225,7 @@ class DemoRun:
                         next(iter(drawn.values())), frame.source, 1 / self.source.fps
                     )
                 bar.update()
-        return saver.path
+        return [saver.path] if saver.path.exists() else []
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from torch import nn
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import ImageResult
@@ -11,7 +12,42 @@ from mmhand_dne.visualization.results.result_pictures import draw_result
 
 from .inputs.sources import InputFrame
 
+# Pictures that not every model can give: the part of the model, what it predicts.
+NEEDS = dict(
+    uncertainty=('uncertainty_head', 'error bars'),
+    coarse_refined=('refine_head', 'stages of refinement'),
+    maps=('aux_head', 'auxiliary maps'),
+)
 LONGEST = 1280  # pixels of a video's longer side
+
+
+def check_kinds(model: nn.Module, kinds: Sequence[str]) -> None:
+    """Refuse pictures of what a model does not predict.
+
+    Raises:
+        ValueError: names the kind and what the model lacks.
+    """
+    possible = possible_kinds(model, kinds)
+    for kind in kinds:
+        if kind not in possible:
+            raise UserError(
+                f'the picture {kind} shows {NEEDS[kind][1]}, which this model has not; '
+                'leave it out, or take a model that has them'
+            )
+
+
+def possible_kinds(model: nn.Module, kinds: Sequence[str]) -> tuple[str, ...]:
+    """Those of some kinds of pictures for which a model predicts what they show."""
+    return tuple(
+        kind for kind in kinds if kind not in NEEDS or _has(model, NEEDS[kind][0])
+    )
+
+
+def _has(model: nn.Module, part: str) -> bool:
+    """Whether a model has a part; error bars of a deterministic head are none."""
+    head = getattr(model, part, None)
+    covariance = getattr(head, 'covariance', None)
+    return head is not None and getattr(covariance, 'probabilistic', True)
 
 
 def draw_frame(
