@@ -13,6 +13,7 @@ from mmhand_dne.structures.hand_result import ImageResult
 from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
 from .inputs.sources import Images, InputFrame, VideoFrames
+from .result_drawing import can_show
 from .result_writers import read_json, result_files, write
 from .run_record import FRAMES, RunRecord, stamp
 
@@ -32,7 +33,7 @@ class DemoRun:
         formats, kinds: of files and of pictures.
         where: arguments of :meth:`HandMeshInferencer.preprocess`.
         smoothing: method of :func:`smooth`, or None.
-        show: open a window.
+        show: open a window, as always for a camera, if there is a display.
         report: write ``report.html``.
     """
 
@@ -53,7 +54,8 @@ class DemoRun:
         self.inferencer, self.source, self.record = inferencer, source, record
         self.formats, self.kinds, self.where = formats, kinds, where
         self.batch_size, self.presence_thr = batch_size, presence_thr
-        self.smoothing, self.show, self.report = smoothing, show, report
+        self.smoothing, self.report = smoothing, report
+        self.show = can_show(show or source.is_live)
         self.folder = record.folder
         self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
         self.report_step = max(1, -(-len(source) // MOST_ENTRIES))
@@ -228,7 +230,7 @@ class DemoRun:
         return [saver.path] if saver.path.exists() else []
 
     def _run_live(self) -> None:
-        """Until the camera ends, or q or Escape is pressed in the window."""
+        """Until the camera ends, or q or Escape is pressed in the window, if any."""
         from .result_drawing import draw_frame, show_picture
 
         jobs = self.inferencer.run(self.source, 1, 0, in_time=True, **self.where)
@@ -236,6 +238,8 @@ class DemoRun:
             result = self.inferencer.result_of(job, self.presence_thr)
             write(result, self.folder, self.formats, job.frame.name)
             self._count(result)
+            if not self.show:
+                continue
             drawn = draw_frame(job.frame, result, self.kinds[:1] or ('overlay',))
             if drawn and not show_picture(
                 next(iter(drawn.values())), 'hands', wait_time=1e-3

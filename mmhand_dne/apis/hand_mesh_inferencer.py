@@ -164,7 +164,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             intrinsics: camera of all images, or of each, see :func:`read_cameras`.
             presence_thr: hands less probable are left out.
             return_vis, show, wait_time, vis_out_dir: pictures as of MMPose; a video's
-                go into a video.
+                go into a video. A camera's are always shown; without a display none
+                are, which is said.
             kinds: of :func:`draw_result`; the first is what is returned or shown.
             pred_out_dir, formats: files about each image, see
                 :mod:`mmhand_dne.apis.result_writers`.
@@ -174,8 +175,11 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             kwargs.setdefault('pred_out_dir', str(Path(out_dir) / 'predictions'))
         before, during, drawing, after = self._dispatch_kwargs(**kwargs)
         source = open_input(inputs)
-        if source.is_live:
-            batch_size, drawing['show'] = 1, True
+        batch_size = 1 if source.is_live else batch_size
+        if drawing.get('show') or source.is_live:
+            from .result_drawing import can_show
+
+            drawing['show'] = can_show(True)
         folder = drawing.get('vis_out_dir')
         with PictureSaver(folder, source) if folder else nullcontext() as saver:
             before['in_time'] = source.is_video
