@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # Read when torch is loaded: threads that wait busily slow these small networks twenty
 # times where another program uses a core.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# Likewise: ffmpeg writes a line a frame about what our own sentence says.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
@@ -40,6 +42,7 @@ from mmhand_dne.errors import UserError
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
+UNREAD = 1  # exit status where images were there and none could be decoded
 STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 
@@ -47,7 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('input', help="image, folder, 'pattern*', video or webcam:0")
+    parser.add_argument(
+        'input', help="image, folder, 'pattern*', video, GIF or webcam:0"
+    )
     parser.add_argument(
         'config',
         nargs='?',
@@ -261,6 +266,9 @@ def main(argv: list[str] | None = None) -> None:
         print(f'\nstopped; {run.summary()}\nThe same command goes on from here.')
         sys.exit(STOPPED)
     print(run.summary())
+    if run.read_nothing:
+        print(f'error: {args.input}: nothing could be read', file=sys.stderr)
+        sys.exit(UNREAD)
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ from .result_drawing import can_show
 from .result_writers import read_json, result_files, write
 from .run_record import FRAMES, RunRecord, stamp
 
+NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
@@ -59,7 +60,7 @@ class DemoRun:
         self.folder = record.folder
         self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
         self.report_step = max(1, -(-len(source) // MOST_ENTRIES))
-        self.counts = dict(skipped=0, done=0, hands=0, without=0)
+        self.counts = dict(skipped=0, done=0, hands=0, without=0, unread=0)
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -72,6 +73,12 @@ class DemoRun:
             self._run_images()
         if self.report:
             self._write_report()
+
+    @property
+    def read_nothing(self) -> bool:
+        """Whether images were tried and none could be decoded."""
+        count = self.counts
+        return 0 < count['done'] == count['unread'] and not count['skipped']
 
     def summary(self) -> str:
         """What was found, and what went wrong, in some lines."""
@@ -105,9 +112,14 @@ class DemoRun:
                 files = write(result, self.folder, self.formats, frame.name)
                 files += saver.add(frame, self._draw(frame, result))
                 self._count(result)
-                self.record.add(
-                    frame.name, frame.source, files, len(result.hands), result.problem
-                )
+                if result.size != NOTHING:  # else the next run tries it again
+                    self.record.add(
+                        frame.name,
+                        frame.source,
+                        files,
+                        len(result.hands),
+                        result.problem,
+                    )
                 self._remember(frame, result)
         if self.report:
             self._recall(set(range(len(source))) - set(todo))
@@ -154,6 +166,7 @@ class DemoRun:
         self.counts['done'] += 1
         self.counts['hands'] += len(result.hands)
         self.counts['without'] += not result.hands
+        self.counts['unread'] += result.size == NOTHING
         if result.problem:
             self.problems.append(result.problem)
 

@@ -25,6 +25,16 @@ NOT_RGB = ('CMYK', 'YCbCr', 'LAB', 'HSV')
 HIGH_BYTE = 8  # of 16-bit pixels, as OpenCV takes it
 
 
+HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1')
+UNKNOWN_TO_PILLOW = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    Image.DecompressionBombError,
+)
+
+
 class Header(NamedTuple):
     """What Pillow knows of a file before it decodes it."""
 
@@ -56,8 +66,21 @@ def read_image(path: str | Path) -> np.ndarray:
         )
     image = decode(content)
     if image is None:
-        raise UserError(f'{path}: is not an image that OpenCV or Pillow can decode')
+        heic = content[4:8] == b'ftyp' and content[8:12] in HEIC_BRANDS
+        cure = ' (HEIC, as phones write it); convert it to JPEG' if heic else ''
+        raise UserError(
+            f'{path}: is not an image that OpenCV or Pillow can decode{cure}'
+        )
     return image
+
+
+def count_frames(path: str | Path) -> int:
+    """Of an image file that may move or have pages; 1 of what Pillow does not know."""
+    try:
+        with Image.open(path) as opened:
+            return getattr(opened, 'n_frames', 1)
+    except UNKNOWN_TO_PILLOW:
+        return 1
 
 
 def is_cut_off(content: bytes) -> bool:
@@ -93,13 +116,7 @@ def read_header(content: bytes) -> Header | None:
             turned = opened.format in TURNED_BY_DECODERS
             orientation = 1 if turned else opened.getexif().get(ORIENTATION, 1)
             return Header(opened.mode, transparent, orientation)
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ):
+    except UNKNOWN_TO_PILLOW:
         return None
 
 

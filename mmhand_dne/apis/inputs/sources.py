@@ -1,6 +1,7 @@
 """What a user gives: images, folders, patterns, videos, a camera, arrays."""
 
 import glob
+import logging
 import os
 import re
 from collections import Counter
@@ -9,25 +10,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mmengine.logging import print_log
 from PIL.Image import Image
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.images import (
     check_array,
+    count_frames,
     from_pillow,
     from_tensor,
     read_image,
 )
 
-from .video import Video, Webcam
+from .video import BEGINNING, Video, Webcam, begins_a_video
 
 IMAGE_ENDINGS = tuple(
-    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif'.split()
+    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif .heic .heif .avif'
+    ''.split()
 )
 VIDEO_ENDINGS = tuple(
-    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts'.split()
+    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts .ts .m2ts .vob '
+    '.3g2 .asf .f4v .mxf'.split()
 )
+MAY_MOVE = ('.gif', '.webp', '.png', '.tif', '.tiff')  # images of several frames
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
 Picture = str | Path | np.ndarray | Image | Tensor
 GIVEN = Picture | Iterable[Picture]
@@ -92,7 +98,11 @@ class Images:
         item, source = self.items[index], self.sources[index]
         image, problem = None, ''
         try:
-            image = item if isinstance(item, np.ndarray) else read_image(item)
+            if isinstance(item, np.ndarray):
+                image = item
+            else:
+                image = read_image(item)
+                _tell_of_frames(item)
         except ValueError as error:
             problem = str(error)
         return InputFrame(index, source, self.names[index], image, problem)
@@ -133,7 +143,8 @@ def open_input(inputs: GIVEN) -> Images | VideoFrames:
 
     Args:
         inputs: path of an image, a folder (its images, sorted by name, not its
-            sub-folders), a pattern such as ``'photos/*.jpg'``, path of a video,
+            sub-folders), a pattern such as ``'photos/*.jpg'``, path of a video or of a
+            GIF that moves,
             ``'webcam:0'``, an array (H, W, 3) BGR (:func:`check_array`), a Pillow
             image, a tensor (:func:`from_tensor`), several arrays or tensors stacked
             along a first axis, or an iterable of paths, arrays, images and tensors.
@@ -187,11 +198,33 @@ def _open_path(path: str) -> Images | VideoFrames:
     if os.path.isdir(path):
         return Images(_in_folder(path))
     if os.path.exists(path):
-        is_video = Path(path).suffix.lower() in VIDEO_ENDINGS
+        is_video = _is_video(path)
         return VideoFrames(Video(path), path) if is_video else Images([path])
     if glob.has_magic(path):
         return Images(_matching(path))
     raise UserError(f'{path}: there is no such file or folder; check the path')
+
+
+def _is_video(path: str) -> bool:
+    """By the ending; of an unknown one, and of GIF, by the content."""
+    ending = Path(path).suffix.lower()
+    if ending == '.gif':
+        return count_frames(path) > 1
+    if ending in IMAGE_ENDINGS or ending in VIDEO_ENDINGS:
+        return ending in VIDEO_ENDINGS
+    with open(path, 'rb') as file:
+        return begins_a_video(file.read(BEGINNING))
+
+
+def _tell_of_frames(path: str) -> None:
+    """Warn where an image has frames that are not read."""
+    if path.lower().endswith(MAY_MOVE) and (frames := count_frames(path)) > 1:
+        print_log(
+            f'{path}: has {frames} frames, of which the first is read; to read all, '
+            'give a GIF alone, or make it a video',
+            'current',
+            level=logging.WARNING,
+        )
 
 
 def _in_folder(path: str) -> list[str]:
