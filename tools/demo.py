@@ -13,6 +13,7 @@ is kept: the same command continues a run that was stopped.
 """
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -29,13 +30,14 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 
 # isort: split
 from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import config_of
 from mmhand_dne.apis.demo_run import DemoRun
 from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
 from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
-from mmhand_dne.apis.run_record import RunRecord, stamp
-from mmhand_dne.apis.shipped_model import SHIPPED_WEIGHTS
+from mmhand_dne.apis.run_record import STAMPS, RunRecord, check_inputs_apart, stamp
+from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.errors import UserError
@@ -157,17 +159,21 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> dict:
-    """What the files depend on."""
+    """What the files depend on: options, and hashes of what files say."""
     files = {
         name: stamp(value)
-        for name in ('checkpoint', 'config', 'bboxes')
+        for name in ('checkpoint', 'bboxes', 'detector', 'det_weights')
         if (value := getattr(args, name))
     }
+    if args.K and len(args.K) == 1:
+        files['K'] = stamp(args.K[0])
     if not args.checkpoint:
         files['shipped'] = stamp(str(SHIPPED_WEIGHTS))
+    config = config_of(args.config or SHIPPED_CONFIG, args.cfg_options)
+    files['config'] = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
     free = ('out_dir', 'show', 'device', 'batch_size', 'overwrite', 'report')
     options = {name: value for name, value in vars(args).items() if name not in free}
-    return dict(options, stamps=files)
+    return {**options, STAMPS: files}
 
 
 def kinds_of(args: argparse.Namespace) -> tuple[str, ...]:
@@ -238,21 +244,27 @@ def prepare(args: argparse.Namespace) -> DemoRun:
         bbox_thr=args.bbox_thr,
         nms_thr=args.nms_thr,
     )
+    if not source.is_video and not os.path.isfile(args.input):
+        check_inputs_apart(source.sources, args.out_dir)
     record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
-    inferencer = build_inferencer(args, kinds)
-    return DemoRun(
-        inferencer,
-        source,
-        record,
-        formats,
-        drawable(inferencer, args, kinds),
-        where,
-        batch_size=args.batch_size,
-        presence_thr=args.presence_thr,
-        smoothing=args.smooth,
-        show=args.show,
-        report=args.report,
-    )
+    try:
+        inferencer = build_inferencer(args, kinds)
+        return DemoRun(
+            inferencer,
+            source,
+            record,
+            formats,
+            drawable(inferencer, args, kinds),
+            where,
+            batch_size=args.batch_size,
+            presence_thr=args.presence_thr,
+            smoothing=args.smooth,
+            show=args.show,
+            report=args.report,
+        )
+    except BaseException:
+        record.close()
+        raise
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -260,7 +272,7 @@ def main(argv: list[str] | None = None) -> None:
     with plain_errors(building=True):
         run = prepare(args)
     try:
-        with plain_errors():
+        with plain_errors(), run.record:
             run.run()
     except KeyboardInterrupt:
         print(f'\nstopped; {run.summary()}\nThe same command goes on from here.')

@@ -15,7 +15,7 @@ from .image_saver import PictureSaver
 from .inputs.sources import Images, InputFrame, VideoFrames
 from .result_drawing import can_show
 from .result_writers import read_json, result_files, write
-from .run_record import FRAMES, RunRecord, stamp
+from .run_record import FRAMES, REPORT, RunRecord, stamp
 
 NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
@@ -112,7 +112,9 @@ class DemoRun:
                 files = write(result, self.folder, self.formats, frame.name)
                 files += saver.add(frame, self._draw(frame, result))
                 self._count(result)
-                if result.size != NOTHING:  # else the next run tries it again
+                if result.size == NOTHING:  # the next run tries it again
+                    self.record.forget(frame.name, files)
+                else:
                     self.record.add(
                         frame.name,
                         frame.source,
@@ -190,12 +192,12 @@ class DemoRun:
     def _predict_video(self, folder: Path) -> list[ImageResult]:
         """Every frame's result; those of an earlier run are read back."""
         source, kept = self.source, {}
-        mark = folder / 'of.txt'
-        fresh = not mark.exists() or mark.read_text() != str(stamp(source.source))
+        mark, now = folder / 'of.txt', stamp(source.source)
+        fresh = not mark.exists() or mark.read_text() != now
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            mark.write_text(str(stamp(source.source)))
+            mark.write_text(now)
         for path in folder.glob('*.json'):
             result = read_json(path)
             kept[result.index] = result
@@ -283,7 +285,7 @@ class DemoRun:
             for result, jpeg in self.entries
         )
         write_report(
-            self.folder / 'report.html',
+            self.folder / REPORT,
             entries,
             downloads,
             f'Hands of {Path(self.source.title).name}',

@@ -73,10 +73,10 @@ def test_without_a_display_pictures_are_not_shown_and_all_goes_on(
 def test_a_camera_runs_without_a_window(dne, no_display, said, monkeypatch, tmp_path):
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     assert len(list(dne.results('webcam', side='right'))) == 3
-    record = RunRecord(tmp_path, {})
     source = open_input('webcam')
-    run = DemoRun(dne, source, record, ('json',), (), dict(side='right'))
-    run.run()
+    with RunRecord(tmp_path, {}) as record:
+        run = DemoRun(dne, source, record, ('json',), (), dict(side='right'))
+        run.run()
     assert run.counts['done'] == 3 and len(list(tmp_path.glob('webcam_*.json'))) == 3
     assert len(said) == 2 and all(SENTENCE in text for text in said)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from PIL import Image
 
 from mmhand_dne.apis.config_names import find_config
 from mmhand_dne.apis.hand_mesh_inferencer import HandMeshInferencer
@@ -312,21 +311,6 @@ def test_what_the_model_cannot_draw_is_one_sentence(demo, weights, photos, tmp_p
         '0_side.jpg',
         '0_coarse_refined.jpg',
     }
-
-
-def test_nothing_that_can_be_read_is_exit_status_1(demo, weights, photos, tmp_path):
-    for path in photos.iterdir():
-        path.write_bytes(b'no image')
-    command = (photos, DNE, weights[DNE], '--device', 'cpu', '--out-dir', tmp_path)
-    for _ in range(2):  # what could not be read is tried again
-        status, text, error = demo(*command)
-        assert status == 1 and 'nothing could be read' in error
-        assert '4 images: 0 hands, 4 images without' in text
-    Image.fromarray(noise_image()).save(photos / '2.png')
-    status, text, _ = demo(*command)
-    assert status == 0 and '4 images: ' in text
-    status, text, _ = demo(*command)
-    assert status == 0 and '3 images, 1 done before' in text
 
 
 def test_a_report_of_many_images_says_what_it_leaves_out(
