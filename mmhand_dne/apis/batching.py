@@ -16,6 +16,7 @@ class ImageJob:
 
     Attributes:
         notes: what is wrong with boxes of the image, or with itself.
+        detected: whether the boxes are a detector's, which may overlap.
         metric: whether the camera is the image's own.
     """
 
@@ -23,6 +24,7 @@ class ImageJob:
     crops: list[Crop] = field(default_factory=list)
     samples: list[PoseDataSample] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    detected: bool = False
     metric: bool = False
 
     @property

@@ -250,7 +250,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             given, self.detector, side, bbox_thr, nms_thr, self.turner, in_time
         )
         for frame in inputs:
-            job = ImageJob(frame, metric=cameras.known)
+            job = ImageJob(frame, detected=choice.detects, metric=cameras.known)
             if frame.image is None:
                 job.notes.append(frame.problem)
             else:

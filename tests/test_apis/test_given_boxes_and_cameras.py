@@ -109,7 +109,9 @@ def test_a_box_given_twice_is_one_hand(dne, hamer, side):
         twice = result_of(dne, boxes, side=side)
         assert [hand.side for hand in twice.hands] == [hand.side for hand in once.hands]
     near = [value + 1 for value in BOX]
-    assert len(result_of(hamer, [BOX, near], side='right').hands) == 1
+    assert len(result_of(dne, [BOX, near]).hands) == 1
+    # Who names sides says how many hands there are.
+    assert len(result_of(hamer, [BOX, near], side='right').hands) == 2
 
 
 def test_the_same_box_with_two_sides_is_two_hands(hamer):

@@ -43,6 +43,11 @@ class BoxChoice:
         self.given, self.detector, self.side = given, detector, side
         self.bbox_thr, self.nms_thr, self.turner = bbox_thr, nms_thr, turner
 
+    @property
+    def detects(self) -> bool:
+        """Whether the boxes are a detector's, which may show one hand twice."""
+        return self.given is None and self.detector is not None
+
     def __call__(self, frame: 'InputFrame') -> tuple[list[HandBox], str]:
         """The boxes of a frame whose image was decoded, and why there are none."""
         if self.given is not None:
