@@ -13,6 +13,7 @@ is kept: the same command continues a run that was stopped.
 """
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -22,25 +23,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # Read when torch is loaded: threads that wait busily slow these small networks twenty
 # times where another program uses a core.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# Likewise: ffmpeg writes a line a frame about what our own sentence says.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
-import numpy as np
-
 from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import config_of
 from mmhand_dne.apis.demo_run import DemoRun
-from mmhand_dne.apis.inputs.intrinsics import read_intrinsics
+from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
 from mmhand_dne.apis.inputs.sources import open_input
+from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
-from mmhand_dne.apis.run_record import RunRecord, stamp
-from mmhand_dne.apis.shipped_model import SHIPPED_WEIGHTS
+from mmhand_dne.apis.run_record import STAMPS, RunRecord, check_inputs_apart, stamp
+from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.errors import UserError
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
+UNREAD = 1  # exit status where images were there and none could be decoded
 STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 
@@ -48,7 +52,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('input', help="image, folder, 'pattern*', video or webcam:0")
+    parser.add_argument(
+        'input', help="image, folder, 'pattern*', video, GIF or webcam:0"
+    )
     parser.add_argument(
         'config',
         nargs='?',
@@ -75,7 +81,8 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         metavar='KIND',
         help=f'pictures: {", ".join((*KINDS, MAPS))}; without a '
-        'kind the first four. Of a video the first kind, as a video',
+        'kind those of the first four that the model can give. Of a video the first '
+        'kind, as a video',
     )
     parser.add_argument(
         '--report',
@@ -124,8 +131,8 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--K',
         nargs='+',
         metavar='NUMBER',
-        help='camera: fx fy cx cy in pixels, or a file with them or '
-        'with a 3x3 matrix; makes translations metric',
+        help='camera: fx fy cx cy in pixels, or a file with them or with a 3x3 '
+        'matrix, or JSON with one for each image; makes translations metric',
     )
 
 
@@ -152,17 +159,21 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> dict:
-    """What the files depend on."""
+    """What the files depend on: options, and hashes of what files say."""
     files = {
         name: stamp(value)
-        for name in ('checkpoint', 'config', 'bboxes')
+        for name in ('checkpoint', 'bboxes', 'detector', 'det_weights')
         if (value := getattr(args, name))
     }
+    if args.K and len(args.K) == 1:
+        files['K'] = stamp(args.K[0])
     if not args.checkpoint:
         files['shipped'] = stamp(str(SHIPPED_WEIGHTS))
+    config = config_of(args.config or SHIPPED_CONFIG, args.cfg_options)
+    files['config'] = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
     free = ('out_dir', 'show', 'device', 'batch_size', 'overwrite', 'report')
     options = {name: value for name, value in vars(args).items() if name not in free}
-    return dict(options, stamps=files)
+    return {**options, STAMPS: files}
 
 
 def kinds_of(args: argparse.Namespace) -> tuple[str, ...]:
@@ -177,14 +188,20 @@ def kinds_of(args: argparse.Namespace) -> tuple[str, ...]:
     return kinds
 
 
-def camera_of(args: argparse.Namespace) -> np.ndarray | None:
-    """(3, 3) pixels: the camera that --K gives, as a file or as numbers."""
+def camera_of(args: argparse.Namespace) -> GivenCameras:
+    """What --K gives, as a file or as numbers: see :func:`read_cameras`."""
     if not args.K:
         return None
-    is_file = len(args.K) == 1
-    return read_intrinsics(
-        args.K[0] if is_file else [float(number) for number in args.K]
-    )
+    if len(args.K) == 1:
+        return read_cameras(args.K[0])
+    try:
+        numbers = [float(number) for number in args.K]
+    except ValueError as error:
+        raise UserError(
+            f'--K {" ".join(args.K)}: expected four numbers fx fy cx cy in pixels, or '
+            'one file'
+        ) from error
+    return read_cameras(numbers)
 
 
 def build_inferencer(
@@ -204,6 +221,15 @@ def build_inferencer(
     )
 
 
+def drawable(
+    inferencer: HandMeshInferencer, args: argparse.Namespace, kinds: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The kinds that the model can give; one that was named has to be among them."""
+    if args.vis:
+        check_kinds(inferencer.model, kinds)
+    return possible_kinds(inferencer.model, kinds)
+
+
 def prepare(args: argparse.Namespace) -> DemoRun:
     """Check everything that a user can get wrong, then build the model."""
     formats = check_formats([] if args.save == ['none'] else args.save)
@@ -218,20 +244,27 @@ def prepare(args: argparse.Namespace) -> DemoRun:
         bbox_thr=args.bbox_thr,
         nms_thr=args.nms_thr,
     )
+    if not source.is_video and not os.path.isfile(args.input):
+        check_inputs_apart(source.sources, args.out_dir)
     record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
-    return DemoRun(
-        build_inferencer(args, kinds),
-        source,
-        record,
-        formats,
-        kinds,
-        where,
-        batch_size=args.batch_size,
-        presence_thr=args.presence_thr,
-        smoothing=args.smooth,
-        show=args.show,
-        report=args.report,
-    )
+    try:
+        inferencer = build_inferencer(args, kinds)
+        return DemoRun(
+            inferencer,
+            source,
+            record,
+            formats,
+            drawable(inferencer, args, kinds),
+            where,
+            batch_size=args.batch_size,
+            presence_thr=args.presence_thr,
+            smoothing=args.smooth,
+            show=args.show,
+            report=args.report,
+        )
+    except BaseException:
+        record.close()
+        raise
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -239,12 +272,15 @@ def main(argv: list[str] | None = None) -> None:
     with plain_errors(building=True):
         run = prepare(args)
     try:
-        with plain_errors():
+        with plain_errors(), run.record:
             run.run()
     except KeyboardInterrupt:
         print(f'\nstopped; {run.summary()}\nThe same command goes on from here.')
         sys.exit(STOPPED)
     print(run.summary())
+    if run.read_nothing:
+        print(f'error: {args.input}: nothing could be read', file=sys.stderr)
+        sys.exit(UNREAD)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """From what a user calls a model to its config."""
 
+import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,8 @@ def config_of(
 ) -> Config:
     """A config as a whole run would read it, its hand shared by all parts.
 
+    What is given stays as it is: a config that is an object is copied.
+
     Raises:
         ValueError: no config is given, or it has no model or test data set.
     """
@@ -68,8 +71,8 @@ def config_of(
     if isinstance(model, (str, Path)):
         cfg = read_config(find_config(str(model)), options)
     else:
-        is_config = isinstance(model, Config)
-        cfg = model.copy() if is_config else Config(dict(model))
+        own = copy.deepcopy(model)
+        cfg = own if isinstance(own, Config) else Config(dict(own))
         cfg.merge_from_dict(dict(options or {}))
         share_hand_model(cfg)
     for key in ('model', 'test_dataloader'):

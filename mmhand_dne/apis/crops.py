@@ -34,6 +34,7 @@ class Crop(NamedTuple):
         intrinsics: (3, 3) of the image, pixels.
         sides: the hands to read from it.
         given: whether they are taken for present, as the user or the detector said.
+        one: whether only the more present of them is there.
     """
 
     data: dict
@@ -41,6 +42,7 @@ class Crop(NamedTuple):
     intrinsics: np.ndarray
     sides: tuple[str, ...]
     given: bool
+    one: bool = False
 
 
 class CropPipeline:
@@ -85,7 +87,12 @@ class CropPipeline:
         self.num_vertices, self.one_hand = num_vertices, one_hand
 
     def crops(
-        self, image: np.ndarray, box: HandBox, intrinsics: np.ndarray, source: str
+        self,
+        image: np.ndarray,
+        box: HandBox,
+        intrinsics: np.ndarray,
+        source: str,
+        one_each: bool = False,
     ) -> list[Crop]:
         """One crop, or one per side for a model of one hand.
 
@@ -93,12 +100,15 @@ class CropPipeline:
             image: (H, W, 3) uint8 BGR.
             intrinsics: (3, 3) of the image, pixels.
             source: what to name in errors.
+            one_each: a box without a side is one hand's, as where an image has
+                several boxes [decided].
         Raises:
             ValueError: the model reads one hand and the box has no side.
         """
         sides = SIDES if box.side in (None, BOTH) else (box.side,)
         if not self.one_hand:
-            return [self._crop(image, box, sides, intrinsics, source)]
+            crop = self._crop(image, box, sides, intrinsics, source)
+            return [crop._replace(one=one_each and box.side is None)]
         if box.side is None:
             raise UserError(
                 f'{source}: the model reads one hand, so it has to be told which; give '

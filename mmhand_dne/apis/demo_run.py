@@ -13,9 +13,11 @@ from mmhand_dne.structures.hand_result import ImageResult
 from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
 from .inputs.sources import Images, InputFrame, VideoFrames
+from .result_drawing import can_show
 from .result_writers import read_json, result_files, write
-from .run_record import FRAMES, RunRecord, stamp
+from .run_record import FRAMES, REPORT, RunRecord, stamp
 
+NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
@@ -32,7 +34,7 @@ class DemoRun:
         formats, kinds: of files and of pictures.
         where: arguments of :meth:`HandMeshInferencer.preprocess`.
         smoothing: method of :func:`smooth`, or None.
-        show: open a window.
+        show: open a window, as always for a camera, if there is a display.
         report: write ``report.html``.
     """
 
@@ -53,11 +55,12 @@ class DemoRun:
         self.inferencer, self.source, self.record = inferencer, source, record
         self.formats, self.kinds, self.where = formats, kinds, where
         self.batch_size, self.presence_thr = batch_size, presence_thr
-        self.smoothing, self.show, self.report = smoothing, show, report
+        self.smoothing, self.report = smoothing, report
+        self.show = can_show(show or source.is_live)
         self.folder = record.folder
         self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
         self.report_step = max(1, -(-len(source) // MOST_ENTRIES))
-        self.counts = dict(skipped=0, done=0, hands=0, without=0)
+        self.counts = dict(skipped=0, done=0, hands=0, without=0, unread=0)
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -70,6 +73,12 @@ class DemoRun:
             self._run_images()
         if self.report:
             self._write_report()
+
+    @property
+    def read_nothing(self) -> bool:
+        """Whether images were tried and none could be decoded."""
+        count = self.counts
+        return 0 < count['done'] == count['unread'] and not count['skipped']
 
     def summary(self) -> str:
         """What was found, and what went wrong, in some lines."""
@@ -103,9 +112,16 @@ class DemoRun:
                 files = write(result, self.folder, self.formats, frame.name)
                 files += saver.add(frame, self._draw(frame, result))
                 self._count(result)
-                self.record.add(
-                    frame.name, frame.source, files, len(result.hands), result.problem
-                )
+                if result.size == NOTHING:  # the next run tries it again
+                    self.record.forget(frame.name, files)
+                else:
+                    self.record.add(
+                        frame.name,
+                        frame.source,
+                        files,
+                        len(result.hands),
+                        result.problem,
+                    )
                 self._remember(frame, result)
         if self.report:
             self._recall(set(range(len(source))) - set(todo))
@@ -152,6 +168,7 @@ class DemoRun:
         self.counts['done'] += 1
         self.counts['hands'] += len(result.hands)
         self.counts['without'] += not result.hands
+        self.counts['unread'] += result.size == NOTHING
         if result.problem:
             self.problems.append(result.problem)
 
@@ -168,19 +185,19 @@ class DemoRun:
             self._count(result)
             self._remember(frame, result)
         if self.kinds:
-            files.append(self._draw_video(results))
+            files += self._draw_video(results)
         self.record.add(name, path, files, self.counts['hands'])
         shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
 
     def _predict_video(self, folder: Path) -> list[ImageResult]:
         """Every frame's result; those of an earlier run are read back."""
         source, kept = self.source, {}
-        mark = folder / 'of.txt'
-        fresh = not mark.exists() or mark.read_text() != str(stamp(source.source))
+        mark, now = folder / 'of.txt', stamp(source.source)
+        fresh = not mark.exists() or mark.read_text() != now
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            mark.write_text(str(stamp(source.source)))
+            mark.write_text(now)
         for path in folder.glob('*.json'):
             result = read_json(path)
             kept[result.index] = result
@@ -208,7 +225,7 @@ class DemoRun:
             )
         return results
 
-    def _draw_video(self, results: list[ImageResult]) -> Path:
+    def _draw_video(self, results: list[ImageResult]) -> list[Path]:
         from .result_drawing import draw_frame, show_picture, video_size
 
         kinds = self.kinds[:1]
@@ -225,10 +242,10 @@ class DemoRun:
                         next(iter(drawn.values())), frame.source, 1 / self.source.fps
                     )
                 bar.update()
-        return saver.path
+        return [saver.path] if saver.path.exists() else []
 
     def _run_live(self) -> None:
-        """Until the camera ends, or q or Escape is pressed in the window."""
+        """Until the camera ends, or q or Escape is pressed in the window, if any."""
         from .result_drawing import draw_frame, show_picture
 
         jobs = self.inferencer.run(self.source, 1, 0, in_time=True, **self.where)
@@ -236,6 +253,8 @@ class DemoRun:
             result = self.inferencer.result_of(job, self.presence_thr)
             write(result, self.folder, self.formats, job.frame.name)
             self._count(result)
+            if not self.show:
+                continue
             drawn = draw_frame(job.frame, result, self.kinds[:1] or ('overlay',))
             if drawn and not show_picture(
                 next(iter(drawn.values())), 'hands', wait_time=1e-3
@@ -266,7 +285,7 @@ class DemoRun:
             for result, jpeg in self.entries
         )
         write_report(
-            self.folder / 'report.html',
+            self.folder / REPORT,
             entries,
             downloads,
             f'Hands of {Path(self.source.title).name}',

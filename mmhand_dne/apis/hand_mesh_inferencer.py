@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from threading import RLock
 
 import numpy as np
 import torch
@@ -27,13 +28,15 @@ from .image_saver import PictureSaver
 from .inputs.box_choice import BoxChoice
 from .inputs.detectors import PALM, build_detector
 from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
-from .inputs.intrinsics import conventional_intrinsics, read_intrinsics
+from .inputs.intrinsics import Cameras, GivenCameras
 from .inputs.palm_hands import PalmHands
 from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
 from .shipped_model import REMEDY, SHIPPED_WEIGHTS, shipped_files
 
+# MMEngine's registries and default scope are the program's, not a thread's.
+BUILDING = RLock()
 NOT_FOR_INFERENCE = ('discriminator.',)  # tensors that only training has
 
 
@@ -74,34 +77,35 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def __init__(
         self,
         model: str | Path | Mapping | None = None,
-        weights: str | None = None,
+        weights: str | Path | None = None,
         device: str | None = None,
         scope: str | None = 'mmpose',
         show_progress: bool = False,
-        det_model: None | str | dict = None,
-        det_weights: str | None = None,
+        det_model: None | str | Path | dict = None,
+        det_weights: str | Path | None = None,
         det_cat_ids: None | int | Sequence[int] = None,
         flip_test: bool | None = None,
         output_maps: bool = False,
         cfg_options: dict | None = None,
     ) -> None:
-        model, weights = shipped_files(model, weights)
-        cfg = config_of(model, cfg_options)
-        test_cfg = dict(cfg.model.get('test_cfg') or {})
-        if flip_test is not None:
-            test_cfg['flip_test'] = flip_test
-        test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
-        cfg.model.test_cfg = test_cfg
-        self.weights = check_files(weights, device)
-        init_default_scope(scope or 'mmpose')
-        super().__init__(cfg, self.weights, device, scope, show_progress)
-        self.reader = PredictionReader(self.model)
-        upright = self.pipeline.upright
-        det_model = det_model or (PALM if upright else None)
-        self.detector = build_detector(
-            det_model, det_weights, det_cat_ids, device, upright
-        )
-        self.turner = self._turner(device) if upright else None
+        with BUILDING:
+            model, weights = shipped_files(model, weights)
+            cfg = config_of(model, cfg_options)
+            test_cfg = dict(cfg.model.get('test_cfg') or {})
+            if flip_test is not None:
+                test_cfg['flip_test'] = flip_test
+            test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
+            cfg.model.test_cfg = test_cfg
+            self.weights = check_files(weights, device)
+            init_default_scope(scope or 'mmpose')
+            super().__init__(cfg, self.weights, device, scope, show_progress)
+            self.reader = PredictionReader(self.model)
+            upright = self.pipeline.upright
+            det_model = det_model or (PALM if upright else None)
+            self.detector = build_detector(
+                det_model, det_weights, det_cat_ids, device, upright
+            )
+            self.turner = self._turner(device) if upright else None
 
     def _turner(self, device: str | None) -> PalmHands:
         """What turns boxes for a model that knows only upright crops."""
@@ -157,10 +161,11 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 'both'. A side that is given is taken for present. Of found boxes it
                 replaces the side that the detector tells.
             bbox_thr, nms_thr: of the detector.
-            intrinsics: camera of all images, see :func:`read_intrinsics`.
+            intrinsics: camera of all images, or of each, see :func:`read_cameras`.
             presence_thr: hands less probable are left out.
             return_vis, show, wait_time, vis_out_dir: pictures as of MMPose; a video's
-                go into a video.
+                go into a video. A camera's are always shown; without a display none
+                are, which is said.
             kinds: of :func:`draw_result`; the first is what is returned or shown.
             pred_out_dir, formats: files about each image, see
                 :mod:`mmhand_dne.apis.result_writers`.
@@ -170,8 +175,11 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             kwargs.setdefault('pred_out_dir', str(Path(out_dir) / 'predictions'))
         before, during, drawing, after = self._dispatch_kwargs(**kwargs)
         source = open_input(inputs)
-        if source.is_live:
-            batch_size, drawing['show'] = 1, True
+        batch_size = 1 if source.is_live else batch_size
+        if drawing.get('show') or source.is_live:
+            from .result_drawing import can_show
+
+            drawing['show'] = can_show(True)
         folder = drawing.get('vis_out_dir')
         with PictureSaver(folder, source) if folder else nullcontext() as saver:
             before['in_time'] = source.is_video
@@ -225,7 +233,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         count: int = 0,
         bboxes: str | Path | Sequence | Mapping | np.ndarray | None = None,
         side: str | None = None,
-        intrinsics: str | Path | Sequence | np.ndarray | None = None,
+        intrinsics: GivenCameras = None,
         bbox_thr: float = 0.3,
         nms_thr: float = 0.3,
         in_time: bool = False,
@@ -236,34 +244,33 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             in_time: the images are successive frames of a video.
         """
         check_side(side)
-        camera = read_intrinsics(intrinsics)
+        cameras = Cameras(intrinsics, count)
         given = None if bboxes is None else GivenBoxes(bboxes, count, side)
         choice = BoxChoice(
             given, self.detector, side, bbox_thr, nms_thr, self.turner, in_time
         )
         for frame in inputs:
-            job = ImageJob(frame, detected=choice.detects, metric=camera is not None)
+            job = ImageJob(frame, detected=choice.detects, metric=cameras.known)
             if frame.image is None:
                 job.notes.append(frame.problem)
             else:
                 boxes, note = choice(frame)
                 job.notes += [note] if note else []
-                self._cut(job, boxes, camera)
+                self._cut(job, boxes, cameras)
             yield job
 
-    def _cut(
-        self, job: ImageJob, boxes: list[HandBox], camera: np.ndarray | None
-    ) -> None:
+    def _cut(self, job: ImageJob, boxes: list[HandBox], cameras: Cameras) -> None:
         """Add the crops of an image to its job, and notes of boxes that have none."""
         image, source = job.frame.image, job.frame.source
         size = image.shape[1::-1]
-        matrix = conventional_intrinsics(size) if camera is None else camera
+        matrix = cameras.of(job.frame.index, source, size)
+        problems = [check_box(box, size) for box in boxes]
+        job.notes += [f'{source}: {problem}' for problem in problems if problem]
+        boxes = [box for box, problem in zip(boxes, problems) if not problem]
         for box in boxes:
-            problem = check_box(box, size)
-            if problem:
-                job.notes.append(f'{source}: {problem}')
-            else:
-                job.crops += self.pipeline.crops(image, box, matrix, source)
+            job.crops += self.pipeline.crops(
+                image, box, matrix, source, one_each=len(boxes) > 1
+            )
 
     @torch.no_grad()
     def forward(self, inputs: list[dict], **kwargs: object) -> list[PoseDataSample]:
@@ -288,8 +295,9 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
         if not (return_vis or show or saver):
             return []
-        from .result_drawing import draw_frame, show_picture
+        from .result_drawing import check_kinds, draw_frame, show_picture
 
+        check_kinds(self.model, kinds)
         pictures = []
         for frame, result in zip(inputs, preds):
             drawn = draw_frame(frame, result, kinds)
@@ -321,8 +329,11 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         )
 
 
-def check_files(weights: str | None, device: str | None) -> str:
-    """Refuse a checkpoint or a device that is not there, before anything is built."""
+def check_files(weights: str | Path | None, device: str | None) -> str:
+    """Refuse a checkpoint or a device that is not there, before anything is built.
+
+    Returns: the checkpoint's path.
+    """
     if weights is None:
         raise UserError(
             'HandMeshInferencer needs weights: the checkpoint of the '
@@ -335,6 +346,21 @@ def check_files(weights: str | None, device: str | None) -> str:
             f'cannot load the checkpoint {weights}: there is no '
             'such file; check the path'
         )
+    check_device(device)
+    return weights
+
+
+def check_device(device: str | torch.device | None) -> None:
+    """Refuse a device on which torch cannot compute here; None is always right."""
+    if device is None:
+        return
     if str(device).startswith('cuda') and not torch.cuda.is_available():
         raise UserError(f'device {device}: torch sees no GPU here; use cpu')
-    return weights
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0].split('. ')[0]
+        raise UserError(
+            f'device {device}: torch cannot compute on it here ({reason}); use cpu, '
+            'or cuda:0 where there is such a GPU'
+        ) from error

@@ -21,9 +21,10 @@ def result_of(
     """The typed result of an image.
 
     Hands whose presence is below ``presence_thr`` are left out, unless their side was
-    given. Where a detector's boxes overlap, the same hand can come out of two crops:
-    of two hands of one side whose joints coincide the less present one is left out.
-    An image without hands says why.
+    given. Of a crop of one hand only the more present one is read. Where a detector's
+    boxes, or several that name no side, overlap, the same hand can come out of two
+    crops: of two hands of one side whose joints coincide the less present one is left
+    out. An image without hands says why.
     """
     frame = job.frame
     size = (0, 0) if frame.image is None else frame.image.shape[1::-1]
@@ -31,10 +32,10 @@ def result_of(
     hands = [
         hand
         for crop, found in zip(job.crops, per_crop)
-        for hand in found
+        for hand in (_most_present(found) if crop.one else found)
         if crop.given or hand.presence >= presence_thr
     ]
-    if job.detected:
+    if job.detected or any(crop.one for crop in job.crops):
         hands = without_doubles(hands)
     hands.sort(key=lambda hand: (SIDES.index(hand.side), -hand.presence))
     notes = '; '.join(job.notes)
@@ -62,6 +63,10 @@ def _nobody(
         f'{job.frame.source}: no hand found (highest presence {most:.2f}, below '
         f'presence_thr {presence_thr:g})'
     )
+
+
+def _most_present(hands: list[HandResult]) -> list[HandResult]:
+    return [max(hands, key=lambda hand: hand.presence)]
 
 
 def without_doubles(hands: list[HandResult]) -> list[HandResult]:

@@ -17,9 +17,9 @@ from mmhand_dne.conventions import (
 )
 from mmhand_dne.gaussian.wrist import without_wrist
 from mmhand_dne.geometry.camera import (
-    metric_translation,
     mirror_pixels,
     ndc_to_pixels,
+    perspective_translation,
     project,
 )
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
@@ -131,7 +131,7 @@ class PredictionReader:
         if found is None:
             found = view.pred.hand_presence[0, slot]
         fields = dict(
-            _mesh(view, slot, roots[slot]),
+            _mesh(view, slot, roots[slot], points['vertices'][slot]),
             side=side,
             presence=float(found),
             faces=self.faces[side],
@@ -151,17 +151,21 @@ class PredictionReader:
         )
 
 
-def _mesh(view: 'CropView', slot: int, root: np.ndarray) -> dict[str, object]:
+def _mesh(
+    view: 'CropView', slot: int, root: np.ndarray, seen: np.ndarray
+) -> dict[str, object]:
     """The fields of a hand that are its mesh, parameters and camera.
 
     Args:
         root: (3,) the wrist in MANO's frame, metres.
+        seen: (V, 2) crop NDC of its vertices.
     """
     wrist = view.wrist(slot)
     camera = view.wrist_camera(slot)
-    translation = view.translation(camera)
+    vertices = view.pred.hand_vertices[0, slot] - wrist
+    translation = view.translation(camera, vertices, seen)
     return dict(
-        vertices=view.to_axes(view.pred.hand_vertices[0, slot] - wrist),
+        vertices=view.to_axes(vertices),
         joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
         mano=_mano_parameters(view, slot, root, translation - wrist),
         translation=view.to_axes(translation),
@@ -257,13 +261,18 @@ class CropView:
         """(2, 3) from the image to its crop, neither mirrored."""
         return upright_affine(self.affine, self.flip, self.width, self.size)
 
-    def translation(self, camera: np.ndarray) -> np.ndarray:
-        """(3,) where a crop camera (2, 2) puts the origin of its points, metres from
-        the camera, in the crop's axes.
+    def translation(
+        self, camera: np.ndarray, points: np.ndarray, seen: np.ndarray
+    ) -> np.ndarray:
+        """(3,) the origin of points (V, 3) that are seen at crop NDC (V, 2), metres
+        from the camera, in the crop's axes; NaN where a scale of the crop camera (2, 2)
+        is not positive.
         """
-        return metric_translation(
-            torch.from_numpy(camera), self.intrinsics, self.size
-        ).numpy()
+        if not (camera[:, 0] > 0).all():
+            return np.full(3, np.nan)
+        pixels = ndc_to_pixels(torch.from_numpy(seen), self.size)
+        points = torch.from_numpy(points).double()
+        return perspective_translation(points, pixels, self.intrinsics).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) in the crop's camera axes to the image's."""

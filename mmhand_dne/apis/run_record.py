@@ -1,15 +1,22 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import check_folder, write_whole
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
+REPORT = 'report.html'
+HASHED_AT_ONCE = 1 << 20  # bytes
+LOCK = '.lock'  # names the process that writes here, and is locked while it does
+STAMPS = 'stamps'  # the setting that holds hashes of files, by what they are
 FRAMES = '.frames'  # folder of a video's results until all are there
 
 
@@ -18,14 +25,19 @@ class RunRecord:
 
     Args:
         folder: the run's output folder; created if needed.
-        settings: what the files depend on; another run's folder is refused.
-        overwrite: forget what another run did there.
+        settings: what the files depend on, hashes of files under 'stamps'; another
+            run's folder is refused.
+        overwrite: remove what another run wrote there.
 
     Attributes:
         folder (Path): the output folder.
 
+    Use it in a ``with`` statement, or call :meth:`close`: until then no other run may
+    write there.
+
     Raises:
-        ValueError: the folder holds the results of other settings.
+        ValueError: the folder holds the results of other settings, or another process
+            is writing there.
         OSError: nothing can be written there.
     """
 
@@ -36,6 +48,25 @@ class RunRecord:
         overwrite: bool = False,
     ) -> None:
         self.folder = check_folder(folder)
+        self._lock = FolderLock(self.folder)
+        try:
+            self.done = self._opened(settings, overwrite)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> 'RunRecord':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other runs write there."""
+        self._lock.release()
+
+    def _opened(self, settings: dict[str, Any], overwrite: bool) -> dict[str, dict]:
+        """What is done already, of these settings."""
         settings = json.loads(json.dumps(settings))  # as it will be read back
         path = self.folder / SETTINGS
         found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
@@ -45,12 +76,21 @@ class RunRecord:
             and not overwrite
             and (self.folder / DONE).exists()
         ):
-            _refuse(found, settings, folder)
+            _refuse(found, settings, self.folder)
         if found != settings or overwrite:
-            (self.folder / DONE).unlink(missing_ok=True)
+            for entry in self._read().values():
+                self._remove(entry['files'])
+            for name in (DONE, REPORT):
+                (self.folder / name).unlink(missing_ok=True)
             shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
         write_whole(path, json.dumps(settings, indent=2).encode())
-        self.done = self._read()
+        return self._read()
+
+    def _remove(self, files: list[str]) -> None:
+        """Old files; a name that leads out of the folder is not ours."""
+        for name in files:
+            if '..' not in Path(name).parts and not os.path.isabs(name):
+                (self.folder / name).unlink(missing_ok=True)
 
     def _read(self) -> dict[str, dict]:
         path = self.folder / DONE
@@ -77,7 +117,10 @@ class RunRecord:
     def add(
         self, name: str, source: str, files: list[Path], hands: int, problem: str = ''
     ) -> None:
-        """Note that an image is done, after its files are written."""
+        """Note that an image is done, after its files are written; files of it that
+        were written before and are not among them are removed.
+        """
+        self.forget(name, files)
         entry = dict(
             name=name,
             source=source,
@@ -87,20 +130,105 @@ class RunRecord:
             files=[os.path.relpath(file, self.folder) for file in files],
         )
         self.done[name] = entry
+        self._append(entry)
+
+    def forget(self, name: str, kept: list[Path] = ()) -> None:
+        """Remove the files of an image that is done again, or cannot be any more.
+
+        Args:
+            kept: those that were just written.
+        """
+        entry = self.done.pop(name, None)
+        if entry is None:
+            return
+        kept = {os.path.relpath(file, self.folder) for file in kept}
+        self._remove([file for file in entry['files'] if file not in kept])
+        self._append(dict(entry, stamp=None, files=[]))
+
+    def _append(self, entry: dict) -> None:
         with open(self.folder / DONE, 'a', encoding='utf-8') as file:
             file.write(json.dumps(entry, ensure_ascii=False) + '\n')
 
 
-def stamp(path: str) -> list:
-    """Size and time of change of a file; empty if it is none."""
-    if not os.path.exists(path):
-        return []
-    found = os.stat(path)
-    return [found.st_size, found.st_mtime_ns]
+class FolderLock:
+    """Holds a folder for this process; the system frees it if the process is killed.
+
+    Raises:
+        ValueError: another run holds it; names its process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.file = folder / LOCK, None
+        while self.file is None:
+            file = open(self.path, 'a+', encoding='utf-8')
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                owner = file.read().strip() or 'another'
+                file.close()
+                raise UserError(
+                    f'{folder}: process {owner} is writing there; wait until it ends, '
+                    'or give another --out-dir'
+                ) from error
+            if self._is_current(file):
+                self.file = file
+            else:  # its owner removed it meanwhile
+                file.close()
+        self.file.truncate(0)
+        self.file.write(str(os.getpid()))
+        self.file.flush()
+
+    def _is_current(self, file: IO[str]) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        """Free it; again does nothing."""
+        if self.file is not None:
+            self.path.unlink(missing_ok=True)
+            self.file.close()
+            self.file = None
+
+
+def stamp(path: str) -> str:
+    """Hash of a file's content; empty if it is none."""
+    if not os.path.isfile(path):
+        return ''
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(HASHED_AT_ONCE):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def check_inputs_apart(sources: Sequence[str], folder: str | Path) -> None:
+    """Refuse an output folder that holds pictures of the input.
+
+    What is written there would be read as input by the next run.
+    """
+    folder = Path(folder).resolve()
+    for source in sources:
+        if folder == Path(source).resolve().parent:
+            raise UserError(
+                f'{folder}: is the output folder and holds the input {source}, so '
+                'pictures of results would become inputs; give another --out-dir'
+            )
 
 
 def _refuse(found: dict, wanted: dict, folder: str | Path) -> None:
-    for key in sorted(set(found) | set(wanted)):
+    before, now = found.get(STAMPS) or {}, wanted.get(STAMPS) or {}
+    names = {key for key in {*found, *wanted} if key != STAMPS}
+    same = all(found.get(key) == wanted.get(key) for key in names)
+    for key in sorted({*before, *now}):
+        if same and before.get(key) != now.get(key):
+            raise UserError(
+                f'{folder}: holds the results of a run before the content of its {key} '
+                'changed; give another --out-dir, or --overwrite'
+            )
+    for key in sorted(names):
         if found.get(key) != wanted.get(key):
             raise UserError(
                 f'{folder}: holds the results of a run with {key} '

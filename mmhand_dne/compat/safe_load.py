@@ -12,6 +12,7 @@ import codecs
 import os
 import pickle
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -23,8 +24,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmhand_dne.errors import UserError
 
-FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-FORBID_FORCE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+_THREAD = threading.local()  # whether this thread is inside weights_only()
 # What torch and pickle raise over a file that is cut short or no checkpoint at all.
 UNREADABLE = (
     pickle.UnpicklingError,
@@ -99,14 +99,27 @@ def refusal(filename: str, error: Exception) -> str:
 
 @contextmanager
 def weights_only() -> Iterator[None]:
-    """While open, every ``torch.load`` is weights-only, whatever its caller says."""
-    saved = {name: os.environ.pop(name, None) for name in (FORCE, FORBID_FORCE)}
-    os.environ[FORCE] = '1'
+    """While open, every ``torch.load`` of this thread is weights-only, whatever its
+    caller or the environment says. Other threads load as they please.
+    """
+    before = getattr(_THREAD, 'weights_only', False)
+    _THREAD.weights_only = True
     try:
         yield
     finally:
-        del os.environ[FORCE]
-        os.environ.update({k: v for k, v in saved.items() if v is not None})
+        _THREAD.weights_only = before
+
+
+def obeying(load: Callable) -> Callable:
+    """``torch.load`` that knows :func:`weights_only`."""
+
+    @wraps(load)
+    def obedient(*args, **kwargs):
+        if getattr(_THREAD, 'weights_only', False):
+            kwargs['weights_only'] = True
+        return load(*args, **kwargs)
+
+    return obedient
 
 
 def install_safe_loading() -> None:
@@ -115,13 +128,14 @@ def install_safe_loading() -> None:
         return
     pairs = [(value, name) for name, value in allowed_types().items()]
     torch.serialization.add_safe_globals(pairs)
+    torch.load = obeying(torch.load)  # what MMEngine's loaders and torch.hub call
     load = CheckpointLoader.load_checkpoint.__func__
 
     @wraps(load)
     def load_checkpoint(cls, filename, map_location=None, logger='current'):
         try:
             with weights_only():
-                return load(cls, filename, map_location, logger)
+                return load(cls, os.fspath(filename), map_location, logger)
         except UNREADABLE as error:
             raise UserError(refusal(filename, error)) from error
 

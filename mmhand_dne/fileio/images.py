@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
 from mmhand_dne.errors import UserError
 
@@ -16,10 +18,21 @@ from .atomic import write_whole
 AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
 ORIENTATION = 0x0112  # EXIF tag
+TURNED_BY_DECODERS = ('TIFF',)  # which OpenCV and Pillow turn whatever they are told
 WHITE = 255  # what shows through transparent pixels [decided]
 WITH_ALPHA = ('RGBA', 'LA', 'PA', 'La', 'RGBa')
 NOT_RGB = ('CMYK', 'YCbCr', 'LAB', 'HSV')
 HIGH_BYTE = 8  # of 16-bit pixels, as OpenCV takes it
+
+
+HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1')
+UNKNOWN_TO_PILLOW = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    Image.DecompressionBombError,
+)
 
 
 class Header(NamedTuple):
@@ -53,8 +66,21 @@ def read_image(path: str | Path) -> np.ndarray:
         )
     image = decode(content)
     if image is None:
-        raise UserError(f'{path}: is not an image that OpenCV or Pillow can decode')
+        heic = content[4:8] == b'ftyp' and content[8:12] in HEIC_BRANDS
+        cure = ' (HEIC, as phones write it); convert it to JPEG' if heic else ''
+        raise UserError(
+            f'{path}: is not an image that OpenCV or Pillow can decode{cure}'
+        )
     return image
+
+
+def count_frames(path: str | Path) -> int:
+    """Of an image file that may move or have pages; 1 of what Pillow does not know."""
+    try:
+        with Image.open(path) as opened:
+            return getattr(opened, 'n_frames', 1)
+    except UNKNOWN_TO_PILLOW:
+        return 1
 
 
 def is_cut_off(content: bytes) -> bool:
@@ -81,34 +107,44 @@ def decode(content: bytes) -> np.ndarray | None:
 
 
 def read_header(content: bytes) -> Header | None:
-    """Mode and orientation without decoding; None for what Pillow does not know."""
+    """Mode, and the orientation that decoding leaves to be applied, without decoding;
+    None for what Pillow does not know.
+    """
     try:
         with Image.open(io.BytesIO(content)) as opened:
             transparent = opened.mode in WITH_ALPHA or 'transparency' in opened.info
-            orientation = opened.getexif().get(ORIENTATION, 1)
+            turned = opened.format in TURNED_BY_DECODERS
+            orientation = 1 if turned else opened.getexif().get(ORIENTATION, 1)
             return Header(opened.mode, transparent, orientation)
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ):
+    except UNKNOWN_TO_PILLOW:
         return None
 
 
 def _decode_with_pillow(content: bytes) -> np.ndarray | None:
     try:
         with Image.open(io.BytesIO(content)) as opened:
-            orientation = opened.getexif().get(ORIENTATION, 1)
-            if opened.mode in WITH_ALPHA or 'transparency' in opened.info:
-                opened = opened.convert('RGBA')
-                background = Image.new('RGBA', opened.size, (WHITE,) * 4)
-                opened = Image.alpha_composite(background, opened)
-            pixels = np.asarray(opened.convert('RGB'))
+            return _upright_of_pillow(opened)
     except (OSError, SyntaxError, ValueError):
         return None
-    return oriented(np.ascontiguousarray(pixels[..., ::-1]), orientation)
+
+
+def _upright_of_pillow(image: Image.Image, name: str = '') -> np.ndarray:
+    """(H, W, 3) uint8 BGR, turned as EXIF asks for."""
+    if image.mode.startswith('I;16'):
+        pixels = check_array(np.asarray(image).astype(np.uint16), name)
+    else:
+        pixels = _bgr_of_pillow(image)
+    # Read after decoding: a decoder that turns the image itself (TIFF) drops the tag.
+    return oriented(pixels, image.getexif().get(ORIENTATION, 1))
+
+
+def _bgr_of_pillow(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 BGR as stored, transparent pixels white."""
+    if image.mode in WITH_ALPHA or 'transparency' in image.info:
+        image = image.convert('RGBA')
+        background = Image.new('RGBA', image.size, (WHITE,) * 4)
+        image = Image.alpha_composite(background, image)
+    return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
 
 
 def oriented(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -150,6 +186,42 @@ def check_array(image: np.ndarray, name: str = 'the array') -> np.ndarray:
         mixed = image[..., :3] * alpha + WHITE * (1 - alpha)
         image = np.rint(mixed).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def from_pillow(image: Image.Image, name: str = 'the image') -> np.ndarray:
+    """A Pillow image as :func:`read_image` would give it: upright, white behind.
+
+    Returns: (H, W, 3) uint8 BGR.
+    Raises:
+        ValueError: its pixels are neither 8-bit nor 16-bit.
+    """
+    if image.mode in ('I', 'F'):
+        raise UserError(
+            f'{name} is a Pillow image of mode {image.mode}; convert it to RGB first'
+        )
+    return _upright_of_pillow(image, name)
+
+
+def from_tensor(tensor: Tensor, name: str = 'the tensor') -> np.ndarray:
+    """A tensor as :func:`read_image` would give it.
+
+    Args:
+        tensor: uint8; (1, H, W), (3, H, W) RGB or (4, H, W) RGBA, as torchvision reads
+            images, else as the arrays of :func:`check_array`, BGR.
+    Returns: (H, W, 3) uint8 BGR.
+    Raises:
+        ValueError: another shape or type, or no pixel.
+    """
+    if tensor.dtype != torch.uint8:
+        raise UserError(
+            f'{name} is {tensor.dtype}, expected torch.uint8 of 0..255; a tensor x of '
+            '0..1 becomes (255 * x).round().to(torch.uint8)'
+        )
+    pixels = tensor.detach().cpu().numpy()
+    if pixels.ndim == 3 and len(pixels) in (1, 3, 4):
+        order = [2, 1, 0, 3][: len(pixels)] if len(pixels) > 1 else [0]
+        pixels = np.moveaxis(pixels[order], 0, -1)
+    return check_array(pixels, name)
 
 
 def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> Path:

@@ -87,7 +87,8 @@ def metric_translation(camera: Tensor, intrinsics: Tensor, size) -> Tensor:
     """The wrist in camera metres from a crop camera and the crop's intrinsics.
 
     The scale of the orthographic camera is the focal length over the depth, once per
-    image axis; the two are combined by their geometric mean [decided].
+    image axis; the two are combined by their geometric mean [decided]. That depth is
+    the points' mean depth rather than the wrist's, see :func:`perspective_translation`.
 
     Args:
         camera: (..., 2, 2) rows (scale, shift), NDC.
@@ -106,3 +107,29 @@ def metric_translation(camera: Tensor, intrinsics: Tensor, size) -> Tensor:
     rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     rays = (inverse @ rays[..., None])[..., 0]
     return rays * depth[..., None]
+
+
+def perspective_translation(
+    points: Tensor, pixels: Tensor, intrinsics: Tensor
+) -> Tensor:
+    """Where points have to stand so that a perspective camera sees them at pixels.
+
+    The least squares of ``x Z = X`` and ``y Z = Y`` over all points, with (x, y, 1) the
+    ray of a pixel and (X, Y, Z) the point where it stands: linear in the translation
+    (the direct linear transform), and exact where an exact one exists. Unlike the depth
+    of an orthographic scale, which is the points' mean depth, it is the origin's.
+
+    Args:
+        points: (..., N, 3) metres, camera axes, relative to any origin.
+        pixels: (..., N, 2).
+        intrinsics: (..., 3, 3) pixels.
+    Returns: (..., 3) metres, the origin from the camera; NaN where it is not before it.
+    """
+    rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
+    rays = (rays @ torch.linalg.inv(intrinsics).mT)[..., :2]
+    axes = torch.eye(2, dtype=rays.dtype, device=rays.device)
+    rows = torch.cat([axes.expand(*rays.shape, 2), -rays[..., None]], -1)
+    goal = rays * points[..., 2:] - points[..., :2]
+    found = torch.linalg.lstsq(rows.flatten(-3, -2), goal.flatten(-2)[..., None])
+    origin = found.solution[..., 0]
+    return torch.where(origin[..., 2:] > 0, origin, torch.nan)

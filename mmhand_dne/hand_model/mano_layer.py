@@ -1,8 +1,5 @@
 """MANO as a module: one hand."""
 
-import contextlib
-import io
-
 import numpy as np
 import smplx
 import torch
@@ -27,8 +24,15 @@ from mmhand_dne.geometry.rotation import (
 from .mano_file import MANO_SHAPES
 from .mano_source import load_hand
 
-# smplx prints this for every MANO file, all of which have 10 directions.
-SMPLX_NOTICE = 'with only 10 shape coefficients'
+
+class SmplxHand(smplx.MANOLayer):
+    """smplx's layer of one hand, with the 10 shape directions that MANO has.
+
+    smplx expects 300 as of bodies and prints a warning about every hand; catching that
+    would redirect the program's ``sys.stdout``, which threads share.
+    """
+
+    SHAPE_SPACE_DIM = 10
 
 
 @MODELS.register_module()
@@ -105,6 +109,10 @@ class MANOLayer(nn.Module):
         """
         self._check_inputs(rotations, betas)
         lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
+        if 0 in lead:  # smplx cannot pose no hands
+            nothing = 0 * (rotations.sum() + betas.sum()).to(self.v_template.dtype)
+            shapes = ((*lead, len(self.v_template), 3), (*lead, NUM_ROTATIONS, 3))
+            return tuple(nothing.expand(shape) for shape in shapes)
         with torch.autocast(rotations.device.type, enabled=False):
             pose = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
             pose = pose.reshape(-1, NUM_ROTATIONS, 3, 3).to(self.v_template.dtype)
@@ -194,17 +202,12 @@ class MANOLayer(nn.Module):
 def _smplx_layer(arrays: dict[str, np.ndarray], side: str) -> nn.Module:
     """smplx's layer of these arrays, its buffers non-persistent."""
     data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        layer = smplx.MANOLayer(
-            '',
-            is_rhand=side == 'right',
-            data_struct=data,
-            create_body_pose=False,  # a stray parameter of smplx's base class
-        )
-    for line in printed.getvalue().splitlines():
-        if SMPLX_NOTICE not in line:
-            print(line)
+    layer = SmplxHand(
+        '',
+        is_rhand=side == 'right',
+        data_struct=data,
+        create_body_pose=False,  # a stray parameter of smplx's base class
+    )
     for module in layer.modules():
         for name, value in list(module.named_buffers(recurse=False)):
             delattr(module, name)

@@ -19,7 +19,7 @@ from mmhand_dne.apis.inputs.intrinsics import (
 from mmhand_dne.apis.inputs.sources import distinct_names, open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
 from tests.tiny_inferencers import noise_image
-from tests.video_files import damage, grey_images, write_video
+from tests.video_files import damage, grey_images, tag_rotation, write_video
 
 FPS = 29.97
 
@@ -85,6 +85,22 @@ def test_a_damaged_frame_keeps_its_number(tmp_path):
     for i in (1, 2, 5, 6):
         assert abs(int(np.median(frames[i].image)) - 20 * i) <= 2
     assert open_input(path).fps == pytest.approx(FPS, abs=1e-3)
+
+
+@pytest.mark.parametrize('degrees', [0, 90, 180, 270])
+def test_a_phone_s_video_stands_upright(tmp_path, degrees):
+    corner = np.zeros((48, 64, 3), np.uint8)
+    corner[:24, :32] = 255  # white at the upper left
+    path = write_video(tmp_path / 'clip.mp4', [corner] * 3, FPS, 'mp4v')
+    tag_rotation(path, degrees)
+    wanted = np.rot90(corner, -degrees // 90)
+    video = Video(path)
+    assert video.size == wanted.shape[1::-1]
+    images = [frame.image for frame in open_input(path)]
+    assert len(images) == 3
+    for image in images:
+        assert image.shape == wanted.shape
+        assert np.abs(image.astype(int) - wanted).mean() < 12
 
 
 def test_a_written_video_has_the_frames_and_the_rate(tmp_path):
@@ -169,7 +185,7 @@ def test_boxes_are_understood_in_many_forms(given, tmp_path):
 
 
 def test_boxes_of_several_images():
-    boxes = GivenBoxes([[BOX, [*BOX, 30]], []], 2)
+    boxes = GivenBoxes([[BOX, dict(box=BOX, angle=30)], []], 2)
     assert [box.angle for box in boxes.of(0, 'a')] == [None, 30]
     assert boxes.of(1, 'b') == []
     named = GivenBoxes({'clip.mp4': [BOX], '3': [dict(box=BOX, side='right')]}, 9)

@@ -1,6 +1,7 @@
 import os
 import pickle
 import zipfile
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmhand_dne  # noqa: F401
-from mmhand_dne.compat.safe_load import FORCE, read_statistic
+from mmhand_dne.compat.safe_load import obeying, read_statistic, weights_only
 
 METAINFO = dict(
     sigmas=np.array([0.5, 0.25], dtype=np.float32),
@@ -130,7 +131,38 @@ def test_the_environment_cannot_allow_code(tmp_path, monkeypatch):
         CheckpointLoader.load_checkpoint(str(bad))
     assert not trace.exists()
     assert os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] == '1'
-    assert FORCE not in os.environ
+    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in os.environ
+
+
+def test_other_threads_load_as_they_please_meanwhile():
+    seen = []
+    load = obeying(lambda name, **options: seen.append((name, options)))
+    with weights_only():
+        load('mine')
+        thread = Thread(target=load, args=('theirs',))
+        thread.start()
+        thread.join()
+    load('later')
+    assert seen == [('mine', dict(weights_only=True)), ('theirs', {}), ('later', {})]
+
+
+def test_threads_that_load_leave_the_environment_alone(checkpoint):
+    before, failed = dict(os.environ), []
+
+    def load_often():
+        try:
+            for _ in range(20):
+                CheckpointLoader.load_checkpoint(str(checkpoint), logger='silent')
+                failed.extend({*os.environ} - {*before})
+        except Exception as error:
+            failed.append(error)
+
+    threads = [Thread(target=load_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and dict(os.environ) == before
 
 
 def test_getattr_reads_statistics_only():

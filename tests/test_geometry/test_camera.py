@@ -3,14 +3,17 @@
 import cv2
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from mmhand_dne.geometry.camera import (
     metric_translation,
     ndc_to_pixels,
+    perspective_translation,
     pixels_to_ndc,
     project,
     project_perspective,
 )
+from mmhand_dne.hand_model import MANOLayer
 
 
 def test_ndc_of_pixel_centres():
@@ -63,6 +66,57 @@ def test_metric_translation_keeps_the_wrist_pixel_with_skew():
     root = metric_translation(camera, matrix, 256)
     pixel = ndc_to_pixels(camera[:, 1], 256)
     torch.testing.assert_close(project_perspective(root[None], matrix)[0], pixel)
+
+
+def test_perspective_translation_is_exact_where_pixels_are():
+    draw = torch.Generator().manual_seed(0)
+    matrix = torch.tensor([[900.0, 3, 120], [0, 880.0, 140], [0, 0, 1]]).double()
+    points = 0.1 * torch.randn(5, 40, 3, dtype=torch.float64, generator=draw)
+    origins = torch.tensor([0.05, -0.03, 0.7]) + 0.2 * torch.rand(5, 3, generator=draw)
+    pixels = project_perspective(points + origins[:, None].double(), matrix)
+    found = perspective_translation(points, pixels, matrix)
+    torch.testing.assert_close(found, origins.double(), atol=1e-9, rtol=0)
+
+
+def test_perspective_translation_is_not_behind_the_camera():
+    points = torch.rand(40, 3, dtype=torch.float64)
+    behind = points - torch.tensor([0, 0, 9.0])
+    pixels = project_perspective(behind, torch.eye(3).double())
+    found = perspective_translation(points, pixels, torch.eye(3).double())
+    assert found.isnan().all()
+
+
+def test_the_wrist_is_found_of_hands_that_point_anywhere():
+    """From an orthographic camera too, which knows the mean depth only."""
+    layer = MANOLayer()
+    pose = layer.absolute_pose(torch.zeros(48), mean=True)
+    hand = layer(pose, torch.zeros(10)).double()
+    hand = hand - layer.joints(hand)[0]
+    draw, size = np.random.default_rng(0), 256
+    matrix = torch.tensor([[900.0, 0, 120], [0, 900.0, 140], [0, 0, 1]]).double()
+    exact, ours, former = [], [], []
+    for rotation in Rotation.random(60, random_state=1).as_matrix():
+        points = hand @ torch.from_numpy(rotation).mT
+        wrist = torch.from_numpy(draw.uniform([-0.1, -0.1, 0.4], [0.1, 0.1, 0.9]))
+        pixels = project_perspective(points + wrist, matrix)
+        ndc = pixels_to_ndc(pixels, size)
+        camera = orthographic_fit(points, ndc)
+        flat = ndc_to_pixels(project(points, camera), size)
+        exact.append(perspective_translation(points, pixels, matrix) - wrist)
+        ours.append(perspective_translation(points, flat, matrix) - wrist)
+        former.append(metric_translation(camera, matrix, size) - wrist)
+    errors = [1000 * torch.stack(each).norm(dim=-1) for each in (exact, ours, former)]
+    assert errors[0].max() < 0.001
+    assert errors[1].median() < 3 and errors[1].max() < 15
+    assert errors[2].median() > 20
+
+
+def orthographic_fit(points, ndc):
+    """(2, 2) rows (scale, shift), one scale: the least squares camera."""
+    centre, middle = points.mean(0)[:2], ndc.mean(0)
+    spread = points[:, :2] - centre
+    scale = (spread * (ndc - middle)).sum() / spread.square().sum()
+    return torch.stack([scale.expand(2), middle - scale * centre], -1)
 
 
 def test_metric_translation_of_a_mirrored_camera_is_nan():

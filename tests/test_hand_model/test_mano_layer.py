@@ -195,6 +195,21 @@ def test_nothing_of_the_hand_is_saved_or_trained(pair):
     assert {name for name, _ in pair.named_buffers()} >= {'faces', 'template'}
 
 
+@pytest.mark.parametrize('lead', [(0,), (3, 0), (0, 2)])
+def test_no_hands_are_no_vertices(pair, lead):
+    rotations = torch.eye(3).expand(*lead, 16, 3, 3).requires_grad_()
+    vertices, joints = pair.right.posed(rotations, torch.zeros(*lead, 10))
+    assert vertices.shape == (*lead, 778, 3) and joints.shape == (*lead, 16, 3)
+    assert pair.right(rotations, torch.zeros(10)).shape == (*lead, 778, 3)
+    vertices.sum().backward()
+    assert torch.equal(rotations.grad, torch.zeros_like(rotations))
+
+
+def test_no_pairs_are_no_meshes(pair):
+    mesh = pair(torch.zeros(0, 2, 16, 3, 3), torch.zeros(0, 2, 10))
+    assert mesh.vertices.shape == (0, 2, 778, 3) and mesh.joints.shape == (0, 2, 21, 3)
+
+
 def test_building_prints_nothing(capsys):
     HandPair()
     printed = capsys.readouterr()

@@ -296,6 +296,23 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
     assert not (tmp_path / 'a').exists()
 
 
+def test_what_the_model_cannot_draw_is_one_sentence(demo, weights, photos, tmp_path):
+    good = (photos / '0.png', DNE, weights[DNE], '--device', 'cpu')
+    status, _, error = demo(*good, '--out-dir', tmp_path, '--vis', 'uncertainty')
+    assert status == 2
+    assert 'uncertainty shows error bars, which this model has not' in error
+    status, _, error = demo(*good, '--out-dir', tmp_path, '--K', '1', 'x')
+    assert status == 2 and 'expected four numbers fx fy cx cy' in error
+    # Without names it is what the model can give.
+    options = ('--vis', '--presence-thr', '0', '--out-dir', tmp_path)
+    assert demo(*good, *options)[0] == 0
+    assert {path.name for path in tmp_path.glob('*.jpg')} == {
+        '0_overlay.jpg',
+        '0_side.jpg',
+        '0_coarse_refined.jpg',
+    }
+
+
 def test_a_report_of_many_images_says_what_it_leaves_out(
     demo, weights, photos, tmp_path, monkeypatch
 ):

@@ -235,16 +235,17 @@ class HandRunner:
         wrist, camera = found['joints'][0], found['camera'].copy()
         # Of points from the wrist of the refined joints, not of the coarse ones.
         camera[:, 1] += camera[:, 0] * wrist[:2]
+        points, seen = found['vertices'] - wrist, self.project(found)
         result = dict(
-            vertices=view.upright(found['vertices'] - wrist),
+            vertices=view.upright(points),
             joints=view.upright(found['joints'] - wrist),
             rotations=view.upright_rotations(found['rotations']),
             betas=found['betas'],
-            translation=view.upright(view.translation(camera)),
+            translation=view.upright(view.translation(camera, points, seen)),
             box=common['box'],
             intrinsics=view.intrinsics,
             joints_2d=view.to_image(found['joints_ndc']),
-            vertices_2d=view.to_image(self.project(found)),
+            vertices_2d=view.to_image(seen),
         )
         if 'coarse_vertices' in found:
             coarse = found['coarse_vertices'] - found['coarse_joints'][0]
@@ -464,23 +465,28 @@ class View:
             pixels[..., 0] = self.mirror - pixels[..., 0]
         return pixels
 
-    def translation(self, camera: np.ndarray) -> np.ndarray:
-        """The wrist of the camera (2, 2) in metres; NaN where a scale is not positive.
+    def translation(self, camera, points, ndc) -> np.ndarray:
+        """The wrist, from which points (V, 3) are seen at crop NDC (V, 2), in metres;
+        NaN where a scale of the camera (2, 2) is not positive.
 
-        The scale is the focal length over the depth, once per axis; the two are
-        combined by their geometric mean.
+        Least squares of x Z = X, y Z = Y over the points; (x, y, 1) is a pixel's ray.
         """
         intrinsics = self.intrinsics.copy()
         if self.mirror is not None:
             intrinsics[0, 1] *= -1
             intrinsics[0, 2] = self.mirror - intrinsics[0, 2]
         intrinsics = np.vstack([self.affine, [0, 0, 1]]) @ intrinsics @ self.rotation.T
-        scale, half = camera[:, 0], self.size / 2
-        if not (scale > 0).all():
+        if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
-        depth = np.sqrt(np.prod(np.diag(intrinsics)[:2] / (half * scale)))
-        pixel = half * (camera[:, 1] + 1) - 0.5
-        return np.linalg.solve(intrinsics, [*pixel, 1.0]) * depth
+        pixels = ((ndc + 1.0) * self.size - 1) / 2
+        rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(
+            intrinsics
+        ).T.astype(np.float64)
+        axes = np.broadcast_to(np.eye(2), (len(rays), 2, 2))
+        rows = np.concatenate([axes, -rays[:, :2, None]], -1).reshape(-1, 3)
+        goal = rays[:, :2] * points[:, 2:] - points[:, :2]
+        origin = np.linalg.lstsq(rows, goal.ravel(), rcond=None)[0]
+        return origin if origin[2] > 0 else np.full(3, np.nan)
 
 
 class Picture:

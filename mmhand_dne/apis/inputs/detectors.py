@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ Detector = Callable[[np.ndarray, float, float], list[HandBox]]
 
 
 def build_detector(
-    det_model: None | str | dict,
-    det_weights: str | None = None,
+    det_model: None | str | Path | dict,
+    det_weights: str | Path | None = None,
     det_cat_ids: None | int | Sequence[int] = None,
     device: str | None = None,
     upright: bool = False,
@@ -42,6 +43,8 @@ def build_detector(
         ValueError: the palm detector's file cannot be used.
         ImportError: the package is not installed; says how to install it.
     """
+    det_model = str(det_model) if isinstance(det_model, Path) else det_model
+    det_weights = None if det_weights is None else str(det_weights)
     if det_model is None or det_model in WHOLE_IMAGE:
         return None
     if det_model == PALM:

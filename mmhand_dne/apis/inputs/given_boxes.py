@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 
 BOTH = 'both'
+ONE_PIXEL = 1.5  # a box that reaches no farther is of shares of the image [decided]
 
 
 class HandBox(NamedTuple):
@@ -65,13 +67,16 @@ class GivenBoxes:
 
             - a list with one entry per image, in the input's order, each a list of
               boxes or an array (N, 4 or 5);
-            - for a single image also its boxes alone, (N, 4 or 5) or (4,);
+            - for a single image also its boxes alone, (N, 4 or 5) or (4 or 5,), N may
+              be 0;
             - a mapping from an image's path, file name or number to its boxes, or
               from a video's path or file name to those of all its frames;
             - path of a JSON file with such a list or mapping.
 
-            A box is ``[x0, y0, x1, y1]`` pixels, with a fifth number where it is
-            rotated, or ``dict(box=[...], side='right'|'left', angle=degrees)``.
+            A box is ``[x0, y0, x1, y1]`` pixels, or ``dict(box=[...],
+            side='right'|'left', angle=degrees)``. A fifth number is a score, as in
+            MMPose's arrays and detectors' rows, and not read. Tensors are as good as
+            arrays. A box that is there twice counts once.
         count: number of images of the input; 0 where that is not known.
         side: of every box that names none.
 
@@ -88,6 +93,7 @@ class GivenBoxes:
         self.origin, self.side = 'bboxes', check_side(side)
         if isinstance(bboxes, (str, Path)):
             self.origin, bboxes = str(bboxes), _read(bboxes)
+        bboxes = _without_tensor(bboxes)
         if isinstance(bboxes, Mapping):
             self.table = {str(key): value for key, value in bboxes.items()}
             return
@@ -96,7 +102,7 @@ class GivenBoxes:
                 f'{self.origin}: holds a {type(bboxes).__name__}; '
                 'expected a list of boxes per image, or a mapping to them'
             )
-        if count == 1 and _are_boxes(bboxes):
+        if count == 1 and (_are_boxes(bboxes) or _is_empty(bboxes)):
             bboxes = [bboxes]
         if count and len(bboxes) != count:
             raise UserError(
@@ -110,7 +116,8 @@ class GivenBoxes:
         for key in (str(index), source, os.path.basename(source)):
             if key in self.table:
                 label = f'{self.origin}, {key}'
-                return [self._box(entry, label) for entry in _several(self.table[key])]
+                boxes = _several(self.table[key])
+                return _different(self._box(entry, label) for entry in boxes)
         return None
 
     def _box(self, entry: object, label: str) -> HandBox:
@@ -126,18 +133,7 @@ class GivenBoxes:
                 )
             numbers, side = entry['box'], check_side(entry.get('side', side), label)
             angle = float(entry['angle']) if 'angle' in entry else None
-        try:
-            corners = np.asarray(numbers, np.float64)
-        except (TypeError, ValueError):
-            corners = np.empty(0)
-        if corners.shape == (5,):
-            corners, angle = corners[:4], float(corners[4])
-        if corners.shape != (4,):
-            raise UserError(
-                f'{label}: a box is {numbers!r}; expected four numbers '
-                'x0, y0, x1, y1, with a fifth for its angle'
-            )
-        return HandBox(corners, side, angle)
+        return HandBox(_corners_of(numbers, label), side, angle)
 
 
 def check_side(side: str | None, label: str = 'side') -> str | None:
@@ -160,6 +156,41 @@ def _read(path: str | Path) -> object:
         raise UserError(f'{path}: is not JSON ({error})') from error
 
 
+def _corners_of(numbers: object, label: str) -> np.ndarray:
+    """(4,) pixels of four numbers, or of five with a score."""
+    try:
+        corners = np.asarray(_without_tensor(numbers), np.float64)
+    except (TypeError, ValueError):
+        corners = np.empty(0)
+    if corners.shape not in ((4,), (5,)):
+        raise UserError(
+            f'{label}: a box is {numbers!r}; expected four numbers x0, y0, x1, y1, '
+            'which a score may follow; name an angle: {"box": [...], "angle": degrees}'
+        )
+    corners = corners[:4]
+    if 0 < np.abs(corners).max() <= ONE_PIXEL:
+        raise UserError(
+            f'{label}: the box {corners.tolist()} is within one pixel; boxes are in '
+            'pixels, so multiply shares of the image by its width and height'
+        )
+    return corners
+
+
+def _different(boxes: Iterable[HandBox]) -> list[HandBox]:
+    """Each box once, in their order."""
+    return list({(*box.corners, box.side, box.angle): box for box in boxes}.values())
+
+
+def _without_tensor(value: object) -> object:
+    """A tensor as an array, anything else as it is."""
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+
+
+def _is_empty(value: Sequence | np.ndarray) -> bool:
+    """No box: an empty list, or an array (0, 4 or 5)."""
+    return len(value) == 0
+
+
 def _is_box(value: object) -> bool:
     """One box: a mapping, or a row of numbers."""
     if isinstance(value, Mapping):
@@ -175,6 +206,7 @@ def _are_boxes(value: Sequence | Mapping | np.ndarray) -> bool:
 
 def _several(value: Sequence | Mapping | np.ndarray | None) -> list:
     """An image's boxes as a list, also where there is one or none."""
+    value = _without_tensor(value)
     if value is None:
         return []
     return [value] if _is_box(value) else list(value)

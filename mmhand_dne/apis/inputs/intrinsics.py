@@ -1,7 +1,8 @@
 """The camera of an image: given, or the convention where nothing is known."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.weak_perspective import full_image_focal
+
+GivenCameras = str | Path | Sequence | np.ndarray | Mapping | None
 
 
 def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
@@ -21,6 +24,93 @@ def conventional_intrinsics(size: tuple[int, int]) -> np.ndarray:
     focal = float(full_image_focal(torch.tensor([float(side) for side in size])))
     return np.array(
         [[focal, 0, (size[0] - 1) / 2], [0, focal, (size[1] - 1) / 2], [0, 0, 1.0]]
+    )
+
+
+class Cameras:
+    """The camera of each image of an input.
+
+    Args:
+        given: of :func:`read_cameras`, or what it reads.
+        count: number of images of the input; 0 where that is not known.
+
+    Attributes:
+        known (bool): whether any is given; lengths are metric then.
+
+    Raises:
+        ValueError: what is given is no camera, or there are not ``count`` of them.
+    """
+
+    def __init__(self, given: GivenCameras, count: int = 0) -> None:
+        self.given = read_cameras(given)
+        self.known = self.given is not None
+        self.first: tuple[str, tuple[int, int]] | None = None  # of one camera for all
+        if isinstance(self.given, list) and len(self.given) != count:
+            raise UserError(
+                f'K: {len(self.given)} cameras, but the input has '
+                f'{count or "an unknown number of"} images; give one for each, or '
+                'name the files'
+            )
+
+    def of(self, index: int, source: str, size: tuple[int, int]) -> np.ndarray:
+        """(3, 3) pixels of an image of (W, H) pixels; the convention if none is given.
+
+        Raises:
+            ValueError: the image is not named among the cameras, or is of another size
+                than those before with the one camera of all.
+        """
+        if self.given is None:
+            return conventional_intrinsics(size)
+        if isinstance(self.given, list):
+            return self.given[index]
+        if isinstance(self.given, Mapping):
+            for key in (str(index), source, os.path.basename(source)):
+                if key in self.given:
+                    return self.given[key]
+            raise UserError(f'K: names no camera of {source}; add one')
+        size = tuple(int(side) for side in size)
+        self.first = self.first or (source, size)
+        other, expected = self.first
+        if size != expected:
+            raise UserError(
+                f'{source}: has {size[0]}x{size[1]} pixels, {other} has '
+                f'{expected[0]}x{expected[1]}, so one K cannot be of both; give a K '
+                'for each image'
+            )
+        return self.given
+
+
+def read_cameras(
+    given: GivenCameras,
+) -> np.ndarray | list[np.ndarray] | dict[str, np.ndarray] | None:
+    """One camera for all images, or one for each; None stays None.
+
+    Args:
+        given: one camera, see :func:`read_intrinsics`; a list or an array of one for
+            each image, in their order; a mapping from an image's path, file name or
+            number to its camera, or a .json file with such a list or mapping.
+
+    Returns: (3, 3) pixels, or a list of such, or a mapping to such.
+
+    Raises:
+        ValueError: it is none of these, or no camera.
+    """
+    is_file = isinstance(given, (str, Path))
+    value = _read(Path(given)) if is_file else given
+    if isinstance(value, Mapping):
+        return {str(key): read_intrinsics(camera) for key, camera in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)) and _are_several(value):
+        return [read_intrinsics(camera) for camera in value]
+    return read_intrinsics(given)
+
+
+def _are_several(value: Sequence | np.ndarray) -> bool:
+    """Whether it is one camera for each image rather than one for all."""
+    if _as_matrix(value).shape == (3, 3):
+        return False
+    return len(value) > 0 and all(
+        isinstance(entry, (str, Path)) or _as_matrix(entry).shape == (3, 3)
+        for entry in value
     )
 
 

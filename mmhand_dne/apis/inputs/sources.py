@@ -1,28 +1,43 @@
 """What a user gives: images, folders, patterns, videos, a camera, arrays."""
 
 import glob
+import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mmengine.logging import print_log
+from PIL.Image import Image
+from torch import Tensor
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.images import check_array, read_image
+from mmhand_dne.fileio.images import (
+    check_array,
+    count_frames,
+    from_pillow,
+    from_tensor,
+    read_image,
+)
 
-from .video import Video, Webcam
+from .video import BEGINNING, Video, Webcam, begins_a_video
 
 IMAGE_ENDINGS = tuple(
-    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif'.split()
+    '.jpg .jpeg .png .bmp .tif .tiff .webp .gif .ppm .pgm .jp2 .jfif .heic .heif .avif'
+    ''.split()
 )
 VIDEO_ENDINGS = tuple(
-    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts'.split()
+    '.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ogv .3gp .mts .ts .m2ts .vob '
+    '.3g2 .asf .f4v .mxf'.split()
 )
+MAY_MOVE = ('.gif', '.webp', '.png', '.tif', '.tiff')  # images of several frames
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
-GIVEN = str | Path | np.ndarray | Sequence
+Picture = str | Path | np.ndarray | Image | Tensor
+GIVEN = Picture | Iterable[Picture]
+IN_MEMORY = {np.ndarray: 'array', Image: 'picture', Tensor: 'tensor'}
 
 
 class InputFrame(NamedTuple):
@@ -30,7 +45,7 @@ class InputFrame(NamedTuple):
 
     Attributes:
         index: in the input, from 0.
-        source: path, 'array 3', or path of the video.
+        source: path, 'array 3' ('picture 3', 'tensor 3'), or path of the video.
         name: for files about it, different for every image of the input.
         image: (H, W, 3) uint8 BGR; None where it could not be decoded.
         problem: why not, else ''.
@@ -44,19 +59,21 @@ class InputFrame(NamedTuple):
 
 
 class Images:
-    """Image files and arrays; iterating decodes one at a time.
+    """Image files, arrays, Pillow images, tensors; iterating decodes one at a time.
 
     Attributes:
         names: of the images, for files about them.
+
+    Raises:
+        ValueError: what is in memory is no image.
     """
 
     fps, is_video, is_live = None, False, False
 
-    def __init__(self, items: Sequence[str | Path | np.ndarray]) -> None:
-        self.items = list(items)
-        self.sources = [
-            f'array {i}' if isinstance(item, np.ndarray) else str(item)
-            for i, item in enumerate(self.items)
+    def __init__(self, items: Sequence[Picture]) -> None:
+        self.sources = [_source_of(item, i) for i, item in enumerate(items)]
+        self.items = [
+            _pixels_or_path(item, source) for item, source in zip(items, self.sources)
         ]
         self.names = distinct_names(self.sources)
 
@@ -81,8 +98,11 @@ class Images:
         item, source = self.items[index], self.sources[index]
         image, problem = None, ''
         try:
-            is_array = isinstance(item, np.ndarray)
-            image = check_array(item, source) if is_array else read_image(item)
+            if isinstance(item, np.ndarray):
+                image = item
+            else:
+                image = read_image(item)
+                _tell_of_frames(item)
         except ValueError as error:
             problem = str(error)
         return InputFrame(index, source, self.names[index], image, problem)
@@ -123,27 +143,50 @@ def open_input(inputs: GIVEN) -> Images | VideoFrames:
 
     Args:
         inputs: path of an image, a folder (its images, sorted by name, not its
-            sub-folders), a pattern such as ``'photos/*.jpg'``, path of a video,
-            ``'webcam:0'``, an array (H, W, 3) BGR, or a list of paths and arrays.
+            sub-folders), a pattern such as ``'photos/*.jpg'``, path of a video or of a
+            GIF that moves,
+            ``'webcam:0'``, an array (H, W, 3) BGR (:func:`check_array`), a Pillow
+            image, a tensor (:func:`from_tensor`), several arrays or tensors stacked
+            along a first axis, or an iterable of paths, arrays, images and tensors.
     Raises:
-        ValueError: there is nothing at that path, or nothing that can be read.
+        ValueError: there is nothing at that path, or nothing that can be read, or
+            something in memory is no image.
     """
-    if isinstance(inputs, np.ndarray):
-        return Images([inputs])
     if isinstance(inputs, (str, Path)):
         return _open_path(str(inputs))
-    items = list(inputs)
+    if isinstance(inputs, (np.ndarray, Tensor)):
+        items = list(inputs) if inputs.ndim == 4 else [inputs]
+    elif isinstance(inputs, (bytes, Mapping, Image)) or not isinstance(
+        inputs, Iterable
+    ):
+        items = [inputs]
+    else:
+        items = list(inputs)
     if not items:
         raise UserError('the list of inputs is empty; give at least one image')
-    wrong = next(
-        (item for item in items if not isinstance(item, (str, Path, np.ndarray))), None
-    )
-    if wrong is not None:
-        raise UserError(
-            f'an input is a {type(wrong).__name__}; expected paths of '
-            'images or arrays (H, W, 3)'
-        )
     return Images(items)
+
+
+def _source_of(item: Picture, index: int) -> str:
+    """How an input is called."""
+    if isinstance(item, (str, Path)):
+        return str(item)
+    for kind, word in IN_MEMORY.items():
+        if isinstance(item, kind):
+            return f'{word} {index}'
+    raise UserError(
+        f'an input is a {type(item).__name__}; expected paths of images, arrays '
+        "(H, W, 3), Pillow images or tensors, or 'webcam:0' for a camera"
+    )
+
+
+def _pixels_or_path(item: Picture, source: str) -> np.ndarray | str:
+    """What is in memory as (H, W, 3) uint8 BGR, a path as it is."""
+    if isinstance(item, np.ndarray):
+        return check_array(item, source)
+    if isinstance(item, Image):
+        return from_pillow(item, source)
+    return from_tensor(item, source) if isinstance(item, Tensor) else str(item)
 
 
 def _open_path(path: str) -> Images | VideoFrames:
@@ -155,11 +198,33 @@ def _open_path(path: str) -> Images | VideoFrames:
     if os.path.isdir(path):
         return Images(_in_folder(path))
     if os.path.exists(path):
-        is_video = Path(path).suffix.lower() in VIDEO_ENDINGS
+        is_video = _is_video(path)
         return VideoFrames(Video(path), path) if is_video else Images([path])
     if glob.has_magic(path):
         return Images(_matching(path))
     raise UserError(f'{path}: there is no such file or folder; check the path')
+
+
+def _is_video(path: str) -> bool:
+    """By the ending; of an unknown one, and of GIF, by the content."""
+    ending = Path(path).suffix.lower()
+    if ending == '.gif':
+        return count_frames(path) > 1
+    if ending in IMAGE_ENDINGS or ending in VIDEO_ENDINGS:
+        return ending in VIDEO_ENDINGS
+    with open(path, 'rb') as file:
+        return begins_a_video(file.read(BEGINNING))
+
+
+def _tell_of_frames(path: str) -> None:
+    """Warn where an image has frames that are not read."""
+    if path.lower().endswith(MAY_MOVE) and (frames := count_frames(path)) > 1:
+        print_log(
+            f'{path}: has {frames} frames, of which the first is read; to read all, '
+            'give a GIF alone, or make it a video',
+            'current',
+            level=logging.WARNING,
+        )
 
 
 def _in_folder(path: str) -> list[str]:

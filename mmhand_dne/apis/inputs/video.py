@@ -12,18 +12,55 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file
 
 OFF_GRID = 0.1  # frames; a time stamp farther from a multiple is of a variable rate
+BEGINNING = 512  # bytes that tell a video
+PICTURE_BRANDS = (
+    b'heic',
+    b'heix',
+    b'heim',
+    b'heis',
+    b'mif1',
+    b'msf1',
+    b'avif',
+    b'avis',
+)
+# Of MPEG streams without and with time codes: where packets begin, and their length.
+TRANSPORT_PACKETS = ((0, 188), (4, 192))
+# Matroska and WebM, Ogg, Flash, MPEG program streams, Windows Media.
+VIDEO_STARTS = (b'\x1aE\xdf\xa3', b'OggS', b'FLV', b'\x00\x00\x01\xba', b'0&\xb2u')
 CODECS = {'.avi': 'MJPG', '.mp4': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v'}
+# By clockwise quarters that a file asks for.
+QUARTER_TURNS = (
+    None,
+    cv2.ROTATE_90_CLOCKWISE,
+    cv2.ROTATE_180,
+    cv2.ROTATE_90_COUNTERCLOCKWISE,
+)
+MOST_DAMAGED = 100  # frames at the beginning before a video counts as unreadable
 DEFAULT_RATE = 30.0  # frames per second, where a camera does not tell its own
+
+
+def begins_a_video(content: bytes) -> bool:
+    """Whether a file that begins so, with its first BEGINNING bytes, is a video."""
+    if content[4:8] == b'ftyp':  # MP4 and MOV, but HEIC and AVIF pictures too
+        return content[8:12] not in PICTURE_BRANDS
+    packets = any(
+        content[first : first + 2 * length : length] == b'GG'
+        for first, length in TRANSPORT_PACKETS
+    )
+    avi = content[:4] == b'RIFF' and content[8:12] == b'AVI '
+    return packets or avi or content.startswith(VIDEO_STARTS)
 
 
 class Video:
     """A video file; iterating gives (number, image), None for what is damaged.
 
+    Images are upright: the rotation that the file asks for (phones' videos) is applied.
     Numbers count from 0 and none is left out: a frame that does not decode keeps its
     number, so that what is written of the frames has the video's length and rate.
 
     Raises:
-        ValueError: the file is empty or no video that OpenCV can open.
+        ValueError: the file is empty or no video that OpenCV can open, or none of its
+            first frames can be decoded.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,20 +70,38 @@ class Video:
         capture = self._open()
         self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self.size = (
+        stored = (
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
+        quarters = round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
+        self.turn = QUARTER_TURNS[quarters]
+        self.size = stored[::-1] if quarters % 2 else stored
+        self._check_decodes(capture)
         capture.release()
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(self.path)
         if not capture.isOpened():
             raise UserError(f'{self.path}: is not a video that OpenCV can open')
+        # Whether OpenCV would apply it by itself differs between its builds.
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
 
     def __len__(self) -> int:
         return self.count
+
+    def _check_decodes(self, capture: cv2.VideoCapture) -> None:
+        """Refuse a codec that this OpenCV does not know, before anything is run."""
+        tried = min(max(self.count, 1), MOST_DAMAGED)
+        if any(capture.read()[0] for _ in range(tried)):
+            return
+        codec = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little')
+        raise UserError(
+            f'{self.path}: none of the first {tried} frames can be decoded by this '
+            f'OpenCV (codec {codec.decode("ascii", "replace")}); convert the video, as '
+            'by ffmpeg -i IN -c:v libx264 OUT.mp4'
+        )
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray | None]]:
         capture, number, steady = self._open(), 0, True
@@ -65,10 +120,13 @@ class Video:
                 while steady and number < min(round(time), self.count - 1):
                     yield number, None
                     number += 1
-                yield number, image
+                yield number, self._upright(image)
                 number += 1
         finally:
             capture.release()
+
+    def _upright(self, image: np.ndarray) -> np.ndarray:
+        return image if self.turn is None else cv2.rotate(image, self.turn)
 
 
 class Webcam:

@@ -31,6 +31,7 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .hand_track import HandTrack, smooth_track
 from .smoothers import KalmanSeries, OneEuroSeries, Smoother
+from .tracking import in_order
 
 METHODS = ('kalman', 'one_euro', 'none')
 
@@ -54,10 +55,10 @@ def smooth(
         fps: frames per second, for One-Euro's cut-off frequencies.
         hand_model: of the model that made the results, ``inferencer.model.hand_model``.
     Raises:
-        ValueError: the method is unknown, hands have no track, or the hand model is
-            not given.
+        ValueError: the method is unknown, hands have no track, frames are not in
+            order, or the hand model is not given.
     """
-    results = list(results)
+    results = list(in_order(results))
     if method not in METHODS:
         raise UserError(f'smoothing method {method!r}; choose from {list(METHODS)}')
     if method == 'none':

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 MAX_GAP = 15  # frames; a track unseen for longer is over
@@ -39,10 +40,12 @@ def track(
         results: in the order of the frames; ``index`` tells frames that are left out.
         max_gap: frames after which an unseen track is over.
     Yields: the results with ``track_ids``.
+    Raises:
+        ValueError: a result's ``index`` is not above the one before.
     """
     tracks: list[Track] = []
     count = 0
-    for result in results:
+    for result in in_order(results):
         tracks = [one for one in tracks if result.index - one.last <= max_gap]
         found = assign(tracks, result)
         numbers = []
@@ -55,6 +58,24 @@ def track(
             joined.hand, joined.last = hand, result.index
             numbers.append(joined.number)
         yield replace(result, track_ids=tuple(numbers))
+
+
+def in_order(results: Iterable[ImageResult]) -> Iterator[ImageResult]:
+    """The same results, whose ``index`` has to grow from frame to frame.
+
+    Raises:
+        ValueError: it does not, as of results of single calls, all of which have 0.
+    """
+    before = None
+    for result in results:
+        if before is not None and result.index <= before:
+            raise UserError(
+                f'{result.source}: frame {result.index} comes after frame {before}; '
+                "give each frame's result its number, as by "
+                'dataclasses.replace(result, index=number)'
+            )
+        before = result.index
+        yield result
 
 
 def assign(tracks: list[Track], result: ImageResult) -> dict[int, Track]:

@@ -1,12 +1,12 @@
 """A checkpoint has to be of the model it is loaded into."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import nn
+from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
 
@@ -58,13 +58,21 @@ def what_differs(
 
     Args: as of :class:`CheckpointMatchHook`.
     """
+    state = checkpoint
+    if isinstance(checkpoint, Mapping):
+        state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping):
+        return [f'it holds a {type(state).__name__}, no state dict']
     wanted = _shapes(unwrapped(model).state_dict())
-    found = _shapes(checkpoint.get('state_dict', checkpoint))
+    found = _shapes(state)
     missing = _absent(wanted, found, allow_missing)
     unexpected = _absent(found, wanted, allow_unexpected)
     reshaped = [
         name for name in wanted if found.get(name, wanted[name]) != wanted[name]
     ]
+    # MMEngine would pass over them and leave the model as it was drawn at random.
+    foreign = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    foreign = [name for name in foreign if _plain_name(name) in wanted]
     problems = []
     if missing:
         problems.append(
@@ -75,6 +83,11 @@ def what_differs(
         problems.append(
             f'{len(unexpected)} of the file are not in the model '
             f'(first {unexpected[0]})'
+        )
+    if foreign:
+        problems.append(
+            f'{len(foreign)} of the file are no tensors (first {foreign[0]}: '
+            f'{type(state[foreign[0]]).__name__}), save them as torch tensors'
         )
     if reshaped:
         name = reshaped[0]
@@ -95,6 +108,10 @@ def _absent(names: dict, other: dict, allowed: tuple[str, ...]) -> list[str]:
 def _shapes(state: dict) -> dict[str, tuple]:
     """Shape by name, without the prefix of a distributed wrapper."""
     return {
-        re.sub(r'^module\.', '', name): tuple(getattr(value, 'shape', ()))
+        _plain_name(name): tuple(getattr(value, 'shape', ()))
         for name, value in state.items()
     }
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r'^module\.', '', name)
