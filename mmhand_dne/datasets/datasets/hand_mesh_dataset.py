@@ -52,8 +52,8 @@ def pair_of(hand_model: dict) -> HandPair:
     """Both hands of a model's ``hand_model`` config."""
     arguments = dict(hand_model)
     # A one-hand model's other choices concern predictions: true joints are always
-    # measured from the mesh.
-    for key in ('type', 'joints'):
+    # measured from the mesh. The scope is MMEngine's, of a base by package.
+    for key in ('type', 'joints', '_scope_'):
         arguments.pop(key, None)
     return HandPair(**arguments)
 
