@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset
-from mmhand_dne.engine.runner.run_config import share_hand_model
+from mmhand_dne.engine.runner.shared_hand import share_hand_model
 from mmhand_dne.evaluation import HandMeshMetric
 from mmhand_dne.hand_model import HandPair
 from tests.interhand_fixture import write_interhand
