@@ -66,7 +66,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         apply_amp(cfg)
-    if args.auto_scale_lr:
+    if args.auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         apply_auto_scale_lr(cfg)
     init_distributed(cfg)
     choose_start(cfg, args.resume)

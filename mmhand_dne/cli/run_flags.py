@@ -115,13 +115,18 @@ def apply_amp(cfg: Config) -> None:
 
 
 def apply_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate with the real batch size."""
+    """Scale the learning rate with the real batch size, all accumulated images of it.
+
+    MMEngine counts one iteration's images; a step is made of those of
+    ``optim_wrapper.accumulative_counts``.
+    """
     if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
         raise UserError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...)'
             ' in the config, the batch size its learning rate is for'
         )
     cfg.auto_scale_lr.enable = True
+    cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
 
 
 def choose_start(cfg: Config, resume: str | None) -> None:

@@ -108,6 +108,23 @@ def test_training_flags_reach_the_run(tool, tmp_path):
     assert logged_losses(tmp_path, 'lr')[0] == pytest.approx(1e-2 * 2 / 8)
 
 
+def test_the_scaled_rate_counts_accumulated_images(tool, tmp_path):
+    status, *_ = tool(
+        'train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path,
+        '--no-validate',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'auto_scale_lr.base_batch_size=8',
+        'optim_wrapper.accumulative_counts=2',
+        'train_cfg.max_epochs=1',
+    )
+    assert status == 0
+    assert logged_losses(tmp_path, 'lr')[0] == pytest.approx(1e-2 * 4 / 8)
+
+
 def test_a_damaged_last_checkpoint_is_passed_over_aloud(tool, tmp_path):
     train = (
         'train.py',

@@ -1,5 +1,6 @@
 """A checkpoint has to be of the model it is loaded into."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from mmhand_dne.errors import UserError
 
 from ..runner.distributed import unwrapped
 
+SETTINGS = ('initial_lr', 'weight_decay')  # of an optimiser, which nothing schedules
+
 
 @HOOKS.register_module()
 class CheckpointMatchHook(Hook):
@@ -19,6 +22,8 @@ class CheckpointMatchHook(Hook):
 
     MMEngine loads what fits and warns about the rest, so that a test of the wrong
     model prints numbers. A hand model's arrays are in no checkpoint and not counted.
+    A resumed optimiser brings its own learning rate; one
+    that the config does not have is refused too.
 
     Args:
         allow_missing: beginnings of names that the checkpoint may lack, such as
@@ -46,6 +51,31 @@ class CheckpointMatchHook(Hook):
                 'what may differ in default_hooks.checkpoint_match.allow_missing or '
                 'allow_unexpected'
             )
+        if runner._resume and 'optimizer' in checkpoint:
+            _check_settings(runner, checkpoint['optimizer'])
+
+
+def _check_settings(runner: Runner, saved: dict) -> None:
+    """Refuse to resume with settings that the checkpoint's would replace in silence."""
+    now = runner.optim_wrapper.state_dict()
+    # Several optimisers have their states by name.
+    names = [''] if 'param_groups' in now else [n for n in now if n in saved]
+    for name in names:
+        own, other = (state[name] if name else state for state in (now, saved))
+        for group, before in zip(own['param_groups'], other['param_groups']):
+            for key in SETTINGS:
+                if not _is_close(group.get(key), before.get(key)):
+                    raise UserError(
+                        f'the checkpoint {runner._load_from} was trained with '
+                        f'{key.removeprefix("initial_")} {before[key]:g}, the config '
+                        f'says {group[key]:g}, and resuming keeps the former; set '
+                        'that in the config, or begin anew from these weights with '
+                        'load_from'
+                    )
+
+
+def _is_close(one: float | None, other: float | None) -> bool:
+    return None in (one, other) or math.isclose(one, other, rel_tol=1e-6)
 
 
 def what_differs(
