@@ -166,6 +166,18 @@ def test_a_black_image_is_recognised_in_its_file(tmp_path):
         evaluate(samples)
 
 
+def test_a_hand_whose_wrist_has_no_position_is_left_out():
+    """Visible, but invalid in space: its joints were a wrist's distance off."""
+    sample = make_sample(1, hand_type='interacting')
+    wrist = 41  # of the left hand, InterHand order
+    sample.gt_instances.keypoints_visible[0, :] = 1
+    sample.gt_instances.keypoints_visible[0, wrist] = 0
+    sample.gt_instances.keypoints_cam[0, wrist] = 0
+    found = evaluate([sample], ['wrist'])
+    sample.gt_instances.keypoints_visible[0, 21:] = 0
+    assert found['wrist/MPJPE_IH'] == evaluate([sample], ['wrist'])['wrist/MPJPE_IH']
+
+
 def test_a_mirrored_left_hand_counts_as_a_left_one():
     """A set of one sample a hand has the left hand mirrored in slot 0."""
     sample = make_sample(1, hand_type='left')
