@@ -9,7 +9,11 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint, find_resumable
+from mmhand_dne.engine.runner.checkpoint_files import (
+    check_checkpoint,
+    check_resumable,
+    find_resumable,
+)
 from mmhand_dne.errors import UserError
 
 
@@ -114,6 +118,19 @@ def apply_amp(cfg: Config) -> None:
             cfg.optim_wrapper.pop(key, None)
 
 
+def check_precision(cfg: Config) -> None:
+    """Refuse float16 where there is no device for it.
+
+    Raises: UserError with the wrapper that works.
+    """
+    kind = (cfg.get('optim_wrapper') or {}).get('type')
+    if kind == 'AmpOptimWrapper' and not torch.cuda.is_available():
+        raise UserError(
+            "optim_wrapper.type='AmpOptimWrapper' needs a CUDA device, and there is "
+            "none; use 'BFloat16OptimWrapper' or 'OptimWrapper'"
+        )
+
+
 def apply_auto_scale_lr(cfg: Config) -> None:
     """Scale the learning rate with the real batch size, all accumulated images of it.
 
@@ -139,6 +156,7 @@ def choose_start(cfg: Config, resume: str | None) -> None:
         resume: None (as the config says), 'auto' or a path.
     """
     if resume not in (None, 'auto'):
+        check_resumable(resume)
         cfg.resume, cfg.load_from = True, resume
     elif resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         found = [None, None]

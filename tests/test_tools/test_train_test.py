@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -299,6 +300,20 @@ def test_two_processes_train_and_test_from_any_folder(trained, tmp_path):
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert len(saved['random_state']) == 2
     assert 'MPVPE_All' in json.loads((tmp_path / 'metrics.json').read_text())
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+def test_a_port_in_use_is_one_sentence(tmp_path, script):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = launch(script, 'c.py', 'a.pth', 2, cwd=tmp_path, PORT=port)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f'error: port {port} is in use; choose a free one, as in PORT'
+    )
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ class IndexedDataset(BaseDataset):
             setattr(other, key, copy.deepcopy(value, memo))
         return other
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """``ClassBalancedDataset`` asks for classes, of which there are none.
+
+        Raises: UserError.
+        """
+        raise UserError(
+            f'{type(self).__name__} has no classes for ClassBalancedDataset to '
+            'balance; use MixedHandDataset, whose shares say how often a set is drawn'
+        )
+
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline, seeded by the key if the index carries one."""
         if isinstance(idx, SampleKey):
@@ -154,6 +164,11 @@ def _check_sources(
 
 def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:
     """The first n rows, the last n of -n, or those listed."""
+    if np.asarray(indices).size and np.asarray(indices).dtype.kind not in 'iu':
+        raise UserError(
+            f'indices={indices!r} of a data set is no whole number; give how many '
+            'entries to keep (subset_step keeps every n-th), or a list of them'
+        )
     if isinstance(indices, (int, np.integer)):
         return rows[:indices] if indices >= 0 else rows[indices:]
     return rows[np.asarray(indices, np.int64)]

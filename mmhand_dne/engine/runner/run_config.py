@@ -27,7 +27,33 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         _check_option(cfg, key)
     merge_options(cfg, options or {})
     check_variables(cfg, path)
+    _refuse_unread(cfg)
+    _fit_loaders(cfg)
     return cfg
+
+
+def _refuse_unread(cfg: Config) -> None:
+    """Refuse keys that MMEngine documents and these tools would not follow."""
+    if cfg.get('runner_type', 'Runner') != 'Runner' or cfg.get('strategy'):
+        raise UserError(
+            "runner_type and strategy are of MMEngine's FlexibleRunner, which these "
+            'tools do not start; remove them from the config'
+        )
+    if cfg.get('activation_checkpointing'):
+        raise UserError(
+            f'activation_checkpointing={cfg.activation_checkpointing!r} would leave '
+            'that part without gradients, since its input has none; remove it, and use '
+            'with_cp=True in the backbone if it has that'
+        )
+
+
+def _fit_loaders(cfg: Config) -> None:
+    """Without workers there is none to keep or to fetch ahead: torch refuses both."""
+    for phase in ('train', 'val', 'test'):
+        loader = cfg.get(f'{phase}_dataloader')
+        if loader and loader.get('num_workers', 0) == 0:
+            loader.persistent_workers = False
+            loader.pop('prefetch_factor', None)
 
 
 def _check_option(cfg: Config, key: str) -> None:
