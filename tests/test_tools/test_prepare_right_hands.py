@@ -154,6 +154,17 @@ def change(path):
     touch(path)
 
 
+@pytest.mark.parametrize('name', SETS)
+def test_indexes_can_lie_in_another_place(copies, tmp_path, name):
+    root, place = copies[name], tmp_path / 'place'
+    status, _ = prepare(name, root, *PARTIAL, '--index', str(place))
+    assert status == 0 and not list(root.glob('*.index'))
+    assert not (root / f'{name}_report.json').exists()
+    for config, index in SETS[name].values():
+        dataset = build(root, config, index=str(place))
+        assert len(dataset) > 0 and dataset.table.path == place / index
+
+
 def touch(path):
     """The same content, written later, as a copy is."""
     later = path.stat().st_mtime_ns + 10**9

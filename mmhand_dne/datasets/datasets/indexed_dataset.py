@@ -118,7 +118,8 @@ def find_index(
     """The index that a data set is to use; None to read its annotation files.
 
     Args:
-        index: 'beside' for ``default`` where it exists, the path of an index, or None.
+        index: 'beside' for ``default`` where it exists, the path of an index or of the
+            folder that the tool was given as ``--index``, or None.
         default: where the schema's prepare tool writes it.
         schema, version: see :func:`open_index`.
         files: the annotation files that the data set was told to read.
@@ -129,6 +130,8 @@ def find_index(
     tool = f'tools/dataset_converters/prepare_{schema}.py'
     if index is None:
         return None
+    if index != BESIDE and Path(index).is_dir():
+        index = Path(index) / Path(default).name
     if index == BESIDE:
         if not Path(default).exists():
             print_log(

@@ -77,7 +77,8 @@ class InterHandMeshDataset(HandMeshDataset):
             ``abs_depth`` that MMPose's metric puts predictions at. The box is
             padded already: crop with ``padding=1``.
         index: 'beside' for the index that ``prepare_interhand.py`` writes beside
-            ``ann_file`` if it is there, another path, or None to read the JSON files.
+            ``ann_file`` if it is there, another path (its folder, too), or None to read
+            the JSON files.
 
     Other arguments: see MMEngine's ``BaseDataset``.
 
