@@ -14,11 +14,16 @@ need() {
 # run_distributed PROCESSES TOOL ARGUMENTS...
 # Environment, for several nodes: NNODES, NODE_RANK, MASTER_ADDR, PORT.
 run_distributed() {
+    local port=${PORT:-29500}
+    if [ "${NODE_RANK:-0}" = 0 ] && (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+        echo "error: port $port is in use; choose a free one, as in PORT=29501 $0" >&2
+        exit 2
+    fi
     exec "${PYTHON:-python}" -m torch.distributed.run \
         --nnodes="${NNODES:-1}" \
         --node_rank="${NODE_RANK:-0}" \
         --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-        --master_port="${PORT:-29500}" \
+        --master_port="$port" \
         --nproc_per_node="$1" \
         "$ROOT/tools/$2" "${@:3}"
 }

@@ -15,6 +15,7 @@ from mmhand_dne.cli.run_flags import (
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,
+    check_precision,
     choose_start,
 )
 from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
@@ -66,7 +67,8 @@ def build_runner(args: argparse.Namespace) -> Runner:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         apply_amp(cfg)
-    if args.auto_scale_lr:
+    check_precision(cfg)
+    if args.auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         apply_auto_scale_lr(cfg)
     init_distributed(cfg)
     choose_start(cfg, args.resume)

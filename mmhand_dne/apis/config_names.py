@@ -8,7 +8,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmhand_dne.compat.config_scope import PACKAGE_PATH
-from mmhand_dne.engine.runner.run_config import read_config, share_hand_model
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.engine.runner.shared_hand import merge_options
 from mmhand_dne.errors import UserError
 
 CONFIGS = PACKAGE_PATH / '.mim' / 'configs'
@@ -73,8 +74,7 @@ def config_of(
     else:
         own = copy.deepcopy(model)
         cfg = own if isinstance(own, Config) else Config(dict(own))
-        cfg.merge_from_dict(dict(options or {}))
-        share_hand_model(cfg)
+        merge_options(cfg, options or {})
     for key in ('model', 'test_dataloader'):
         if cfg.get(key) is None:
             raise UserError(

@@ -16,7 +16,7 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from torch import nn
 
-from mmhand_dne.engine.hooks.checkpoint_match_hook import what_differs
+from mmhand_dne.engine.hooks.checkpoint_match_hook import check_hand, what_differs
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
@@ -117,7 +117,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         self, model: nn.Module, checkpoint: dict, cfg: Config
     ) -> None:
         hooks = cfg.get('default_hooks') or {}
-        allowed = (hooks.get('checkpoint_match') or {}).get('allow_unexpected', ())
+        match = hooks.get('checkpoint_match') or {}
+        allowed = match.get('allow_unexpected', ())
         problems = what_differs(
             model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE)
         )
@@ -128,6 +129,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 f'the checkpoint {self.weights} is not of this model: '
                 f'{"; ".join(problems)}; {cure}'
             )
+        if not match.get('allow_other_hand'):
+            check_hand(model, checkpoint, self.weights)
         _load_checkpoint_to_model(model, checkpoint)
 
     def _init_pipeline(self, cfg: Config) -> CropPipeline:

@@ -40,6 +40,13 @@ def common_parser(
         '(default: decode)',
     )
     parser.add_argument(
+        '--index',
+        type=Path,
+        metavar='PLACE',
+        help='folder for indexes and report, where the download is read-only (default: '
+        "the download's own); data sets get it as index=PLACE",
+    )
+    parser.add_argument(
         '--partial',
         action='store_true',
         help='only a part was downloaded: missing images and other counts than the '
@@ -65,6 +72,27 @@ def start_report(title: str, root: Path) -> CheckReport:
     report = CheckReport(f'{title} in {root}')
     print(report.title)
     return report
+
+
+def place_of(args: argparse.Namespace) -> Path:
+    """The folder for indexes and report, which can be written to.
+
+    Raises:
+        ValueError: nothing can be written there; said before anything is read.
+    """
+    place = args.index or args.root
+    probe = place / '.writable'
+    try:
+        if args.index:
+            place.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f'{place}: no index can be written there ({error.strerror}); give a folder '
+            'of yours as --index PLACE, and the data sets index=PLACE'
+        ) from error
+    return place
 
 
 def hand_of(

@@ -9,7 +9,11 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint, find_resumable
+from mmhand_dne.engine.runner.checkpoint_files import (
+    check_checkpoint,
+    check_resumable,
+    find_resumable,
+)
 from mmhand_dne.errors import UserError
 
 
@@ -114,14 +118,32 @@ def apply_amp(cfg: Config) -> None:
             cfg.optim_wrapper.pop(key, None)
 
 
+def check_precision(cfg: Config) -> None:
+    """Refuse float16 where there is no device for it.
+
+    Raises: UserError with the wrapper that works.
+    """
+    kind = (cfg.get('optim_wrapper') or {}).get('type')
+    if kind == 'AmpOptimWrapper' and not torch.cuda.is_available():
+        raise UserError(
+            "optim_wrapper.type='AmpOptimWrapper' needs a CUDA device, and there is "
+            "none; use 'BFloat16OptimWrapper' or 'OptimWrapper'"
+        )
+
+
 def apply_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate with the real batch size."""
+    """Scale the learning rate with the real batch size, all accumulated images of it.
+
+    MMEngine counts one iteration's images; a step is made of those of
+    ``optim_wrapper.accumulative_counts``.
+    """
     if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
         raise UserError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...)'
             ' in the config, the batch size its learning rate is for'
         )
     cfg.auto_scale_lr.enable = True
+    cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
 
 
 def choose_start(cfg: Config, resume: str | None) -> None:
@@ -134,6 +156,7 @@ def choose_start(cfg: Config, resume: str | None) -> None:
         resume: None (as the config says), 'auto' or a path.
     """
     if resume not in (None, 'auto'):
+        check_resumable(resume)
         cfg.resume, cfg.load_from = True, resume
     elif resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         found = [None, None]

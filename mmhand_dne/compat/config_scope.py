@@ -2,7 +2,7 @@
 
 Symptoms: MMEngine resolves ``package::folder/name`` only for the packages of its own
 table; and it looks for an editable install (PEP 660) in site-packages, where that
-leaves no folder.
+leaves no folder; and it takes no name without a folder, as ``dne_interhand.py`` is.
 Versions: mmengine 0.10.7 to 0.11. Can go when the table is open and the folder is
 taken from ``find_spec``.
 """
@@ -25,6 +25,9 @@ def register_config_scope() -> None:
     MODULE2PACKAGE[PACKAGE] = PACKAGE
     for module in (config_module, hub_module):
         module.get_installed_path = know_this_package(module.get_installed_path)
+        module._get_package_and_cfg_path = take_names_alone(
+            module._get_package_and_cfg_path
+        )
 
 
 def know_this_package(get_installed_path):
@@ -33,5 +36,18 @@ def know_this_package(get_installed_path):
     @wraps(get_installed_path)
     def wrapped(package: str) -> str:
         return str(PACKAGE_PATH) if package == PACKAGE else get_installed_path(package)
+
+    return wrapped
+
+
+def take_names_alone(get_package_and_cfg_path):
+    """Wrap MMEngine's reading of a name: one of ours needs no folder in it."""
+
+    @wraps(get_package_and_cfg_path)
+    def wrapped(path: str) -> tuple[str, str]:
+        package, _, name = path.partition('::')
+        if package == PACKAGE and name and '/' not in name:
+            return package, name
+        return get_package_and_cfg_path(path)
 
     return wrapped

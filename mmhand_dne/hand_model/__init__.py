@@ -1,7 +1,13 @@
 """The hand: MANO layer, files, and the embedded CC0 hand."""
 
 from .cc0_hand import load_cc0_hand
-from .hand_pair import HandMesh, HandPair, build_hand_model, build_single_hand
+from .hand_pair import (
+    HandMesh,
+    HandPair,
+    build_hand_model,
+    build_single_hand,
+    hand_fingerprint,
+)
 from .mano_file import read_mano
 from .mano_layer import MANOLayer
 from .single_hand import SingleHand
@@ -14,6 +20,7 @@ __all__ = [
     'SingleHand',
     'build_hand_model',
     'build_single_hand',
+    'hand_fingerprint',
     'load_cc0_hand',
     'part_labels',
     'read_mano',

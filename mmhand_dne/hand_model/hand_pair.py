@@ -1,5 +1,6 @@
 """Both hands of a sample as a module."""
 
+import hashlib
 from typing import NamedTuple
 
 import torch
@@ -83,6 +84,18 @@ class HandPair(nn.Module):
         with torch.autocast(vertices.device.type, enabled=False):
             vertices = at_least_fp32(vertices)
             return self.joint_regressor.to(vertices) @ vertices
+
+
+def hand_fingerprint(hand: nn.Module) -> str:
+    """Which hand a :class:`HandPair` or ``SingleHand`` is, whatever its fingertips.
+
+    Of the arrays as they were read, so that every machine finds the same.
+    """
+    layer = hand.right.layer
+    digest = hashlib.sha256()
+    for part in (layer.v_template, layer.shapedirs, layer.J_regressor):
+        digest.update(part.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def build_hand_model(hand_model: dict | nn.Module) -> nn.Module:

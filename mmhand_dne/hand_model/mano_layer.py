@@ -186,6 +186,12 @@ class MANOLayer(nn.Module):
             tips: name of the fingertip vertices, see ``TIP_VERTICES``.
         """
         indices = torch.tensor(tip_vertices(tips), device=self.faces.device)
+        if indices.max() >= len(self.v_template):
+            raise UserError(
+                f'the hand model has {len(self.v_template)} vertices, too few for the '
+                f'fingertips {tips!r} of a MANO hand of 778; give a MANO file, or '
+                "source='cc0'"
+            )
         one_hot = nn.functional.one_hot(indices, len(self.v_template))
         rows = torch.cat([self.J_regressor, one_hot.to(self.J_regressor)])
         return rows[reorder(src=HO3D_JOINTS, dst=OPENPOSE_JOINTS)]

@@ -12,6 +12,7 @@ from mmhand_dne.cli.run_flags import (
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,
+    check_precision,
     choose_start,
 )
 
@@ -52,6 +53,27 @@ def test_deterministic_algorithms_get_their_workspace(cfg, monkeypatch):
     cfg.randomness = dict(seed=0, deterministic=True)
     apply_common_flags(cfg, flags())
     assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+
+
+def test_half_precision_without_a_device_is_one_sentence(cfg, monkeypatch):
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(
+        ValueError, match="use 'BFloat16OptimWrapper' or 'OptimWrapper'"
+    ):
+        check_precision(cfg)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    check_precision(cfg)
+
+
+def test_a_published_file_cannot_be_resumed(cfg, tmp_path):
+    path = tmp_path / 'published.pth'
+    torch.save(dict(meta=dict(epoch=1, iter=2), state_dict={}), path)
+    with pytest.raises(ValueError, match=f'start from it with .*load_from={path}'):
+        choose_start(cfg, str(path))
+    torch.save(dict(meta=dict(epoch=1, iter=2), state_dict={}, optimizer={}), path)
+    choose_start(cfg, str(path))
+    assert cfg.resume and cfg.load_from == str(path)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ def test_a_change_of_a_source_is_noticed_and_its_absence_is_not(index):
     found = open_index(index, 'interhand', 1)
     assert found.stale() == []
     os.utime(source, ns=(0, source.stat().st_mtime_ns + 1000))
+    assert found.stale() == []  # a copy
+    source.write_text('[]')
+    os.utime(source, ns=(0, source.stat().st_mtime_ns + 1000))
     assert found.stale() == [str(source)]
     source.unlink()
     assert found.stale() == []

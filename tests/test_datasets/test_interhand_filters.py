@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint, fit_errors
 from tests.test_datasets.test_interhand_index import files_of, make_index
@@ -59,6 +60,30 @@ def test_a_wrong_list_is_one_sentence(regular_root, build, tmp_path, text, words
 def test_an_unknown_subset_is_refused(regular_root, build):
     with pytest.raises(ValueError, match="subset is 'A', expected one of"):
         build(regular_root, subset='A')
+
+
+@pytest.mark.parametrize('kind', ['right', 'left', 'interacting'])
+def test_a_hand_type_is_one_option(regular_root, build, kind):
+    first = ['right', 'left', 'interacting'].index(kind)  # they take turns
+    dataset = build(regular_root, hand_type=kind)
+    assert ids_of(dataset) == [IDS[first], IDS[first + 3]]
+
+
+def test_an_unknown_hand_type_is_refused(regular_root, build):
+    with pytest.raises(ValueError, match="hand_type is 'both', expected one of"):
+        build(regular_root, hand_type='both')
+
+
+@pytest.mark.parametrize('indices', [0.5, [0.1, 0.2]])
+def test_a_share_as_indices_is_refused(regular_root, build, indices):
+    with pytest.raises(ValueError, match='no whole number; give how many'):
+        build(regular_root, indices=indices)
+
+
+def test_classes_that_are_asked_for_are_none(regular_root, build):
+    wrapper = dict(type='ClassBalancedDataset', oversample_thr=0.5)
+    with pytest.raises(ValueError, match='no classes for ClassBalancedDataset'):
+        DATASETS.build(dict(wrapper, dataset=build(regular_root)))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmhand_dne.engine.runner.run_config import share_hand_model
+from mmhand_dne.engine.runner.shared_hand import share_hand_model
 from tests.interhand_fixture import write_interhand
 from tests.right_hand_fixture import write_freihand, write_ho3d
 

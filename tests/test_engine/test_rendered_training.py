@@ -36,6 +36,7 @@ def make_config(data_root, work_dir, batch_size):
     cfg = Config.fromfile(ROOT / 'configs/dne_rendered.py')
     cfg.work_dir, cfg.log_level = str(work_dir), 'WARNING'
     cfg.experiment_name = f'{Path(data_root).parent.name}_{Path(work_dir).name}'
+    cfg.custom_hooks = []  # one phase, of all parts
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.merge_from_dict(
         {

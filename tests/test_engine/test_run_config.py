@@ -61,6 +61,44 @@ def test_a_misspelt_option_is_refused(path, key, sentence):
     assert sentence in str(caught.value)
 
 
+def test_no_workers_need_no_other_option(tmp_path):
+    path = tmp_path / 'workers.py'
+    path.write_text(
+        'train_dataloader = dict(num_workers=2, persistent_workers=True,'
+        'prefetch_factor=4, dataset=dict())'
+    )
+    kept = read_config(str(path)).train_dataloader
+    assert kept.persistent_workers and kept.prefetch_factor == 4
+    loader = read_config(str(path), {'train_dataloader.num_workers': 0})
+    loader = loader.train_dataloader
+    assert not loader.persistent_workers and 'prefetch_factor' not in loader
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        "runner_type = 'FlexibleRunner'",
+        "strategy = dict(type='FSDPStrategy')",
+        "activation_checkpointing = 'backbone'",
+    ],
+)
+def test_a_key_that_would_be_ignored_is_refused(tmp_path, line):
+    path = tmp_path / 'ignored.py'
+    path.write_text(line)
+    with pytest.raises(UserError, match='remove'):
+        read_config(str(path))
+
+
+@pytest.mark.parametrize('cuda', [True, False])
+def test_slurm_without_its_nodes_is_named(monkeypatch, cuda):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'):
+        monkeypatch.setenv(name, '0')
+    monkeypatch.delenv('MASTER_ADDR', raising=False)
+    with pytest.raises(UserError, match='--launcher slurm needs SLURM_NODELIST in'):
+        init_distributed(Config(dict(launcher='slurm')))
+
+
 def test_an_absent_config_is_said_to_be_absent():
     with pytest.raises(FileNotFoundError, match='no config file nowhere.py; check'):
         read_config('nowhere.py')

@@ -6,6 +6,7 @@ import torch
 from mmpose.registry import MODELS
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS
+from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair, MANOLayer, load_cc0_hand
 from tests.oracles.mano_reference import mano_vertices, rotation_matrices
 
@@ -239,3 +240,14 @@ def test_wrong_input_is_one_sentence(pair, call, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         call(pair.right)
     assert '\n' not in str(error.value)
+
+
+def test_a_hand_without_the_fingertips_is_refused(tmp_path):
+    arrays = dict(load_cc0_hand('right'))
+    for key in ('v_template', 'shapedirs', 'posedirs', 'weights'):
+        arrays[key] = arrays[key][:400]
+    arrays['J_regressor'] = arrays['J_regressor'][:, :400]
+    arrays['f'] = arrays['f'][(arrays['f'] < 400).all(1)]
+    np.savez(tmp_path / 'few.npz', **arrays)
+    with pytest.raises(UserError, match='has 400 vertices, too few for the fingertips'):
+        HandPair(source=str(tmp_path / 'few.npz'))

@@ -64,6 +64,27 @@ def copy(download, tmp_path):
     return Path(shutil.copytree(download, tmp_path / 'set'))
 
 
+def test_indexes_can_lie_in_another_place(copy, tmp_path):
+    before, place = sorted(copy.rglob('*')), tmp_path / 'new/place'
+    assert prepare(copy, *CC0, '--index', str(place))[0] == 0
+    assert sorted(copy.rglob('*')) == before  # as a read-only download asks for
+    names = {path.name for path in place.iterdir()}
+    assert names == {'InterHand2.6M_train_data.index', 'interhand_report.json'}
+    dataset = build_dataset(copy, index=str(place))
+    assert len(dataset) == 6 and dataset.table.path.parent == place
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    copy, tmp_path, capsys
+):
+    (tmp_path / 'file').touch()
+    status, report = prepare(copy, *CC0, '--index', str(tmp_path / 'file/place'))
+    assert (status, report) == (2, {})
+    printed = capsys.readouterr()
+    assert 'reading' not in printed.out
+    assert 'give a folder of yours as --index PLACE' in printed.err
+
+
 def test_a_small_set_is_reported_and_indexed(copy):
     status, report = prepare(copy, *CC0[:-1], '2')
     assert status == 0

@@ -146,8 +146,27 @@ def test_with_an_index_no_annotation_is_read(prepared, tmp_path):
         assert build(root, config, pipeline=AUGMENTED)[0]['data_samples']
 
 
+def change(path):
+    """Other content, of a pickle of the same length, written later."""
+    content = path.read_bytes()
+    is_pickle = path.suffix == '.pkl'
+    path.write_bytes(content[:-1] + b'#' if is_pickle else content + b'\n')
+    touch(path)
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_indexes_can_lie_in_another_place(copies, tmp_path, name):
+    root, place = copies[name], tmp_path / 'place'
+    status, _ = prepare(name, root, *PARTIAL, '--index', str(place))
+    assert status == 0 and not list(root.glob('*.index'))
+    assert not (root / f'{name}_report.json').exists()
+    for config, index in SETS[name].values():
+        dataset = build(root, config, index=str(place))
+        assert len(dataset) > 0 and dataset.table.path == place / index
+
+
 def touch(path):
-    """The same content, written later."""
+    """The same content, written later, as a copy is."""
     later = path.stat().st_mtime_ns + 10**9
     os.utime(path, ns=(later, later))
 
@@ -166,6 +185,8 @@ def test_a_changed_source_is_noticed_when_opening(
     root = shutil.copytree(prepared[name], tmp_path / name)
     touch(root / file)
     config, index = SETS[name][split]
+    assert len(build(root, config)) > 0
+    change(root / file)
     sentence = f'{index}: .*{Path(file).name} has changed .*prepare_{name}.py again'
     with pytest.raises(ValueError, match=sentence):
         build(root, config)
@@ -176,7 +197,8 @@ def test_a_changed_pickle_is_noticed_when_it_is_asked_for(prepared, tmp_path):
     root = shutil.copytree(prepared['ho3d'], tmp_path / 'ho3d')
     touch(root / 'train/ABF10/meta/0007.pkl')
     dataset = build(root, SETS['ho3d']['train'][0])
-    dataset.get_data_info(0)
+    assert dataset.get_data_info(0) and dataset.get_data_info(1)
+    change(root / 'train/ABF10/meta/0007.pkl')
     with pytest.raises(ValueError, match='0007.pkl has changed.*prepare_ho3d.py again'):
         dataset.get_data_info(1)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,23 @@ def test_training_flags_reach_the_run(tool, tmp_path):
     assert status == 0
     assert not list(tmp_path.glob('best_*'))
     assert logged_losses(tmp_path, 'lr')[0] == pytest.approx(1e-2 * 2 / 8)
+
+
+def test_the_scaled_rate_counts_accumulated_images(tool, tmp_path):
+    status, *_ = tool(
+        'train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path,
+        '--no-validate',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'auto_scale_lr.base_batch_size=8',
+        'optim_wrapper.accumulative_counts=2',
+        'train_cfg.max_epochs=1',
+    )
+    assert status == 0
+    assert logged_losses(tmp_path, 'lr')[0] == pytest.approx(1e-2 * 4 / 8)
 
 
 def test_a_damaged_last_checkpoint_is_passed_over_aloud(tool, tmp_path):
@@ -282,6 +300,20 @@ def test_two_processes_train_and_test_from_any_folder(trained, tmp_path):
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert len(saved['random_state']) == 2
     assert 'MPVPE_All' in json.loads((tmp_path / 'metrics.json').read_text())
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+def test_a_port_in_use_is_one_sentence(tmp_path, script):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = launch(script, 'c.py', 'a.pth', 2, cwd=tmp_path, PORT=port)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f'error: port {port} is in use; choose a free one, as in PORT'
+    )
 
 
 @pytest.mark.parametrize(

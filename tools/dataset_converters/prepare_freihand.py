@@ -23,6 +23,7 @@ from mmhand_dne.cli.prepare_command import (
     common_parser,
     conclude,
     hand_of,
+    place_of,
     start_report,
 )
 from mmhand_dne.datasets.datasets.freihand_mesh_dataset import INDEX
@@ -58,7 +59,7 @@ def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
             continue
         check_split(args, report, split, table, hand)
         if len(report.problems) == before:
-            path = args.root / INDEX.format(split=split)
+            path = args.place / INDEX.format(split=split)
             content = table.all_columns(), table.meta
             write_index(path, SCHEMA, VERSION, *content, list(files.values()))
             written.append(path)
@@ -89,8 +90,9 @@ def main() -> None:
     args = common_parser(__doc__, tuple(ROWS)).parse_args()
     with plain_errors():
         report = start_report('FreiHAND', args.root)
+        args.place = place_of(args)
         written = prepare(args, report)
-        status = conclude(report, args.root / 'freihand_report.json', written)
+        status = conclude(report, args.place / 'freihand_report.json', written)
     sys.exit(status)
 
 

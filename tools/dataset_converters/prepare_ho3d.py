@@ -23,6 +23,7 @@ from mmhand_dne.cli.prepare_command import (
     common_parser,
     conclude,
     hand_of,
+    place_of,
     start_report,
 )
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import INDEX
@@ -53,7 +54,7 @@ def prepare(args: argparse.Namespace, report: CheckReport) -> list[Path]:
         checked = check_split(args, report, split, hand)
         if checked is not None and len(report.problems) == before:
             columns, files = checked
-            path = args.root / INDEX.format(name=split)
+            path = args.place / INDEX.format(name=split)
             write_index(path, SCHEMA, VERSION, columns, {}, [listed, *files])
             written.append(path)
     return written
@@ -94,8 +95,9 @@ def main() -> None:
     args = common_parser(__doc__, tuple(COUNTS)).parse_args()
     with plain_errors():
         report = start_report('HO-3D', args.root)
+        args.place = place_of(args)
         written = prepare(args, report)
-        status = conclude(report, args.root / 'ho3d_report.json', written)
+        status = conclude(report, args.place / 'ho3d_report.json', written)
     sys.exit(status)
 
 

@@ -23,7 +23,12 @@ import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable aft
 import numpy as np
 
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.prepare_command import common_parser, conclude, start_report
+from mmhand_dne.cli.prepare_command import (
+    common_parser,
+    conclude,
+    place_of,
+    start_report,
+)
 from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.interhand_checks import (
     COUNTS,
@@ -86,7 +91,7 @@ def prepare_part(
     if len(report.problems) > before:
         return False
     write_index(
-        part.files.index,
+        index_of(args, part),
         SCHEMA,
         VERSION,
         {**table.all_columns(), **extra},
@@ -94,6 +99,16 @@ def prepare_part(
         part.files.present(),
     )
     return True
+
+
+def index_of(args: argparse.Namespace, part: InterHandPart) -> Path:
+    """Where a part's index goes: beside its data file, or in ``--index``."""
+    if args.index is None:
+        return part.files.index
+    # Release v0.0 has files of the same name in several folders.
+    folder = args.index / Path(part.name).parent
+    folder.mkdir(exist_ok=True)
+    return folder / part.files.index.name
 
 
 def check_meshes(
@@ -117,12 +132,15 @@ def main() -> None:
     args = parse_args()
     with plain_errors():
         report = start_report('InterHand2.6M', args.root)
+        place = place_of(args)
         parts = find_parts(args.root, args.splits)
         pair = HandPair(source=args.hand_model) if args.hand_model else None
         written = [
-            part.files.index for part in parts if prepare_part(args, report, part, pair)
+            index_of(args, part)
+            for part in parts
+            if prepare_part(args, report, part, pair)
         ]
-        status = conclude(report, args.root / 'interhand_report.json', written)
+        status = conclude(report, place / 'interhand_report.json', written)
     sys.exit(status)
 
 

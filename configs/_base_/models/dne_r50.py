@@ -1,6 +1,7 @@
 # The DNE model at 256x256 (AAAI 2024). Every hyper-parameter stands in this block
 # under the paper's symbol; the paper prints none of the values but M, so
-# they are ours, chosen by measurement.
+# they are ours, chosen by measurement. The model below copies them: a child config or
+# an option has to change the model's keys.
 dne = dict(
     M=3,  # refinement stages (Table 4)
     R=4,  # noise samples a stage draws in training (Eq. 11)

@@ -12,10 +12,18 @@ from mmhand_dne.conventions import (
     MILLIMETRES,
     WRIST,
 )
+from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import HandPair
+from mmhand_dne.hand_model.mano_source import CC0
 
 from .indexed_dataset import IndexedDataset
+
+CHECKED_ROWS = 32
+# Millimetres from a mesh's joints to the annotated ones, mean of a frame. MANO's fits
+# have some 5. Labels of the embedded hand are rendered and exact, and others than its
+# own move it by little more than MANO's own fits are off.
+FILE_BOUND, CC0_BOUND = 15.0, 5.0
 
 
 class HandMeshDataset(IndexedDataset):
@@ -24,15 +32,61 @@ class HandMeshDataset(IndexedDataset):
     Args:
         hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
             the meshes and parameters are of.
+        allow_other_hand: use the parameters with a hand that they are not of.
 
     Other arguments: see MMEngine's ``BaseDataset``.
+
+    Raises: UserError if the meshes of this hand are not where the annotated joints are.
     """
 
     METAINFO = dict(from_file='configs/_base_/datasets/interhand3d.py')
 
-    def __init__(self, hand_model: dict, **kwargs) -> None:
+    def __init__(
+        self, hand_model: dict, allow_other_hand: bool = False, **kwargs
+    ) -> None:
         self.pair = pair_of(hand_model)
+        self.hand_source = str(hand_model.get('source', CC0))
+        self.allow_other_hand = allow_other_hand
         super().__init__(**kwargs)
+
+    def full_init(self) -> None:
+        """Load, select, and see on some rows that the labels are of this hand."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if not self.allow_other_hand and len(self.rows):
+            self._check_hand_of_labels()
+
+    def _check_hand_of_labels(self) -> None:
+        rows = self.rows[:: -(-len(self.rows) // CHECKED_ROWS)]
+        errors = [error for row in rows for error in self._label_errors(int(row))]
+        error = np.median(errors) if errors else 0.0
+        bound = CC0_BOUND if self.hand_source == CC0 else FILE_BOUND
+        if error > bound:
+            raise UserError(
+                f'{self.ann_file or self.data_root}: its labels are not of the hand '
+                f'{self.hand_source!r}, whose joints lie {error:.0f} mm from the '
+                f'annotated ones (median of {len(errors)} hands, expected less than '
+                f'{bound:.0f}); train and test with --cfg-options '
+                'hand_model.source=FOLDER_OF_MANO_RIGHT_AND_LEFT.pkl, or use another '
+                'hand on purpose with allow_other_hand=True in the data set'
+            )
+
+    def _label_errors(self, row: int) -> list[float]:
+        """Of each hand with mesh and joints, mm; damage is told when it is read."""
+        try:
+            info = self.read_row(row)
+        except UserError:
+            return []
+        found = info['mesh_joints'] + info['mesh_root'][:, None]
+        distances = np.linalg.norm(found - info['joints_cam'], axis=-1)
+        return [
+            MILLIMETRES * float(distance[valid].mean())
+            for distance, valid, known in zip(
+                distances, info['joints_valid'], info['mesh_valid']
+            )
+            if known and valid.sum() > 1  # the wrist alone tells nothing of a hand
+        ]
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
@@ -52,8 +106,8 @@ def pair_of(hand_model: dict) -> HandPair:
     """Both hands of a model's ``hand_model`` config."""
     arguments = dict(hand_model)
     # A one-hand model's other choices concern predictions: true joints are always
-    # measured from the mesh.
-    for key in ('type', 'joints'):
+    # measured from the mesh. The scope is MMEngine's, of a base by package.
+    for key in ('type', 'joints', '_scope_'):
         arguments.pop(key, None)
     return HandPair(**arguments)
 

@@ -19,7 +19,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_frame_list,
     read_gt,
 )
-from mmhand_dne.datasets.readers.index_file import Table, Texts
+from mmhand_dne.datasets.readers.index_file import Table, Texts, short_hash
 from mmhand_dne.errors import UserError
 
 from .indexed_dataset import BESIDE, find_index
@@ -84,7 +84,7 @@ class HO3DMeshDataset(RightHandMeshDataset):
         Columns: ``id`` and ``name`` ('sequence/frame'); of the released ground truth,
         in OpenGL axes and HO-3D's order, ``true_joints`` (N, 21, 3), ``true_vertices``
         (N, 778, 3); of an index also :func:`frame_columns`, ``suffix`` (N,) of the
-        image, and ``size`` and ``mtime_ns`` (N,) of the pickle.
+        image, and ``size``, ``mtime_ns`` and ``digest`` (N,) of the pickle.
         """
         ann_file, root = Path(self.ann_file), Path(self.data_root)
         path = ann_file.with_name(INDEX.format(name=ann_file.stem))
@@ -131,15 +131,18 @@ class HO3DMeshDataset(RightHandMeshDataset):
             return read_frame(path)
         # 80,000 files are too many to ask for when opening.
         if path.exists():
-            found, index = path.stat(), self.table.path
-            if (found.st_size, found.st_mtime_ns) != (
-                columns['size'][row],
-                columns['mtime_ns'][row],
-            ):
+            found = path.stat()
+            same = found.st_size == columns['size'][row]
+            if same and found.st_mtime_ns != columns['mtime_ns'][row]:
+                # A copy has its own time.
+                same = (
+                    'digest' in columns and short_hash(path) == columns['digest'][row]
+                )
+            if not same:
                 raise UserError(
-                    f'{index}: {path} has changed since the index was made of it; run '
-                    'tools/dataset_converters/prepare_ho3d.py again, or set index=None '
-                    'to read the pickles'
+                    f'{self.table.path}: {path} has changed since the index was made '
+                    'of it; run tools/dataset_converters/prepare_ho3d.py again, or set '
+                    'index=None to read the pickles'
                 )
         return frame_of(columns, row)
 

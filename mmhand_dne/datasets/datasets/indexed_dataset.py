@@ -89,6 +89,16 @@ class IndexedDataset(BaseDataset):
             setattr(other, key, copy.deepcopy(value, memo))
         return other
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """``ClassBalancedDataset`` asks for classes, of which there are none.
+
+        Raises: UserError.
+        """
+        raise UserError(
+            f'{type(self).__name__} has no classes for ClassBalancedDataset to '
+            'balance; use MixedHandDataset, whose shares say how often a set is drawn'
+        )
+
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline, seeded by the key if the index carries one."""
         if isinstance(idx, SampleKey):
@@ -108,7 +118,8 @@ def find_index(
     """The index that a data set is to use; None to read its annotation files.
 
     Args:
-        index: 'beside' for ``default`` where it exists, the path of an index, or None.
+        index: 'beside' for ``default`` where it exists, the path of an index or of the
+            folder that the tool was given as ``--index``, or None.
         default: where the schema's prepare tool writes it.
         schema, version: see :func:`open_index`.
         files: the annotation files that the data set was told to read.
@@ -119,6 +130,8 @@ def find_index(
     tool = f'tools/dataset_converters/prepare_{schema}.py'
     if index is None:
         return None
+    if index != BESIDE and Path(index).is_dir():
+        index = Path(index) / Path(default).name
     if index == BESIDE:
         if not Path(default).exists():
             print_log(
@@ -154,6 +167,11 @@ def _check_sources(
 
 def _part(rows: np.ndarray, indices: Sequence[int] | int) -> np.ndarray:
     """The first n rows, the last n of -n, or those listed."""
+    if np.asarray(indices).size and np.asarray(indices).dtype.kind not in 'iu':
+        raise UserError(
+            f'indices={indices!r} of a data set is no whole number; give how many '
+            'entries to keep (subset_step keeps every n-th), or a list of them'
+        )
     if isinstance(indices, (int, np.integer)):
         return rows[:indices] if indices >= 0 else rows[indices:]
     return rows[np.asarray(indices, np.int64)]

@@ -69,6 +69,7 @@ class InterHandMeshDataset(HandMeshDataset):
         human_ids: with 'H' or 'M', InterWild's ``aid_human_annot_{split}.txt``.
         max_fit_error: millimetres; leaves out images with a hand whose mesh is further
             than that from its joints, on average over these. Typical is 5.
+        hand_type: 'right', 'left' or 'interacting': only images of that kind.
         min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
             frame filter has 10. Needs an index.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
@@ -76,7 +77,8 @@ class InterHandMeshDataset(HandMeshDataset):
             ``abs_depth`` that MMPose's metric puts predictions at. The box is
             padded already: crop with ``padding=1``.
         index: 'beside' for the index that ``prepare_interhand.py`` writes beside
-            ``ann_file`` if it is there, another path, or None to read the JSON files.
+            ``ann_file`` if it is there, another path (its folder, too), or None to read
+            the JSON files.
 
     Other arguments: see MMEngine's ``BaseDataset``.
 
@@ -100,6 +102,7 @@ class InterHandMeshDataset(HandMeshDataset):
         human_ids: str | None = None,
         max_fit_error: float | None = None,
         min_grey: float | None = None,
+        hand_type: str | None = None,
         rootnet_file: str | None = None,
         index: str | None = BESIDE,
         **kwargs,
@@ -112,6 +115,12 @@ class InterHandMeshDataset(HandMeshDataset):
             raise UserError(
                 f'InterHandMeshDataset: subset is {subset!r}, expected one of {SUBSETS}'
             )
+        if hand_type not in (None, *HAND_TYPE_NAMES):
+            raise UserError(
+                f'InterHandMeshDataset: hand_type is {hand_type!r}, expected one of '
+                f'{(None, *HAND_TYPE_NAMES)}'
+            )
+        self.hand_type = hand_type
         self.camera_file, self.joint_file = camera_file, joint_file
         self.mano_file, self.subset_step = mano_file, subset_step
         self.subset, self.human_ids = subset, human_ids
@@ -182,10 +191,18 @@ class InterHandMeshDataset(HandMeshDataset):
             f'have a mesh over {self.max_fit_error} mm from its joints': fit_mask(
                 self.table, self.pair, self.max_fit_error
             ),
+            f'are not of hand type {self.hand_type}': self._typed(),
             f'are darker than grey {self.min_grey}': bright_mask(
                 self.table, self.min_grey, self.ann_file
             ),
         }
+
+    def _typed(self) -> np.ndarray:
+        """(N,) bool: entries of the wanted hand type."""
+        kinds = self.table.columns['hand_type']
+        if self.hand_type is None:
+            return np.ones(len(kinds), bool)
+        return kinds == HAND_TYPE_NAMES.index(self.hand_type)
 
     @property
     def _boxes(self) -> np.ndarray:

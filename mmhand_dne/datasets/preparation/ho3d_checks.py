@@ -20,6 +20,7 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_frame_list,
     read_gt,
 )
+from mmhand_dne.datasets.readers.index_file import short_hash
 from mmhand_dne.datasets.workers import in_workers
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
@@ -45,6 +46,7 @@ class FoundFrame(NamedTuple):
     suffix: int  # of the image, in IMAGE_SUFFIXES
     size: int  # of the pickle, bytes
     mtime_ns: int
+    digest: int  # of its bytes, see short_hash
     image_problem: str  # see problem_of
     problem: str  # why there is no frame, '' otherwise
 
@@ -60,8 +62,9 @@ def look_at(folder: Path, decode: bool, name: tuple[str, str]) -> FoundFrame:
         frame = read_frame(path)
         found = path.stat()
     except ValueError as error:
-        return FoundFrame(None, suffix, 0, 0, wrong, str(error))
-    return FoundFrame(frame, suffix, found.st_size, found.st_mtime_ns, wrong, '')
+        return FoundFrame(None, suffix, 0, 0, 0, wrong, str(error))
+    times = found.st_size, found.st_mtime_ns, short_hash(path)
+    return FoundFrame(frame, suffix, *times, wrong, '')
 
 
 def check_frames(
@@ -251,6 +254,7 @@ def columns_of(found: Sequence[FoundFrame]) -> dict[str, np.ndarray]:
         ('suffix', np.uint8),
         ('size', np.int64),
         ('mtime_ns', np.int64),
+        ('digest', np.uint64),
     ):
         columns[name] = np.array([getattr(one, name) for one in found], kind)
     return dict(id=np.arange(len(found)), **columns)

@@ -5,6 +5,7 @@ little-endian, each at a multiple of 64 bytes. It is written under another name,
 to the disk and renamed: where the index is, it is whole. Nothing in it is executed.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -105,6 +106,8 @@ class IndexFile(Table):
     def stale(self) -> list[str]:
         """Paths of the sources that are no longer what the index was made of.
 
+        A file of the same size and another time, as a copy is, is told by its content.
+
         A source that is gone is none of them: the annotations may be deleted once
         they are indexed [decided].
         """
@@ -113,11 +116,14 @@ class IndexFile(Table):
             if not path.exists():
                 continue
             found = path.stat()
-            if (found.st_size, found.st_mtime_ns) != (
-                source['size'],
-                source['mtime_ns'],
-            ):
-                changed.append(str(path))
+            if found.st_size == source['size']:
+                if found.st_mtime_ns == source['mtime_ns']:
+                    continue
+                if content_hash(path) == source.get(
+                    'sha256'
+                ):  # a copy has its own time
+                    continue
+            changed.append(str(path))
         return changed
 
 
@@ -236,7 +242,26 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
 def _describe(source: str | Path, index: Path) -> dict:
     found = os.stat(source)
     path = os.path.relpath(os.path.abspath(source), os.path.abspath(index.parent))
-    return dict(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    return dict(
+        path=path,
+        size=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        sha256=content_hash(source),
+    )
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def short_hash(path: str | Path) -> int:
+    """The first 64 bits of :func:`content_hash`, for a column of an index."""
+    return int(content_hash(path)[:16], 16)
 
 
 def _write(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:

@@ -25,10 +25,13 @@ class AtomicCheckpointHook(CheckpointHook):
     rename; ``last_checkpoint`` too), an old file goes only after the new one is there,
     and parameters that are not finite are never written. Before each checkpoint
     that can be resumed ``prepare_checkpoint`` of every hook is called in every process.
+    Only files of the run's own folder are removed, and a training without a single
+    batch is refused before it could write any.
 
     Args:
         iter_interval: besides every ``interval`` epochs, write ``iter_N.pth`` every so
-            many iterations; 0 for never.
+            many iterations; 0 for never. Where gradients accumulate it waits for the
+            step: a checkpoint holds no gradients.
         max_keep_iter_ckpts: how many of those stay.
 
     Other arguments: see ``CheckpointHook``; ``backend_args`` of another file back end
@@ -57,10 +60,19 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         self.iter_interval = iter_interval
         self.max_keep_iter_ckpts = max_keep_iter_ckpts
+        self._is_due = False
 
     def before_train(self, runner: Runner) -> None:
         """Find the folder; clear what a killed run left half written."""
         super().before_train(runner)
+        _check_batches(runner)
+        counts = _accumulated(runner)
+        if not self.by_epoch and self.interval % counts:
+            raise UserError(
+                f'default_hooks.checkpoint.interval={self.interval} falls between '
+                f'steps of optim_wrapper.accumulative_counts={counts}, where a run '
+                'cannot resume; choose a multiple of it'
+            )
         # MMEngine forgets it when resuming, and then the best score after a validation.
         self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if is_main_process() and osp.isdir(self.out_dir):
@@ -76,8 +88,11 @@ class AtomicCheckpointHook(CheckpointHook):
     ) -> None:
         """Write a checkpoint inside the epoch when it is its turn."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        step = runner.iter + 1
         if self.by_epoch and self.every_n_train_iters(runner, self.iter_interval):
-            step = runner.iter + 1
+            self._is_due = True
+        if self._is_due and step % _accumulated(runner) == 0:
+            self._is_due = False
             old = self._retire(
                 runner, 'kept_iter_ckpts', step, self.max_keep_iter_ckpts
             )
@@ -117,7 +132,9 @@ class AtomicCheckpointHook(CheckpointHook):
             *getattr(self, 'best_ckpt_path_dict', {}).values(),
         }
         for path in later.paths:
-            if path not in keep and backend.isfile(path):
+            # A resumed checkpoint may name the best one of another run's folder.
+            is_ours = osp.abspath(osp.dirname(path)) == osp.abspath(self.out_dir)
+            if is_ours and path not in keep and backend.isfile(path):
                 backend.remove(path)
 
     def _retire(self, runner: Runner, key: str, step: int, keep: int) -> list[int]:
@@ -169,6 +186,23 @@ class _LaterRemoval:
 
     def remove(self, path: str) -> None:
         self.paths.append(path)
+
+
+def _accumulated(runner: Runner) -> int:
+    """Iterations whose gradients make one step."""
+    return max(getattr(runner.optim_wrapper, '_accumulative_counts', 1), 1)
+
+
+def _check_batches(runner: Runner) -> None:
+    """Raise rather than call a model trained that has not seen a single image."""
+    loader = runner.train_dataloader
+    if len(loader) == 0:
+        raise UserError(
+            f'train_dataloader has no batch: its data set has {len(loader.dataset)} '
+            f'entries, batch_size is {loader.batch_sampler.batch_size} and drop_last '
+            f'{loader.batch_sampler.drop_last}; look at indices, filters and '
+            'folders of the data set'
+        )
 
 
 def _check_finite(runner: Runner, last: str | None) -> None:

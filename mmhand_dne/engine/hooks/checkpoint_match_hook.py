@@ -1,5 +1,6 @@
 """A checkpoint has to be of the model it is loaded into."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +10,12 @@ from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.hand_model import hand_fingerprint
 
 from ..runner.distributed import unwrapped
+
+HAND = 'hand_fingerprint'  # in a checkpoint's meta
+SETTINGS = ('initial_lr', 'weight_decay')  # of an optimiser, which nothing schedules
 
 
 @HOOKS.register_module()
@@ -19,20 +24,34 @@ class CheckpointMatchHook(Hook):
 
     MMEngine loads what fits and warns about the rest, so that a test of the wrong
     model prints numbers. A hand model's arrays are in no checkpoint and not counted.
+    They are named by their fingerprint instead: every checkpoint has that of its hand,
+    and is refused for another. A resumed optimiser brings its own learning rate; one
+    that the config does not have is refused too.
 
     Args:
         allow_missing: beginnings of names that the checkpoint may lack, such as
             ``'refine_head.'`` to start a refined model from its baseline.
         allow_unexpected: beginnings of names that the model may lack.
+        allow_other_hand: take the weights of a model of another hand.
     """
 
     priority = 'HIGHEST'  # before any hook changes the checkpoint
 
     def __init__(
-        self, allow_missing: Sequence[str] = (), allow_unexpected: Sequence[str] = ()
+        self,
+        allow_missing: Sequence[str] = (),
+        allow_unexpected: Sequence[str] = (),
+        allow_other_hand: bool = False,
     ) -> None:
+        self.allow_other_hand = allow_other_hand
         self.allow_missing = tuple(allow_missing)
         self.allow_unexpected = tuple(allow_unexpected)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Say of which hand the weights are."""
+        hand = _hand_of(runner.model)
+        if hand is not None:
+            checkpoint['meta'][HAND] = hand
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes before anything is loaded."""
@@ -46,6 +65,57 @@ class CheckpointMatchHook(Hook):
                 'what may differ in default_hooks.checkpoint_match.allow_missing or '
                 'allow_unexpected'
             )
+        if not self.allow_other_hand:
+            check_hand(runner.model, checkpoint, runner._load_from)
+        if runner._resume and 'optimizer' in checkpoint:
+            _check_settings(runner, checkpoint['optimizer'])
+
+
+def check_hand(model: nn.Module, checkpoint: dict, path: str) -> None:
+    """Refuse weights of a model of another hand, where the file tells the hand.
+
+    Args:
+        model: perhaps with a ``hand_model``.
+        checkpoint: as loaded.
+        path: its name, for the error.
+    Raises: UserError.
+    """
+    hand, known = _hand_of(model), (checkpoint.get('meta') or {}).get(HAND)
+    if None not in (hand, known) and hand != known:
+        raise UserError(
+            f'the checkpoint {path} was trained with another hand than the config has; '
+            'give the hand of its training as hand_model.source, or set '
+            'default_hooks.checkpoint_match.allow_other_hand=True'
+        )
+
+
+def _hand_of(model: nn.Module) -> str | None:
+    """Fingerprint of a model's hand, if it is one of ours."""
+    hand = getattr(unwrapped(model), 'hand_model', None)
+    return hand_fingerprint(hand) if hasattr(hand, 'right') else None
+
+
+def _check_settings(runner: Runner, saved: dict) -> None:
+    """Refuse to resume with settings that the checkpoint's would replace in silence."""
+    now = runner.optim_wrapper.state_dict()
+    # Several optimisers have their states by name.
+    names = [''] if 'param_groups' in now else [n for n in now if n in saved]
+    for name in names:
+        own, other = (state[name] if name else state for state in (now, saved))
+        for group, before in zip(own['param_groups'], other['param_groups']):
+            for key in SETTINGS:
+                if not _is_close(group.get(key), before.get(key)):
+                    raise UserError(
+                        f'the checkpoint {runner._load_from} was trained with '
+                        f'{key.removeprefix("initial_")} {before[key]:g}, the config '
+                        f'says {group[key]:g}, and resuming keeps the former; set '
+                        'that in the config, or begin anew from these weights with '
+                        'load_from'
+                    )
+
+
+def _is_close(one: float | None, other: float | None) -> bool:
+    return None in (one, other) or math.isclose(one, other, rel_tol=1e-6)
 
 
 def what_differs(

@@ -75,6 +75,21 @@ def check_checkpoint(path: str) -> None:
         raise error(f'cannot load the checkpoint {path}: {problem}; {remedy}')
 
 
+def check_resumable(path: str) -> None:
+    """Raise one sentence unless a run can continue from a file; URLs are left alone."""
+    check_checkpoint(path)
+    if '://' in path:
+        return
+    content = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
+    meta = content.get('meta') or {}
+    if 'optimizer' not in content or not {'epoch', 'iter'} <= set(meta):
+        raise UserError(
+            f'cannot resume from {path}: it holds weights without the state of a '
+            'training, as published files do; start from it with '
+            f'--cfg-options load_from={path}'
+        )
+
+
 def find_resumable(work_dir: str) -> tuple[str | None, str | None]:
     """The checkpoint to continue from in a folder.
 

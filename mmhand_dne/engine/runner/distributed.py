@@ -30,6 +30,7 @@ def init_distributed(cfg: Config) -> None:
     """
     if cfg.launcher == 'none' or is_distributed():
         return
+    _check_variables_of(cfg.launcher)
     env = cfg.get('env_cfg', {})
     set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
     dist_cfg = dict(env.get('dist_cfg', dict(backend='nccl')))
@@ -47,16 +48,23 @@ def init_distributed(cfg: Config) -> None:
     cfg.model_wrapper_cfg = wrapper
 
 
+def _check_variables_of(launcher: str) -> None:
+    """Say which variable of a launcher is missing, with and without CUDA devices."""
+    names = RANK_VARIABLES.get(launcher, ())
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        names = (*names, 'SLURM_NODELIST')
+    for name in names:
+        if name not in os.environ:
+            raise UserError(
+                f'--launcher {launcher} needs {name} in the '
+                'environment; start through the launcher itself'
+            )
+
+
 def _export_rank(launcher: str) -> None:
     """Translate the launcher's variables to those that torch reads."""
     if launcher in RANK_VARIABLES:
         names = RANK_VARIABLES[launcher]
-        missing = [name for name in names if name not in os.environ]
-        if missing:
-            raise UserError(
-                f'--launcher {launcher} needs {missing[0]} in the '
-                'environment; start through the launcher itself'
-            )
         for target, name in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), names):
             os.environ[target] = os.environ[name]
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:

@@ -1,82 +1,59 @@
 """From a config file and the options of a command to the config of a run."""
 
 import difflib
-import inspect
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmhand_dne.errors import UserError
 
-# Keys that MMEngine and MMPose read from a config besides the Runner's arguments.
-OTHER_KEYS = {
-    'activation_checkpointing',
-    'auto_scale_lr',
-    'compile',
-    'custom_imports',
-    'default_scope',
-    'detect_anomalous_params',
-    'efficient_conv_bn_eval',
-    'env_cfg',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-}
+from .config_variables import READ_KEYS, check_variables
+from .shared_hand import merge_options
 
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and override some of its keys.
 
     Raises: FileNotFoundError without the file; ValueError for an option whose first
-        key neither the config nor MMEngine knows, or whose parent is not in the config.
+        key neither the config nor MMEngine knows, or whose parent is not in the
+        config; UserError for a value that a run would not read, or for two hands.
     """
     if not osp.isfile(path):
         raise FileNotFoundError(f'there is no config file {path}; check the path')
     cfg = Config.fromfile(path)
     for key in options or {}:
         _check_option(cfg, key)
-    cfg.merge_from_dict(dict(options or {}))
-    share_hand_model(cfg)
+    merge_options(cfg, options or {})
+    check_variables(cfg, path)
+    _refuse_unread(cfg)
+    _fit_loaders(cfg)
     return cfg
 
 
-def share_hand_model(cfg: Config) -> None:
-    """Give the config's top-level ``hand_model`` to model, data sets and metrics.
+def _refuse_unread(cfg: Config) -> None:
+    """Refuse keys that MMEngine documents and these tools would not follow."""
+    if cfg.get('runner_type', 'Runner') != 'Runner' or cfg.get('strategy'):
+        raise UserError(
+            "runner_type and strategy are of MMEngine's FlexibleRunner, which these "
+            'tools do not start; remove them from the config'
+        )
+    if cfg.get('activation_checkpointing'):
+        raise UserError(
+            f'activation_checkpointing={cfg.activation_checkpointing!r} would leave '
+            'that part without gradients, since its input has none; remove it, and use '
+            'with_cp=True in the backbone if it has that'
+        )
 
-    One line changes the hand of a whole run: a model must not learn on the ground truth
-    of another hand than its own.
-    """
-    hand_model = cfg.get('hand_model')
-    if hand_model is None:
-        return
-    if 'model' in cfg and 'hand_model' in cfg.model:
-        cfg.model.hand_model = hand_model
+
+def _fit_loaders(cfg: Config) -> None:
+    """Without workers there is none to keep or to fetch ahead: torch refuses both."""
     for phase in ('train', 'val', 'test'):
         loader = cfg.get(f'{phase}_dataloader')
-        if loader:
-            _set_hand_model(loader.dataset, hand_model)
-        _share_with_metrics(cfg.get(f'{phase}_evaluator'), hand_model)
-
-
-def _share_with_metrics(evaluator: Any, hand_model: Mapping) -> None:
-    """Metrics, and protocols inside them, that regress joints from meshes."""
-    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    for metric in filter(None, metrics):
-        for part in (metric, *metric.get('protocols', ())):
-            if 'hand_model' in part:
-                part['hand_model'] = hand_model
-
-
-def _set_hand_model(dataset: Any, hand_model: Mapping) -> None:
-    """Also inside wrappers (``dataset``) and mixtures (``datasets``)."""
-    if 'hand_model' in dataset:
-        dataset.hand_model = hand_model
-    for part in (*dataset.get('datasets', ()), dataset.get('dataset')):
-        if part is not None:
-            _set_hand_model(part, hand_model)
+        if loader and loader.get('num_workers', 0) == 0:
+            loader.persistent_workers = False
+            loader.pop('prefetch_factor', None)
 
 
 def _check_option(cfg: Config, key: str) -> None:
@@ -106,7 +83,7 @@ def _check_name(node: Any, name: str, path: str, key: str) -> None:
         return
     known = set(node.keys())
     if not path:
-        known |= OTHER_KEYS | set(inspect.signature(Runner.__init__).parameters)
+        known |= READ_KEYS
     if name not in known:
         close = difflib.get_close_matches(name, sorted(known), n=1)
         hint = (

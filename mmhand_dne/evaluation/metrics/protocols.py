@@ -131,7 +131,9 @@ class WristProtocol:
         pred = read_pair(sample, image, 'WristProtocol', self.regressor, gt.swapped)
         wrist = pred.joints[:, WRIST, None]
         gt_joints = gt.joints - gt.joints[:, WRIST, None]
-        joints = np.where(gt.seen, distances(pred.joints - wrist, gt_joints), np.nan)
+        # A wrist in the image may have no position in space: nothing to measure from.
+        seen = gt.seen & gt.seen[:, WRIST, None]
+        joints = np.where(seen, distances(pred.joints - wrist, gt_joints), np.nan)
         gt_mesh = gt.vertices - regress(
             self.regressor[WRIST : WRIST + 1], gt.vertices, image
         )

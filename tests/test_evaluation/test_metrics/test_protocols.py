@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmhand_dne.datasets.datasets import InterHandMeshDataset
-from mmhand_dne.engine.runner.run_config import share_hand_model
+from mmhand_dne.engine.runner.shared_hand import share_hand_model
 from mmhand_dne.evaluation import HandMeshMetric
 from mmhand_dne.hand_model import HandPair
 from tests.interhand_fixture import write_interhand
@@ -164,6 +164,18 @@ def test_a_black_image_is_recognised_in_its_file(tmp_path):
     samples[0].set_metainfo(dict(img_path=str(tmp_path / 'nowhere.png')))
     with pytest.raises(ValueError, match='cannot be read to see whether it is black'):
         evaluate(samples)
+
+
+def test_a_hand_whose_wrist_has_no_position_is_left_out():
+    """Visible, but invalid in space: its joints were a wrist's distance off."""
+    sample = make_sample(1, hand_type='interacting')
+    wrist = 41  # of the left hand, InterHand order
+    sample.gt_instances.keypoints_visible[0, :] = 1
+    sample.gt_instances.keypoints_visible[0, wrist] = 0
+    sample.gt_instances.keypoints_cam[0, wrist] = 0
+    found = evaluate([sample], ['wrist'])
+    sample.gt_instances.keypoints_visible[0, 21:] = 0
+    assert found['wrist/MPJPE_IH'] == evaluate([sample], ['wrist'])['wrist/MPJPE_IH']
 
 
 def test_a_mirrored_left_hand_counts_as_a_left_one():

@@ -1,0 +1,66 @@
+"""The weights of a checkpoint alone, for others: no optimiser, no paths, no state.
+
+    python tools/misc/publish_model.py work_dirs/x/best.pth published/dne.pth
+
+writes published/dne-HASH.pth, HASH being the first eight digits of its SHA-256. It is
+for tests, inference and ``load_from``, not for ``--resume``.
+"""
+
+import argparse
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmhand_dne
+
+# isort: split
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+
+KEPT = ('epoch', 'iter', 'dataset_meta', 'hand_fingerprint')  # of a checkpoint's meta
+
+
+def publish(source: str, out: Path) -> Path:
+    """Write the published file; returns its path.
+
+    Raises:
+        ValueError: the checkpoint is damaged or holds no weights.
+    """
+    check_checkpoint(source)
+    content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+    if not isinstance(content.get('state_dict'), dict):
+        raise UserError(
+            f'{source}: holds no state_dict; give a checkpoint of tools/train.py'
+        )
+    meta = content.get('meta') or {}
+    kept = {key: meta[key] for key in KEPT if key in meta}
+    kept['mmhand_dne_version'] = mmhand_dne.__version__
+    stream = io.BytesIO()
+    torch.save(dict(meta=kept, state_dict=content['state_dict']), stream)
+    digest = hashlib.sha256(stream.getvalue()).hexdigest()[:8]
+    path = out.with_name(f'{out.stem}-{digest}.pth')
+    return write_whole(path, stream.getvalue())
+
+
+def main() -> None:
+    """Publish the checkpoint of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='of a training')
+    parser.add_argument('out', type=Path, help='name of the file, without the hash')
+    args = parser.parse_args()
+    with plain_errors():
+        print(publish(args.checkpoint, args.out))
+
+
+if __name__ == '__main__':
+    main()
