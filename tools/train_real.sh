@@ -2,7 +2,7 @@
 # Train the shipped model (configs/dne_real.py) again, from nothing: convert MediaPipe's
 # networks, render hands, label photos, train in two phases, publish one file.
 #
-#   bash tools/train_real.sh                     by estimate 1.7 hours on two cores
+#   bash tools/train_real.sh                     by estimate 2 hours on two cores
 #   bash tools/train_real.sh --photos DIR        also on photos of one hand each
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
