@@ -34,6 +34,28 @@ def grey_images(count, size=(64, 48)):
     return [np.full((size[1], size[0], 3), 20 * i, np.uint8) for i in range(count)]
 
 
+class ThreeFrames:
+    """A camera in place of ``cv2.VideoCapture``: three frames, then the end."""
+
+    left, image = 3, np.zeros((8, 8, 3), np.uint8)
+
+    def __init__(self, device):
+        self.device = device
+
+    def isOpened(self):
+        return True
+
+    def get(self, _):
+        return 0.0
+
+    def release(self):
+        pass
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, self.image
+
+
 def damage(path, numbers):
     """Overwrite the images of some frames of an MJPG video."""
     content = bytearray(path.read_bytes())

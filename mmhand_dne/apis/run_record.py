@@ -1,7 +1,6 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -11,10 +10,10 @@ from typing import IO, Any
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import check_folder, write_whole
+from mmhand_dne.fileio.hashes import content_hash
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
 REPORT = 'report.html'
-HASHED_AT_ONCE = 1 << 20  # bytes
 LOCK = '.lock'  # names the process that writes here, and is locked while it does
 STAMPS = 'stamps'  # the setting that holds hashes of files, by what they are
 FRAMES = '.frames'  # folder of a video's results until all are there
@@ -195,13 +194,7 @@ class FolderLock:
 
 def stamp(path: str) -> str:
     """Hash of a file's content; empty if it is none."""
-    if not os.path.isfile(path):
-        return ''
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while part := file.read(HASHED_AT_ONCE):
-            digest.update(part)
-    return digest.hexdigest()
+    return content_hash(path) if os.path.isfile(path) else ''
 
 
 def check_inputs_apart(sources: Sequence[str], folder: str | Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmhand_dne.datasets.preparation.check_report import SKIPPED, CheckReport
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import try_writing
 from mmhand_dne.hand_model import SingleHand
 
 
@@ -81,12 +82,10 @@ def place_of(args: argparse.Namespace) -> Path:
         ValueError: nothing can be written there; said before anything is read.
     """
     place = args.index or args.root
-    probe = place / '.writable'
     try:
         if args.index:
             place.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        try_writing(place)
     except OSError as error:
         raise UserError(
             f'{place}: no index can be written there ({error.strerror}); give a folder '

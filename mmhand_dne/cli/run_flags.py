@@ -155,8 +155,8 @@ def choose_start(cfg: Config, resume: str | None) -> None:
     Args:
         resume: None (as the config says), 'auto' or a path.
     """
-    if resume not in (None, 'auto'):
-        check_resumable(resume)
+    named = resume not in (None, 'auto')
+    if named:
         cfg.resume, cfg.load_from = True, resume
     elif resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         found = [None, None]
@@ -173,3 +173,5 @@ def choose_start(cfg: Config, resume: str | None) -> None:
         cfg.load_from = found[0] or cfg.get('load_from')
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
+    if named:
+        check_resumable(resume)

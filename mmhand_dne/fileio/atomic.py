@@ -107,6 +107,12 @@ def _runs(process: int) -> bool:
     return True
 
 
+def try_writing(folder: Path) -> None:
+    """Raises an OSError where no file can be made in a folder; leaves none."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def check_folder(folder: str | Path) -> Path:
     """Make a folder and see that files can be written there, before any work.
 
@@ -118,8 +124,7 @@ def check_folder(folder: str | Path) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try_writing(folder)
     except OSError as error:
         raise OSError(
             f'{folder}: nothing can be written there ({error.strerror}); '

@@ -1,6 +1,5 @@
 """Both hands of a sample as a module."""
 
-import hashlib
 from typing import NamedTuple
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.hashes import tensor_hash
 from mmhand_dne.geometry.precision import at_least_fp32
 
 from .mano_layer import MANOLayer
@@ -92,10 +92,7 @@ def hand_fingerprint(hand: nn.Module) -> str:
     Of the arrays as they were read, so that every machine finds the same.
     """
     layer = hand.right.layer
-    digest = hashlib.sha256()
-    for part in (layer.v_template, layer.shapedirs, layer.J_regressor):
-        digest.update(part.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    return tensor_hash((layer.v_template, layer.shapedirs, layer.J_regressor))
 
 
 def build_hand_model(hand_model: dict | nn.Module) -> nn.Module:

@@ -11,27 +11,12 @@ from mmhand_dne.apis.inputs.given_boxes import GivenBoxes
 from mmhand_dne.apis.inputs.intrinsics import Cameras, read_cameras
 from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.errors import UserError
-from tests.tiny_inferencers import DNE, HAMER, noise_image, tiny_inferencer
+from tests.tiny_inferencers import noise_image
 
 IMAGE = noise_image()  # 200 x 160
 BOX = [31, 22, 144, 130]
 K = np.array([[310.0, 0, 95], [0, 290, 88], [0, 0, 1]])
 WIDER = np.array([[400.0, 0, 95], [0, 290, 88], [0, 0, 1]])
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp('weights')
-
-
-@pytest.fixture(scope='module')
-def dne(folder):
-    return tiny_inferencer(DNE, folder)
-
-
-@pytest.fixture(scope='module')
-def hamer(folder):
-    return tiny_inferencer(HAMER, folder)
 
 
 def result_of(inferencer, boxes, **options):

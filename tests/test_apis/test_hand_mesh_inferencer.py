@@ -28,23 +28,8 @@ K = np.array([[310.0, 2, 95], [0, 290, 88], [0, 0, 1]])
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp('weights')
-
-
-@pytest.fixture(scope='module')
-def dne(folder):
-    return tiny_inferencer(DNE, folder)
-
-
-@pytest.fixture(scope='module')
 def flipping(folder):
     return tiny_inferencer(DNE, folder, flip_test=True)
-
-
-@pytest.fixture(scope='module')
-def hamer(folder):
-    return tiny_inferencer(HAMER, folder)
 
 
 def hands_of(inferencer, image=IMAGE, box=None, side=None, **options):

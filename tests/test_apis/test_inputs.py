@@ -19,7 +19,13 @@ from mmhand_dne.apis.inputs.intrinsics import (
 from mmhand_dne.apis.inputs.sources import distinct_names, open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
 from tests.tiny_inferencers import noise_image
-from tests.video_files import damage, grey_images, tag_rotation, write_video
+from tests.video_files import (
+    ThreeFrames,
+    damage,
+    grey_images,
+    tag_rotation,
+    write_video,
+)
 
 FPS = 29.97
 
@@ -129,24 +135,11 @@ def test_what_is_no_video_is_one_sentence(tmp_path):
 
 
 def test_a_camera_gives_frames_until_it_ends(monkeypatch):
-    class Camera:
-        left = 3
-
-        def __init__(self, device):
-            self.device = device
+    class Camera(ThreeFrames):
+        image = noise_image(8, 8)
 
         def isOpened(self):
             return self.device == 2
-
-        def get(self, _):
-            return 0.0
-
-        def release(self):
-            pass
-
-        def read(self):
-            self.left -= 1
-            return self.left >= 0, noise_image(8, 8)
 
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     source = open_input('webcam:2')

@@ -9,31 +9,14 @@ from mmhand_dne.apis.demo_run import DemoRun
 from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.run_record import RunRecord
 from tests.tiny_inferencers import DNE, noise_image, tiny_inferencer
+from tests.video_files import ThreeFrames
 
 IMAGE = noise_image()
 SENTENCE = 'there is no display to show pictures on'
 
 
-class Camera:
-    """Three frames, then the end."""
-
-    left = 3
-
-    def __init__(self, device):
-        pass
-
-    def isOpened(self):
-        return True
-
-    def get(self, _):
-        return 0.0
-
-    def release(self):
-        pass
-
-    def read(self):
-        self.left -= 1
-        return self.left >= 0, IMAGE
+class Camera(ThreeFrames):
+    image = IMAGE
 
 
 @pytest.fixture

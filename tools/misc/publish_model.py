@@ -21,11 +21,12 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.engine.hooks.checkpoint_match_hook import HAND
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 
-KEPT = ('epoch', 'iter', 'dataset_meta', 'hand_fingerprint')  # of a checkpoint's meta
+KEPT = ('epoch', 'iter', 'dataset_meta', HAND)  # of a checkpoint's meta
 
 
 def publish(source: str, out: Path) -> Path:

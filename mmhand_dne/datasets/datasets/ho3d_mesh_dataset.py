@@ -19,8 +19,9 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_frame_list,
     read_gt,
 )
-from mmhand_dne.datasets.readers.index_file import Table, Texts, short_hash
+from mmhand_dne.datasets.readers.index_file import Table, Texts
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.hashes import short_hash
 
 from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset

@@ -20,8 +20,8 @@ from mmhand_dne.datasets.readers.ho3d_files import (
     read_frame_list,
     read_gt,
 )
-from mmhand_dne.datasets.readers.index_file import short_hash
 from mmhand_dne.datasets.workers import in_workers
+from mmhand_dne.fileio.hashes import short_hash
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.hand_model import SingleHand
 

@@ -5,7 +5,6 @@ little-endian, each at a multiple of 64 bytes. It is written under another name,
 to the disk and renamed: where the index is, it is whole. Nothing in it is executed.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import remove_partial_files, whole_file
+from mmhand_dne.fileio.hashes import content_hash
 
 MAGIC = b'mmhand_dne index 1\n'
 ALIGNMENT = 64  # bytes; of every column in the file
@@ -248,20 +248,6 @@ def _describe(source: str | Path, index: Path) -> dict:
         mtime_ns=found.st_mtime_ns,
         sha256=content_hash(source),
     )
-
-
-def content_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def short_hash(path: str | Path) -> int:
-    """The first 64 bits of :func:`content_hash`, for a column of an index."""
-    return int(content_hash(path)[:16], 16)
 
 
 def _write(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:

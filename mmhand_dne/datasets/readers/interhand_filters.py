@@ -1,6 +1,5 @@
 """Which images of InterHand2.6M are used, and with whose boxes."""
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from mmengine.logging import print_log
 
 from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.hashes import tensor_hash
 from mmhand_dne.fileio.json_stream import WHOLE, stream_arrays
 from mmhand_dne.hand_model import HandPair
 
@@ -123,16 +123,14 @@ def fit_errors(table: Table, pair: HandPair) -> np.ndarray:
 
 def fingerprint(pair: HandPair) -> str:
     """Of the hand model that fit errors depend on."""
-    parts = [
-        pair.template,
-        pair.joint_regressor,
-        pair.mean_rotations,
-        *(layer.layer.shapedirs for layer in (pair.right, pair.left)),
-    ]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    return tensor_hash(
+        [
+            pair.template,
+            pair.joint_regressor,
+            pair.mean_rotations,
+            *(layer.layer.shapedirs for layer in (pair.right, pair.left)),
+        ]
+    )
 
 
 class RootNetBoxes(NamedTuple):

@@ -76,8 +76,9 @@ def check_checkpoint(path: str) -> None:
 
 
 def check_resumable(path: str) -> None:
-    """Raise one sentence unless a run can continue from a file; URLs are left alone."""
-    check_checkpoint(path)
+    """Raise one sentence unless a run can continue from a file that
+    :func:`check_checkpoint` has let pass; URLs are left alone.
+    """
     if '://' in path:
         return
     content = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')

@@ -7,7 +7,7 @@ what is run; both are refused here.
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,19 +147,21 @@ class _Source:
 
     def uses(self, name: str, entry: str) -> list[str] | None:
         """Keywords that get an entry in the family; None if nothing uses it."""
-        found = [s._keys(name, entry) for s in self.family()]
-        found = [keys for keys in found if keys is not None]
-        return [key for keys in found for key in keys] if found else None
+        return _joined(source._keys(name, entry) for source in self.family())
 
     def uses_in_bases(self, name: str, entry: str) -> list[str] | None:
         """The same, below this file."""
-        found = [base.uses(name, entry) for base in self.bases]
-        found = [keys for keys in found if keys is not None]
-        return [key for keys in found for key in keys] if found else None
+        return _joined(base.uses(name, entry) for base in self.bases)
 
     def _keys(self, name: str, entry: str) -> list[str] | None:
         met = [key for used, key in self.used if _meets(used, (name, entry))]
         return [key for key in met if key] if met else None
+
+
+def _joined(parts: Iterable[list[str] | None]) -> list[str] | None:
+    """All that is in the lists; None if there is none."""
+    found = [keys for keys in parts if keys is not None]
+    return [key for keys in found for key in keys] if found else None
 
 
 def _meets(used: Entry, entry: Entry) -> bool:

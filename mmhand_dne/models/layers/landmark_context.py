@@ -19,8 +19,8 @@ class LandmarkContext(BaseModule):
     """Where the landmarks lie from where the mesh's joints are seen, for each vertex.
 
     The displacement at the nearest point of the bones, between those of their joints so
-    that the mesh stays smooth, and a code of all displacements and
-    joints of its hand: a vertex alone does not know whether its bone is seen too short.
+    that the mesh stays smooth, and a code of all displacements and joints of its hand:
+    a vertex alone does not know whether its bone is seen too short.
 
     Args:
         hand_model: of one hand slot or two.
