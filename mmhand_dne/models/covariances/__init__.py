@@ -2,7 +2,7 @@
 
 from .correlated_covariance import CorrelatedCovariance
 from .covariance import DeterministicCovariance, DiagonalCovariance, FullCovariance
-from .hand_token import CoarseHandToken, RefinedHandToken
+from .hand_token import CoarseHandToken, LandmarkGapToken, RefinedHandToken
 
 __all__ = [
     'CoarseHandToken',
@@ -10,5 +10,6 @@ __all__ = [
     'DeterministicCovariance',
     'DiagonalCovariance',
     'FullCovariance',
+    'LandmarkGapToken',
     'RefinedHandToken',
 ]

@@ -5,7 +5,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.camera import project
 from mmhand_dne.structures.hand_state import CoarseHands, RefinedHands
+
+LEAST_SIZE = 1e-3  # NDC, of the square about the landmarks
+GAP_UNIT = 0.1  # of the square; displacements in the token are of size about 1
+LEAST_GAP = 0.02  # of the square; below it a gap is the landmarks' own noise
 
 
 @MODELS.register_module()
@@ -47,3 +52,37 @@ class RefinedHandToken(nn.Module):
             )
         read = refined[-1].features.mean(2)  # (B, S, C)
         return self.fc(torch.cat([read, coarse.pooled.to(read.dtype)], -1))
+
+
+@MODELS.register_module()
+class LandmarkGapToken(nn.Module):
+    """The regressor's token, and how far the mesh lies from the landmarks that it read.
+
+    A mesh that misses its own landmarks in the image is one that the network could not
+    explain: that shows on photos too, which training on renderings does not otherwise
+    teach. A joint has its displacement and the logarithm of its length, so that a
+    log-variance that is linear in the token makes error bars a power of the gap. No
+    gradient flows through the gaps: error bars are not to move the mesh [decided].
+
+    Example:
+        >>> token = LandmarkGapToken()  # uncertainty_head.in_channels: 3 * 21 more
+    """
+
+    def forward(self, coarse: CoarseHands, refined: list[RefinedHands]) -> Tensor:
+        """-> (B, S, d_x + 63).
+
+        Raises UserError where the regressor keeps no token or reads no landmarks.
+        """
+        if coarse.token is None or coarse.landmarks_ndc is None:
+            raise UserError(
+                'LandmarkGapToken: the regressor has no token or reads no landmarks; '
+                "use MANOTokenHead, or hand_token=dict(type='CoarseHandToken')"
+            )
+        state = refined[-1].state if refined else coarse.state
+        landmarks = coarse.landmarks_ndc.detach()
+        size = (landmarks.amax(-2) - landmarks.amin(-2)).amax(-1).clamp(LEAST_SIZE)
+        seen = project(state.joints, state.camera).detach()
+        gap = (landmarks - seen) / size[..., None, None]  # (B, S, 21, 2)
+        length = torch.log(gap.norm(dim=-1, keepdim=True) + LEAST_GAP)
+        told = torch.cat([gap / GAP_UNIT, length], -1).flatten(-2)
+        return torch.cat([coarse.token, told.to(coarse.token.dtype)], -1)

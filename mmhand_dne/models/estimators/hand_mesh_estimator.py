@@ -126,7 +126,11 @@ class HandMeshEstimator(BasePoseEstimator):
             joints, root = joints_and_root(outputs)
             losses.update(
                 self.uncertainty_head.loss(
-                    outputs.covariance_params, joints, targets, root
+                    outputs.covariance_params,
+                    joints,
+                    targets,
+                    root,
+                    final_state(outputs).camera,
                 )
             )
         return losses

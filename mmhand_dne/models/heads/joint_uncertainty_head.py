@@ -1,5 +1,6 @@
 """Error bars of a hand model's joints, from one token per hand."""
 
+import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -36,6 +37,9 @@ class JointUncertaintyHead(BaseModule):
                 a
             prediction in the MANO frame without the camera's translation.
         num_slots: S; parameters common to all images, such as W, are one set per slot.
+        image_loss: True: hands whose joints are annotated in the image only (photos)
+            teach too, by the NLL of their joints across the line of sight, with depth
+            integrated out. Needs ``aligned`` and 3 ``dims``.
 
     Where ``covariance`` names no ``unit`` it is 0.02 (metres) if aligned, else 1, which
     is also what converted weights need.
@@ -58,9 +62,16 @@ class JointUncertaintyHead(BaseModule):
         dims: int = 3,
         aligned: bool = True,
         num_slots: int = 1,
+        image_loss: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if image_loss and not (aligned and dims == 3):
+            raise UserError(
+                'JointUncertaintyHead: image_loss needs aligned=True and dims=3; its '
+                'joints are compared in the image, from the wrist'
+            )
+        self.image_loss = image_loss
         self.aligned, self.num_joints = aligned, num_joints
         dim = (num_joints - aligned) * dims
         unit = ALIGNED_UNIT if aligned else 1.0
@@ -129,11 +140,14 @@ class JointUncertaintyHead(BaseModule):
         joints: Tensor,
         targets: HandTargets,
         root: Tensor | None = None,
+        camera: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """``loss_nll``; nothing for DeterministicCovariance.
+        """``loss_nll``, with ``image_loss`` also ``loss_image_nll``; nothing for
+        DeterministicCovariance.
 
         Args:
             joints, root: as in :meth:`gaussian`.
+            camera: (B, S, 2, 2) of the joints, for ``image_loss``.
             targets: with the slots S of the joints. Joints without ground truth are
                 integrated out, hands without any add nothing.
         """
@@ -146,7 +160,11 @@ class JointUncertaintyHead(BaseModule):
             gt = gt + targets.root_cam[..., None, :]
             visible = visible * targets.root_valid[..., None]
         mean = self.mean(joints, root)
-        return dict(loss_nll=self.nll_loss(params, mean, gt, visible))
+        losses = dict(loss_nll=self.nll_loss(params, mean, gt, visible))
+        if self.image_loss:
+            gt, visible = across_line_of_sight(targets, mean, camera)
+            losses['loss_image_nll'] = self.nll_loss(params, mean, gt, visible)
+        return losses
 
     def mean(self, joints: Tensor, root: Tensor | None = None) -> Tensor:
         """(B, S, K, 3) the joints that the covariance is about, in its frame."""
@@ -167,3 +185,26 @@ class JointUncertaintyHead(BaseModule):
     def joint_std(self, hands: JointGaussian) -> Tensor:
         """(B, S, J) metres, root of the trace of a joint's block; aligned: wrist 0."""
         return pad(hands.joint_std(), (1 if self.aligned else 0, 0))
+
+
+def across_line_of_sight(
+    targets: HandTargets, mean: Tensor, camera: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The joints of hands that are annotated in the image only, in metres.
+
+    The scaled orthographic camera takes displacements from the wrist in the image to
+    metres across the line of sight. Its scale is taken as it is: no gradient.
+
+    Args:
+        mean: (B, S, 20, 3) metres from the wrist; its depth stands in the result.
+        camera: (B, S, 2, 2) rows (scale, shift) for x and y.
+    Returns: (B, S, 20, 3) joints, and (B, S, 20, 3) whether a coordinate is known: x
+        and y of visible joints of hands with a visible wrist and no joint in 3D.
+    """
+    scale = camera[..., None, :, 0].detach()  # (B, S, 1, 2)
+    seen = targets.joints_ndc
+    flat = (seen[..., 1:, :] - seen[..., :1, :]) / scale
+    shown = targets.joints_ndc_valid * targets.joints_ndc_valid[..., :1]
+    shown = shown * ~(targets.joints_valid > 0).any(-1, keepdim=True)
+    known = pad(shown[..., 1:, None].expand(*flat.shape[:-1], 2), (0, 1))
+    return torch.cat([flat, mean[..., 2:].detach()], -1), known

@@ -65,13 +65,16 @@ class GaussianNLLLoss(nn.Module):
         Args:
             params: from a covariance part.
             mean, target: (..., K, dims) the same unit.
-            visible: (..., K) nonzero where the joint is known, a mask and no weight;
-                None: all. Hidden targets may hold anything.
+            visible: (..., K) nonzero where the joint is known, or (..., K, dims) where
+                that coordinate of it is; a mask and no weight. None: all. Hidden
+                targets may hold anything.
         """
         value = self.rows(params, mean, target, visible)
         if self.reduction == 'sum':
             return self.loss_weight * value.sum()
-        counted = None if visible is None else (visible > 0).any(-1)
+        counted = None
+        if visible is not None:
+            counted = (visible > 0).flatten(mean.dim() - 2).any(-1)
         return self.loss_weight * masked_mean(value, counted)
 
     def rows(
@@ -90,7 +93,10 @@ class GaussianNLLLoss(nn.Module):
             residual = at_least_fp32(target).to(at_least_fp32(mean).dtype) - mean
             residual, shown = residual.flatten(-2), None
             if visible is not None:
-                shown = (visible > 0).repeat_interleave(self.dims, -1)
+                shown = visible > 0
+                if visible.dim() < mean.dim():
+                    shown = shown[..., None].expand(mean.shape)
+                shown = shown.flatten(-2)
                 residual = torch.where(shown, residual, 0)
             if not residual.isfinite().all():
                 raise UserError(self._complaint(mean, target, shown))
@@ -116,10 +122,12 @@ class GaussianNLLLoss(nn.Module):
                 f'{name}: prediction {tuple(mean.shape)} and target '
                 f'{tuple(target.shape)} must both be (..., K, {self.dims})'
             )
-        if visible is not None and visible.shape != mean.shape[:-1]:
+        shapes = (mean.shape[:-1], mean.shape)
+        if visible is not None and visible.shape not in shapes:
             raise UserError(
                 f'{name}: visible {tuple(visible.shape)} is not '
-                f'{tuple(mean.shape[:-1])}, one entry per joint'
+                f'{tuple(mean.shape[:-1])}, one entry per joint, or '
+                f'{tuple(mean.shape)}, one per coordinate'
             )
         scale = params.log_diag if params.log_var is None else params.log_var
         if scale.shape != (*mean.shape[:-2], mean.shape[-2] * self.dims):

@@ -1,9 +1,15 @@
 """JointUncertaintyHead: frames, slots, absent hands, what it refuses."""
 
+import itertools
+
 import pytest
 import torch
+from torch.distributions import MultivariateNormal
 
+from mmhand_dne.geometry.camera import project
+from mmhand_dne.models.covariances import LandmarkGapToken
 from mmhand_dne.models.heads import JointUncertaintyHead
+from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.fake_samples import fake_samples
 
@@ -138,3 +144,90 @@ def test_decoder_of_its_own_reads_the_feature_map():
     assert image.grad.abs().sum() > 0
     with pytest.raises(ValueError, match='needs features'):
         head(torch.zeros(3, 1, IN))
+
+
+def photos(camera, missing=()):
+    """Hands with joints in the image only, that ``camera`` sees, of a batch of three;
+    ``missing`` (image, slot, joint) are not seen."""
+    token, joints, targets = batch()
+    shown = torch.ones(3, 2, 21)
+    for place in missing:
+        shown[place] = 0
+    truth = joints + 0.01 * torch.randn(
+        joints.shape, generator=torch.Generator().manual_seed(1)
+    )
+    targets = targets._replace(
+        joints=torch.zeros_like(joints),
+        joints_valid=torch.zeros(3, 2, 21),
+        joints_ndc=project(truth, camera),
+        joints_ndc_valid=shown,
+    )
+    return token, joints, targets, truth - truth[..., :1, :]
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_joints_of_a_photo_are_scored_across_the_line_of_sight(name):
+    camera = torch.tensor([[7.0, 0.1], [6.0, -0.2]]).expand(3, 2, 2, 2)
+    head = make(name, image_loss=True)
+    token, joints, targets, truth = photos(camera, missing=[(0, 1, 4)])
+    params = head(token)
+    losses = head.loss(params, joints, targets, camera=camera)
+    assert losses['loss_nll'] == 0
+    hands = head.gaussian(params, joints)
+    rows = []
+    for image, slot in itertools.product(range(3), range(2)):
+        known = [
+            3 * k + axis
+            for k in range(20)
+            for axis in range(2)
+            if (image, slot, k + 1) != (0, 1, 4)
+        ]
+        plane = MultivariateNormal(
+            hands.mean[image, slot, known].double(),
+            hands.covariance()[image, slot][known][:, known].double(),
+        )
+        value = plane.log_prob(truth[image, slot, 1:].flatten()[known].double())
+        rows.append(-value - len(known) / 2 * torch.tensor(2 * torch.pi).log())
+    expected = torch.stack(rows).mean().to(joints)
+    torch.testing.assert_close(losses['loss_image_nll'], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_only_photos_with_a_visible_wrist_are_scored_in_the_image():
+    camera = torch.tensor([[7.0, 0.1], [6.0, -0.2]]).expand(3, 2, 2, 2)
+    head, (token, joints, targets) = make(image_loss=True), batch()
+    found = head.loss(head(token), joints, targets, camera=camera)
+    assert found['loss_image_nll'] == 0 and found['loss_nll'] != 0
+    wrists = [(image, slot, 0) for image in range(3) for slot in range(2)]
+    token, joints, targets, _ = photos(camera, missing=wrists)
+    found = head.loss(head(token), joints, targets, camera=camera)
+    assert found['loss_image_nll'] == 0 and found['loss_nll'] == 0
+    with pytest.raises(ValueError, match='image_loss needs aligned=True'):
+        make(image_loss=True, aligned=False)
+
+
+def test_gap_token_tells_where_landmarks_lie_and_moves_nothing():
+    state = HandState(
+        torch.zeros(2, 1, 778, 3),
+        torch.randn(2, 1, 21, 3, generator=torch.Generator().manual_seed(0)) * 0.05,
+        torch.zeros(2, 1, 3),
+        torch.tensor([[5.0, 0.0], [5.0, 0.0]]).expand(2, 1, 2, 2),
+    )
+    state.joints.requires_grad_()
+    seen = project(state.joints, state.camera).detach()
+    away = seen.clone()
+    away[1, 0, 8] += torch.tensor([0.3, 0.4])
+    coarse = CoarseHands(*[None] * 8)._replace(
+        state=state, token=torch.ones(2, 1, IN, requires_grad=True), landmarks_ndc=away
+    )
+    told = LandmarkGapToken()(coarse, [])
+    assert told.shape == (2, 1, IN + 63)
+    dx, dy, length = told[..., IN:].unflatten(-1, (21, 3)).unbind(-1)
+    assert dx[0].abs().max() < 1e-5 and dy[0].abs().max() < 1e-5
+    size = (away[1, 0].amax(0) - away[1, 0].amin(0)).amax()
+    torch.testing.assert_close(dx[1, 0, 8] / dy[1, 0, 8], torch.tensor(0.75))
+    expected = torch.log(0.5 / size + 0.02)
+    torch.testing.assert_close(length[1, 0, 8], expected, rtol=1e-4, atol=1e-4)
+    told.sum().backward()
+    assert coarse.token.grad is not None and state.joints.grad is None
+    with pytest.raises(ValueError, match='no token or reads no landmarks'):
+        LandmarkGapToken()(coarse._replace(landmarks_ndc=None), [])
