@@ -88,13 +88,18 @@ class JointMotion(nn.Module):
         """Joints and their derivatives.
 
         Args:
-            base: (B, 3, 3) global rotation at the zero vector.
+            base: (B, 3, 3) global rotation at the zero vector, or (B, 16, 3, 3) all
+                rotations there.
             vectors: (B, 16, 3) radians, MANO order; the first one turns ``base`` in
-                the camera's axes, the others are absolute.
+                the camera's axes; the others are absolute, or turn theirs in the axes
+                of the joint before.
             betas: (B, 10).
         """
         local = matrix_from_axis_angle(vectors)
-        local = torch.cat([(local[:, 0] @ base)[:, None], local[:, 1:]], 1)
+        if base.dim() == 3:
+            local = torch.cat([(local[:, 0] @ base)[:, None], local[:, 1:]], 1)
+        else:
+            local = local @ base
         before, after = _chained(local)
         shape = torch.cat([torch.ones_like(betas[:, :1]), betas], -1)
         pivots = torch.einsum('kj,bkxs->bjxs', self.moves, before @ self.bones)

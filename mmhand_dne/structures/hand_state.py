@@ -102,12 +102,15 @@ class HandOutputs(NamedTuple):
 
     Attributes:
         maps: the auxiliary maps.
-        coarse: the regressor's hands.
+        coarse: what refining starts from: the regressor's hands, moved towards its
+            landmarks if the model has a part for that.
         refined: one for each stage, none of a baseline.
         covariance_params: of the joints' covariance, leading dims (B, S).
+        regressed: the regressor's hands where ``coarse`` are not those.
     """
 
     maps: AuxMaps | None
     coarse: CoarseHands
     refined: list[RefinedHands]
     covariance_params: CovarianceParams | None = None
+    regressed: CoarseHands | None = None

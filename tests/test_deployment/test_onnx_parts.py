@@ -9,6 +9,7 @@ from mmhand_dne.deployment.onnx_parts import STAND_INS, blocks_below, exportable
 from mmhand_dne.geometry.rotation import matrix_from_6d
 from mmhand_dne.hand_model import HandPair, MANOLayer, SingleHand
 from mmhand_dne.models.covariances.covariance import FullCovariance
+from mmhand_dne.models.fitting.positive_solve import PositiveSolve
 from mmhand_dne.models.necks import ThreeViewVoxelNeck
 
 
@@ -115,3 +116,16 @@ def test_the_ablation_without_a_map_is_left_alone():
     )
     with exportable(nn.ModuleList([part])) as parts:
         assert parts[0] is part
+
+
+@pytest.mark.parametrize('condition', [1.0, 100.0, 1000.0])
+def test_the_iterated_inverse_solves_as_a_solver_does(condition):
+    turn = torch.linalg.qr(random(61, 61).double())[0]
+    values = torch.linspace(0, 1, 61).double()
+    matrix = turn @ torch.diag(condition**values) @ turn.mT
+    right = random(1, 61, seed=1).double()
+    wanted = torch.linalg.solve(matrix, right[0])
+    part = PositiveSolve()
+    for solve in (part, stand_in(part)):
+        found = solve(matrix[None].float(), right.float())[0]
+        assert (found - wanted).norm() < 3e-7 * condition * wanted.norm()

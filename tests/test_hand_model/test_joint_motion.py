@@ -47,3 +47,24 @@ def test_the_jacobian_is_autograds(kind):
         wanted = torch.autograd.functional.jacobian(joints, row)
         found = motion(base[one], vectors[one], betas[one]).jacobian
         torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+
+
+def test_all_rotations_may_have_a_base():
+    motion = JointMotion(SingleHand())
+    _, turns, betas = random_hands()
+    base = matrix_from_axis_angle(turns.flip(0))
+    vectors = 0.3 * turns
+    at_once = matrix_from_axis_angle(vectors) @ base
+    fingers = at_once.clone()
+    fingers[:, 0] = torch.eye(3)
+    joints = motion(fingers, torch.zeros_like(vectors), betas).joints
+    found = motion(base, vectors, betas)
+    torch.testing.assert_close(
+        found.joints, joints @ at_once[:, 0].mT, atol=1e-8, rtol=0
+    )
+
+    def place(row):
+        return motion(base[:1], row[None].unflatten(1, (16, 3)), betas[:1])[0]
+
+    slope = torch.autograd.functional.jacobian(place, vectors[0].flatten())
+    torch.testing.assert_close(found.jacobian[:1, ..., :48], slope, atol=1e-12, rtol=0)

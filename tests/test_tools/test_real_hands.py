@@ -176,7 +176,7 @@ def test_a_fit_to_true_landmarks_gives_the_hand_back(slot):
     from real_hand_predictors import fitted_estimates
 
     from mmhand_dne.geometry.hand_rois import roi_of_landmarks
-    from mmhand_dne.models.layers import LandmarkFit
+    from mmhand_dne.models.fitting import LandmarkFit
     from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
     true = mean_hand(slot)

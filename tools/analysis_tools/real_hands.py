@@ -66,7 +66,7 @@ from mmhand_dne.apis.inputs.palm_hands import PalmHands
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.models.layers import LandmarkFit
+from mmhand_dne.models.fitting import LandmarkFit
 
 # Of a landmark, over the box: 0.02 of the network's square, which is twice as large.
 SIGMA_2D = 0.04

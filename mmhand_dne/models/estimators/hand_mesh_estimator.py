@@ -39,6 +39,8 @@ class HandMeshEstimator(BasePoseEstimator):
         uncertainty_head: e.g. :class:`JointUncertaintyHead`, or None: error bars of the
             last stage's joints.
         hand_token: what ``uncertainty_head`` reads, e.g. :class:`RefinedHandToken`.
+        landmark_refit: e.g. :class:`LandmarkRefit`, which moves the regressor's hands
+            before they are refined, or None.
         hand_model: hand shared by all heads that do not name their own.
             :class:`SingleHand` makes a one-hand model: samples then have their hand,
             mirrored into a right one, in slot 0, and predictions zeros in slot 1.
@@ -57,6 +59,7 @@ class HandMeshEstimator(BasePoseEstimator):
         refine_head: dict | None = None,
         uncertainty_head: dict | None = None,
         hand_token: dict = dict(type='CoarseHandToken'),
+        landmark_refit: dict | None = None,
         hand_model: dict = dict(type='HandPair'),
         mano_level: int = 0,
         **kwargs: Any,
@@ -87,6 +90,7 @@ class HandMeshEstimator(BasePoseEstimator):
         self.refine_head = build(refine_head, hand_model=hand_model)
         self.hand_token = build(hand_token)
         self.uncertainty_head = build(uncertainty_head)
+        self.landmark_refit = build(landmark_refit, hand_model=hand_model)
         self.refines_in_training = True  # TwoPhaseHook trains the baseline first
 
     @property
@@ -103,7 +107,9 @@ class HandMeshEstimator(BasePoseEstimator):
             maps, levels[0] = self.aux_head(levels[0])
         features = levels[0]
         coarse = self.mano_head(levels[self.mano_level])
-        refined, covariance_params = [], None
+        refined, covariance_params, regressed = [], None, None
+        if self.landmark_refit is not None and self.refines:
+            regressed, coarse = coarse, self.landmark_refit(coarse)
         if self.refine_head is not None and self.refines:
             refined = self.refine_head(
                 features, coarse.state, keys, coarse.landmarks_ndc
@@ -111,13 +117,13 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.uncertainty_head is not None and self.refines:
             token = self.hand_token(coarse, refined)
             covariance_params = self.uncertainty_head(token, features)
-        return HandOutputs(maps, coarse, refined, covariance_params)
+        return HandOutputs(maps, coarse, refined, covariance_params, regressed)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
         targets = self.targets_of(data_samples, inputs.device)
         outputs = self.run_heads(inputs, batch_keys(data_samples, inputs.device))
-        losses = self.mano_head.loss(outputs.coarse, targets)
+        losses = self.mano_head.loss(outputs.regressed or outputs.coarse, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))
         if outputs.refined:

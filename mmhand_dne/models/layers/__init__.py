@@ -1,5 +1,4 @@
 from .camera_correction import RidgeCamera
-from .landmark_fit import LandmarkFit
 from .landmark_readout import LandmarkReadout
 from .noise_graph_attn import NoiseGraphAttention
 from .noise_mlp import NoiseMLP
@@ -8,7 +7,6 @@ from .transformer_decoder import CrossAttentionDecoder
 
 __all__ = [
     'CrossAttentionDecoder',
-    'LandmarkFit',
     'LandmarkReadout',
     'NoiseGraphAttention',
     'NoiseMLP',

@@ -6,9 +6,8 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.geometry.camera import project
+from mmhand_dne.models.fitting.landmark_terms import BONE_ENDS, BONE_STARTS
 from mmhand_dne.structures.hand_state import HandState
-
-from .landmark_terms import BONE_ENDS, BONE_STARTS
 
 REACH = 0.006  # metres of the template's surface over which bones take turns
 GAP_UNIT = 0.1  # NDC; displacements offered to a perceptron are of size about 1

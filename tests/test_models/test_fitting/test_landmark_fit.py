@@ -8,9 +8,8 @@ from mmhand_dne.geometry.alignment import similarity_align
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import SingleHand, load_cc0_hand
-from mmhand_dne.models.heads import DNEHead
-from mmhand_dne.models.layers import LandmarkFit
-from mmhand_dne.models.layers.landmark_terms import (
+from mmhand_dne.models.fitting import LandmarkFit
+from mmhand_dne.models.fitting.landmark_terms import (
     BONE_ENDS,
     BONE_STARTS,
     NUM_PARAMETERS,
@@ -18,6 +17,7 @@ from mmhand_dne.models.layers.landmark_terms import (
     LandmarkTerms,
     bone_directions,
 )
+from mmhand_dne.models.heads import DNEHead
 
 HAND = SingleHand()
 MILLIMETRES = 1000

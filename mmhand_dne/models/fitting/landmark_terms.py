@@ -35,7 +35,8 @@ class LandmarkTargets(NamedTuple):
     """What B hands are fitted to; the right hands of the images, or mirrored left ones.
 
     Attributes:
-        base: (B, 3, 3) the global rotation at zero parameters.
+        base: (B, 3, 3) the global rotation at zero parameters, or (B, 16, 3, 3) all
+        rotations there, the fingers' then on top of it too.
         points: (B, 21, 2) crop NDC, OpenPose order; finite.
         weights: (B, 21) >= 0, in inverse standard deviations.
         size: (B,) NDC that the standard deviation of the points is a share of.
@@ -112,16 +113,18 @@ class LandmarkTerms(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Residuals (B, N) and their Jacobian (B, N, 61)."""
         moved = self.joints(parameters, targets.base)
-        terms = [self._image(parameters, moved, targets), self._prior(parameters)]
+        terms = [self.image(parameters, moved, targets), self._prior(parameters)]
         if targets.directions is not None:
             terms.append(self._bones(moved, targets))
         residuals, jacobians = zip(*terms)
         return torch.cat(residuals, 1), torch.cat(jacobians, 1)
 
-    def _image(
+    def image(
         self, parameters: Tensor, moved: MovedJoints, targets: LandmarkTargets
     ) -> tuple[Tensor, Tensor]:
-        """Where the joints are seen, against the landmarks."""
+        """Where the joints are seen, against the landmarks: (B, 42) and its Jacobian
+        (B, 42, 61) by parameters that moved them to ``moved``.
+        """
         scale = parameters[:, SCALE, None, None].exp()
         seen = scale * moved.joints[..., :2]
         gap = seen + parameters[:, None, SHIFT] - targets.points
