@@ -21,7 +21,7 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 CONSTANT, QUICK_START = 'constant pose', 'quick start'
 LANDMARKS, FIT = 'landmark net', '+ least squares'
-COARSE, REFINED = 'regressor (coarse)', 'DNE refined'
+COARSE, REFITTED, REFINED = 'regressor (coarse)', '+ landmarks', 'DNE refined'
 GIVEN, UPRIGHT, FOUND = 'given', 'upright', 'found'  # how boxes come about
 PALM_SCORE = 0.3  # of the inferencer's default
 
@@ -110,8 +110,8 @@ class MeshModel:
 
     Args:
         inferencer: with its detector.
-        row: of the table.
-        coarse_row: of its mesh before refinement, '' to leave that out.
+        row: of the table, '' to leave it out.
+        coarse_row: of its mesh before refinement, likewise.
         margin: what boxes about the joints are grown by, of models whose data sets
             annotate larger ones.
         modes: in which it is run.
@@ -128,7 +128,7 @@ class MeshModel:
         self.inferencer, self.margin, self.modes = inferencer, margin, modes
         self.row = row
         self.coarse_row = coarse_row if inferencer.reader.refines else ''
-        self.rows = (self.coarse_row, row) if self.coarse_row else (row,)
+        self.rows = tuple(name for name in (self.coarse_row, row) if name)
         regressor = inferencer.model.hand_model.joint_regressor
         self.regressor = regressor.double().cpu().numpy()
 
@@ -161,8 +161,9 @@ class MeshModel:
         rows = {}
         if self.coarse_row:
             rows[self.coarse_row] = [coarse_estimate(h, self.regressor) for h in hands]
-        rows[self.row] = [estimate_of_result(hand) for hand in hands]
-        return Reading(rows, {self.row: seconds}, tuple(hands))
+        if self.row:
+            rows[self.row] = [estimate_of_result(hand) for hand in hands]
+        return Reading(rows, {self.row: seconds} if self.row else {}, tuple(hands))
 
 
 def estimate_of_landmarks(hand: LandmarkedHand) -> HandEstimate:

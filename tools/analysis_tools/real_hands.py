@@ -14,8 +14,9 @@ Columns: hands that have an estimate, of all; false hands, on how many pictures;
 right; mean 2D distance of the joints in % of the longer side of the true joints' box;
 joints and vertices from the wrist, joints after Procrustes, mm; share of joints in
 their 90 % ellipsoids; Spearman's correlation of error bars and errors in the image over
-joints and over hands; median ms a box, or a picture where hands are found. Coarse and
-refined hands are of one run.
+joints and over hands; median ms a box, or a picture where hands are found. '+ landmarks'
+are the regressor's hands after they followed the landmarks (landmark_refit), from which
+DNE starts; they and the refined hands are of one run.
 
 Example:
     python tools/analysis_tools/real_hands.py --data data/photos \
@@ -52,6 +53,7 @@ from real_hand_predictors import (
     LANDMARKS,
     QUICK_START,
     REFINED,
+    REFITTED,
     UPRIGHT,
     ConstantPose,
     LandmarkNet,
@@ -140,11 +142,20 @@ def build_predictors(args: argparse.Namespace, hands: PalmHands) -> list:
         found.append(MeshModel(inferencer, QUICK_START, '', MARGIN, (GIVEN,)))
     fit = LandmarkFit(dict(type='SingleHand'), sigma_2d=SIGMA_2D)
     found.append(LandmarkNet(hands, fit))
-    inferencer = HandMeshInferencer(
+    inferencer = mesh_inferencer(args)
+    if getattr(inferencer.model, 'landmark_refit', None) is None:
+        return [*found, MeshModel(inferencer)]
+    regressor = mesh_inferencer(args)
+    regressor.model.landmark_refit = None
+    found.append(MeshModel(regressor, row=''))
+    return [*found, MeshModel(inferencer, coarse_row=REFITTED)]
+
+
+def mesh_inferencer(args: argparse.Namespace) -> HandMeshInferencer:
+    """The model that is scored."""
+    return HandMeshInferencer(
         args.config, args.checkpoint, det_model='palm', det_weights=args.networks
     )
-    found.append(MeshModel(inferencer))
-    return found
 
 
 def measure(args: argparse.Namespace) -> list[dict]:

@@ -63,7 +63,7 @@ class LandmarkRefit(nn.Module):
         self,
         hand_model: dict | nn.Module,
         sigma_2d: float = 0.06,
-        outlier: float = 0.1,
+        outlier: float = 0.05,
         sigma_turn: float = 0.3,
         sigma_pose: float = 0.3,
         sigma_shape: float = 0.7,
