@@ -1,14 +1,15 @@
 """Checkpoints of other programs, read as tensors and inert records.
 
-Symptom: PyTorch Lightning stores a run's settings (omegaconf) beside the weights, so
-that ``weights_only=True`` refuses the file although nothing in it has to be executed.
-Here the names of such settings are bound to :class:`InertRecord`, which does nothing,
-and every other name is refused before anything is read. Neither Lightning nor omegaconf
-is needed. Can go when nobody converts such files any more.
+Symptom: PyTorch Lightning stores a run's settings (omegaconf or yacs) beside the
+weights, so that ``weights_only=True`` refuses the file although nothing in it has to be
+executed. Here the names of such settings are bound to :class:`InertRecord`, which does
+nothing, or :class:`InertTable`, and every other name is refused before anything is
+read. None of these programs is needed. Can go when nobody converts such files any more.
 """
 
 import pickletools
 import zipfile
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from mmhand_dne.errors import UserError
 from .safe_load import UNREADABLE, allowed_types
 
 SETTINGS = ('omegaconf.',)
+YACS = 'yacs.config.CfgNode'
 PLAIN = {'builtins.dict': dict, 'builtins.list': list, 'builtins.int': int}
 ATTRIBUTE_DICT = '.AttributeDict'
 LIGHTNING = ('pytorch_lightning.', 'lightning.', 'lightning_fabric.')
@@ -36,6 +38,17 @@ class InertRecord:
         pass
 
 
+class InertTable:
+    """Stands for a table of settings that is a dictionary, yacs' ``CfgNode``.
+
+    torch fills no other dictionary than its own, so one of these is made instead: its
+    entries and attributes are those of the file, none of which is ever called.
+    """
+
+    def __new__(cls, *_: Any) -> OrderedDict:
+        return OrderedDict()
+
+
 def plain_dict(*_: Any) -> dict:
     """A ``collections.defaultdict`` without its factory."""
     return {}
@@ -49,6 +62,8 @@ def stand_in(name: str) -> object | None:
         return plain_dict
     if name.startswith(LIGHTNING) and name.endswith(ATTRIBUTE_DICT):
         return dict
+    if name == YACS:
+        return InertTable
     if name == 'typing.Any' or name.startswith(SETTINGS):
         return InertRecord
     return None

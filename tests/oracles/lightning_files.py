@@ -63,6 +63,27 @@ def config(modules):
     )
 
 
+@contextlib.contextmanager
+def yacs_installed():
+    """As much of yacs as pickling a config needs: a dictionary with attributes."""
+    names = {name: types.ModuleType(name) for name in ('yacs', 'yacs.config')}
+    config = names['yacs.config']
+    config.CfgNode = type('CfgNode', (dict,), dict(__module__='yacs.config'))
+    with installed(names):
+        yield config.CfgNode
+
+
+def write_lightning_of_yacs(path, state, options=None):
+    """The same with HaMeR's own settings, a tree of yacs; ``options`` goes into it."""
+    with yacs_installed() as node:
+        tree = node(MODEL=node(IMAGE_SIZE=256, IMAGE_MEAN=[0.485, 0.456, 0.406]))
+        for part in (tree, tree['MODEL']):
+            vars(part).update(__immutable__=True, __deprecated_keys__=set())
+        if options is not None:
+            tree['OPTIONS'] = options
+        write_lightning(path, state, hyper_parameters={'cfg': tree})
+
+
 def write_lightning(path, state, **more):
     """Save a state dict among everything that a Lightning trainer stores."""
     with omegaconf_installed() as modules:

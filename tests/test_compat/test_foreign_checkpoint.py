@@ -8,7 +8,7 @@ import torch
 
 from mmhand_dne.compat import foreign_checkpoint
 from mmhand_dne.compat.foreign_checkpoint import InertRecord, load_foreign
-from tests.oracles.lightning_files import write_lightning
+from tests.oracles.lightning_files import write_lightning, write_lightning_of_yacs
 
 
 class Code:
@@ -36,6 +36,26 @@ def test_lightning_checkpoint_loads_without_its_programs(tmp_path, state):
     torch.testing.assert_close(content['state_dict'], state)
     record = content['hyper_parameters']['cfg']
     assert type(record) is InertRecord and not vars(record)
+
+
+def test_settings_of_yacs_are_a_plain_table(tmp_path, state):
+    path = tmp_path / 'model.ckpt'
+    write_lightning_of_yacs(path, state)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+    content = load_foreign(str(path))
+    torch.testing.assert_close(content['state_dict'], state)
+    table = content['hyper_parameters']['cfg']
+    assert type(table) is type(table['MODEL']) is OrderedDict
+    assert table['MODEL']['IMAGE_SIZE'] == 256
+
+
+def test_code_among_the_settings_of_yacs_is_refused_and_never_run(tmp_path, state):
+    trace, path = tmp_path / 'trace', tmp_path / 'bad.ckpt'
+    write_lightning_of_yacs(path, state, Code(os.system, f'touch {trace}'))
+    with pytest.raises(ValueError, match=r'bad\.ckpt: .* wants to run posix.system'):
+        load_foreign(str(path))
+    assert not trace.exists()
 
 
 def test_permission_ends_with_the_file(tmp_path, state):
