@@ -15,6 +15,7 @@ from mmhand_dne.conventions import (
     FINGER_JOINTS,
     MILLIMETRES,
     NUM_JOINTS,
+    OPENGL_AXES,
     WRIST,
 )
 from mmhand_dne.errors import UserError
@@ -31,6 +32,8 @@ from .image_results import (
 from .sparsification_report import released_report, standard_report, write_report
 
 MODES = ('standard', 'released')
+# Signs of the released mode's ground truth, which the authors read as files have it.
+AXES = {'camera': np.ones(3), 'opengl': OPENGL_AXES}
 NOTHING_SEEN = calibration.HandCalibration(
     nll=0.0,
     coordinates=0,
@@ -58,7 +61,9 @@ class SparsificationMetric(BaseMetric):
     ``mode='released'``: the authors' script, for comparing with the paper's tables
     only. Errors are camera-space ground truth against the prediction in the MANO frame,
     metres times ten; all 21 joints count for the areas, joints 1 to 20 for Pearson.
-    Keys begin with ``released/`` unless a prefix is given.
+    Keys begin with ``released/`` unless a prefix is given. The authors read ground
+    truth in its file's axes, which on HO-3D are OpenGL's, though predictions are in the
+    camera's: ``axes='opengl'`` turns it back to compare with their table of HO-3D.
 
     Files go to ``out_dir``: curves (model, oracle, random) as CSV and PNG, the
     histogram of error against uncertainty, and in ``standard`` the scores of each joint
@@ -76,11 +81,12 @@ class SparsificationMetric(BaseMetric):
         out_dir: folder of the files; a relative one is below the run's folder,
             ``work_dir/timestamp``. None is ``sparsification``, or no files where no run
             has a folder.
+        axes: of the ground truth in ``released``: ``camera``, or ``opengl`` (HO-3D).
         per_joint: report ``<joint>/AUSE`` and so on besides the file (``standard``).
         collect_device, prefix, collect_dir: as in ``BaseMetric``.
 
     Raises:
-        ValueError: unknown mode.
+        ValueError: unknown mode or axes; axes with ``standard``, which has none.
     """
 
     def __init__(
@@ -91,15 +97,21 @@ class SparsificationMetric(BaseMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
+        axes: str = 'camera',
     ):
         if mode not in MODES:
             raise UserError(
                 f'unknown mode {mode!r} of SparsificationMetric; choose from {MODES}'
             )
+        if axes not in AXES or (mode == 'standard' and axes != 'camera'):
+            raise UserError(
+                f'SparsificationMetric: axes={axes!r} with mode={mode!r}; set '
+                "'camera', or 'opengl' with mode='released'"
+            )
         if mode == 'released' and prefix is None:
             prefix = 'released'
         super().__init__(collect_device, prefix, collect_dir)
-        self.mode = mode
+        self.mode, self.axes = mode, axes
         self.out_dir = out_dir
         self.per_joint = per_joint
 
@@ -115,10 +127,12 @@ class SparsificationMetric(BaseMetric):
             ValueError: the model predicts no covariance; a field is missing, of another
                 shape or not finite; a covariance is not positive definite.
         """
-        read = _released_image if self.mode == 'released' else _standard_image
         for sample in data_samples:
             image = image_name(sample)
-            record = read(sample, image)
+            if self.mode == 'released':
+                record = _released_image(sample, image, AXES[self.axes])
+            else:
+                record = _standard_image(sample, image)
             dtype = _kept_dtype(sample)
             for name in ('error', 'variance', 'joint_nll'):
                 if name in record:
@@ -204,8 +218,13 @@ def _calibrate(
         raise UserError(f'image {image}: {error}') from None
 
 
-def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
-    """Per hand and joint 0 to 20: unaligned error m, variance m^2; NaN hidden."""
+def _released_image(
+    sample: dict, image: str, axes: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Per hand and joint 0 to 20: unaligned error m, variance m^2; NaN hidden.
+
+    ``axes`` (3) are the signs that take the ground truth from the camera to its file.
+    """
     gt, pred = sample.get('gt_instance_labels', {}), _predictions(sample, image)
     covariance = _covariance(pred, image)
     if covariance.shape[-1] != 3 * NUM_JOINTS:
@@ -221,7 +240,7 @@ def _released_image(sample: dict, image: str) -> dict[str, np.ndarray]:
     gt_joints = _read(gt, 'hand_joints', (2, NUM_JOINTS, 3), image)
     valid = _read(gt, 'hand_joints_valid', (2, NUM_JOINTS), image) > 0
     valid &= root_valid[:, None]
-    error = np.linalg.norm(gt_joints + root[:, None] - joints, axis=-1)
+    error = np.linalg.norm(axes * (gt_joints + root[:, None]) - joints, axis=-1)
     variance = np.stack([calibration.joint_variances(hand) for hand in covariance])
     return dict(
         error=np.where(valid, error, np.nan),

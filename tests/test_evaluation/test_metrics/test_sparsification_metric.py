@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
+from scipy.integrate import simpson
 
 from mmhand_dne.conventions import OPENPOSE_JOINTS
 from mmhand_dne.evaluation import SparsificationMetric
@@ -141,6 +142,35 @@ def test_released_mode_moves_with_the_camera_and_standard_does_not():
     after = [evaluate(samples, mode=mode) for mode in ('standard', 'released')]
     assert before[0] == after[0]
     assert abs(before[1]['released/AUSC'] - after[1]['released/AUSC']) > 1
+
+
+def test_released_mode_can_keep_the_axes_of_ho3d():
+    """The authors subtract predictions in camera axes from truth in OpenGL's."""
+    samples = [uncertain_sample(index, 'right', dims=63) for index in range(8)]
+    errors = []
+    for sample in samples:
+        gt, pred = sample.gt_instance_labels, sample.pred_instances
+        gt.hand_joints_valid = torch.tensor([1.0, 0])[None, :, None].expand(1, 2, 21)
+        gt.hand_root_valid = torch.ones(1, 2)
+        truth = np.array(gt.hand_joints[0, 0] + gt.hand_root_cam[0, 0], np.float64)
+        truth[:, 1:] *= -1
+        found = np.array(pred.hand_joints[0, 0]) + np.array(pred.hand_root[0, 0])
+        errors.append(np.linalg.norm(truth - found, axis=-1))
+    scores = evaluate(samples, mode='released', axes='opengl')
+    by_error = np.sort(np.concatenate(errors))
+    kept = [int(len(by_error) * p / 100) for p in range(2, 101, 2)]
+    curve = [10 * by_error[:count].mean() for count in kept]
+    oracle = scores['released/AUSC_oracle']
+    assert oracle == pytest.approx(simpson(curve, x=np.arange(2, 101, 2)), rel=1e-5)
+    assert oracle != pytest.approx(
+        evaluate(samples, mode='released')['released/AUSC_oracle'], rel=0.01
+    )
+
+
+@pytest.mark.parametrize('mode, axes', [('released', 'ho3d'), ('standard', 'opengl')])
+def test_unknown_axes_are_refused(mode, axes):
+    with pytest.raises(ValueError, match="set 'camera', or 'opengl' with mode="):
+        SparsificationMetric(mode, axes=axes)
 
 
 def test_order_and_repeats_do_not_change_a_bit():
