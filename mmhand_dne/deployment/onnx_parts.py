@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.geometry.three_view import VIEW_AXES, vertex_cells
 from mmhand_dne.hand_model.mano_layer import MANOLayer
@@ -165,10 +166,18 @@ class UnrolledFull(Covariance):
     The inverse of a lower triangular L is built of the inverses of its diagonal
     blocks, whose size doubles: with A, C two neighbours and B the block below A,
     ``[[A, 0], [B, C]]^-1 = [[A^-1, 0], [-C^-1 B A^-1, C^-1]]``.
+
+    Raises:
+        ValueError: the part is of ``form='square'``, which needs a QR factorisation.
     """
 
     def __init__(self, part: FullCovariance):
         super().__init__(part.in_channels, part.dim, part.dims)
+        if part.form != 'cholesky':
+            raise UserError(
+                f'FullCovariance(form={part.form!r}) has no ONNX form, which has no QR '
+                "factorisation; export a model trained with form='cholesky'"
+            )
         self.part = part
         # Entry (row, column) of L is entry ``index`` of what the readouts give; what
         # they give nothing for, above the diagonal, is a zero appended to it.

@@ -84,6 +84,12 @@ def test_the_inverse_by_blocks_gives_the_covariance_of_the_solver(dim):
     check_covariance(part, random(3, 8))
 
 
+def test_the_square_form_is_refused_for_export():
+    part = FullCovariance(8, 12, form='square')
+    with pytest.raises(ValueError, match='has no ONNX form'):
+        stand_in(part)
+
+
 def check_covariance(part, token):
     mean = torch.zeros(*token.shape[:-1], part.dim)
     new = stand_in(part)

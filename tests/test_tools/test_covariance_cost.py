@@ -34,12 +34,13 @@ def test_the_table_counts_weights_and_times(tool, capsys):
     printed = capsys.readouterr().out
     lines = [line.split('|')[1:-1] for line in printed.splitlines() if '|' in line]
     rows = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines[2:]}
-    # d_x d, d_x (d + d (d-1)/2) and d_x d + d^2 for d_x = 8, d = 6.
+    # d_x d, d_x (d + d (d-1)/2), d_x d^2 and d_x d + d^2 for d_x = 8, d = 6.
     weights = {name: int(row[0]) for name, row in rows.items()}
     assert weights == {
         'deterministic': 0,
         'diagonal': 48,
         'full': 168,
+        'full, square': 288,
         'correlated': 84,
         'correlated without linear': 48,
     }

@@ -29,6 +29,11 @@ KINDS = {
     'deterministic': (covariances.DeterministicCovariance, None, {}),
     'diagonal': (covariances.DiagonalCovariance, losses.DiagonalGaussianNLLLoss, {}),
     'full': (covariances.FullCovariance, losses.FullGaussianNLLLoss, {}),
+    'full, square': (
+        covariances.FullCovariance,
+        losses.FullGaussianNLLLoss,
+        {'form': 'square'},
+    ),
     'correlated': (
         covariances.CorrelatedCovariance,
         losses.CorrelatedGaussianNLLLoss,

@@ -143,24 +143,49 @@ class DiagonalCovariance(Covariance):
 
 @MODELS.register_module()
 class FullCovariance(Covariance):
-    """N(mu, Sigma), the Cholesky factor of the precision from the network.
+    """N(mu, Sigma), a factor of the precision from the network.
 
-    Sigma^-1 = L L^T; ``fc_tril`` gives L's strictly lower entries row by row,
-    ``fc_log_diag`` minus the log of its diagonal. Adds d_x (d + d (d-1)/2) weights.
+    ``form='cholesky'``: Sigma^-1 = L L^T; ``fc_tril`` gives L's strictly lower entries
+    row by row, ``fc_log_diag`` minus the log of its diagonal, as in the released code.
+    Adds d_x (d + d (d-1)/2) weights.
+
+    ``form='square'``: the poster's d + d^2 numbers (C), of which d are the mean.
+    Sigma^-1 = A A^T, A = I + ``fc_square`` in units (the identity is ours [decided]:
+    raw zeros are one unit, as in every covariance). A = L Q is brought to the same L,
+    so that the density is the same function of it. Adds d_x d^2 weights.
+
+    Args:
+        form: 'cholesky' or 'square'.
+
+    Other arguments: see :class:`Covariance`.
+
+    Raises:
+        ValueError: another form.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, form: str = 'cholesky', **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if form not in ('cholesky', 'square'):
+            raise UserError(
+                f"FullCovariance: form={form!r} is unknown; set 'cholesky' or 'square'"
+            )
+        self.form = form
+        # A product with d such entries per row must not dwarf the diagonal.
+        std = INITIAL_STD * self.dim**-0.5
+        if form == 'square':
+            self.fc_square = self.readout(self.dim**2, std)
+            return
         rows, columns = torch.tril_indices(self.dim, self.dim, -1)
         diagonal = torch.arange(self.dim) * (self.dim + 1)
-        # A product with d such entries per row must not dwarf the diagonal.
-        self.fc_tril = self.readout(len(rows), INITIAL_STD * self.dim**-0.5)
+        self.fc_tril = self.readout(len(rows), std)
         self.fc_log_diag = self.readout(self.dim)
         entries = torch.cat([rows * self.dim + columns, diagonal])
         self.register_buffer('entries', entries, persistent=False)
 
     def params(self, token: Tensor) -> CovarianceParams:
         """L and minus the log of its diagonal."""
+        if self.form == 'square':
+            return self._params_of_square(token)
         lower = self.fc_tril(token) * math.exp(-self.log_unit)
         log_diag = self.fc_log_diag(token) + self.log_unit
         entries = torch.cat([lower, torch.exp(-log_diag)], -1)
@@ -169,6 +194,17 @@ class FullCovariance(Covariance):
         return CovarianceParams(
             factor=factor.unflatten(-1, (self.dim, self.dim)), log_diag=log_diag
         )
+
+    def _params_of_square(self, token: Tensor) -> CovarianceParams:
+        """A^T = Q R, so A A^T = R^T R: L is R^T with a positive diagonal."""
+        square = self.fc_square(token).unflatten(-1, (self.dim, self.dim))
+        square = square + torch.eye(self.dim).to(square)
+        upper = torch.linalg.qr(square.mT).R
+        diagonal = upper.diagonal(dim1=-2, dim2=-1)
+        signs = torch.where(diagonal < 0, -1.0, 1.0).to(upper)
+        factor = (upper * signs[..., None]).mT * math.exp(-self.log_unit)
+        log_diag = self.log_unit - torch.log(diagonal * signs)
+        return CovarianceParams(factor=factor, log_diag=log_diag)
 
     def root(self, params: CovarianceParams) -> Tensor:
         """L^-T: L^-T L^-1 is the covariance."""

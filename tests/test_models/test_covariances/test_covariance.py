@@ -11,6 +11,7 @@ from tests.trained_nll import trained_nll
 KINDS = {
     'DiagonalCovariance': {},
     'FullCovariance': {},
+    'FullCovariance, square': dict(form='square'),
     'CorrelatedCovariance': {},
     'CorrelatedCovariance, two slots': dict(num_slots=2),
     'CorrelatedCovariance, no linear': dict(linear=False),
@@ -209,6 +210,7 @@ def test_every_parameter_learns_and_moves(kind):
         ('DiagonalCovariance', {}, 60, 61_440),
         ('FullCovariance', {}, 63, 1024 * 2016),
         ('FullCovariance', {}, 60, 1024 * 1830),
+        ('FullCovariance', dict(form='square'), 63, 1024 * 63**2),
         ('CorrelatedCovariance', {}, 63, 68_481),
         ('CorrelatedCovariance', {}, 60, 65_040),
         ('CorrelatedCovariance', dict(linear=False), 63, 64_512),
@@ -295,6 +297,25 @@ def test_wrong_dims_are_refused():
         part.gaussian(part(torch.zeros(2, IN)), torch.zeros(2, 3, 3))
     with pytest.raises(ValueError, match='as num_slots says'):
         make('CorrelatedCovariance, two slots')(torch.zeros(4, 3, IN))
+
+
+def test_the_square_form_is_a_general_matrix_times_its_transpose():
+    """From the raw outputs: its triangular factor is nobody's business."""
+    part = make('FullCovariance, square', torch.float64)
+    with torch.no_grad():
+        part.fc_square.weight *= 8
+    token, _, _ = batch(part, torch.float64)
+    raw = (token @ part.fc_square.weight.T + part.fc_square.bias).view(-1, D, D)
+    matrix = (torch.eye(D) + raw) / 0.02
+    expected = torch.linalg.inv(matrix @ matrix.mT)
+    assert torch.linalg.det(matrix).lt(0).any()  # signs that a triangle cannot have
+    hand = part.gaussian(part(token), torch.zeros(len(token), D).double())
+    torch.testing.assert_close(hand.covariance(), expected, rtol=1e-7, atol=1e-12)
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="set 'cholesky' or 'square'"):
+        make('FullCovariance', form='lower')
 
 
 def test_indefinite_precision_is_named():
