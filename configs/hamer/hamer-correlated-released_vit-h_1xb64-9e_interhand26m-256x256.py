@@ -4,7 +4,7 @@ _base_ = ['./hamer-correlated_vit-h_1xb64-9e_interhand26m-256x256.py']
 
 model = dict(
     uncertainty_head=dict(
-        covariance=dict(train_mixing=False),
+        covariance=dict(train_mixing=False, initial_mixing='released'),
         loss=dict(mode='released'),
         **_base_.released_head,
     )

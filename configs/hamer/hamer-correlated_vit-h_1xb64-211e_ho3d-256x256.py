@@ -4,3 +4,4 @@ _base_ = ['./hamer-deterministic_vit-h_1xb64-211e_ho3d-256x256.py']
 model = dict(uncertainty_head=_base_.uncertainty_heads.correlated)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator
+optim_wrapper = _base_.mixing_rate

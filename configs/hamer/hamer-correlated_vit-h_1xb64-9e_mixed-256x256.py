@@ -10,3 +10,4 @@ _base_ = [
 model = dict(uncertainty_head=_base_.uncertainty_heads.correlated)
 val_evaluator = [*_base_.val_evaluator, dict(type='SparsificationMetric')]
 test_evaluator = val_evaluator
+optim_wrapper = _base_.mixing_rate

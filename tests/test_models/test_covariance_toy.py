@@ -47,3 +47,12 @@ def test_exact_recovers_the_covariance_where_diagonal_cannot(toy, tmp_path):
     assert scores['correlated, released']['error'] > 0.5
     assert (tmp_path / 'covariance_toy.png').stat().st_size > 10_000
     assert (tmp_path / 'covariance_toy.json').is_file()
+
+
+def test_w_learns_as_far_as_its_learning_rates_add_up(toy, capsys):
+    """At the paper's 0.275 it stays near the identity, at the configs' 5.5 it is W*."""
+    flags = '--dim 6 --samples 4000 --seeds 1 --steps 300 --batch-size 256 --lr 2e-2'
+    results = toy.main([*flags.split(), '--mixing-sums', '0.275', '5.5'])
+    low, high = (result['scores'][0]['error'] for result in results)
+    assert high < 0.16 and low > 2 * high
+    assert f'| 5.5 | {100 * high:.1f} |' in capsys.readouterr().out

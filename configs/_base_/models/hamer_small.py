@@ -15,7 +15,9 @@ decoder = dict(
     coordinates=True,  # convolutions do not tell where a cell is
 )
 head = dict(in_channels=token_channels, decoder=decoder, loss=dict(loss_weight=0.01))
-uncertainty_heads = dict(correlated=head, nolinear=head, diagonal=head, full=head)
+uncertainty_heads = dict(
+    correlated=head, nolinear=head, diagonal=head, full=head, full_square=head
+)
 
 model = dict(
     hand_model=hand_model,

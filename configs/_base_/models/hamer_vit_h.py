@@ -39,6 +39,12 @@ uncertainty_heads = dict(
         loss=dict(type='FullGaussianNLLLoss', loss_weight=lambda_nll),
         **head,
     ),
+    # The same with the poster's d^2 numbers instead of a triangle.
+    full_square=dict(
+        covariance=dict(type='FullCovariance', form='square'),
+        loss=dict(type='FullGaussianNLLLoss', loss_weight=lambda_nll),
+        **head,
+    ),
 )
 # The authors' released variants: ground truth in the camera, prediction without
 # translation.

@@ -1,0 +1,12 @@
+# The poster's row B on HO-3D v2: a variance for each coordinate.
+_base_ = ['./ho3d-v2_deterministic.py']
+
+model = dict(
+    uncertainty_head=dict(**_base_.uncertainty_heads.diagonal, **_base_.released_head)
+)
+val_evaluator = [
+    *_base_.val_evaluator,
+    dict(type='SparsificationMetric'),
+    dict(axes='opengl', **_base_.released_metric),
+]
+test_evaluator = val_evaluator
