@@ -11,6 +11,7 @@ import torch
 from smplx.utils import Struct
 
 from mmhand_dne.apis.result_writers import read_json, write
+from mmhand_dne.hand_model import MANOLayer
 from mmhand_dne.hand_model.mano_file import MANO_SHAPES
 from mmhand_dne.hand_model.mano_source import load_hand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
@@ -192,21 +193,60 @@ def test_glb_keeps_the_rules_of_gltf(written):
         assert np.abs(placed - camera_vertices(hand) * TO_VIEWER).max() < HUNDREDTH
 
 
+def stock_layer(side, content):
+    """smplx' layer of a released file: x of the left shape directions not mirrored."""
+    arrays = dict(load_hand('cc0', side))
+    if side == 'left':
+        arrays['shapedirs'] = arrays['shapedirs'] * np.array([-1.0, 1, 1])[:, None]
+    return smplx.MANO(
+        '',
+        data_struct=Struct(**{name: arrays[name] for name in MANO_SHAPES}),
+        is_rhand=content['is_rhand'],
+        flat_hand_mean=content['flat_hand_mean'],
+        use_pca=content['use_pca'],
+    )
+
+
+def repaired(layer, content):
+    """As the writer's docstring says."""
+    if content['mirrored_shapedirs']:
+        right = stock_layer('right', dict(content, is_rhand=True))
+        if (layer.shapedirs[:, 0] - right.shapedirs[:, 0]).abs().sum() < 1:
+            layer.shapedirs[:, 0] *= -1
+    return layer
+
+
 def test_smplx_users_get_the_regressed_mesh(written):
     result, folder, _ = written
     for hand in result.hands:
         # Only the test unpickles, and what it has just written.
         with open(folder / f'photo_{hand.side}_hand.smplx.pkl', 'rb') as file:
             content = pickle.load(file)
-        arrays = load_hand('cc0', hand.side)
-        data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
-        layer = smplx.MANO(
-            '',
-            data_struct=data,
-            is_rhand=content['is_rhand'],
-            flat_hand_mean=content['flat_hand_mean'],
-            use_pca=content['use_pca'],
-        )
+        content['betas'][:] = 2  # as far from the mean as real hands are
+        names = 'global_orient', 'hand_pose', 'betas', 'transl'
+        given = {name: torch.from_numpy(content[name]) for name in names}
+        stock = stock_layer(hand.side, content)
+        before = stock(**given).vertices[0].detach().numpy()
+        after = repaired(stock, content)(**given).vertices[0].detach().numpy()
+        ours = MANOLayer(hand.side)
+        pose = torch.cat([given['global_orient'], given['hand_pose']], -1)[0]
+        wanted, _ = ours.posed(ours.absolute_pose(pose, mean=False), given['betas'][0])
+        wanted = wanted.numpy() + content['transl']
+        assert np.abs(after - wanted).max() < HUNDREDTH
+        assert repaired(stock, content) is stock  # and once more changes nothing
+        again = stock(**given).vertices[0].detach().numpy()
+        assert (again == after).all()
+        off = np.abs(before - wanted).max()
+        assert off > 1e-3 if hand.side == 'left' else off < HUNDREDTH
+        assert ('note' in content) == (hand.side == 'left')
+
+
+def test_parameters_of_smplx_are_the_regressed_mesh(written):
+    result, folder, _ = written
+    for hand in result.hands:
+        with open(folder / f'photo_{hand.side}_hand.smplx.pkl', 'rb') as file:
+            content = pickle.load(file)
+        layer = repaired(stock_layer(hand.side, content), content)
         names = 'global_orient', 'hand_pose', 'betas', 'transl'
         mesh = layer(**{name: torch.from_numpy(content[name]) for name in names})
         wanted = hand.coarse_vertices

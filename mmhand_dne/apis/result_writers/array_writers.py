@@ -10,6 +10,10 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
 from .viewer_scene import scene_of
 
+LEFT_NOTE = (
+    'betas are for shape directions that are those of the right hand, mirrored; '
+    'MANO_LEFT.pkl as released has x not mirrored: layer.shapedirs[:, 0] *= -1'
+)
 PROTOCOL = 4  # of pickle, read by every Python 3 in use
 
 
@@ -71,7 +75,19 @@ def smplx_files(result: ImageResult) -> list[tuple[str, bytes]]:
         layer(**{name: torch.from_numpy(hand[name]) for name in names}).vertices
 
     gives the regressed mesh in camera metres (x right, y down, z forward). ``betas``
-    are MANO's; SMPL-X's are a body's. This package only writes such files and never
+    are MANO's; SMPL-X's are a body's.
+
+    Betas of a left hand belong to shape directions that are the right hand's, mirrored.
+    Those of ``MANO_LEFT.pkl`` as it is released are not, so that such a layer's meshes
+    are millimetres off; its files have ``mirrored_shapedirs`` True and say so in
+    ``note``, and a layer becomes right by ::
+
+        if hand['mirrored_shapedirs']:
+            right = smplx.create('MANO_RIGHT.pkl', 'mano', is_rhand=True)
+            if (layer.shapedirs[:, 0] - right.shapedirs[:, 0]).abs().sum() < 1:
+                layer.shapedirs[:, 0] *= -1
+
+    This package only writes such files and never
     reads one: unpickling executes what a file asks for, so load only files that you
     wrote.
     """
@@ -83,6 +99,9 @@ def smplx_files(result: ImageResult) -> list[tuple[str, bytes]]:
         }
         arrays[f'{hand.side}_hand_pose'] = arrays['hand_pose']
         arrays.update(is_rhand=hand.side == 'right', flat_hand_mean=True, use_pca=False)
+        arrays.update(mirrored_shapedirs=hand.side == 'left')
+        if hand.side == 'left':
+            arrays.update(note=LEFT_NOTE)
         files.append(
             (f'_{shape.name}.smplx.pkl', pickle.dumps(arrays, protocol=PROTOCOL))
         )
