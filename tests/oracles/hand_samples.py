@@ -37,6 +37,8 @@ def random_prediction(rng, stages=('hand', 'coarse', 'stage1')):
         found[f'{stage}_vertices'] = rng.normal(0, 0.05, (2, NUM_VERTICES, 3))
         found[f'{stage}_joints'] = rng.normal(0, 0.05, (2, NUM_JOINTS, 3))
         found[f'{stage}_camera'] = rng.normal([8, 0], 0.3, (2, 2, 2))
+    if 'stage1' in stages:
+        found['stage1_points_ndc'] = rng.uniform(-1, 1, (2, NUM_VERTICES, 2))
     return found
 
 

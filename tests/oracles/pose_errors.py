@@ -62,6 +62,42 @@ def perspective_pixels(points, root, intrinsics):
     return found
 
 
+def floor_error(gt):
+    """2D error of the true meshes of an image, each under its own best camera."""
+    hands = []
+    for h in range(2):
+        if not (gt['vertices_valid'][h] and gt['root_valid'][h]):
+            continue
+        wanted = np.array(
+            perspective_pixels(gt['vertices'][h], gt['root_cam'][h], gt['intrinsics'])
+        )
+        found = np.empty_like(wanted)
+        for axis in range(2):
+            values = np.asarray(gt['vertices'][h], float)[:, axis]
+            design = np.stack([values, np.ones_like(values)], 1)
+            fit = np.linalg.lstsq(design, wanted[:, axis], rcond=None)[0]
+            found[:, axis] = design @ fit
+        hands.append(mean_error(found, wanted, [True] * len(wanted)))
+    return mean_or_none(hands)
+
+
+def points_error(points, gt, size):
+    """2D error of predicted image points (2, V, 2), crop NDC."""
+    hands = []
+    for h in range(2):
+        if not (gt['vertices_valid'][h] and gt['root_valid'][h]):
+            continue
+        wanted = perspective_pixels(
+            gt['vertices'][h], gt['root_cam'][h], gt['intrinsics']
+        )
+        found = [
+            [((n + 1) * s - 1) / 2 for n, s in zip(point, size, strict=True)]
+            for point in points[h]
+        ]
+        hands.append(mean_error(found, wanted, [True] * len(wanted)))
+    return mean_or_none(hands)
+
+
 def mean_or_none(values):
     values = [v for v in values if v is not None]
     return sum(values) / len(values) if values else None

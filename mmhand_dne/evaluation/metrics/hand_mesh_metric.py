@@ -1,37 +1,41 @@
 """HandMeshMetric: mesh, joint, projection and root errors of two-hand predictions."""
 
+import itertools
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
-from torch import Tensor
 
 from mmhand_dne.errors import UserError
 
 from ..functional.pose_errors import (
     HandMeshGroundTruth,
     HandMeshPrediction,
+    MeshHands,
+    camera_floor,
     hand_mesh_errors,
+    mesh_hands,
+    point_errors,
     presence_correct,
     relative_root_error,
 )
+from .image_batch import ImageBatch
 from .image_results import (
-    hand_flags,
     image_identity,
     image_name,
     mean_of_finite,
-    read_field,
     refuse_empty,
     sorted_once,
 )
 from .protocols import build_protocols
 
+CHUNK = 32  # images measured at once
+POINTS = 'MPVPE2D-points'
 STAGE_FIELD = re.compile(r'(coarse|stage\d+)_vertices')
 MESH_FIELDS = ('vertices', 'joints', 'camera')
 
@@ -43,6 +47,11 @@ class HandMeshMetric(BaseMetric):
     ``MPJPE``, ``MPVPE``, ``PA-MPJPE``, ``PA-MPVPE`` in mm, ``MPVPE2D`` and ``MPJPE2D``
     in crop pixels, each with ``_SH``, ``_IH`` (by the true hand type) and ``_All``.
     Without prefix: the last stage; ``coarse/``, ``stage1/``, ... where predicted.
+    ``MPVPE2D`` goes through the corrected camera; ``stage1/MPVPE2D-points`` is the
+    error of u', the points that the stage's 2D noise moved (Eq. 1), which the camera
+    is fitted to. ``MPVPE2D-floor`` is the error of the *true* mesh under its own least
+    squares scaled orthographic camera: what is left of ``MPVPE2D`` to a perfect model
+    with a camera of that kind, since true images are perspective ones.
     ``MRRPE`` (mm, both wrists with ground truth) and ``presence_acc`` (share of images
     whose slots with ground truth are all on the right side of one half) are over all
     images.
@@ -96,8 +105,11 @@ class HandMeshMetric(BaseMetric):
             ValueError: a field is missing, of another shape or not finite; names the
                 image.
         """
-        for sample in data_samples:
-            self.results.append(self._image_result(sample))
+        for stages, samples in itertools.groupby(data_samples, _stages):
+            samples = list(samples)
+            for start in range(0, len(samples), CHUNK):
+                batch = ImageBatch(samples[start : start + CHUNK])
+                self.results.extend(self._results(batch, stages))
 
     def evaluate(self, size: int) -> dict:
         """Metrics of the whole set, on every rank.
@@ -139,102 +151,120 @@ class HandMeshMetric(BaseMetric):
             metrics.update({f'{protocol.name}/{k}': v for k, v in scores.items()})
         return _without_empty(metrics)
 
-    def _image_result(self, sample: dict) -> dict:
-        image = image_name(sample)
-        gt, presence = _read_gt(sample, image)
-        prefixes, meshes = _read_meshes(sample, image, gt)
-        if 'input_size' not in sample:
-            raise UserError(f'image {image}: no input_size; pack it as meta key')
-        errors = hand_mesh_errors(
-            meshes, gt, tuple(sample['input_size']), self.allow_reflection
+    def _results(self, batch: ImageBatch, stages: tuple[str, ...]) -> list[dict]:
+        """What is kept of images with the same predicted stages."""
+        gt, hands = _read_gt(batch)
+        values = _mesh_values(batch, stages, gt, hands, self.allow_reflection)
+        values['MPVPE2D-floor'] = camera_floor(hands, len(batch))
+        values['MRRPE'] = _root_errors(batch, gt)
+        values['presence_acc'] = presence_correct(
+            _predicted(batch, 'hand_presence', (2,)),
+            _label(batch, 'hand_presence', (2,)),
+            _label(batch, 'hand_presence_valid', (2,)) > 0,
         )
-        values = {
-            f'{prefix}{name}': error[i]
-            for i, prefix in enumerate(prefixes)
-            for name, error in errors.items()
-        }
-        values['MRRPE'] = _root_error(sample, image, gt)
-        probability = _read(sample['pred_instances'], 'hand_presence', (2,), image)
-        values['presence_acc'] = presence_correct(probability, *presence)
         if tuple(values) != self._names:
             self._names = tuple(values)  # one tuple for all images
-        return dict(
-            order=image_identity(sample, image),
-            image=image,
-            interacting=all(hand_flags(sample, image)),
-            names=self._names,
-            values=torch.stack(list(values.values())).numpy(),
-            protocols=[protocol.read(sample, image) for protocol in self.protocols],
-        )
+        columns = np.stack(list(values.values()), axis=1)
+        protocols = [protocol.read(batch) for protocol in self.protocols]
+        return [
+            dict(
+                order=image_identity(batch.samples[i], image),
+                image=image,
+                interacting=bool(batch.hand_flags()[i].all()),
+                names=self._names,
+                values=columns[i],
+                protocols=[found[i] for found in protocols],
+            )
+            for i, image in enumerate(batch.images)
+        ]
 
 
-def _read(
-    fields: dict, key: str, shape: tuple, image: str, finite: bool = True
-) -> Tensor:
-    return read_field(fields, key, shape, image, 'HandMeshMetric', finite)
+def _label(batch: ImageBatch, key: str, shape: tuple) -> np.ndarray:
+    return batch.labels(key, shape, 'HandMeshMetric')
 
 
-def _root_error(sample: dict, image: str, gt: HandMeshGroundTruth) -> Tensor:
-    """MRRPE of an image, mm.
-
-    Infinite where the camera's scale is not positive, so that a hand has no position;
-    NaN stays the mark of missing ground truth.
-    """
-    root = _read(sample['pred_instances'], 'hand_root_cam', (2, 3), image, False)
-    error = relative_root_error(root, gt.root_cam, gt.root_valid)
-    nowhere = gt.root_valid.all() & ~torch.isfinite(root).all()
-    return torch.where(nowhere, torch.inf, error)
+def _predicted(
+    batch: ImageBatch, key: str, shape: tuple, finite: bool = True
+) -> np.ndarray:
+    return batch.predictions(key, shape, 'HandMeshMetric', finite)
 
 
-def _read_gt(
-    sample: dict, image: str
-) -> tuple[HandMeshGroundTruth, tuple[Tensor, Tensor]]:
-    """Mesh ground truth of an image, and its presence (2) with validity (2)."""
-    labels = sample.get('gt_instance_labels', {})
-
-    def read(key: str, *shape: int) -> Tensor:
-        return _read(labels, key, shape, image)
-
-    gt = HandMeshGroundTruth(
-        vertices=read('hand_vertices', 2, -1, 3),
-        vertices_valid=read('hand_vertices_valid', 2) > 0,
-        joints=read('hand_joints', 2, -1, 3),
-        joints_valid=read('hand_joints_valid', 2, -1) > 0,
-        joints_ndc=read('hand_joints_ndc', 2, -1, 2),
-        joints_ndc_valid=read('hand_joints_ndc_valid', 2, -1) > 0,
-        root_cam=read('hand_root_cam', 2, 3),
-        root_valid=read('hand_root_valid', 2) > 0,
-        intrinsics=read('crop_intrinsics', 3, 3),
-    )
-    valid = read('hand_presence_valid', 2) > 0
-    return gt, (read('hand_presence', 2), valid)
-
-
-def _read_meshes(
-    sample: dict, image: str, gt: HandMeshGroundTruth
-) -> tuple[list[str], HandMeshPrediction]:
-    """Key prefixes of the S predicted meshes, the last stage first, and the meshes.
-
-    Returns: S prefixes ('', 'coarse/', 'stage1/', ...) and a prediction with leading
-    dimension S.
-    """
-    fields = sample.get('pred_instances')
+def _stages(sample: dict) -> tuple[str, ...]:
+    """Names of the predicted meshes before the last one: 'coarse', 'stage1', ..."""
+    image, fields = image_name(sample), sample.get('pred_instances')
     if not fields:
         raise UserError(
             f'image {image}: no prediction; run the model before the metric'
         )
-    stages = sorted(
-        (match[1] for match in map(STAGE_FIELD.fullmatch, fields) if match),
-        key=lambda stage: (len(stage), stage) if stage != 'coarse' else (0, ''),
+    if 'input_size' not in sample:
+        raise UserError(f'image {image}: no input_size; pack it as meta key')
+    found = [key for key in fields if key.endswith('_vertices')]
+    stages = [match[1] for match in map(STAGE_FIELD.fullmatch, found) if match]
+    stages.sort(key=lambda name: (len(name), name) if name != 'coarse' else (0, ''))
+    return tuple(stages)
+
+
+def _root_errors(batch: ImageBatch, gt: HandMeshGroundTruth) -> np.ndarray:
+    """MRRPE of images, (B) mm.
+
+    Infinite where the camera's scale is not positive, so that a hand has no position;
+    NaN stays the mark of missing ground truth.
+    """
+    root = _predicted(batch, 'hand_root_cam', (2, 3), False)
+    error = relative_root_error(root, gt.root_cam, gt.root_valid)
+    nowhere = gt.root_valid.all(-1) & ~np.isfinite(root).all((1, 2))
+    return np.where(nowhere, np.inf, error)
+
+
+def _read_gt(batch: ImageBatch) -> tuple[HandMeshGroundTruth, MeshHands]:
+    """Mesh ground truth of the images."""
+    gt = HandMeshGroundTruth(
+        vertices=_label(batch, 'hand_vertices', (2, -1, 3)),
+        vertices_valid=_label(batch, 'hand_vertices_valid', (2,)) > 0,
+        joints=_label(batch, 'hand_joints', (2, -1, 3)),
+        joints_valid=_label(batch, 'hand_joints_valid', (2, -1)) > 0,
+        joints_ndc=_label(batch, 'hand_joints_ndc', (2, -1, 2)),
+        joints_ndc_valid=_label(batch, 'hand_joints_ndc_valid', (2, -1)) > 0,
+        root_cam=_label(batch, 'hand_root_cam', (2, 3)),
+        root_valid=_label(batch, 'hand_root_valid', (2,)) > 0,
+        intrinsics=_label(batch, 'crop_intrinsics', (3, 3)),
+        size=np.array([tuple(sample['input_size']) for sample in batch.samples]),
     )
-    shapes = (tuple(gt.vertices.shape), tuple(gt.joints.shape), (2, 2, 2))
-    stacked = [
-        torch.stack(
-            [_read(fields, f'{s}_{name}', shape, image) for s in ('hand', *stages)]
-        )
-        for name, shape in zip(MESH_FIELDS, shapes, strict=True)
-    ]
-    return ['', *(f'{stage}/' for stage in stages)], HandMeshPrediction(*stacked)
+    return gt, mesh_hands(gt)
+
+
+def _mesh_values(
+    batch: ImageBatch,
+    stages: tuple[str, ...],
+    gt: HandMeshGroundTruth,
+    hands: MeshHands,
+    allow_reflection: bool,
+) -> dict[str, np.ndarray]:
+    """Errors (B) by their names, the final mesh's first, then those of the stages."""
+    shapes = (gt.vertices.shape[1:], gt.joints.shape[1:], (2, 2, 2))
+
+    def read(stage: str) -> list[np.ndarray]:
+        names = (f'{stage}_{name}' for name in MESH_FIELDS)
+        return [_predicted(batch, *pair) for pair in zip(names, shapes)]
+
+    meshes = [read(stage) for stage in stages]
+    final = read('hand')
+    # The final mesh is a stage's: it is not measured a second time.
+    same = bool(meshes) and all(map(np.array_equal, final, meshes[-1]))
+    meshes = meshes if same else [*meshes, final]
+    pred = HandMeshPrediction(*zip(*meshes))
+    errors = hand_mesh_errors(pred, gt, hands, allow_reflection)
+    values = {name: error[-1] for name, error in errors.items()}
+    for i, stage in enumerate(stages):
+        for name, error in errors.items():
+            values[f'{stage}/{name}'] = error[i]
+            points = f'{stage}_points_ndc'
+            if name == 'MPVPE2D' and points in batch.samples[0]['pred_instances']:
+                seen = _predicted(batch, points, (2, gt.vertices.shape[2], 2))
+                values[f'{stage}/{POINTS}'] = point_errors(
+                    seen[None], hands, len(batch)
+                )[0]
+    return values
 
 
 def _without_empty(metrics: dict[str, float]) -> dict[str, float]:

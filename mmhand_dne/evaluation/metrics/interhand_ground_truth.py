@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from mmhand_dne.conventions import (
     MILLIMETRES,
@@ -11,28 +10,25 @@ from mmhand_dne.conventions import (
     WRIST,
 )
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.bounding_boxes import tight_corners
 
-from .image_results import hand_flags, read_field
+from .image_batch import ImageBatch, as_array
 
 BOX_PADDING = 1.2  # of the tight box of a hand's joints
 
 
 class InterHandGroundTruth(NamedTuple):
-    """Of right and left hand; metres, camera axes, OpenPose order."""
+    """Of right and left hands of B images; metres, camera axes, OpenPose order."""
 
-    joints: np.ndarray  # (2, 21, 3) annotated joints from the camera
-    seen: np.ndarray  # (2, 21) bool: in the image, its wrist too, its hand has a box
-    vertices: np.ndarray  # (2, V, 3) from the own wrist
-    vertices_valid: np.ndarray  # (2) bool
-    interacting: bool
-    swapped: bool  # the left hand was in slot 0, mirrored
+    joints: np.ndarray  # (B, 2, 21, 3) annotated joints from the camera
+    seen: np.ndarray  # (B, 2, 21) bool: in the image, its wrist too, its hand has a box
+    vertices: np.ndarray  # (B, 2, V, 3) from the own wrist
+    vertices_valid: np.ndarray  # (B, 2) bool
+    interacting: np.ndarray  # (B) bool
+    order: np.ndarray  # (B, 2) slots of the right and the left hand
 
 
-def read_interhand_ground_truth(
-    sample: dict, image: str, name: str
-) -> InterHandGroundTruth:
-    """The annotation of an image.
+def read_interhand_ground_truth(batch: ImageBatch, name: str) -> InterHandGroundTruth:
+    """The annotations of some images.
 
     A set of one sample per hand has every hand in slot 0, a left one mirrored: it goes
     to its own slot (``hand_side``), still mirrored.
@@ -43,58 +39,71 @@ def read_interhand_ground_truth(
     Raises:
         ValueError: a field is missing or has another shape.
     """
-    labels, seen = sample['gt_instance_labels'], _seen_joints(sample, image, name)
-    annotated = read_field(labels, 'hand_joints_valid', (2, 21), image, name).numpy()
-    valid = read_field(labels, 'hand_vertices_valid', (2,), image, name).numpy()
-    vertices = read_field(labels, 'hand_vertices', (2, -1, 3), image, name).numpy()
-    if not annotated[:, WRIST].any():
-        seen[:] = False  # the image is skipped
-    swapped = sample.get('hand_side') == 'left'
-    order = [1, 0] if swapped else [0, 1]
+    swapped = np.array([side == 'left' for side in batch.meta('hand_side', None)])
+    order = np.where(swapped[:, None], [1, 0], [0, 1])
+    seen = _seen_joints(batch, name)
+    annotated = batch.labels('hand_joints_valid', (2, 21), name)
+    seen &= annotated[:, :, WRIST].any(1)[:, None, None]  # else the image is skipped
+    valid = batch.labels('hand_vertices_valid', (2,), name) > 0
+    vertices = batch.labels('hand_vertices', (2, -1, 3), name)
+    joints = _keypoints(batch, 'keypoints_cam', 3, name) / MILLIMETRES
     return InterHandGroundTruth(
-        _keypoints(sample, 'keypoints_cam', 3, image, name)[order] / MILLIMETRES,
-        seen[order],
-        vertices[order],
-        valid[order] > 0,
-        all(hand_flags(sample, image)),
-        swapped,
+        in_order(joints, order),
+        in_order(seen, order),
+        in_order(vertices, order),
+        in_order(valid, order),
+        batch.hand_flags().all(1),
+        order,
     )
 
 
-def _seen_joints(sample: dict, image: str, name: str) -> np.ndarray:
-    """(2, 21) bool: joints in the image of a hand that has a box."""
-    seen = _keypoints(sample, 'keypoints_visible', 1, image, name)[..., 0] > 0
-    pixels = _keypoints(sample, 'keypoints', 3, image, name)[..., :2]
-    size = np.array(sample.get('ori_shape', (np.inf, np.inf))[1::-1], float)
-    for slot in range(2):
-        seen[slot] &= has_box(pixels[slot][seen[slot]], size)
-    return seen
+def in_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Slots (B, 2, ...) put into another order, (B, 2), of each image."""
+    if (order == [0, 1]).all():
+        return values
+    return values[np.arange(len(values))[:, None], order]
 
 
-def _keypoints(sample: dict, key: str, width: int, image: str, name: str) -> np.ndarray:
-    """An annotated field, (2, 21, width), OpenPose order."""
-    instances, values = sample.get('gt_instances', {}), np.empty(0)
-    if key in instances:
-        values = torch.as_tensor(instances[key]).double().numpy()
-    if values.size != 42 * width:
-        raise UserError(
-            f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
-            f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
-        )
-    return values.reshape(2, 21, width)[:, OPENPOSE_FROM_INTERHAND]
+def _seen_joints(batch: ImageBatch, name: str) -> np.ndarray:
+    """(B, 2, 21) bool: joints in the image of a hand that has a box."""
+    seen = _keypoints(batch, 'keypoints_visible', 1, name)[..., 0] > 0
+    pixels = _keypoints(batch, 'keypoints', 3, name)[..., :2]
+    sizes = [shape[1::-1] for shape in batch.meta('ori_shape', (np.inf, np.inf))]
+    size = np.array(sizes, float)[:, None]
+    return seen & has_box(pixels, seen, size)[..., None]
 
 
-def has_box(pixels: np.ndarray, size: np.ndarray) -> bool:
+def _keypoints(batch: ImageBatch, key: str, width: int, name: str) -> np.ndarray:
+    """An annotated field, (B, 2, 21, width) float64, OpenPose order."""
+    rows = []
+    for sample, image in zip(batch.samples, batch.images):
+        instances = sample.get('gt_instances', {})
+        values = as_array(instances[key]) if key in instances else np.empty(0)
+        if values.size != 42 * width:
+            raise UserError(
+                f'image {image}: gt_instances.{key} has shape {values.shape}, expected '
+                f'(1, 42, {width}) for {name}; pack the sample with PackHandInputs'
+            )
+        rows.append(values.reshape(2, 21, width))
+    return np.array(rows, np.float64)[:, :, OPENPOSE_FROM_INTERHAND]
+
+
+def has_box(pixels: np.ndarray, seen: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Whether the padded box of points has an area inside the image, as InterWild asks.
 
     Args:
-        pixels: (N, 2).
-        size: (2) width and height.
+        pixels: (..., N, 2).
+        seen: (..., N) bool, the points that count.
+        size: (..., 2) width and height.
+
+    Returns: (...) bool; False without points.
     """
-    if not len(pixels):
-        return False
-    low, high = np.split(tight_corners(pixels), 2)
+    seen = seen[..., None]
+    low = np.where(seen, pixels, np.inf).min(-2)
+    high = np.where(seen, pixels, -np.inf).max(-2)
+    some = seen.any((-2, -1))[..., None]
+    low, high = np.where(some, low, 0), np.where(some, high, 0)
     extent = BOX_PADDING * (high - low)
     corner = np.maximum((low + high - extent) / 2, 0)
     end = np.minimum(size - 1, corner + np.maximum(extent - 1, 0))
-    return bool((extent > 0).all() and (end > corner).all())
+    return ((extent > 0) & (end > corner)).all(-1)

@@ -1,6 +1,6 @@
 """InterHand2.6M's two public protocols, as parts of :class:`HandMeshMetric`.
 
-A protocol reads a fixed number of floats from an image (NaN: no ground truth) and
+A protocol reads a fixed number of floats from each image (NaN: no ground truth) and
 averages those of all images. Numbers of one never compare with numbers of another.
 """
 
@@ -19,19 +19,25 @@ from mmhand_dne.conventions import (
 )
 from mmhand_dne.errors import UserError
 
+from ..functional.pose_errors import lengths, to_planes
 from .absolute_hand import joint_regressors, regress
-from .image_results import hand_flags, mean_of_finite, read_field
-from .interhand_ground_truth import InterHandGroundTruth, read_interhand_ground_truth
+from .image_batch import ImageBatch
+from .image_results import mean_of_finite
+from .interhand_ground_truth import (
+    InterHandGroundTruth,
+    in_order,
+    read_interhand_ground_truth,
+)
 
 NAMES = dict(wrist='WristProtocol', mcp_scaled='MCPScaledProtocol')
 
 
 class PredictedPair(NamedTuple):
-    """Both predicted hands of an image, in the frame that their cameras project."""
+    """Both predicted hands of B images, in the frame that their cameras project."""
 
-    vertices: np.ndarray  # (2, V, 3) metres
-    joints: np.ndarray  # (2, 21, 3) metres, regressed, OpenPose order
-    origin: np.ndarray  # (2, 3) metres, of that frame in the camera; NaN: nowhere
+    vertices: np.ndarray  # (B, 2, V, 3) metres
+    joints: np.ndarray  # (B, 2, 21, 3) metres, regressed, OpenPose order
+    origin: np.ndarray  # (B, 2, 3) metres, of that frame in the camera; NaN: nowhere
 
 
 def build_protocols(protocols: Sequence, hand_model: dict | None) -> list:
@@ -74,24 +80,24 @@ def _build_protocol(protocol: Any, hand_model: dict | None) -> Any:
 
 def distances(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """(..., 3) metres both -> (...) mm."""
-    return MILLIMETRES * np.linalg.norm(pred - gt, axis=-1)
+    return lengths(to_planes(pred - gt, MILLIMETRES))
 
 
 def read_pair(
-    sample: dict, image: str, name: str, regressor: np.ndarray, swap: bool
+    batch: ImageBatch, name: str, regressor: np.ndarray, order: np.ndarray
 ) -> PredictedPair:
-    """The prediction of an image.
+    """The predictions of some images.
 
     Args:
         name: of the protocol, for errors.
         regressor: (2, 21, V), or (21, V) for both hands.
-        swap: slot 0 holds the left hand.
+        order: (B, 2) slots of the right and the left hand.
     """
-    fields, order = sample['pred_instances'], [1, 0] if swap else [0, 1]
-    vertices = read_field(fields, 'hand_vertices', (2, -1, 3), image, name).numpy()
-    origin = read_field(fields, 'hand_root_cam', (2, 3), image, name, False).numpy()
-    vertices = vertices[order]
-    return PredictedPair(vertices, regress(regressor, vertices, image), origin[order])
+    vertices = batch.predictions('hand_vertices', (2, -1, 3), name)
+    origin = batch.predictions('hand_root_cam', (2, 3), name, False)
+    vertices = in_order(vertices, order)
+    joints = regress(regressor, vertices.astype(np.float64), batch.images[0])
+    return PredictedPair(vertices, joints, in_order(origin, order).astype(np.float64))
 
 
 @METRICS.register_module()
@@ -123,51 +129,49 @@ class WristProtocol:
     def __init__(self, hand_model: dict):
         self.regressor = joint_regressors(hand_model, 'interhand')[0]
 
-    def read(self, sample: dict, image: str) -> np.ndarray:
-        """(46) mm: 42 joints right then left, 2 meshes, RRVE, MRRPE; NaN where the
+    def read(self, batch: ImageBatch) -> np.ndarray:
+        """(B, 46) mm: 42 joints right then left, 2 meshes, RRVE, MRRPE; NaN where an
         image has no ground truth for it.
         """
-        gt = read_interhand_ground_truth(sample, image, 'WristProtocol')
-        pred = read_pair(sample, image, 'WristProtocol', self.regressor, gt.swapped)
-        wrist = pred.joints[:, WRIST, None]
-        gt_joints = gt.joints - gt.joints[:, WRIST, None]
+        gt = read_interhand_ground_truth(batch, 'WristProtocol')
+        pred = read_pair(batch, 'WristProtocol', self.regressor, gt.order)
+        wrist = pred.joints[..., WRIST, None, :]
+        gt_joints = gt.joints - gt.joints[..., WRIST, None, :]
         # A wrist in the image may have no position in space: nothing to measure from.
-        seen = gt.seen & gt.seen[:, WRIST, None]
+        seen = gt.seen & gt.seen[..., WRIST, None]
         joints = np.where(seen, distances(pred.joints - wrist, gt_joints), np.nan)
-        gt_mesh = gt.vertices - regress(
-            self.regressor[WRIST : WRIST + 1], gt.vertices, image
-        )
-        mesh = pred.vertices - wrist
-        meshes = np.where(
-            self._counted(sample, image, gt),
-            distances(mesh, gt_mesh).mean(-1),
-            np.nan,
-        )
-        pair = self._pair_errors(pred, gt, mesh, gt_mesh, meshes)
-        return np.concatenate([joints.ravel(), meshes, pair])
+        meshes, pair = self._mesh_errors(batch, gt, pred)
+        return np.concatenate([joints.reshape(len(batch), -1), meshes, pair], axis=1)
 
-    def _pair_errors(
-        self,
-        pred: PredictedPair,
-        gt: InterHandGroundTruth,
-        mesh: np.ndarray,
-        gt_mesh: np.ndarray,
-        meshes: np.ndarray,
-    ) -> np.ndarray:
-        """RRVE and MRRPE; infinite where the predicted camera gives no position."""
-        wrists = pred.origin + pred.joints[:, WRIST]
-        gt_wrists = gt.joints[:, WRIST]
-        miss = np.diff(wrists, axis=0)[0] - np.diff(gt_wrists, axis=0)[0]
-        moved = mesh + np.stack([np.zeros(3), miss])[:, None]
-        errors = np.array(
-            [distances(moved, gt_mesh).mean(), MILLIMETRES * np.linalg.norm(miss)]
-        )
-        errors[np.isnan(errors)] = np.inf
-        known = [
-            gt.interacting and not np.isnan(meshes).any(),
-            gt.seen[:, WRIST].all(),
+    def _mesh_errors(
+        self, batch: ImageBatch, gt: InterHandGroundTruth, pred: PredictedPair
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """MPVPE (B, 2), and RRVE with MRRPE (B, 2), infinite where a predicted camera
+        gives no position. Of the right hand RRVE measures what MPVPE does.
+        """
+        counted = self._counted(batch, gt)
+        true = gt.vertices[counted]
+        true_wrist = regress(self.regressor[WRIST : WRIST + 1], true, batch.images[0])
+        apart = to_planes(pred.vertices[counted], MILLIMETRES)
+        apart -= to_planes(true, MILLIMETRES)
+        wrist = pred.joints[..., WRIST, :]
+        apart -= MILLIMETRES * (wrist[counted][..., None] - true_wrist.swapaxes(1, 2))
+        meshes = np.full(counted.shape, np.nan)
+        meshes[counted] = lengths(apart.copy()).mean(-1)
+        steps = [
+            np.diff(each, axis=1)[:, 0]
+            for each in (pred.origin + wrist, gt.joints[..., WRIST, :])
         ]
-        return np.where(known, errors, np.nan)
+        miss = MILLIMETRES * (steps[0] - steps[1])
+        both = gt.interacting & counted.all(1)
+        left = both[:, None] & counted & [False, True]
+        moved = lengths(apart[left[counted]] + miss[both][..., None]).mean(-1)
+        seen = gt.seen[..., WRIST].all(1)
+        pair = np.full(counted.shape, np.nan)
+        pair[both, 0] = (meshes[both, 0] + moved) / 2
+        pair[seen, 1] = np.linalg.norm(miss[seen], axis=-1)
+        known = np.stack([both, seen], 1)
+        return meshes, np.where(known & np.isnan(pair), np.inf, pair)
 
     def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
         """Averages over images: values (N, 46), interacting (N)."""
@@ -184,13 +188,9 @@ class WristProtocol:
             found[name] = mean_of_finite(f'{self.name}/{name}', column)
         return found
 
-    def _counted(
-        self, sample: dict, image: str, gt: InterHandGroundTruth
-    ) -> np.ndarray:
-        """(2) bool: hands whose mesh counts."""
-        shown = np.array(hand_flags(sample, image))
-        if gt.swapped:
-            shown = shown[::-1]
+    def _counted(self, batch: ImageBatch, gt: InterHandGroundTruth) -> np.ndarray:
+        """(B, 2) bool: hands whose mesh counts."""
+        shown = in_order(batch.hand_flags(), gt.order)
         return gt.vertices_valid & gt.seen.any(-1) & shown
 
 
@@ -222,26 +222,24 @@ class MCPScaledProtocol:
         self.regressor = joint_regressors(hand_model, 'intaghand')
         self.min_grey = min_grey
 
-    def read(self, sample: dict, image: str) -> np.ndarray:
-        """(4) mm: joints right, left, vertices right, left; NaN: the image does not
+    def read(self, batch: ImageBatch) -> np.ndarray:
+        """(B, 4) mm: joints right, left, vertices right, left; NaN: the image does not
         count.
         """
-        if not self._counts(sample, image):
-            return np.full(4, np.nan)
-        name, labels = type(self).__name__, sample['gt_instance_labels']
-        gt = read_field(labels, 'hand_vertices', (2, -1, 3), image, name).numpy()
-        joints, length, vertices = self._rooted(gt, image)
-        pred = read_pair(sample, image, name, self.regressor, False)
-        found, found_length, mesh = self._rooted(pred.vertices, image)
+        name = type(self).__name__
+        counts = self._counts(batch)
+        gt = batch.labels('hand_vertices', (2, -1, 3), name)[counts].astype(np.float64)
+        joints, length, vertices = self._rooted(gt, batch.images[0])
+        pred = batch.predictions('hand_vertices', (2, -1, 3), name)
+        pred = pred[counts].astype(np.float64)
+        found, found_length, mesh = self._rooted(pred, batch.images[0])
         has_length = found_length > 0
         scale = np.where(has_length, length / np.where(has_length, found_length, 1), 1)
-        scale = scale[:, None, None]
-        return np.concatenate(
-            [
-                distances(scale * found, joints).mean(-1),
-                distances(scale * mesh, vertices).mean(-1),
-            ]
-        )
+        scale = scale[..., None, None]
+        errors = np.full((len(batch), 4), np.nan)
+        errors[counts, :2] = distances(scale * found, joints).mean(-1)
+        errors[counts, 2:] = distances(scale * mesh, vertices).mean(-1)
+        return errors
 
     def scores(self, values: np.ndarray, interacting: np.ndarray) -> dict[str, float]:
         """Averages over images: values (N, 4); interacting is not used."""
@@ -255,23 +253,25 @@ class MCPScaledProtocol:
             MPVPE_left=mesh_left,
         )
 
-    def _counts(self, sample: dict, image: str) -> bool:
-        """Whether IntagHand evaluates this image."""
-        labels, name = sample.get('gt_instance_labels', {}), type(self).__name__
-        valid = read_field(labels, 'hand_vertices_valid', (2,), image, name) > 0
-        typed = np.all(sample.get('hand_type_valid', 1))
-        if not (valid.all() and all(hand_flags(sample, image)) and typed):
-            return False
-        return self.min_grey is None or image_mean(sample, image) >= self.min_grey
+    def _counts(self, batch: ImageBatch) -> np.ndarray:
+        """(B) bool: whether IntagHand evaluates an image."""
+        valid = batch.labels('hand_vertices_valid', (2,), type(self).__name__) > 0
+        typed = [np.all(valid) for valid in batch.meta('hand_type_valid', 1)]
+        counts = valid.all(1) & batch.hand_flags().all(1) & np.array(typed, bool)
+        if self.min_grey is not None:
+            for i in np.flatnonzero(counts):
+                grey = image_mean(batch.samples[i], batch.images[i])
+                counts[i] = grey >= self.min_grey
+        return counts
 
     def _rooted(
         self, vertices: np.ndarray, image: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Joints relative to the knuckle, its distance to the wrist (2), vertices."""
+        """Joints from the knuckle, its distance to the wrist, vertices likewise."""
         joints = regress(self.regressor, vertices, image)
-        root = joints[:, MIDDLE, None]
-        length = np.linalg.norm(joints[:, MIDDLE] - joints[:, WRIST], axis=-1)
-        return joints - root, length, vertices - root
+        root = joints[..., MIDDLE, None, :]
+        bone = joints[..., MIDDLE, :] - joints[..., WRIST, :]
+        return joints - root, np.linalg.norm(bone, axis=-1), vertices - root
 
 
 def image_mean(sample: dict, image: str) -> float:

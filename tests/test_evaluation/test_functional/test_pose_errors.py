@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-import torch
 
 from mmhand_dne.evaluation.functional.pose_errors import (
     ERROR_NAMES,
     HandMeshGroundTruth,
     HandMeshPrediction,
+    camera_floor,
     hand_mesh_errors,
+    mesh_hands,
+    point_errors,
     presence_correct,
     relative_root_error,
 )
@@ -16,6 +18,7 @@ from tests.oracles.hand_samples import SIZE, random_gt, random_prediction
 GT_FIELDS = {
     name: 'crop_intrinsics' if name == 'intrinsics' else f'hand_{name}'
     for name in HandMeshGroundTruth._fields
+    if name != 'size'
 }
 
 
@@ -28,9 +31,21 @@ def draw(seed, hand_type):
 
 
 def errors(pred, gt, **kwargs):
-    pred = HandMeshPrediction(**{k: torch.as_tensor(v) for k, v in pred.items()})
-    gt = HandMeshGroundTruth(**{k: torch.as_tensor(v) for k, v in gt.items()})
-    return hand_mesh_errors(pred, gt, SIZE, **kwargs)
+    """Of one image (2, ...), or of S predictions of it (S, 2, ...)."""
+    gt, hands = ground_truth(gt)
+    one = pred['vertices'].ndim == 3
+    pred = HandMeshPrediction(
+        **{k: v[None, None] if one else v[:, None] for k, v in pred.items()}
+    )
+    found = hand_mesh_errors(pred, gt, hands, **kwargs)
+    return {name: value[0, 0] if one else value[:, 0] for name, value in found.items()}
+
+
+def ground_truth(*images):
+    """Of some images, and their hands with a mesh."""
+    stacked = {k: np.stack([image[k] for image in images]) for k in images[0]}
+    gt = HandMeshGroundTruth(**stacked, size=np.tile(SIZE, (len(images), 1)))
+    return gt, mesh_hands(gt)
 
 
 def assert_equal(found, wanted):
@@ -57,7 +72,7 @@ def test_joints_without_mesh_leave_the_mesh_errors_out():
     gt['vertices_valid'][:] = False
     found = errors(pred, gt)
     assert_equal(found, oracle.image_errors(pred, gt, SIZE))
-    assert {k for k, v in found.items() if v.isnan()} == {
+    assert {k for k, v in found.items() if v != v} == {
         'MPVPE',
         'PA-MPVPE',
         'MPVPE2D',
@@ -69,7 +84,7 @@ def test_two_valid_joints_have_no_aligned_error():
     gt['joints_valid'][:] = False
     gt['joints_valid'][0, [3, 7]] = True
     found = errors(pred, gt)
-    assert found['PA-MPJPE'].isnan() and found['MPJPE'] > 0
+    assert np.isnan(found['PA-MPJPE']) and found['MPJPE'] > 0
     gt['joints_valid'][0, 9] = True
     assert errors(pred, gt)['PA-MPJPE'] > 0.1
 
@@ -130,7 +145,7 @@ def test_collinear_prediction_gives_finite_errors():
     for name in ('vertices', 'joints'):
         pred[name] = pred[name][..., :1] * np.array([1.0, 2, -1])
     gt['joints_valid'][:] = gt['vertices_valid'][:] = True
-    assert all(value.isfinite() for value in errors(pred, gt).values())
+    assert all(np.isfinite(value) for value in errors(pred, gt).values())
 
 
 def test_stages_in_front_are_evaluated_alike():
@@ -141,19 +156,46 @@ def test_stages_in_front_are_evaluated_alike():
     for i, one in enumerate((pred, other)):
         alone = errors(one, gt)
         for name in ERROR_NAMES:
-            torch.testing.assert_close(
-                found[name][i], alone[name], rtol=1e-12, atol=0, equal_nan=True
-            )
+            np.testing.assert_equal(found[name][i], alone[name])  # to the bit
+
+
+def test_image_points_and_the_cameras_floor_equal_the_definition():
+    images = [draw(seed, 'interacting')[1] for seed in range(3)]
+    images[2]['root_valid'][:] = False
+    points = np.random.default_rng(0).uniform(
+        -1, 1, (2, 3, *images[0]['vertices'].shape)
+    )
+    points = points[..., :2]
+    _, hands = ground_truth(*images)
+    floor, moved = camera_floor(hands, 3), point_errors(points, hands, 3)
+    for b, gt in enumerate(images[:2]):
+        assert floor[b] == pytest.approx(oracle.floor_error(gt), rel=1e-9, abs=1e-9)
+        for s in range(2):
+            wanted = oracle.points_error(points[s, b], gt, SIZE)
+            assert moved[s, b] == pytest.approx(wanted, rel=1e-9)
+    assert np.isnan(floor[2]) and np.isnan(moved[:, 2]).all()
+
+
+def test_images_do_not_change_each_other():
+    drawn = [draw(seed, 'interacting') for seed in range(3)]
+    gt, hands = ground_truth(*(image for _, image in drawn))
+    pred = HandMeshPrediction(
+        **{k: np.stack([p[k] for p, _ in drawn])[None] for k in drawn[0][0]}
+    )
+    found = hand_mesh_errors(pred, gt, hands)
+    for b, (own, image) in enumerate(drawn):
+        for name, value in errors(own, image).items():
+            np.testing.assert_equal(found[name][0, b], value)
 
 
 def test_relative_root_error_equals_the_definition():
     rng = np.random.default_rng(14)
     pred, gt = rng.normal(size=(2, 2, 3))
-    valid = torch.tensor([True, True])
-    found = relative_root_error(torch.tensor(pred), torch.tensor(gt), valid)
+    valid = np.array([True, True])
+    found = relative_root_error(pred, gt, valid)
     assert found.item() == pytest.approx(oracle.relative_root_error(pred, gt))
     valid[1] = False
-    assert relative_root_error(torch.tensor(pred), torch.tensor(gt), valid).isnan()
+    assert np.isnan(relative_root_error(pred, gt, valid))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +211,6 @@ def test_presence_is_right_when_every_known_slot_is(
     probability, presence, valid, wanted
 ):
     found = presence_correct(
-        torch.tensor(probability), torch.tensor(presence), torch.tensor(valid).bool()
+        np.array(probability), np.array(presence), np.array(valid) > 0
     )
     assert found.item() == pytest.approx(wanted, nan_ok=True)

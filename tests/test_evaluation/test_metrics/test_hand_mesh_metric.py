@@ -7,7 +7,6 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import CheckpointHook
 
 from mmhand_dne.evaluation import HandMeshMetric
-from mmhand_dne.evaluation.functional import ERROR_NAMES
 from tests.oracles import pose_errors as oracle
 from tests.oracles.hand_samples import SIZE, batches, random_sample
 from tests.oracles.ranks import evaluate_share, run_ranks
@@ -51,7 +50,13 @@ def oracle_errors(sample, stage):
         name: sample.pred_instances[f'{stage}_{name}'][0]
         for name in ('vertices', 'joints', 'camera')
     }
-    return oracle.image_errors(pred, gt, SIZE)
+    found = oracle.image_errors(pred, gt, SIZE)
+    if stage == 'stage1':
+        points = sample.pred_instances.stage1_points_ndc[0]
+        found['MPVPE2D-points'] = oracle.points_error(points, gt, SIZE)
+    if stage == 'hand':
+        found['MPVPE2D-floor'] = oracle.floor_error(gt)
+    return found
 
 
 def oracle_metrics(samples):
@@ -59,7 +64,7 @@ def oracle_metrics(samples):
     found = {}
     for prefix, stage in STAGES.items():
         rows = [(s.hand_type, oracle_errors(s, stage)) for s in samples]
-        for name in ERROR_NAMES:
+        for name in rows[0][1]:
             groups = dict(
                 SH=[e[name] for kind, e in rows if kind != 'interacting'],
                 IH=[e[name] for kind, e in rows if kind == 'interacting'],
@@ -136,6 +141,53 @@ def test_order_batches_and_repeats_do_not_change_a_bit():
         metric.process(None, [samples[index].to_dict()])
     assert metric.evaluate(7) == before
     assert not metric.results
+    metric.process(None, [sample.to_dict() for sample in samples])  # all at once
+    assert metric.evaluate(7) == before
+
+
+def test_a_final_mesh_that_is_the_last_stage_is_measured_as_it():
+    samples = [random_sample(index) for index in range(4)]
+    wanted = evaluate(samples)
+    for sample in samples:
+        for name in ('vertices', 'joints', 'camera'):
+            fields = sample.pred_instances
+            fields.set_field(fields[f'stage1_{name}'].copy(), f'hand_{name}')
+    found = evaluate(samples)
+    for name in ('MPVPE_All', 'PA-MPJPE_IH', 'MPVPE2D_All'):
+        assert found[name] == found[f'stage1/{name}'] == wanted[f'stage1/{name}']
+
+
+def test_images_of_other_stages_in_a_batch_are_refused():
+    samples = [random_sample(index) for index in range(3)]
+    del samples[1].pred_instances.coarse_vertices
+    metric = HandMeshMetric()
+    metric.process(None, [sample.to_dict() for sample in samples])
+    with pytest.raises(ValueError, match='image 1001 has the errors'):
+        metric.evaluate(3)
+
+
+def test_the_second_bad_image_of_a_batch_is_named():
+    samples = [random_sample(index) for index in range(3)]
+    samples[1].pred_instances.hand_joints[0, 1, 4, 0] = np.inf
+    with pytest.raises(ValueError, match="image 1001: 'hand_joints' holds NaN"):
+        HandMeshMetric().process(None, [sample.to_dict() for sample in samples])
+    samples = [random_sample(index) for index in range(3)]
+    labels = samples[2].gt_instance_labels
+    labels.hand_vertices = labels.hand_vertices[:, :, :7]
+    with pytest.raises(ValueError, match=r"image 1002: 'hand_vertices' has shape"):
+        HandMeshMetric().process(None, [sample.to_dict() for sample in samples])
+
+
+def test_a_fronto_parallel_mesh_has_no_floor():
+    """Points of one depth are seen alike by both kinds of camera."""
+    sample = random_sample(0, 'interacting')
+    labels = sample.gt_instance_labels
+    labels.hand_vertices_valid = labels.hand_root_valid = torch.ones(1, 2)
+    labels.crop_intrinsics[:, 0, 1] = 0  # skew mixes the axes
+    curved = evaluate([sample])['MPVPE2D-floor_All']
+    labels.hand_vertices[..., 2] = 0
+    flat = evaluate([sample])['MPVPE2D-floor_All']
+    assert curved > 0.1 and flat < 1e-4
 
 
 def test_images_of_two_sets_with_one_index_both_count():
