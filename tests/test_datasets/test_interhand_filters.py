@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmpose.registry import DATASETS
 
 from mmhand_dne.datasets.readers.interhand_filters import fingerprint, fit_errors
 from tests.test_datasets.test_interhand_index import files_of, make_index
 
+ROOT = Path(__file__).resolve().parents[2]
 IDS = [5007 + 2 * index for index in range(6)]
 
 
@@ -143,6 +146,65 @@ def test_dark_images_are_left_out(regular_root, tmp_path, build):
 def test_grey_values_need_an_index(regular_root, build):
     with pytest.raises(ValueError, match='min_grey=10 needs .*py --images decode'):
         build(regular_root, min_grey=10)
+
+
+def test_intaghands_frames_are_all_single_hands_and_its_interacting_ones(
+    odd_root, tmp_path, build
+):
+    """Against the definition, read from the JSON files."""
+    root = shutil.copytree(odd_root, tmp_path / 'set')
+    files = files_of(root)
+    data = json.loads(files.data.read_text())
+    mano = json.loads(files.mano.read_text())['0']
+    greys = np.where(np.arange(21) % 9 == 8, 9.9, 10).astype(np.float32)  # 8 and 17
+    make_index(files, mean_grey=greys)
+    images = {image['id']: image for image in data['images']}
+    kept, left_out = [], {}
+    for grey, entry in zip(greys, data['annotations']):
+        hands = mano.get(str(images[entry['image_id']]['frame_idx'])) or {}
+        both = all(hands.get(side) for side in ('right', 'left'))
+        reasons = [grey < 10, not both, not entry.get('hand_type_valid', 1)]
+        if entry['hand_type'] != 'interacting' or not any(reasons):
+            kept.append(entry['id'])
+        else:
+            left_out[tuple(map(bool, reasons))] = entry['id']
+    assert len(left_out) >= 3  # each reason alone somewhere, or this shows nothing
+    found = build(root, intaghand_frames=True)
+    assert ids_of(found) == kept
+    assert len(build(root)) == 21
+
+
+def test_intaghands_frames_need_grey_values_and_mano(regular_root, build):
+    with pytest.raises(ValueError, match='intaghand_frames=True needs .*images decode'):
+        build(regular_root, intaghand_frames=True)
+    with pytest.raises(ValueError, match='but mano_file is None; give it'):
+        build(regular_root, intaghand_frames=True, mano_file=None)
+
+
+def test_the_best_checkpoint_is_not_chosen_on_the_test_split():
+    """InterHand2.6M has a validation split, which the paper's recipe looks at."""
+    for name in ('dne_interhand', 'hamer/hamer_vit-h_8xb32-9e_interhand26m-256x256'):
+        cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+        for phase, split in (('val', 'val'), ('test', 'test'), ('train', 'train')):
+            dataset = cfg[f'{phase}_dataloader'].dataset
+            dataset = dataset.get('dataset', dataset)
+            names = [
+                dataset.data_prefix.img,
+                *(
+                    dataset[f'{kind}_file']
+                    for kind in ('ann', 'camera', 'joint', 'mano')
+                ),
+            ]
+            assert all(split in text for text in names), names
+            others = {'train', 'val', 'test'} - {split}
+            assert not any(other in text for text in names for other in others)
+
+
+def test_a_config_tests_on_the_images_of_the_papers_tables():
+    name = 'dne/dne-mlp_res50_4xb30-30e_interhand26m-256x256_intaghand-frames.py'
+    cfg = Config.fromfile(ROOT / 'configs' / name)
+    assert cfg.test_dataloader.dataset.intaghand_frames
+    assert 'intaghand_frames' not in cfg.val_dataloader.dataset
 
 
 def rootnet(path, ids):

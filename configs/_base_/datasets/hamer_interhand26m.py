@@ -3,8 +3,8 @@
 _base_ = ['./parts/hamer_loaders.py', './parts/interhand26m_files.py']
 
 train_dataloader = dict(dataset=dict(dataset=_base_.interhand_train))
-val_dataloader = dict(dataset=dict(dataset=_base_.interhand_test))
-test_dataloader = val_dataloader
+val_dataloader = dict(dataset=dict(dataset=_base_.interhand_val))
+test_dataloader = dict(dataset=dict(dataset=_base_.interhand_test))
 
 val_evaluator = [dict(type='HandMeshMetric')]
 test_evaluator = val_evaluator

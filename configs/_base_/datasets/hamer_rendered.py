@@ -32,7 +32,12 @@ val_dataloader = dict(
     batch_size=32,
     num_workers=1,
     dataset=dict(
-        dataset=dict(data_root=data_root, hand_model=pair, pipeline=val_pipeline)
+        dataset=dict(
+            _base_.interhand_test,
+            data_root=data_root,
+            hand_model=pair,
+            pipeline=val_pipeline,
+        )
     ),
 )
 test_dataloader = val_dataloader

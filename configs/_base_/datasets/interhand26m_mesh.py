@@ -25,10 +25,13 @@ train_dataloader = dict(
         hand_model=hand_model, pipeline=train_pipeline, **_base_.interhand_train
     )
 )
+# The best checkpoint is chosen on the validation split; the test split is for the end.
 val_dataloader = dict(
+    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_val)
+)
+test_dataloader = dict(
     dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_test)
 )
-test_dataloader = val_dataloader
 
 # Two public protocols, never comparable with each other, beside the paper's numbers:
 # wrist/ (InterWild: wrist root, unscaled; its tables are of the human-annotated images)

@@ -23,10 +23,11 @@ train_dataloader = dict(
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
+# No validation split is rendered: nothing is chosen by it, the last checkpoint counts.
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
-    dataset=dict(data_root=data_root, pipeline=val_pipeline),
+    dataset=dict(_base_.interhand_test, data_root=data_root, pipeline=val_pipeline),
 )
 test_dataloader = val_dataloader
 

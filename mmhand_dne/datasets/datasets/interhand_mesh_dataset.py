@@ -16,6 +16,7 @@ from mmhand_dne.datasets.readers.interhand_filters import (
     SUBSETS,
     bright_mask,
     fit_mask,
+    intaghand_mask,
     read_rootnet,
     say_left_out,
     subset_mask,
@@ -72,6 +73,9 @@ class InterHandMeshDataset(HandMeshDataset):
         hand_type: 'right', 'left' or 'interacting': only images of that kind.
         min_grey: leaves out images of a smaller mean grey value, of 255; IntagHand's
             frame filter has 10. Needs an index.
+        intaghand_frames: of interacting images only those that IntagHand evaluates, of
+            single-hand images all: the set that the tables of DNE fit. Needs an index
+            with grey values.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
             wrist depths replace the annotated box and the true
             ``abs_depth`` that MMPose's metric puts predictions at. The box is
@@ -103,6 +107,7 @@ class InterHandMeshDataset(HandMeshDataset):
         max_fit_error: float | None = None,
         min_grey: float | None = None,
         hand_type: str | None = None,
+        intaghand_frames: bool = False,
         rootnet_file: str | None = None,
         index: str | None = BESIDE,
         **kwargs,
@@ -120,7 +125,7 @@ class InterHandMeshDataset(HandMeshDataset):
                 f'InterHandMeshDataset: hand_type is {hand_type!r}, expected one of '
                 f'{(None, *HAND_TYPE_NAMES)}'
             )
-        self.hand_type = hand_type
+        self.hand_type, self.intaghand_frames = hand_type, intaghand_frames
         self.camera_file, self.joint_file = camera_file, joint_file
         self.mano_file, self.subset_step = mano_file, subset_step
         self.subset, self.human_ids = subset, human_ids
@@ -181,6 +186,9 @@ class InterHandMeshDataset(HandMeshDataset):
 
     def _filters(self) -> dict[str, np.ndarray]:
         """Which entries of the table pass, (N,) bool, by what is said of the others."""
+        intaghand = np.ones(len(self._boxes), bool)
+        if self.intaghand_frames:
+            intaghand = intaghand_mask(self.table, self.mano_file, self.ann_file)
         return {
             # A single visible joint makes a box without extent. NaN passes: it is an
             # error where that entry is used.
@@ -195,6 +203,7 @@ class InterHandMeshDataset(HandMeshDataset):
             f'are darker than grey {self.min_grey}': bright_mask(
                 self.table, self.min_grey, self.ann_file
             ),
+            "are interacting, but none of IntagHand's frames": intaghand,
         }
 
     def _typed(self) -> np.ndarray:

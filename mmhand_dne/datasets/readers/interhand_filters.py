@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.conventions import HAND_TYPE_NAMES, MILLIMETRES
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.hashes import tensor_hash
 from mmhand_dne.fileio.json_stream import WHOLE, stream_arrays
@@ -18,6 +18,7 @@ from .annotation_files import lookup, numbers
 from .index_file import Table
 
 SUBSETS = ('H', 'M', 'H+M')
+INTAGHAND_GREY = 10.0  # least mean of 255
 BATCH = 256  # frames whose meshes are made at once
 
 
@@ -55,20 +56,49 @@ def subset_mask(table: Table, subset: str, human_ids: Path | None) -> np.ndarray
     return human if subset == 'H' else ~human
 
 
-def bright_mask(table: Table, least: float | None, data_file: str | Path) -> np.ndarray:
+def intaghand_mask(
+    table: Table, mano_file: str | Path | None, data_file: str | Path
+) -> np.ndarray:
+    """(N,) bool: all single hands, and the interacting ones that IntagHand evaluates.
+
+    Those have a valid hand type, MANO parameters of both hands and an image that is not
+    black (its ``dataset/interhand.py``).
+
+    Raises:
+        ValueError: the table does not know the grey values, or there is no mano_file.
+    """
+    columns, asked = table.columns, 'intaghand_frames=True'
+    if mano_file is None:
+        raise UserError(
+            f'{data_file}: {asked} asks for MANO parameters of both hands, but '
+            'mano_file is None; give it, or leave intaghand_frames out'
+        )
+    bright = bright_mask(table, INTAGHAND_GREY, data_file, asked)
+    mano = columns['frame_mano_valid'][columns['frame']].all(1)
+    kept = (columns['hand_type_valid'] > 0) & mano & bright
+    return kept | (columns['hand_type'] != HAND_TYPE_NAMES.index('interacting'))
+
+
+def bright_mask(
+    table: Table, least: float | None, data_file: str | Path, asked: str = ''
+) -> np.ndarray:
     """(N,) bool: images whose mean grey value, of 255, is at least ``least``.
+
+    Args:
+        asked: the data set's argument that wants it, for errors; '': ``min_grey``.
 
     Raises:
         ValueError: the table does not know the grey values.
     """
+    asked = asked or f'min_grey={least}'
     count = len(table.columns['id'])
     if least is None:
         return np.ones(count, bool)
     if 'mean_grey' not in table.columns:
         raise UserError(
-            f"{data_file}: min_grey={least} needs the images' mean grey values, which "
+            f"{data_file}: {asked} needs the images' mean grey values, which "
             'an index made with tools/dataset_converters/prepare_interhand.py --images '
-            'decode has; make it, or set min_grey=None'
+            f'decode has; make it, or leave {asked.split("=")[0]} out'
         )
     with np.errstate(invalid='ignore'):  # NaN: the image could not be read
         return table.columns['mean_grey'] >= least

@@ -57,7 +57,8 @@ class HandMeshMetric(BaseMetric):
     images.
 
     ``_All`` pools images, an image is the mean of its hands with ground truth, a hand
-    the mean of its valid points [decided; the tables of DNE fit it]. A group without
+    the mean of its valid points [decided; the tables of DNE fit it on the data set's
+    ``intaghand_frames``]. A group without
     any ground truth is left out, but ``_All`` then is NaN, so that
     ``save_best='MPVPE_All'`` (with ``rule='less'``) works on a set without meshes: NaN
     is never the best.

@@ -11,6 +11,16 @@ interhand_train = dict(
     joint_file='annotations/train/InterHand2.6M_train_joint_3d.json',
     mano_file='annotations/train/InterHand2.6M_train_MANO_NeuralAnnot.json',
 )
+interhand_val = dict(
+    type='InterHandMeshDataset',
+    data_root=data_root,
+    data_prefix=dict(img='images/val'),
+    ann_file='annotations/val/InterHand2.6M_val_data.json',
+    camera_file='annotations/val/InterHand2.6M_val_camera.json',
+    joint_file='annotations/val/InterHand2.6M_val_joint_3d.json',
+    mano_file='annotations/val/InterHand2.6M_val_MANO_NeuralAnnot.json',
+    test_mode=True,
+)
 interhand_test = dict(
     type='InterHandMeshDataset',
     data_root=data_root,
