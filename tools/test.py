@@ -96,10 +96,14 @@ def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
 def dump_predictions(cfg: Config, path: str) -> None:
     """Add the metric that only stores the predictions, MMEngine's for a pickle."""
     evaluator = cfg.test_evaluator
-    evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     dump = dict(type='DumpPredictions', out_file=path)
     if path.endswith(PICKLES):
         dump = dict(type='DumpResults', out_file_path=path)
+    if isinstance(evaluator, dict) and evaluator.type == 'HandSetsEvaluator':
+        evaluator.metrics = [*evaluator.metrics, dump]
+        evaluator.datasets = [*evaluator.datasets, None]  # of all sets
+        return
+    evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     cfg.test_evaluator = [*evaluator, dump]
 
 

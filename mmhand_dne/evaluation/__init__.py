@@ -1,3 +1,4 @@
+from .evaluators import HandSetsEvaluator
 from .metrics import (
     DumpPredictions,
     FreiHANDMetric,
@@ -11,5 +12,6 @@ __all__ = [
     'FreiHANDMetric',
     'HO3DMetric',
     'HandMeshMetric',
+    'HandSetsEvaluator',
     'SparsificationMetric',
 ]

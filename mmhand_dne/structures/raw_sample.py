@@ -50,6 +50,7 @@ RAW_FIELDS: dict[str, RawField] = {
     'width': RawField('', "pixels, the annotation's; absent where it does not tell"),
     'height': RawField('', "pixels, the annotation's; absent where it does not tell"),
     'sample_idx': RawField('', 'index in the data set'),
+    'dataset_name': RawField('', "the data set's name, of its metainfo"),
     'img': RawField('H W 3', 'BGR, uint8, or float32 in 0..255', ('LoadHandImage',)),
     'img_shape': RawField('2', 'pixels, height and width', ('LoadHandImage',)),
     'ori_shape': RawField('2', 'pixels, height and width', ('LoadHandImage',)),

@@ -18,13 +18,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import DictAction
+from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, METRICS
+from mmpose.registry import DATASETS, EVALUATORS, METRICS
 
 import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
@@ -43,6 +45,7 @@ from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
 from mmhand_dne.fileio.atomic import write_whole
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
+BATCH = 32  # images scored at once
 GT = ('gt_instance_labels', 'gt_instances')
 
 
@@ -109,19 +112,20 @@ def ground_truth_file(folder: Path, name: str) -> Path:
     return path
 
 
-def build_metrics(args, cfg) -> list:
-    """Those of the config, or the one of the protocol."""
+def build_evaluator(args, cfg) -> Evaluator:
+    """The config's, or one with the metric of the protocol."""
     if args.protocol is not None:
         options = dict(root=args.root) if args.root else {}
-        return [METRICS.build(dict(type=OFFICIAL[args.protocol], **options))]
+        return Evaluator(dict(type=OFFICIAL[args.protocol], **options))
     if cfg is None:
         raise UserError(
             f'{args.predictions}: a dump needs --protocol or --config, to know how to '
             'score it'
         )
     evaluator = cfg.test_evaluator
-    evaluator = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    return [METRICS.build(metric) for metric in evaluator]
+    if isinstance(evaluator, dict) and evaluator['type'] in EVALUATORS:
+        return EVALUATORS.build(evaluator)
+    return Evaluator(evaluator)
 
 
 def with_gt(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
@@ -150,12 +154,12 @@ def with_gt(samples: Iterator[dict], cfg, path: Path) -> Iterator[dict]:
 def score_dump(args) -> dict[str, float]:
     """The scores of every metric, with their prefixes."""
     cfg = read_config(args.config, args.cfg_options) if args.config else None
-    dump, metrics = DumpFile(args.predictions), build_metrics(args, cfg)
-    for sample in with_gt(dumped_samples(dump), cfg, args.predictions):
-        for metric in metrics:
-            metric.process(None, [sample])
+    dump, evaluator = DumpFile(args.predictions), build_evaluator(args, cfg)
+    samples = with_gt(dumped_samples(dump), cfg, args.predictions)
+    while batch := list(islice(samples, BATCH)):
+        evaluator.process(batch)
     scores = {}
-    for metric in metrics:
+    for metric in evaluator.metrics:
         found = metric.evaluate(dump.images)
         scores.update(found)
         if isinstance(metric, OfficialScoreMetric):

@@ -19,6 +19,7 @@ from mmhand_dne.datasets.readers.freihand_files import (
 from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.errors import UserError
 
+from .hand_mesh_dataset import metainfo_named
 from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset
 
@@ -59,6 +60,8 @@ class FreiHANDMeshDataset(RightHandMeshDataset):
         ValueError: a file is missing, damaged or of another version, or the hand
             model is not the one that the data are of.
     """
+
+    METAINFO = metainfo_named('freihand')
 
     def __init__(
         self,

@@ -3,8 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import mmpose
 import numpy as np
+from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhand_dne.conventions import (
@@ -19,6 +22,7 @@ from mmhand_dne.hand_model.mano_source import CC0
 
 from .indexed_dataset import IndexedDataset
 
+KEYPOINTS_FILE = '_base_/datasets/interhand3d.py'  # of MMPose
 CHECKED_ROWS = 32
 # Millimetres from a mesh's joints to the annotated ones, mean of a frame. MANO's fits
 # have some 5. Labels of the embedded hand are rendered and exact, and others than its
@@ -26,8 +30,18 @@ CHECKED_ROWS = 32
 FILE_BOUND, CC0_BOUND = 15.0, 5.0
 
 
+def metainfo_named(name: str) -> dict:
+    """MMPose's metainfo of both hands' keypoints, for a set of another name."""
+    path = Path(mmpose.__file__).parent / '.mim' / 'configs' / KEYPOINTS_FILE
+    info = Config.fromfile(path, import_custom_modules=False).dataset_info.to_dict()
+    return dict(info, dataset_name=name)
+
+
 class HandMeshDataset(IndexedDataset):
     """Base of the data sets of hand meshes: MMPose's keypoint names and a hand model.
+
+    Every entry carries the name of its set, ``metainfo=dict(dataset_name=...)`` or the
+    class's own, by which :class:`HandSetsEvaluator` tells sets apart.
 
     Args:
         hand_model: config of :class:`HandPair` or :class:`SingleHand`: the hand that
@@ -39,7 +53,7 @@ class HandMeshDataset(IndexedDataset):
     Raises: UserError if the meshes of this hand are not where the annotated joints are.
     """
 
-    METAINFO = dict(from_file='configs/_base_/datasets/interhand3d.py')
+    METAINFO = dict(from_file=f'configs/{KEYPOINTS_FILE}')
 
     def __init__(
         self, hand_model: dict, allow_other_hand: bool = False, **kwargs
@@ -56,6 +70,12 @@ class HandMeshDataset(IndexedDataset):
         super().full_init()
         if not self.allow_other_hand and len(self.rows):
             self._check_hand_of_labels()
+
+    def get_data_info(self, idx: int) -> dict:
+        """One image with its ground truth, before any transform; fresh arrays."""
+        info = super().get_data_info(idx)
+        info['dataset_name'] = self._metainfo['dataset_name']
+        return info
 
     def _check_hand_of_labels(self) -> None:
         rows = self.rows[:: -(-len(self.rows) // CHECKED_ROWS)]

@@ -23,6 +23,7 @@ from mmhand_dne.datasets.readers.index_file import Table, Texts
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.hashes import short_hash
 
+from .hand_mesh_dataset import metainfo_named
 from .indexed_dataset import BESIDE, find_index
 from .right_hand_dataset import RightHand, RightHandMeshDataset
 
@@ -56,6 +57,8 @@ class HO3DMeshDataset(RightHandMeshDataset):
     Raises:
         ValueError: a file is missing, damaged or of another version, when it is read.
     """
+
+    METAINFO = metainfo_named('ho3d')
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair
 from mmhand_dne.structures.raw_sample import empty_sample
 
-from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
+from .hand_mesh_dataset import HandMeshDataset, metainfo_named, mmpose_fields
 from .indexed_dataset import BESIDE, find_index
 from .single_hand_dataset import shown_joints
 
@@ -91,6 +91,8 @@ class InterHandMeshDataset(HandMeshDataset):
             camera or no joints, or a value has another shape or is not finite; the
             index is of other files or older than they are.
     """
+
+    METAINFO = metainfo_named('interhand26m')
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from mmhand_dne.datasets.readers.index_file import Table, Texts
 from mmhand_dne.errors import UserError
 from mmhand_dne.structures.raw_sample import empty_sample
 
-from .hand_mesh_dataset import HandMeshDataset, mmpose_fields
+from .hand_mesh_dataset import HandMeshDataset, metainfo_named, mmpose_fields
 
 FOCAL = 2.0  # of the longer side: a conventional camera, since none is known
 DEPTH = 1.0  # metres, where the joints are put; only their projection counts
@@ -37,6 +37,8 @@ class LandmarkedPhotoDataset(HandMeshDataset):
 
     Other arguments: see :class:`HandMeshDataset`.
     """
+
+    METAINFO = metainfo_named('landmarked_photos')
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ META_KEYS = (
     'flip',
     'hand_side',
     'sample_idx',
+    'dataset_name',
     'hand_type',
     'hand_type_valid',
     'abs_depth',

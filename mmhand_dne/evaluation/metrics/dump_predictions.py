@@ -31,6 +31,7 @@ META = (
     'id',
     'img_id',
     'sample_idx',
+    'dataset_name',
     'input_size',
     'ori_shape',
     'crop_affine',

@@ -26,11 +26,15 @@ class HandDataPreprocessor(PoseDataPreprocessor):
     """
 
     def cast_data(self, data: Any) -> Any:
-        """Inputs on the device, stacked where they have one size; samples as given."""
+        """Inputs on the device, stacked where they have one size; samples as given.
+
+        What else a set adds, as MMPose's ``CombinedDataset`` does, goes no further.
+        """
         if not isinstance(data, dict):  # MMEngine's comes back here for each image
             return super().cast_data(data)
         inputs = data['inputs']
         if not isinstance(inputs, torch.Tensor):
             if len({image.shape for image in inputs}) == 1:
                 inputs = torch.stack(list(inputs))
-        return {**data, 'inputs': super().cast_data(inputs)}
+        data_samples = data.get('data_samples')
+        return dict(inputs=super().cast_data(inputs), data_samples=data_samples)

@@ -1,0 +1,3 @@
+from .hand_sets_evaluator import HandSetsEvaluator
+
+__all__ = ['HandSetsEvaluator']
