@@ -88,3 +88,22 @@ def _image_pixels(ndc: torch.Tensor, metainfo: Mapping) -> torch.Tensor:
     scale = _float64(metainfo['input_scale'])
     corner = _float64(metainfo['input_center']) - 0.5 * scale
     return pixels / torch.tensor(size).double() * scale + corner
+
+
+def to_crop_pixels(pixels: torch.Tensor, metainfo: Mapping) -> torch.Tensor:
+    """Pixels of the image (..., 2) as those of the crop that MMPose's top-down models
+    lead back to the image, by ``input_center`` and ``input_scale`` alone.
+
+    Raises:
+        ValueError: a field of metainfo is missing.
+    """
+    missing = {'input_center', 'input_scale', 'input_size'} - set(metainfo)
+    if missing:
+        raise UserError(
+            f'to_crop_pixels: no {sorted(missing)[0]!r}; end the pipeline with '
+            'MeshCrop or HaMeRCrop and PackHandInputs'
+        )
+    scale = torch.as_tensor(metainfo['input_scale'], dtype=pixels.dtype)
+    centre = torch.as_tensor(metainfo['input_center'], dtype=pixels.dtype)
+    size = torch.tensor(metainfo['input_size'], dtype=pixels.dtype)
+    return (pixels - centre + 0.5 * scale) / scale * size

@@ -13,6 +13,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import hand_fingerprint
 
 from ..runner.distributed import unwrapped
+from ..runner.shared_hand import hand_of_model
 
 HAND = 'hand_fingerprint'  # in a checkpoint's meta
 SETTINGS = ('initial_lr', 'weight_decay')  # of an optimiser, which nothing schedules
@@ -91,7 +92,7 @@ def check_hand(model: nn.Module, checkpoint: dict, path: str) -> None:
 
 def _hand_of(model: nn.Module) -> str | None:
     """Fingerprint of a model's hand, if it is one of ours."""
-    hand = getattr(unwrapped(model), 'hand_model', None)
+    hand = hand_of_model(model)
     return hand_fingerprint(hand) if hasattr(hand, 'right') else None
 
 

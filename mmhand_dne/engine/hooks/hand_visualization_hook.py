@@ -16,6 +16,7 @@ from torch import Tensor
 from mmhand_dne.errors import UserError
 
 from ..runner.distributed import unwrapped
+from ..runner.shared_hand import hand_of_model
 
 CHANNEL_ORDERS = ('bgr', 'rgb')
 
@@ -135,7 +136,7 @@ class HandVisualizationHook(Hook):
         out_file: str | None,
     ) -> None:
         visualizer = _visualizer()
-        visualizer.set_faces(unwrapped(runner.model).hand_model.faces)
+        visualizer.set_faces(hand_of_model(runner.model).faces)
         visualizer.add_datasample(
             name,
             crop_from_input(image, self.channel_order),

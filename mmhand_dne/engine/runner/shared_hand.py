@@ -6,10 +6,12 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch import nn
 
 from mmhand_dne.errors import UserError
 
 from .config_variables import check_variables
+from .distributed import unwrapped
 
 PHASES = ('train', 'val', 'test')
 DEFAULT = 'cc0'  # the hand of a part whose config says nothing of it
@@ -51,6 +53,13 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
         part.hand_model = hand_model
 
 
+def hand_of_model(model: nn.Module) -> nn.Module | None:
+    """The hand of a model, perhaps wrapped, or of its head; None if it has none."""
+    model = unwrapped(model)
+    head = getattr(model, 'head', None)
+    return getattr(model, 'hand_model', getattr(head, 'hand_model', None))
+
+
 def settle_before_building() -> None:
     """Let every way to a Runner, MMPose's tools and scripts too, share the hand.
 
@@ -74,8 +83,12 @@ def settle_before_building() -> None:
 
 def _parts(cfg: Config) -> Iterator[tuple[str, Any]]:
     """Path and config of every part that has a hand."""
-    if 'hand_model' in (cfg.get('model') or {}):
-        yield 'model', cfg.model
+    model = cfg.get('model') or {}
+    if 'hand_model' in model:
+        yield 'model', model
+    # MMPose's own estimators know of no hand; one of our heads does.
+    if 'hand_model' in (model.get('head') or {}):
+        yield 'model.head', model.head
     for phase in PHASES:
         loader = cfg.get(f'{phase}_dataloader')
         if loader:
@@ -108,7 +121,7 @@ def _check_part(path: str, part: Mapping, hand_model: Mapping) -> None:
     source = part.get('source', DEFAULT)
     if source not in (DEFAULT, hand_model.get('source', DEFAULT)):
         _refuse(path, 'source', source, hand_model.get('source', DEFAULT))
-    if path == 'model' and part.get('type') != hand_model.get('type'):
+    if path in ('model', 'model.head') and part.get('type') != hand_model.get('type'):
         _refuse(path, 'type', part.get('type'), hand_model.get('type'))
 
 
