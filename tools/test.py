@@ -24,6 +24,7 @@ from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
+from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
 
 METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
 PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
@@ -64,6 +65,12 @@ def parse_args() -> argparse.Namespace:
         parser, pictures='the predictions', example='model.test_cfg.flip_test=True'
     )
     parser.add_argument(
+        '--compare',
+        metavar='OTHER.npz',
+        help="draw the meshes of another model's --dump beside this model's; with "
+        '--show-dir or --show',
+    )
+    parser.add_argument(
         '--badcase',
         action='store_true',
         help="list the worst images with MMPose's hook",
@@ -93,6 +100,14 @@ def enable_badcase(cfg: Config, args: argparse.Namespace) -> None:
         hook.metric = cfg.test_evaluator
 
 
+def compare_with(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the pictures show another model's meshes too."""
+    if not args.show and args.show_dir is None:
+        raise UserError('--compare draws pictures; add --show-dir FOLDER or --show')
+    DumpedMeshes(args.compare)  # a file that is none is told before the test
+    cfg.default_hooks.visualization.compare = args.compare
+
+
 def dump_predictions(cfg: Config, path: str) -> None:
     """Add the metric that only stores the predictions, MMEngine's for a pickle."""
     evaluator = cfg.test_evaluator
@@ -112,6 +127,8 @@ def build_runner(args: argparse.Namespace) -> Runner:
     check_endings(args)
     cfg = read_config(args.config, args.cfg_options)
     apply_common_flags(cfg, args)
+    if args.compare is not None:
+        compare_with(cfg, args)
     check_checkpoint(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.badcase:

@@ -19,10 +19,10 @@ from mmhand_dne.evaluation import (
     HandMeshMetric,
     HO3DMetric,
 )
-from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.official_scores import official_scores
 from mmhand_dne.evaluation.metrics.absolute_hand import predicted_hand, to_official
 from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.fileio.dump_file import DumpFile
 from tests.right_hand_fixture import write_freihand, write_ho3d
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'analysis_tools'))

@@ -26,7 +26,6 @@ import mmhand_dne  # noqa: F401  registers our modules
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
 from mmhand_dne.errors import UserError
-from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
 from mmhand_dne.evaluation.metrics.absolute_hand import (
     ROOTS,
@@ -34,6 +33,7 @@ from mmhand_dne.evaluation.metrics.absolute_hand import (
     to_official,
 )
 from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.fileio.dump_file import DumpFile
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
 USUAL_ROOT = dict(freihand='predicted', ho3d='given')

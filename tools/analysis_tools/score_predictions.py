@@ -33,7 +33,6 @@ from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.datasets.readers.freihand_files import find
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
-from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.functional.official_scores import (
     official_scores,
     scores_text,
@@ -43,6 +42,7 @@ from mmhand_dne.evaluation.metrics.absolute_hand import ROOTS
 from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
 from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
 from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.dump_file import DumpFile
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
 BATCH = 32  # images scored at once

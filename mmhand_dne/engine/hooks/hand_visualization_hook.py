@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
 
 from ..runner.distributed import unwrapped
 from ..runner.shared_hand import hand_of_model
@@ -41,6 +42,9 @@ class HandVisualizationHook(Hook):
             ``work_dir/timestamp``, as in MMPose.
         channel_order: ``bgr`` or ``rgb``, of the batch's images; ``LoadImage`` gives
             bgr.
+        compare: predictions of another model on the same data set, a file of
+            ``tools/test.py --dump OTHER.npz``; a test draws its meshes beside the
+            model's own, under the file's name (DNE Figure 3).
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class HandVisualizationHook(Hook):
         wait_time: float = 0.0,
         out_dir: str | None = None,
         channel_order: str = 'bgr',
+        compare: str | None = None,
     ) -> None:
         if channel_order not in CHANNEL_ORDERS:
             raise UserError(
@@ -67,6 +72,8 @@ class HandVisualizationHook(Hook):
         self.wait_time = wait_time
         self.out_dir = out_dir
         self.channel_order = channel_order
+        self.compare = compare
+        self._others: DumpedMeshes | None = None
         self._seen = 0
         self._drawn = 0
         self._output_maps: bool | None = None  # the model's own, during a test
@@ -77,6 +84,8 @@ class HandVisualizationHook(Hook):
         if not self.enable:
             return
         self._seen = self._drawn = 0
+        if self.compare is not None:
+            self._others = DumpedMeshes(self.compare)
         test_cfg = _test_cfg(runner)
         self._output_maps = test_cfg.get('output_maps', False)
         test_cfg['output_maps'] = True
@@ -90,6 +99,7 @@ class HandVisualizationHook(Hook):
         if not self.enable:
             return
         _test_cfg(runner)['output_maps'] = self._output_maps
+        self._others = None  # of another set than a validation's
         if self._folder is not None:
             runner.logger.info(f'{self._drawn} pictures in {self._folder}')
 
@@ -136,7 +146,11 @@ class HandVisualizationHook(Hook):
         out_file: str | None,
     ) -> None:
         visualizer = _visualizer()
-        visualizer.set_faces(hand_of_model(runner.model).faces)
+        faces = hand_of_model(runner.model).faces
+        visualizer.set_faces(faces)
+        others = []
+        if self._others is not None:
+            others.append(self._others.view_of(sample, int(faces.max()) + 1))
         visualizer.add_datasample(
             name,
             crop_from_input(image, self.channel_order),
@@ -146,6 +160,7 @@ class HandVisualizationHook(Hook):
             out_file=out_file,
             step=step,
             frame='crop',
+            others=others,
         )
 
 

@@ -20,8 +20,8 @@ from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.dump_file import TEXT, DumpFile, RowFiles, merge_rows
 
-from ..functional.dump_file import TEXT, DumpFile, RowFiles, merge_rows
 from .image_results import image_identity, image_name, refuse_empty
 
 STAGE_FIELD = re.compile(r'(coarse|stage\d+)_')
@@ -49,7 +49,7 @@ class DumpPredictions(BaseMetric):
     """Write every image's prediction to one ``.npz``; measures nothing.
 
     ``tools/test.py --dump FILE.npz`` adds it. What the file holds is documented in
-    ``mmhand_dne.evaluation.functional.dump_file``; ``score_predictions.py`` scores it,
+    ``mmhand_dne.fileio.dump_file``; ``score_predictions.py`` scores it,
     ``export_submission.py`` makes a submission of it. Rows go to the disk as they come,
     so memory stays small; each process writes its own (``FILE.npz.parts``) to a folder
     that all see, the main one sorts them at the end.

@@ -1,5 +1,7 @@
 """MMEngine visualizer of hand meshes and auxiliary maps."""
 
+from collections.abc import Sequence
+
 import mmcv
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from mmhand_dne.structures.hand_targets import HandTargets
 
 from .crop_frame import crop_of
 from .mesh_panel import draw_panel
-from .mesh_views import PanelScene
+from .mesh_views import MeshView, PanelScene
 
 
 @VISUALIZERS.register_module()
@@ -21,10 +23,10 @@ class HandMeshVisualizer(PoseLocalVisualizer):
     """Draws one image's input, meshes and maps as one labelled panel.
 
     First row: the input crop, coarse mesh, refined mesh by the coarse camera and by the
-    corrected one, ground truth, the refined mesh from the side. Second row: auxiliary
-    maps and predicted joints. What the data sample lacks is left out. The right hand is
-    blue, the left orange. ``add_datasample(..., panel=False)`` draws MMPose's own
-    skeletons.
+    corrected one, other models' meshes, ground truth, the refined mesh from the side.
+    Second row: auxiliary maps and predicted joints. What the data sample lacks is left
+    out. The right hand is blue, the left orange. ``add_datasample(..., panel=False)``
+    draws MMPose's own skeletons.
 
     Args:
         hand_model: config of the ``HandPair`` whose faces the meshes have. Who has the
@@ -80,6 +82,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         step: int = 0,
         frame: str = 'original',
         panel: bool = True,
+        others: Sequence[MeshView] = (),
         **skeleton_options,
     ) -> np.ndarray:
         """Draw one image and show it, write it, or give it to the back ends.
@@ -98,6 +101,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             frame: whether ``image`` is the ``original`` (MMPose's meaning) or the
                 ``crop``.
             panel: False draws MMPose's skeletons on the original image instead.
+            others: other models' meshes of this crop, :class:`DumpedMeshes`.
             skeleton_options: of ``PoseLocalVisualizer.add_datasample``; a panel has
                 none of them.
         Returns: (h, w, 3) uint8 RGB.
@@ -118,7 +122,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
                 **skeleton_options,
             )
         crop = crop_of(image, data_sample, frame)
-        picture = self._panel(name, crop, data_sample, draw_gt, draw_pred)
+        picture = self._panel(name, crop, data_sample, draw_gt, draw_pred, others)
         self.set_image(picture)
         if show:
             self.show(picture, win_name=name, wait_time=wait_time)
@@ -135,6 +139,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
         data_sample: PoseDataSample,
         draw_gt: bool,
         draw_pred: bool,
+        others: Sequence[MeshView],
     ) -> np.ndarray:
         return draw_panel(
             self._scene(crop, data_sample, draw_gt),
@@ -142,6 +147,7 @@ class HandMeshVisualizer(PoseLocalVisualizer):
             data_sample.get('pred_fields') if draw_pred else None,
             self.presence_thr,
             title=f'input {data_sample.get("id", name)}',
+            others=others,
         )
 
     def _scene(

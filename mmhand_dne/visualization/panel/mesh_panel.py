@@ -1,8 +1,10 @@
 """One image's predictions side by side: coarse, refined, ground truth, maps, side view.
 
 The columns are those of DNE's Figures 4 (coarse and refined mesh) and 5 (refined mesh
-with and without the camera correction).
+with and without the camera correction), and with a second model's mesh of Figure 3.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -40,6 +42,7 @@ def draw_panel(
     fields: PixelData | None,
     presence_thr: float,
     title: str = 'input',
+    others: Sequence[MeshView] = (),
 ) -> np.ndarray:
     """The whole panel, (h, w, 3) uint8 RGB.
 
@@ -49,12 +52,13 @@ def draw_panel(
         fields: auxiliary maps, or None.
         presence_thr: probability above which a hand is drawn.
         title: above the input.
+        others: other models' meshes of the same image, after the predicted ones.
     """
     presence = _presence(instances)
     present = presence > presence_thr
     views = prediction_views(instances, present)
     meshes = [caption(_plain(scene), title, _presence_line(presence, scene.gt))]
-    meshes += [_mesh_tile(scene, view) for view in views]
+    meshes += [_mesh_tile(scene, view) for view in (*views, *others)]
     if scene.gt is not None:
         meshes.append(_gt_tile(scene))
     if views:

@@ -6,8 +6,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from mmhand_dne.evaluation import DumpPredictions, HandMeshMetric, SparsificationMetric
-from mmhand_dne.evaluation.functional.dump_file import DumpFile
 from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.fileio.dump_file import DumpFile
 from tests.oracles.hand_samples import random_sample
 from tests.oracles.ranks import evaluate_share, run_ranks
 from tests.oracles.uncertain_samples import uncertain_sample

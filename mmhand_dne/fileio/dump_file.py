@@ -31,6 +31,9 @@ from mmhand_dne.fileio.atomic import whole_file, write_whole
 FORMAT, VERSION = 'mmhand_dne predictions', 2
 CHUNK = 256  # images in memory at a time
 SPEC = 'fields.json'
+LOCAL_SIZES = range(
+    26, 30
+)  # bytes of a ZIP member's header: lengths of what follows it
 TEXT = 'surrogateescape'  # names of files need not be UTF-8
 
 
@@ -150,6 +153,28 @@ class DumpFile:
             for start in range(0, self.images, CHUNK):
                 count = min(CHUNK, self.images - start)
                 yield {key: self._read(key, *opened[key], count) for key in keys}
+
+    def column(self, key: str) -> np.ndarray:
+        """One field of all images, (N, ...), mapped into memory and read as it is used.
+
+        Raises:
+            ValueError: there is no such field, or the file is shorter than it says.
+        """
+        with ExitStack() as stack:
+            _, shape, dtype = self._open(stack, key)
+        entry = self.archive.getinfo(f'{key}.npy')
+        with open(self.path, 'rb') as file:
+            # The name and the extra field of a stored member follow its local header.
+            file.seek(entry.header_offset + LOCAL_SIZES.start)
+            lengths = np.frombuffer(file.read(4), '<u2')
+            file.seek(entry.header_offset + LOCAL_SIZES.stop + int(lengths.sum()))
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+        try:
+            return np.memmap(self.path, dtype, 'r', start, (self.images, *shape))
+        except ValueError:
+            raise self._damaged(key) from None
 
     def _open(self, stack: ExitStack, key: str) -> tuple:
         try:

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from mmhand_dne.evaluation.functional import dump_file
-from mmhand_dne.evaluation.functional.dump_file import DumpFile, RowFiles, merge_rows
+from mmhand_dne.fileio import dump_file
+from mmhand_dne.fileio.dump_file import DumpFile, RowFiles, merge_rows
 
 
 def row(index, **changes):
