@@ -19,7 +19,6 @@ INSTALL_REQUIRES = [
     'mmengine>=0.10.7,<1',  # runner, hooks, registries; 0.10.7 is the newest 0.10
     'numpy>=1.22,<2',  # xtcocotools and MMPose 1.3.2 are built for NumPy 1
     'setuptools<81',  # mmengine imports pkg_resources, which newer ones remove
-    'smplx>=0.1.28',  # skinning and blend shapes of MANO
     'roma>=1.5',  # rotation conversions
     'opencv-python>=4.5,<4.12',  # images; 4.12 asks for NumPy 2
     'scipy',  # mmpose: codecs, datasets, evaluation
@@ -40,6 +39,9 @@ ONNX = ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.17']
 REPORT = ['plotly>=5.24', 'jinja2>=3']
 # tools/model_converters/convert_mediapipe.py: reads .tflite files; pure Python.
 CONVERT = ['tflite>=2.10']
+# hand_model.backend='smplx', an oracle of the tests. Its licence is for non-commercial
+# research, so nothing else needs it: MANO's files are skinned by our own code.
+SMPLX = ['smplx>=0.1.28']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with.
     'tests': [
@@ -51,10 +53,12 @@ EXTRAS_REQUIRE = {
         *CONVERT,
         *ONNX,
         *REPORT,
+        *SMPLX,
     ],
     'convert': CONVERT,
     'report': REPORT,
     'onnx': ONNX,
+    'smplx': SMPLX,
     'vis': ['tensorboard'],
 }
 # MMEngine looks for configs in PACKAGE/.mim. There it finds links to the folders of a

@@ -32,7 +32,6 @@ MODULES = (
     ('six', 'six'),
     ('rich', 'rich'),
     ('xtcocotools.mask', 'xtcocotools'),
-    ('smplx', 'smplx'),
     ('roma', 'roma'),
 )
 # Works without; but what is installed and does not load stops MMPose.
@@ -40,6 +39,15 @@ OPTIONAL = (
     ('mmcv.ops', 'mmcv.ops', 'compiled operators; no model of ours uses them'),
     ('torchvision', 'torchvision', 'MMPose draws SimCC codes with it'),
     ('mmdet', 'mmdet', 'MMPose detects people with it'),
+)
+# Imported where a config asks for it: name, what to know of it, what asks.
+ON_REQUEST = (
+    ('tensorboard', '', 'the TensorBoard back end'),
+    (
+        'smplx',
+        "licence: non-commercial research; imported for backend='smplx' only",
+        "hand_model.backend='smplx' and the tests (licence: non-commercial research)",
+    ),
 )
 HEADLESS = (
     'pip uninstall -y opencv-python && '
@@ -138,14 +146,13 @@ def check_optional(stand_ins) -> Iterator[Row]:
             yield Row('broken', name, text, remove)
         else:
             yield Row('ok', name, use)
-    error = import_error('tensorboard')
-    text = 'absent, needed for the TensorBoard back end only'
-    repair = 'pip install tensorboard'
-    yield (
-        Row('note', 'tensorboard', text, repair)
-        if error
-        else Row('ok', 'tensorboard', '')
-    )
+    for name, licence, use in ON_REQUEST:
+        error = import_error(name)
+        yield (
+            Row('note', name, f'absent, needed for {use} only', f'pip install {name}')
+            if error
+            else Row('ok', name, licence)
+        )
     if import_error('torch') is None:
         import torch
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.geometry.three_view import VIEW_AXES, vertex_cells
-from mmhand_dne.hand_model.mano_layer import MANOLayer
+from mmhand_dne.hand_model.mano_layer import OWN, MANOLayer
 from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
 from mmhand_dne.models.covariances.covariance import Covariance, FullCovariance
 from mmhand_dne.models.fitting.positive_solve import PositiveSolve
@@ -78,66 +78,13 @@ class DenseGraphAttention(nn.Module):
         return part.last(tokens).unflatten(0, (-1, hands))
 
 
-class LevelledHand(nn.Module):
-    """:class:`MANOLayer`, its joints posed level by level, all fingers at once.
+def own_skin(part: MANOLayer) -> MANOLayer:
+    """A :class:`MANOLayer` on our own skinning, whatever skinned it.
 
     smplx looks each joint's parent up with a tensor, whose value an export does not
     know.
     """
-
-    def __init__(self, part: MANOLayer):
-        super().__init__()
-        self.part = part
-        self.depth, order = 0, [0]
-        parents = part.layer.parents.tolist()
-        while len(order) < len(parents):
-            level = [
-                joint
-                for joint, parent in enumerate(parents)
-                if parent in order and joint not in order
-            ]
-            above = [parents[joint] for joint in level]
-            done = [order.index(parent) for parent in above]
-            self.keep(f'level{self.depth}', torch.tensor([level, above, done]))
-            self.depth += 1
-            order += level
-        self.keep('order', torch.tensor(order).argsort())
-
-    def keep(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name, value, persistent=False)
-
-    def forward(self, rotations: Tensor, betas: Tensor) -> Tensor:
-        """(..., 16, 3, 3) and (..., 10) -> (..., V, 3) metres in the MANO frame."""
-        return self.posed(rotations, betas)[0]
-
-    def posed(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
-        """Vertices, and the joints (..., 16, 3) of the chain."""
-        hand = self.part.layer
-        offsets = betas @ hand.shapedirs.flatten(0, 1).mT
-        rest = hand.v_template + offsets.unflatten(-1, (-1, 3))
-        joints = hand.J_regressor @ rest
-        bent = (rotations[..., 1:, :, :] - torch.eye(3)).flatten(-3)
-        rest = rest + (bent @ hand.posedirs).unflatten(-1, (-1, 3))
-        world, positions = self.chain(rotations, joints)
-        # A vertex rotates about the origin of the rest pose, not about its joints.
-        shifts = positions - (world @ joints[..., None])[..., 0]
-        blended = (hand.lbs_weights @ world.flatten(-2)).unflatten(-1, (3, 3))
-        posed = (blended * rest[..., None, :]).sum(-1) + hand.lbs_weights @ shifts
-        return posed, positions
-
-    def chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-        """World rotations (..., 16, 3, 3) and positions (..., 16, 3) of the joints."""
-        world, positions = rotations[..., :1, :, :], joints[..., :1, :]
-        for depth in range(self.depth):
-            level, above, done = getattr(self, f'level{depth}')
-            parent = world.index_select(-3, done)
-            bones = joints.index_select(-2, level) - joints.index_select(-2, above)
-            offset = (parent @ bones[..., None])[..., 0]
-            added = offset + positions.index_select(-2, done)
-            world = torch.cat([world, parent @ rotations.index_select(-3, level)], -3)
-            positions = torch.cat([positions, added], -2)
-        order = self.order
-        return world.index_select(-3, order), positions.index_select(-2, order)
+    return MANOLayer(part.side, part.source)
 
 
 class FixedMixing(Covariance):
@@ -245,7 +192,7 @@ class IteratedInverse(nn.Module):
 
 STAND_INS = {
     ThreeViewVoxelNeck: ScatteredViews,
-    MANOLayer: LevelledHand,
+    MANOLayer: own_skin,
     NoiseGraphAttention: DenseGraphAttention,
     CorrelatedCovariance: FixedMixing,
     FullCovariance: UnrolledFull,
@@ -261,6 +208,8 @@ def exportable(model: nn.Module) -> Iterator[nn.Module]:
         for name, part in list(parent.named_children()):
             if type(part) is CorrelatedCovariance and not part.linear:
                 continue  # a diagonal covariance under another name
+            if type(part) is MANOLayer and part.backend == OWN:
+                continue  # exported as it is
             if type(part) in STAND_INS:
                 swapped.append((parent, name, part))
                 setattr(parent, name, STAND_INS[type(part)](part).eval())

@@ -30,6 +30,7 @@ class HandPair(nn.Module):
         source: 'cc0' for the embedded hand, else a MANO file or folder, see
             :func:`load_hand`.
         tips: name of the fingertip vertices, see ``TIP_VERTICES``.
+        backend: what skins the meshes, see :class:`MANOLayer`.
 
     Attributes:
         right, left (MANOLayer): the hands.
@@ -45,11 +46,13 @@ class HandPair(nn.Module):
         (torch.Size([1, 2, 778, 3]), torch.Size([1, 2, 21, 3]))
     """
 
-    def __init__(self, source: str = 'cc0', tips: str = 'interhand') -> None:
+    def __init__(
+        self, source: str = 'cc0', tips: str = 'interhand', backend: str = 'own'
+    ) -> None:
         super().__init__()
         self.tips = tips
-        self.right = MANOLayer('right', source)
-        self.left = MANOLayer('left', source)
+        self.right = MANOLayer('right', source, backend)
+        self.left = MANOLayer('left', source, backend)
         hands = (self.right, self.left)
         self._keep('faces', [hand.faces for hand in hands])
         self._keep('joint_regressor', [hand.joint_regressor(tips) for hand in hands])

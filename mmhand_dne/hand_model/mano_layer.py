@@ -1,10 +1,8 @@
 """MANO as a module: one hand."""
 
 import numpy as np
-import smplx
 import torch
 from mmpose.registry import MODELS
-from smplx.utils import Struct
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import (
@@ -21,18 +19,10 @@ from mmhand_dne.geometry.rotation import (
     matrix_from_axis_angle,
 )
 
-from .mano_file import MANO_SHAPES
 from .mano_source import load_hand
+from .skinning import HandSkin
 
-
-class SmplxHand(smplx.MANOLayer):
-    """smplx's layer of one hand, with the 10 shape directions that MANO has.
-
-    smplx expects 300 as of bodies and prints a warning about every hand; catching that
-    would redirect the program's ``sys.stdout``, which threads share.
-    """
-
-    SHAPE_SPACE_DIM = 10
+OWN, SMPLX = 'own', 'smplx'  # backends
 
 
 @MODELS.register_module()
@@ -48,6 +38,8 @@ class MANOLayer(nn.Module):
         side: 'right' or 'left'.
         source: 'cc0' for the embedded hand, else a MANO file or folder, see
             :func:`load_hand`.
+        backend: 'own' for :class:`HandSkin`; 'smplx' for that package's layer, which
+            computes the same vertices, to compare with.
 
     Example:
         >>> layer = MANOLayer(side='left')
@@ -55,12 +47,13 @@ class MANOLayer(nn.Module):
         torch.Size([778, 3])
     """
 
-    def __init__(self, side: str = 'right', source: str = 'cc0') -> None:
+    def __init__(
+        self, side: str = 'right', source: str = 'cc0', backend: str = OWN
+    ) -> None:
         super().__init__()
-        self.side = side
-        self.source = source
+        self.side, self.source, self.backend = side, source, backend
         arrays = load_hand(source, side)
-        self.layer = _smplx_layer(arrays, side)
+        self.layer = _skin(arrays, side, backend)
         faces = _wound_outward(arrays['v_template'], arrays['f'])
         self._keep('faces', torch.from_numpy(faces.astype(np.int64)))
         self._keep('hands_mean', torch.from_numpy(arrays['hands_mean']))
@@ -108,23 +101,14 @@ class MANOLayer(nn.Module):
             MANO joint order; see :meth:`joints` for the regressed ones.
         """
         self._check_inputs(rotations, betas)
-        lead = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
-        if 0 in lead:  # smplx cannot pose no hands
-            nothing = 0 * (rotations.sum() + betas.sum()).to(self.v_template.dtype)
-            shapes = ((*lead, len(self.v_template), 3), (*lead, NUM_ROTATIONS, 3))
-            return tuple(nothing.expand(shape) for shape in shapes)
         with torch.autocast(rotations.device.type, enabled=False):
-            pose = at_least_fp32(rotations).expand(*lead, NUM_ROTATIONS, 3, 3)
-            pose = pose.reshape(-1, NUM_ROTATIONS, 3, 3).to(self.v_template.dtype)
-            shape = at_least_fp32(betas).expand(*lead, betas.shape[-1])
-            shape = shape.reshape(-1, betas.shape[-1]).to(self.v_template.dtype)
-            posed = self.layer(
-                betas=shape, global_orient=pose[:, :1], hand_pose=pose[:, 1:]
-            )
-        return (
-            posed.vertices.reshape(*lead, -1, 3),
-            posed.joints.reshape(*lead, NUM_ROTATIONS, 3),
-        )
+            pose = at_least_fp32(rotations).to(self.v_template.dtype)
+            shape = at_least_fp32(betas).to(self.v_template.dtype)
+            if pose.shape[:-3] != shape.shape[:-1]:
+                lead = torch.broadcast_shapes(pose.shape[:-3], shape.shape[:-1])
+                pose = pose.expand(*lead, *pose.shape[-3:])
+                shape = shape.expand(*lead, *shape.shape[-1:])
+            return self.layer(pose, shape)
 
     def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
         if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):
@@ -205,25 +189,27 @@ class MANOLayer(nn.Module):
         return self.joint_regressor(tips).to(vertices) @ vertices
 
 
-def _smplx_layer(arrays: dict[str, np.ndarray], side: str) -> nn.Module:
-    """smplx's layer of these arrays, its buffers non-persistent."""
-    data = Struct(**{name: arrays[name] for name in MANO_SHAPES})
-    layer = SmplxHand(
-        '',
-        is_rhand=side == 'right',
-        data_struct=data,
-        create_body_pose=False,  # a stray parameter of smplx's base class
-    )
-    for module in layer.modules():
-        for name, value in list(module.named_buffers(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, value, persistent=False)
-    # smplx indexes a Python list with each parent; on the GPU that would wait for the
-    # device fifteen times a call, so the parents stay on the CPU.
-    parents = layer.parents
-    del layer.parents
-    layer.parents = parents
-    return layer
+def _skin(arrays: dict[str, np.ndarray], side: str, backend: str) -> nn.Module:
+    """The module that skins these arrays.
+
+    Raises:
+        UserError: no such backend, or smplx is not installed.
+    """
+    if backend == OWN:
+        return HandSkin(arrays)
+    if backend != SMPLX:
+        raise UserError(
+            f'hand_model.backend is {backend!r}, expected {OWN!r} or {SMPLX!r}'
+        )
+    try:
+        from .smplx_skin import SmplxSkin
+    except ImportError as error:
+        raise UserError(
+            f"hand_model.backend='smplx' needs the package smplx ({error}); run pip "
+            'install smplx if its licence, for non-commercial research, allows your '
+            "use, or set backend='own', which computes the same vertices"
+        ) from error
+    return SmplxSkin(arrays, side)
 
 
 def _wound_outward(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

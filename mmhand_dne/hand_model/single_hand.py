@@ -27,6 +27,7 @@ class SingleHand(nn.Module):
             'smplx'.
         joints: 'regressed' from the posed mesh, as data sets define them, or
             'kinematic': the centres of the rotations, as HaMeR's weights were trained.
+        backend: what skins the mesh, see :class:`MANOLayer`.
 
     Attributes: those of :class:`HandPair` with 1 in place of 2; ``right`` is the layer.
 
@@ -38,7 +39,11 @@ class SingleHand(nn.Module):
     """
 
     def __init__(
-        self, source: str = 'cc0', tips: str = 'interhand', joints: str = 'regressed'
+        self,
+        source: str = 'cc0',
+        tips: str = 'interhand',
+        joints: str = 'regressed',
+        backend: str = 'own',
     ) -> None:
         super().__init__()
         if joints not in ('regressed', 'kinematic'):
@@ -46,7 +51,7 @@ class SingleHand(nn.Module):
                 f"SingleHand: joints={joints!r}, expected 'regressed' or 'kinematic'"
             )
         self.tips, self.kinematic = tips, joints == 'kinematic'
-        self.right = MANOLayer('right', source)
+        self.right = MANOLayer('right', source, backend)
         self.register_buffer('tip_indices', torch.tensor(tip_vertices(tips)), False)
         self._keep('faces', self.right.faces)
         self._keep('joint_regressor', self.right.joint_regressor(tips))

@@ -43,11 +43,18 @@ def test_with_nothing_installed_every_repair_is_a_command():
         ('numpy', 'pip install "numpy>=1.22,<2"'),
         ('mmpose', 'pip install --no-deps mmpose==1.3.2'),
         ('mmcv', 'pip install mmcv-lite==2.1.0'),
-        ('smplx', 'pip install smplx'),
+        ('roma', 'pip install roma'),
     ):
         _, repair = lines_after(output, f'missing {name:16}')
         assert repair.strip() == f'repair: {command}'
     assert 'Traceback' not in output
+    absent, _ = lines_after(output, 'note    smplx')
+    assert 'non-commercial research' in absent
+
+
+def test_the_licence_of_smplx_is_said_where_it_is_installed():
+    _, output = check_env()
+    assert 'licence: non-commercial research' in lines_after(output, 'ok      smplx')[0]
 
 
 @pytest.mark.parametrize(
