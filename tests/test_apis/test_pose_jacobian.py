@@ -6,7 +6,6 @@ from scipy.spatial.transform import Rotation
 
 from mmhand_dne.apis.temporal.pose_jacobian import (
     joint_jacobian,
-    mean_rotations,
     right_jacobian,
     rotations_at,
     tangents_at,
@@ -21,6 +20,11 @@ def poses():
     rng = np.random.default_rng(0)
     vectors = 0.3 * rng.normal(size=(3, 16, 3))
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(3, 16, 3, 3)
+
+
+def mean_rotations(poses):
+    joints = Rotation.from_matrix(poses.swapaxes(0, 1).reshape(-1, 3, 3))
+    return np.stack([joints[3 * k : 3 * k + 3].mean().as_matrix() for k in range(16)])
 
 
 def test_right_jacobian_is_that_of_the_exponential_map():
@@ -88,6 +92,15 @@ def test_tangents_are_continuous_past_half_a_turn():
     rotations = np.broadcast_to(rotations[:, None], (30, 16, 3, 3))
     tangents = tangents_at(rotations[0], rotations)
     np.testing.assert_allclose(tangents[:, 3, 2], angles, atol=1e-9)
+
+
+def test_tangents_go_on_from_window_to_window():
+    angles = np.linspace(0, 1.4 * np.pi, 30)
+    rotations = Rotation.from_rotvec(angles[:, None] * [0, 0, 1.0]).as_matrix()
+    rotations = np.broadcast_to(rotations[:, None], (30, 16, 3, 3))
+    first = tangents_at(rotations[0], rotations[:25])
+    second = tangents_at(rotations[0], rotations[25:], first[-1])
+    np.testing.assert_allclose(second[:, 3, 2], angles[25:], atol=1e-9)
 
 
 def test_fit_reaches_the_joints_of_another_pose(poses):

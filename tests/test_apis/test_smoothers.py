@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from mmhand_dne.apis.temporal import smoothers
-from mmhand_dne.apis.temporal.smoothers import KalmanSeries, OneEuro, one_euro_filter
+from mmhand_dne.apis.temporal.smoothers import (
+    KalmanSeries,
+    OneEuro,
+    OneEuroRun,
+    OneEuroSeries,
+    smooth_whole,
+)
 
 
 @pytest.fixture
@@ -23,18 +29,36 @@ def walk():
 
 def test_parts_are_the_whole(walk, monkeypatch):
     _, measured, noise, seen = walk
-    whole = KalmanSeries()(measured, seen, 'points', noise)
+    monkeypatch.setattr(smoothers, 'PART', 150)
+    whole = smooth_whole(KalmanSeries(), measured, seen, 'points', noise)
     monkeypatch.setattr(smoothers, 'PART', 40)
-    monkeypatch.setattr(smoothers, 'OVERLAP', 30)
-    parts = KalmanSeries()(measured, seen, 'points', noise)
+    monkeypatch.setattr(smoothers, 'AHEAD', 30)
+    parts = smooth_whole(KalmanSeries(), measured, seen, 'points', noise)
     np.testing.assert_allclose(parts, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    'smoother', [KalmanSeries(backward=False), OneEuroSeries(fps=30.0)]
+)
+def test_windows_of_a_causal_filter_are_exactly_the_whole(walk, smoother, monkeypatch):
+    """Also across frames that are not seen: 60 to 64, and the first three."""
+    _, measured, _, seen = walk
+    seen[:3] = False
+    found = {}
+    for part in (62, 150):
+        monkeypatch.setattr(smoothers, 'PART', part)
+        found[part] = smooth_whole(smoother, measured, seen, 'points')
+    np.testing.assert_allclose(found[62], found[150], atol=1e-12)
 
 
 def test_the_past_alone_is_worse_than_past_and_future(walk):
     path, measured, noise, seen = walk
     errors = {
         backward: np.abs(
-            KalmanSeries(backward=backward)(measured, seen, 'points', noise) - path
+            smooth_whole(
+                KalmanSeries(backward=backward), measured, seen, 'points', noise
+            )
+            - path
         ).mean()
         for backward in (True, False)
     }
@@ -43,7 +67,7 @@ def test_the_past_alone_is_worse_than_past_and_future(walk):
 
 def test_a_still_series_stays(walk):
     still = np.ones((20, 3)) * [1.0, 2.0, 3.0]
-    found = KalmanSeries()(still, np.ones(20, bool), 'pixels')
+    found = smooth_whole(KalmanSeries(), still, np.ones(20, bool), 'pixels')
     np.testing.assert_allclose(found, still, atol=1e-9)
 
 
@@ -71,7 +95,7 @@ def by_the_listing(values, rate, parameters):
 def test_every_coordinate_equals_the_listing():
     values = np.random.default_rng(0).normal(size=(30, 2, 3)).cumsum(0)
     parameters = OneEuro(0.7, 0.4, 1.3)
-    found = one_euro_filter(values, np.ones(30, bool), 25.0, parameters)
+    found = OneEuroRun(25.0, parameters)(values, np.ones(30, bool))
     for i in range(2):
         for j in range(3):
             np.testing.assert_allclose(
@@ -82,14 +106,14 @@ def test_every_coordinate_equals_the_listing():
 def test_later_frames_change_nothing():
     values = np.random.default_rng(1).normal(size=(20, 4))
     seen = np.ones(20, bool)
-    whole = one_euro_filter(values, seen, 30.0, OneEuro())
-    half = one_euro_filter(values[:10], seen[:10], 30.0, OneEuro())
+    whole = OneEuroRun(30.0, OneEuro())(values, seen)
+    half = OneEuroRun(30.0, OneEuro())(values[:10], seen[:10])
     np.testing.assert_array_equal(whole[:10], half)
 
 
 def test_a_missing_frame_repeats_and_the_next_step_is_longer():
     values = np.array([0.0, 99.0, 1.0])[:, None]
-    found = one_euro_filter(values, np.array([True, False, True]), 30.0, OneEuro())
+    found = OneEuroRun(30.0, OneEuro())(values, np.array([True, False, True]))
     assert found[1, 0] == 0
     alpha = 1 / (1 + 15.0 / (2 * math.pi))  # two frames at 30 per second
     assert found[2, 0] == alpha

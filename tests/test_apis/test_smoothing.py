@@ -1,14 +1,18 @@
 """Smoothed videos: nearer to the ground truth, no gaps, consistent in all fields."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from mmhand_dne.apis.temporal import hand_track, smoothing
+from mmhand_dne.apis.temporal.hand_track import TrackSurvey
 from mmhand_dne.apis.temporal.pose_jacobian import joint_jacobian, rotations_at
 from mmhand_dne.apis.temporal.posed_hand import PosedHand
-from mmhand_dne.apis.temporal.smoothing import smooth
+from mmhand_dne.apis.temporal.smoothing import smooth, smooth_frames
 from mmhand_dne.apis.temporal.tracking import track
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import SingleHand
@@ -195,6 +199,70 @@ def test_one_euro_fills_no_gap_and_looks_at_no_later_frame(video):
         for part in (one_shape, one_shape[:6])
     )
     np.testing.assert_allclose(whole[5].hands[0].joints, half[5].hands[0].joints)
+
+
+class OnDisk:
+    """Results that are made anew whenever they are asked for; those in use."""
+
+    def __init__(self, results):
+        self.results, self.alive = results, weakref.WeakSet()
+
+    def __len__(self):
+        return len(self.results)
+
+    def __getitem__(self, number):
+        result = replace(self.results[number])
+        self.alive.add(result)
+        return result
+
+
+@pytest.mark.parametrize('method', ['kalman', 'one_euro'])
+def test_windows_are_the_whole_and_hold_no_more_than_one(method, monkeypatch):
+    """With a gap, a track that begins late, one that ends, and a frame left out."""
+    poses = poses_of(70)
+    rng = np.random.default_rng(3)
+    frames = []
+    for t, vectors in enumerate(poses):
+        noisy = vectors + 0.02 * rng.normal(size=48)
+        hands = [make_hand(noisy, BETAS, wrist_at(t), refined=0.003)]
+        if 18 <= t < 41:
+            away = wrist_at(t) - [0.3, 0, 0]
+            hands.append(make_hand(noisy, BETAS, away, 'left', refined=0.003))
+        if t != 33:
+            frames.append(frame(t, *(() if t in (15, 16) else hands)))
+    results = list(track(frames))
+    model = hand_pair()
+    for module in (smoothing, hand_track):
+        monkeypatch.setattr(module, 'PART', 100)
+    whole = smooth(results, method, hand_model=model)
+    for module in (smoothing, hand_track):
+        monkeypatch.setattr(module, 'PART', 14)
+        monkeypatch.setattr(module, 'AHEAD', 32)
+    stored, parts = OnDisk(results), []
+    for result in smooth_frames(stored, method, hand_model=model):
+        parts.append(result)
+        assert len(stored.alive) <= 14 + 32 + 1
+    assert [part.index for part in parts] == [one.index for one in whole]
+    for part, one in zip(parts, whole):
+        assert part.track_ids == one.track_ids
+        for a, b in zip(part.hands, one.hands):
+            assert a.presence == b.presence
+            np.testing.assert_allclose(a.joints, b.joints, atol=4e-4)
+            np.testing.assert_allclose(a.vertices, b.vertices, atol=4e-4)
+            np.testing.assert_allclose(a.translation, b.translation, atol=1e-3)
+            np.testing.assert_allclose(a.mano.betas, b.mano.betas, atol=1e-6)
+
+
+def test_a_track_s_mean_pose_is_that_of_scipy():
+    vectors = poses_of(9)
+    hands = [make_hand(one, BETAS, wrist_at(0)) for one in vectors]
+    survey = TrackSurvey(0, hands[0])
+    for t, hand in enumerate(hands):
+        survey.add(t, hand)
+    for k in range(16):
+        rotations = Rotation.from_rotvec(vectors[:, 3 * k : 3 * k + 3])
+        expected = rotations.mean().as_matrix()
+        np.testing.assert_allclose(survey.centres()[k], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize('frames', [1, 5])

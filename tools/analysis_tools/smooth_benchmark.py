@@ -188,8 +188,8 @@ def variants(
             with_covariance(results, 'mean')
         )
         rows["ours, each frame's covariance"] = kalman(results)
-        rows["ours, each frame's, filter only"] = smooth_with(
-            results, causal, hand_model, fill=False
+        rows["ours, each frame's, filter only"] = list(
+            smooth_with(results, causal, hand_model, fill=False)
         )
     return rows
 

@@ -9,6 +9,7 @@ measurement y with noise R, as the textbooks do; ' transposes. F stands for F kr
 which is never formed.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -39,34 +40,57 @@ CONSTANT_ACCELERATION = Motion(
 )
 
 
-class Filtered(NamedTuple):
-    """What the forward pass knew: before (predicted) and after each frame.
+class Passed(NamedTuple):
+    """One frame of the forward pass, after its measurement.
 
     Attributes:
-        predicted, means: (T, G, n, k).
-        predicted_covariances, covariances: (T, G or 1, n k, n k).
-        surprise: (T, G) squared Mahalanobis length of the innovation, 0 where nothing
+        mean: (G, n, k).
+        covariance: (G or 1, n k, n k).
+        surprise: (G,) squared Mahalanobis length of the innovation, 0 where nothing
             was measured.
-        log_det: (T, G or 1) of the innovation's covariance, likewise.
+        log_det: (G or 1,) of the innovation's covariance, likewise.
     """
 
-    predicted: np.ndarray
-    predicted_covariances: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
     surprise: np.ndarray
     log_det: np.ndarray
 
 
-def kalman_filter(
+class Filtered(NamedTuple):
+    """What the forward pass knew after each of T frames.
+
+    Attributes:
+        means: (T, G, n, k).
+        covariances: (T, G or 1, n k, n k).
+        surprise, log_det: (T, G), (T, G or 1), see :class:`Passed`.
+        step: (G or 1, n k, n k) what a frame adds to the covariance.
+    """
+
+    means: np.ndarray
+    covariances: np.ndarray
+    surprise: np.ndarray
+    log_det: np.ndarray
+    step: np.ndarray
+
+    def before(self, motion: Motion, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance that were predicted for a frame above 0; also for frame
+        T, from which another pass can go on.
+        """
+        return _predicted(
+            motion, self.means[frame - 1], self.covariances[frame - 1], self.step
+        )
+
+
+def filter_steps(
     measured: np.ndarray,
     noise: np.ndarray,
     motion: Motion,
     strength: np.ndarray,
     seen: np.ndarray,
     prior: tuple[np.ndarray, np.ndarray],
-) -> Filtered:
-    """Forward pass; a frame that is not seen is predicted through.
+) -> Iterator[Passed]:
+    """Forward pass, frame by frame; one that is not seen is predicted through.
 
     Args:
         measured: (T, G, k); what is not seen may hold anything.
@@ -77,25 +101,40 @@ def kalman_filter(
         prior: mean (G, n, k) and covariance (G or 1, n k, n k) before the first frame's
             measurement.
     """
-    frames, groups, width = measured.shape
-    steps = _process_noise(motion, strength)
+    groups = measured.shape[1]
+    step = _process_noise(motion, strength)
     mean, covariance = prior
     shared = max(noise.shape[1], len(strength), len(covariance))
     covariance = np.broadcast_to(covariance, (shared, *covariance.shape[1:]))
-    found: list[list[np.ndarray]] = [[] for _ in Filtered._fields]
-    for t in range(frames):
-        if t:  # x <- F x, P <- F P F' + Q
-            mean = motion.transition @ mean
-            covariance = _moved(motion, covariance, width) + steps
-        before = mean, covariance
+    for t in range(len(measured)):
+        if t:
+            mean, covariance = _predicted(motion, mean, covariance, step)
         surprise, log_det = np.zeros(groups), np.zeros(len(covariance))
         if seen[t]:
             mean, covariance, surprise, log_det = _update(
                 mean, covariance, measured[t], noise[t]
             )
-        for rows, value in zip(found, (*before, mean, covariance, surprise, log_det)):
-            rows.append(value)
-    return Filtered(*(np.stack(rows) for rows in found))
+        yield Passed(mean, covariance, surprise, log_det)
+
+
+def kalman_filter(
+    measured: np.ndarray,
+    noise: np.ndarray,
+    motion: Motion,
+    strength: np.ndarray,
+    seen: np.ndarray,
+    prior: tuple[np.ndarray, np.ndarray],
+) -> Filtered:
+    """The whole forward pass; arguments as of :func:`filter_steps`."""
+    kept: list[np.ndarray] = []
+    for t, passed in enumerate(
+        filter_steps(measured, noise, motion, strength, seen, prior)
+    ):
+        if not t:  # in place: lists that are stacked would need twice the memory
+            kept = [np.empty((len(measured), *value.shape)) for value in passed]
+        for rows, value in zip(kept, passed):
+            rows[t] = value
+    return Filtered(*kept, _process_noise(motion, strength))
 
 
 def rts_smoother(filtered: Filtered, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
@@ -106,22 +145,22 @@ def rts_smoother(filtered: Filtered, motion: Motion) -> tuple[np.ndarray, np.nda
     frames, groups, order, width = filtered.means.shape
     mean, covariance = filtered.means[-1], filtered.covariances[-1]
     positions = [mean[:, 0]]
-    variances = [covariance[:, :width, :width]]
+    variances = [covariance[:, :width, :width].copy()]
     for t in range(frames - 2, -1, -1):
         now = filtered.covariances[t]
-        ahead = filtered.predicted_covariances[t + 1]
+        predicted, ahead = filtered.before(motion, t + 1)
         # G = P_t F' A^-1, with A = F P_t F' + Q the covariance that was predicted for
         # the next frame. P_t and A are symmetric, so G' = A^-1 F P_t is one solve.
         crossing = _apply(motion.transition, now, width)  # F P
         gain = np.swapaxes(np.linalg.solve(ahead, crossing), -1, -2)
         # m = m_t + G (m_next - predicted): what the next frame learned beyond its
         # prediction, seen from here.
-        gap = (mean - filtered.predicted[t + 1]).reshape(groups, -1, 1)
+        gap = (mean - predicted).reshape(groups, -1, 1)
         mean = filtered.means[t] + (gain @ gap).reshape(groups, order, width)
         # P = P_t + G (P_next - A) G', smaller than P_t, as P_next is than A.
         covariance = now + gain @ (covariance - ahead) @ np.swapaxes(gain, -1, -2)
         positions.append(mean[:, 0])
-        variances.append(covariance[:, :width, :width])
+        variances.append(covariance[:, :width, :width].copy())
     return np.stack(positions[::-1]), np.stack(variances[::-1])
 
 
@@ -188,6 +227,14 @@ def _moved(motion: Motion, covariance: np.ndarray, width: int) -> np.ndarray:
     half = np.swapaxes(_apply(motion.transition, covariance, width), -1, -2)
     moved = _apply(motion.transition, half, width)
     return (moved + np.swapaxes(moved, -1, -2)) / 2
+
+
+def _predicted(
+    motion: Motion, mean: np.ndarray, covariance: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The state a frame later: x <- F x, P <- F P F' + Q."""
+    width = mean.shape[-1]
+    return motion.transition @ mean, _moved(motion, covariance, width) + step
 
 
 def _process_noise(motion: Motion, strength: np.ndarray) -> np.ndarray:

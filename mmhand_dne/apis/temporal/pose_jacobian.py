@@ -82,22 +82,23 @@ def skew(vectors: np.ndarray) -> np.ndarray:
     return rows.reshape(*vectors.shape, 3)
 
 
-def mean_rotations(rotations: np.ndarray) -> np.ndarray:
-    """The track's mean rotation of each joint, (T, 16, 3, 3) -> (16, 3, 3)."""
-    joints = rotations.swapaxes(0, 1)
-    return np.stack([Rotation.from_matrix(one).mean().as_matrix() for one in joints])
-
-
-def tangents_at(centres: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+def tangents_at(
+    centres: np.ndarray, rotations: np.ndarray, before: np.ndarray | None = None
+) -> np.ndarray:
     """Tangent vectors (T, 16, 3) at (16, 3, 3), continuous over the frames.
 
     Past half a turn from the centre, the vector goes on rather than to the other side.
+
+    Args:
+        before: (16, 3) tangent vectors of the frame before the first, if there is one.
     """
     relative = np.swapaxes(centres, -1, -2) @ rotations
     vectors = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec()
     vectors = vectors.reshape(*rotations.shape[:-2], 3)
-    for t in range(1, len(vectors)):
-        vectors[t] = _nearest_equal(vectors[t], vectors[t - 1])
+    for t in range(len(vectors)):
+        if before is not None:
+            vectors[t] = _nearest_equal(vectors[t], before)
+        before = vectors[t]
     return vectors
 
 

@@ -7,11 +7,11 @@ from scipy.optimize import minimize_scalar
 
 from mmhand_dne.errors import UserError
 
-from .kalman import LOG_2PI, Motion, diffuse_prior, kalman_filter
+from .kalman import LOG_2PI, Motion, diffuse_prior, filter_steps
 
 PRIOR_FACTOR = 1e6  # the diffuse prior's variance, in mean measurement variances
 RATIOS = (1e-8, 1e4)  # process over measurement variance, searched in between
-LONGEST = 400  # frames that the search reads; it costs time in proportion
+LONGEST = 200  # frames that the search reads; it costs time and memory in proportion
 MIN_FRAMES = 8  # fewer tell nothing about their noise
 
 
@@ -61,14 +61,17 @@ def fit_noise(
     prior = diffuse_prior(measured[seen][0], motion, PRIOR_FACTOR * unit)
     eye = np.eye(measured.shape[-1])[None]
     counted = seen & (np.cumsum(seen) > len(motion.transition))
-    coordinates = counted.sum() * measured.shape[1] * measured.shape[2]
+    groups = measured.shape[1]
+    coordinates = counted.sum() * groups * measured.shape[2]
 
     def levels(log_ratio: float) -> NoiseLevels:
         strength = np.exp(log_ratio) * unit
-        passed = kalman_filter(measured, noise, motion, strength * eye, seen, prior)
-        surprise = passed.surprise[counted].sum() / coordinates
-        log_det = np.broadcast_to(passed.log_det, passed.surprise.shape)
-        log_det = log_det[counted].sum() / coordinates
+        passed = filter_steps(measured, noise, motion, strength * eye, seen, prior)
+        surprise = log_det = 0.0
+        for one, counts in zip(passed, counted):
+            if counts:
+                surprise += one.surprise.sum() / coordinates
+                log_det += one.log_det.mean() * groups / coordinates
         scale = surprise if rescale else 1.0
         nll = 0.5 * (LOG_2PI + np.log(scale) + surprise / scale + log_det)
         return NoiseLevels(scale, scale * strength, nll)

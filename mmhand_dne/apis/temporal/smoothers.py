@@ -1,6 +1,10 @@
-"""One way to smooth every series of a track: Kalman and RTS, or One-Euro."""
+"""One way to smooth every series of a track: Kalman and RTS, or One-Euro.
 
-from dataclasses import dataclass
+A series is smoothed as its frames come, in windows: what smooths it keeps the filter's
+state from window to window, so that a video of any length needs the memory of one.
+"""
+
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +17,7 @@ from .kalman import (
     rts_smoother,
 )
 from .process_noise import (
+    LONGEST,
     MIN_FRAMES,
     PRIOR_FACTOR,
     NoiseLevels,
@@ -21,13 +26,34 @@ from .process_noise import (
 )
 
 DEFAULT_RATIO = 0.01  # process over measurement variance of tracks too short to tell
-# A long track is smoothed in parts, whose covariances fit into memory; frames farther
-# away than the overlap no longer matter.
-PART, OVERLAP = 600, 90  # frames
+# Frames that are smoothed at once, and those after them that are read with them: what
+# comes later than that no longer matters.
+PART, AHEAD = 90, 60
+
+
+class Series(Protocol):
+    """What smooths one series, window after window."""
+
+    def __call__(
+        self,
+        measured: np.ndarray,
+        seen: np.ndarray,
+        noise: np.ndarray | None = None,
+        count: int | None = None,
+    ) -> np.ndarray:
+        """The smooth values of the next frames, (count, ...).
+
+        Args:
+            measured: (T, ...) the next frames, and those after them that are known; a
+                frame that is not seen may hold anything.
+            seen: (T,) bool.
+            noise: (T, k, k) covariance of the measurements (T, k); None: all equal.
+            count: how many are smoothed; the next window begins after them. None: all.
+        """
 
 
 class Smoother(Protocol):
-    """What smooths one series of a track.
+    """What smooths the series of a track.
 
     Attributes:
         looks_ahead: whether a frame's result depends on later frames.
@@ -35,21 +61,37 @@ class Smoother(Protocol):
 
     looks_ahead: bool
 
-    def __call__(
+    def begin(
         self,
+        kind: str,
         measured: np.ndarray,
         seen: np.ndarray,
-        kind: str,
         noise: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The smooth series, (T, ...) like ``measured``.
+    ) -> Series:
+        """What smooths a series from its first frame on.
 
         Args:
-            measured: (T, ...); a frame that is not seen may hold anything.
-            seen: (T,) bool.
             kind: of the series, one of ONE_EURO's.
-            noise: (T, k, k) covariance of the measurements (T, k); None: all equal.
+            measured, seen, noise: the beginning of the series, from which noise levels
+                are found; LONGEST frames are enough.
         """
+
+
+def smooth_whole(
+    smoother: Smoother,
+    measured: np.ndarray,
+    seen: np.ndarray,
+    kind: str,
+    noise: np.ndarray | None = None,
+) -> np.ndarray:
+    """A series that is known from its first to its last frame, smoothed, (T, ...)."""
+    series = smoother.begin(kind, measured, seen, noise)
+    parts = []
+    for start in range(0, len(measured), PART):
+        window = slice(start, start + PART + AHEAD)
+        bars = None if noise is None else noise[window]
+        parts.append(series(measured[window], seen[window], bars, PART))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -59,48 +101,24 @@ class KalmanSeries:
     Attributes:
         motion: of every coordinate.
         backward: also use later frames (RTS); False is causal, but for the two noise
-            levels, which always come from the whole series.
+            levels, which always come from the series' beginning.
     """
 
     motion: Motion = CONSTANT_VELOCITY
     backward: bool = True
     looks_ahead = True
 
-    def __call__(
+    def begin(
         self,
+        kind: str,
         measured: np.ndarray,
         seen: np.ndarray,
-        kind: str,
         noise: np.ndarray | None = None,
-    ) -> np.ndarray:
+    ) -> 'KalmanRun':
         """See :class:`Smoother`; all kinds are smoothed alike."""
-        frames = len(measured)
-        flat = measured.reshape(frames, -1).astype(np.float64)
-        if noise is None:  # k series of one coordinate, which share their covariances
-            flat, noise = flat[..., None], np.ones((frames, 1, 1, 1))
-        else:
-            flat, noise = flat[:, None], noise[:, None]
-        levels = self.levels(flat, noise, seen)
-        smooth = np.empty(flat.shape)
-        for start in range(0, frames, PART):
-            first, stop = max(start - OVERLAP, 0), start + PART + OVERLAP
-            part = self._part(*(a[first:stop] for a in (flat, noise, seen)), levels)
-            smooth[start : start + PART] = part[start - first :][:PART]
-        return smooth.reshape(measured.shape)
-
-    def _part(
-        self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray, levels: NoiseLevels
-    ) -> np.ndarray:
-        """Smooth (T, G, k) with known levels; without a frame seen, any values."""
-        noise = levels.scale * noise
-        prior = diffuse_prior(
-            flat[np.argmax(seen)], self.motion, PRIOR_FACTOR * mean_variance(noise)
-        )
-        strength = levels.strength * np.eye(flat.shape[-1])[None]
-        passed = kalman_filter(flat, noise, self.motion, strength, seen, prior)
-        if self.backward:
-            return rts_smoother(passed, self.motion)[0]
-        return passed.means[:, :, 0]
+        flat, noise = _grouped(measured[:LONGEST], noise)
+        levels = self.levels(flat, noise[: len(flat)], seen[:LONGEST])
+        return KalmanRun(self, levels)
 
     def levels(
         self, flat: np.ndarray, noise: np.ndarray, seen: np.ndarray
@@ -110,6 +128,55 @@ class KalmanSeries:
         if seen.sum() < MIN_FRAMES or np.ptp(flat[seen], axis=0).max() == 0:
             return NoiseLevels(1.0, DEFAULT_RATIO * unit, np.nan)
         return fit_noise(flat, noise, self.motion, seen)
+
+
+@dataclass
+class KalmanRun:
+    """One series on its way, see :class:`Series`.
+
+    Attributes:
+        state: mean and covariance before the next frame's measurement.
+    """
+
+    smoother: KalmanSeries
+    levels: NoiseLevels
+    state: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+
+    def __call__(
+        self,
+        measured: np.ndarray,
+        seen: np.ndarray,
+        noise: np.ndarray | None = None,
+        count: int | None = None,
+    ) -> np.ndarray:
+        """See :class:`Series`."""
+        count = min(len(measured), count or len(measured))
+        motion = self.smoother.motion
+        flat, noise = _grouped(measured, noise)
+        noise = self.levels.scale * noise
+        if self.state is None:
+            self.state = diffuse_prior(
+                flat[np.argmax(seen)], motion, PRIOR_FACTOR * mean_variance(noise)
+            )
+        strength = self.levels.strength * np.eye(flat.shape[-1])[None]
+        passed = kalman_filter(flat, noise, motion, strength, seen, self.state)
+        self.state = passed.before(motion, count)
+        if self.smoother.backward:
+            smooth = rts_smoother(passed, motion)[0]
+        else:
+            smooth = passed.means[:, :, 0]
+        return smooth[:count].reshape(count, *measured.shape[1:])
+
+
+def _grouped(
+    measured: np.ndarray, noise: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A series as :func:`kalman_filter` takes it: (T, G, k), (T, 1, k, k)."""
+    frames = len(measured)
+    flat = measured.reshape(frames, -1).astype(np.float64)
+    if noise is None:  # k series of one coordinate, which share their covariances
+        return flat[..., None], np.ones((frames, 1, 1, 1))
+    return flat[:, None], noise[:, None]
 
 
 class OneEuro(NamedTuple):
@@ -146,46 +213,68 @@ class OneEuroSeries:
     fps: float
     looks_ahead = False
 
+    def begin(
+        self,
+        kind: str,
+        measured: np.ndarray,
+        seen: np.ndarray,
+        noise: np.ndarray | None = None,
+    ) -> 'OneEuroRun':
+        """See :class:`Smoother`; it has no use for noise."""
+        return OneEuroRun(self.fps, ONE_EURO[kind])
+
+
+@dataclass
+class OneEuroRun:
+    """A low-pass whose cut-off follows the speed (Casiez, Roussel, Vogel, CHI 2012).
+
+    Each coordinate is filtered alone, causally. A frame that is not seen repeats the
+    one before; the next step is then longer, as the paper's time stamps have it. Before
+    the first frame seen it is that frame's values.
+
+    Attributes:
+        fps: frames per second.
+        value, raw, speed: of the last frame seen.
+        age: frames since then.
+    """
+
+    fps: float
+    parameters: OneEuro
+    value: np.ndarray | None = None
+    raw: np.ndarray | None = None
+    speed: np.ndarray | None = None
+    age: int = 0
+
     def __call__(
         self,
         measured: np.ndarray,
         seen: np.ndarray,
-        kind: str,
         noise: np.ndarray | None = None,
+        count: int | None = None,
     ) -> np.ndarray:
-        """See :class:`Smoother`; it has no use for noise."""
-        return one_euro_filter(measured, seen, self.fps, ONE_EURO[kind])
+        """See :class:`Series`."""
+        count = min(len(measured), count or len(measured))
+        if self.value is None:
+            self.value = self.raw = measured[np.argmax(seen)].astype(np.float64)
+            self.speed, self.age = np.zeros_like(self.value), -int(np.argmax(seen))
+        filtered = np.empty((count, *measured.shape[1:]))
+        for t in range(count):
+            if self.age > 0 and seen[t]:
+                self._step(measured[t], self.fps / self.age)
+            self.age += 1
+            filtered[t] = self.value
+        return filtered
 
-
-def one_euro_filter(
-    measured: np.ndarray, seen: np.ndarray, fps: float, parameters: OneEuro
-) -> np.ndarray:
-    """A low-pass whose cut-off follows the speed (Casiez, Roussel, Vogel, CHI 2012).
-
-    Each coordinate is filtered alone, causally.
-
-    Args:
-        measured: (T, ...) any unit.
-        seen: (T,) bool. A frame that is not seen repeats the one before; the next step
-            is then longer, as the paper's time stamps have it.
-        fps: frames per second.
-
-    Returns: (T, ...); before the first frame seen, that frame's values.
-    """
-    first = int(np.flatnonzero(seen)[0])
-    value = measured[first].astype(np.float64)
-    raw, speed, last = value, np.zeros_like(value), first
-    filtered = np.empty(measured.shape)
-    for t in range(len(measured)):
-        if t > first and seen[t]:
-            rate = fps / (t - last)
-            slope = (measured[t] - raw) * rate
-            speed = speed + _alpha(parameters.d_cutoff, rate) * (slope - speed)
-            cutoff = parameters.min_cutoff + parameters.beta * np.abs(speed)
-            value = value + _alpha(cutoff, rate) * (measured[t] - value)
-            raw, last = measured[t], t
-        filtered[t] = value
-    return filtered
+    def _step(self, measured: np.ndarray, rate: float) -> None:
+        """A frame that is seen, ``rate`` of them per second."""
+        parameters = self.parameters
+        slope = (measured - self.raw) * rate
+        self.speed = self.speed + _alpha(parameters.d_cutoff, rate) * (
+            slope - self.speed
+        )
+        cutoff = parameters.min_cutoff + parameters.beta * np.abs(self.speed)
+        self.value = self.value + _alpha(cutoff, rate) * (measured - self.value)
+        self.raw, self.age = measured.copy(), 0
 
 
 def _alpha(cutoff: np.ndarray | float, rate: float) -> np.ndarray | float:

@@ -18,19 +18,26 @@ with the smoothed pose and the track's shape, plus the smoothed residual of mode
 refine; joints, pixel coordinates, camera and translation belong to it. Error bars
 remain the model's own: smoothing removes the part of an error that changes from frame
 to frame, so they bound what is left from above.
+
+A video is gone through twice, once for what a track has as a whole (shape, mean pose,
+noise levels), then in windows. So results that are read from a disk as they are asked
+for need the memory of one window, however many they are.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
-from .hand_track import HandTrack, smooth_track
-from .smoothers import KalmanSeries, OneEuroSeries, Smoother
+from .hand_track import HandTrack, TrackSmoother, TrackSurvey
+from .process_noise import LONGEST
+from .smoothers import AHEAD, PART, KalmanSeries, OneEuroSeries, Smoother
 from .tracking import in_order
 
 METHODS = ('kalman', 'one_euro', 'none')
@@ -58,11 +65,23 @@ def smooth(
         ValueError: the method is unknown, hands have no track, frames are not in
             order, or the hand model is not given.
     """
-    results = list(in_order(results))
+    return list(smooth_frames(list(results), method, fps, hand_model=hand_model))
+
+
+def smooth_frames(
+    results: Sequence[ImageResult],
+    method: str = 'kalman',
+    fps: float = 30.0,
+    *,
+    hand_model: HandPair | SingleHand | None = None,
+) -> Iterator[ImageResult]:
+    """:func:`smooth` of results that need not be in memory: read as they are asked for,
+    some twice, and given one by one.
+    """
     if method not in METHODS:
         raise UserError(f'smoothing method {method!r}; choose from {list(METHODS)}')
     if method == 'none':
-        return results
+        return in_order(results)
     if not fps > 0:
         raise UserError(f'fps is {fps}, expected frames per second above 0')
     if hand_model is None:
@@ -80,25 +99,90 @@ def smooth_with(
     smoother: Smoother,
     hand_model: HandPair | SingleHand,
     fill: bool,
-) -> list[ImageResult]:
-    """:func:`smooth` by any smoother.
+) -> Iterator[ImageResult]:
+    """:func:`smooth_frames` by any smoother.
 
     Args:
         fill: whether frames that lack a track's hand get it.
     """
-    found: dict[int, dict[int, HandResult]] = defaultdict(dict)
-    for result in results:
+    surveys, times = _survey(results)
+    frames = Frames(results, times)
+    running: dict[int, TrackSmoother] = {}
+    for start in range(times[0], times[-1] + 1, PART) if len(times) else ():
+        window = frames.between(start, start + PART + AHEAD)
+        hands: dict[int, list[tuple[int, HandResult]]] = defaultdict(list)
+        for number, survey in list(surveys.items()):
+            if survey.last < start:  # over
+                running.pop(number), surveys.pop(number)
+            elif survey.first < start + PART:
+                if number not in running:
+                    beginning = frames.beginning(number, survey)
+                    running[number] = TrackSmoother(
+                        smoother, hand_model, survey, beginning
+                    )
+                found = _hands_of(number, window)
+                for time, hand, seen in running[number].window(found, start):
+                    if seen or fill:
+                        hands[time].append((number, hand))
+        for time, result in window.items():
+            if time < start + PART:
+                yield _with_hands(result, hands[time])
+
+
+class Frames:
+    """Results by the time of their frame, read again only where they were let go.
+
+    Args:
+        times: (N,) of the results.
+    """
+
+    def __init__(self, results: Sequence[ImageResult], times: np.ndarray) -> None:
+        self.results, self.times = results, times
+        self.window: dict[int, ImageResult] = {}
+
+    def between(self, start: int, stop: int) -> dict[int, ImageResult]:
+        """Those of a span of time, which are kept for the next span."""
+        self.window = self._read(start, stop)
+        return self.window
+
+    def beginning(self, number: int, survey: TrackSurvey) -> HandTrack:
+        """The first frames of a track."""
+        stop = min(survey.first + LONGEST, survey.last + 1)
+        frames = self._read(survey.first, stop)
+        return HandTrack.of(_hands_of(number, frames), range(survey.first, stop))
+
+    def _read(self, start: int, stop: int) -> dict[int, ImageResult]:
+        first, last = np.searchsorted(self.times, (start, stop))
+        return {
+            int(self.times[i]): (self.window.get(int(self.times[i])) or self.results[i])
+            for i in range(first, last)
+        }
+
+
+def _survey(
+    results: Sequence[ImageResult],
+) -> tuple[dict[int, TrackSurvey], np.ndarray]:
+    """What every track is as a whole, by its number, and the times of the results."""
+    surveys: dict[int, TrackSurvey] = {}
+    times = []
+    for result in in_order(results):
         _check_tracked(result)
+        times.append(result.index)
         for number, hand in zip(result.track_ids, result.hands):
-            found[number][result.index] = hand
-    hands: dict[int, list[tuple[int, HandResult]]] = defaultdict(list)
-    for number, frames in found.items():
-        track = HandTrack.of(frames)
-        smoothed = smooth_track(track, smoother, hand_model)
-        for t, (hand, seen) in enumerate(zip(smoothed, track.seen), start=min(frames)):
-            if seen or fill:
-                hands[t].append((number, hand))
-    return [_with_hands(result, hands[result.index]) for result in results]
+            if number not in surveys:
+                surveys[number] = TrackSurvey(result.index, hand)
+            surveys[number].add(result.index, hand)
+    return surveys, np.array(times, np.int64)
+
+
+def _hands_of(number: int, frames: dict[int, ImageResult]) -> dict[int, HandResult]:
+    """A track's hands by the time of their frame."""
+    return {
+        time: hand
+        for time, result in frames.items()
+        for track, hand in zip(result.track_ids, result.hands)
+        if track == number
+    }
 
 
 def _check_tracked(result: ImageResult) -> None:

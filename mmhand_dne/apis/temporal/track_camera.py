@@ -13,8 +13,6 @@ import numpy as np
 
 from mmhand_dne.structures.hand_result import HandResult
 
-from .smoothers import Smoother
-
 
 class Views(NamedTuple):
     """The cameras of T frames.
@@ -36,6 +34,11 @@ class Views(NamedTuple):
         """(T,) logarithm of pixels per metre, mean of both axes."""
         return 0.5 * np.log(np.abs(np.linalg.det(self.linear)))
 
+    def changed(self, wrist: np.ndarray, log_scale: np.ndarray) -> 'Views':
+        """The same cameras with another wrist (T, 2) and scale (T,)."""
+        ratio = np.exp(log_scale - self.log_scale)
+        return Views(self.linear * ratio[:, None, None], wrist)
+
 
 def views_of(points: np.ndarray, pixels: np.ndarray) -> Views:
     """The cameras that show points (T, N, 3) at pixels (T, N, 2), by least squares.
@@ -46,14 +49,6 @@ def views_of(points: np.ndarray, pixels: np.ndarray) -> Views:
     design = np.concatenate([points[..., :2], np.ones_like(points[..., :1])], -1)
     found = np.linalg.pinv(design) @ pixels  # (T, 3, 2)
     return Views(np.swapaxes(found[:, :2], -1, -2), found[:, 2])
-
-
-def smooth_views(views: Views, seen: np.ndarray, smoother: Smoother) -> Views:
-    """The same cameras with smooth wrist and scale."""
-    wrist = smoother(views.wrist, seen, 'pixels')
-    log_scale = smoother(views.log_scale, seen, 'log_scale')
-    ratio = np.exp(log_scale - views.log_scale)
-    return Views(views.linear * ratio[:, None, None], wrist)
 
 
 def moved_pixels(
