@@ -42,8 +42,13 @@ CONVERT = ['tflite>=2.10']
 # hand_model.backend='smplx', an oracle of the tests. Its licence is for non-commercial
 # research, so nothing else needs it: MANO's files are skinned by our own code.
 SMPLX = ['smplx>=0.1.28']
+# Videos whose frames have different lengths (phones) keep their times, and codecs that
+# OpenCV's wheels lack (AV1) are read: OpenCV writes even rates only. 36 MB, so not for
+# all.
+VIDEO = ['av>=15']
 EXTRAS_REQUIRE = {
-    # trimesh with rtree casts the rays that the rasteriser is compared with.
+    # trimesh with rtree casts the rays that the rasteriser is compared with, and opens
+    # the meshes that are written.
     'tests': [
         'pytest>=7',
         'pytest-xdist',
@@ -54,11 +59,13 @@ EXTRAS_REQUIRE = {
         *ONNX,
         *REPORT,
         *SMPLX,
+        *VIDEO,
     ],
     'convert': CONVERT,
     'report': REPORT,
     'onnx': ONNX,
     'smplx': SMPLX,
+    'video': VIDEO,
     'vis': ['tensorboard'],
 }
 # MMEngine looks for configs in PACKAGE/.mim. There it finds links to the folders of a

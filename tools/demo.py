@@ -9,7 +9,8 @@ Examples::
     python tools/demo.py photos/ CONFIG CHECKPOINT --detector palm
 
 Without CONFIG and CHECKPOINT it is the model that comes with the package. What is done
-is kept: the same command continues a run that was stopped.
+is kept: the same command continues a run that was stopped. Another command has a folder
+of its own.
 """
 
 import argparse
@@ -29,21 +30,33 @@ os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
+import cv2
+import torch
+
 from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import config_of
 from mmhand_dne.apis.demo_run import DemoRun
+from mmhand_dne.apis.free_threads import free_threads
 from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
 from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.apis.result_writers import FORMATS, check_formats
-from mmhand_dne.apis.run_record import STAMPS, RunRecord, check_inputs_apart, stamp
+from mmhand_dne.apis.run_record import (
+    STAMPS,
+    RunRecord,
+    check_inputs_apart,
+    own_folder,
+    stamp,
+)
 from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import add_config_options
 from mmhand_dne.errors import UserError
+from mmhand_dne.hand_model.mano_source import CC0, hand_files
 
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
+OUT = 'demo_out'  # folder of runs that name none
 UNREAD = 1  # exit status where images were there and none could be decoded
 STOPPED = 130  # exit status of a command that Ctrl-C ended
 
@@ -68,7 +81,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def _add_output_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--out-dir', default='demo_out', help='default: demo_out')
+    parser.add_argument(
+        '--out-dir',
+        help=f"default: {OUT}/NAME, NAME being the input's; another command about it "
+        'gets NAME-2',
+    )
     parser.add_argument(
         '--save',
         nargs='+',
@@ -88,6 +105,12 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
         '--report',
         action='store_true',
         help='one page, report.html, that works offline',
+    )
+    parser.add_argument(
+        '--frame-files',
+        action='store_true',
+        help='of a video, JSON of each frame with its meshes; else one file with a row '
+        'a frame',
     )
     parser.add_argument('--show', action='store_true', help='pictures in a window')
     parser.add_argument(
@@ -154,6 +177,11 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
         help='smooth the hands of a video in time',
     )
     parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        help='default: as many as cores are free, or OMP_NUM_THREADS',
+    )
     parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
     add_config_options(parser)
 
@@ -170,8 +198,10 @@ def settings_of(args: argparse.Namespace) -> dict:
     if not args.checkpoint:
         files['shipped'] = stamp(str(SHIPPED_WEIGHTS))
     config = config_of(args.config or SHIPPED_CONFIG, args.cfg_options)
+    hand = (config.model.get('hand_model') or {}).get('source', CC0)
+    files.update({path.name: stamp(str(path)) for path in hand_files(hand)})
     files['config'] = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
-    free = ('out_dir', 'show', 'device', 'batch_size', 'overwrite', 'report')
+    free = 'out_dir show device threads batch_size overwrite report'.split()
     options = {name: value for name, value in vars(args).items() if name not in free}
     return {**options, STAMPS: files}
 
@@ -230,6 +260,15 @@ def drawable(
     return possible_kinds(inferencer.model, kinds)
 
 
+def use_threads(count: int | None) -> None:
+    """Compute with so many threads; None: with as many as cores are free."""
+    if count is not None and count < 1:
+        raise UserError(f'--threads {count}: expected 1 or more')
+    count = count or free_threads()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
+
+
 def prepare(args: argparse.Namespace) -> DemoRun:
     """Check everything that a user can get wrong, then build the model."""
     formats = check_formats([] if args.save == ['none'] else args.save)
@@ -244,9 +283,13 @@ def prepare(args: argparse.Namespace) -> DemoRun:
         bbox_thr=args.bbox_thr,
         nms_thr=args.nms_thr,
     )
+    settings = settings_of(args)
+    folder = args.out_dir
+    if folder is None:
+        folder = own_folder(OUT, args.input, settings, fresh=source.is_live)
     if not source.is_video and not os.path.isfile(args.input):
-        check_inputs_apart(source.sources, args.out_dir)
-    record = RunRecord(args.out_dir, settings_of(args), args.overwrite)
+        check_inputs_apart(source.sources, folder)
+    record = RunRecord(folder, settings, args.overwrite)
     try:
         inferencer = build_inferencer(args, kinds)
         return DemoRun(
@@ -261,6 +304,7 @@ def prepare(args: argparse.Namespace) -> DemoRun:
             smoothing=args.smooth,
             show=args.show,
             report=args.report,
+            frame_files=args.frame_files,
         )
     except BaseException:
         record.close()
@@ -270,6 +314,7 @@ def prepare(args: argparse.Namespace) -> DemoRun:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with plain_errors(building=True):
+        use_threads(args.threads)
         run = prepare(args)
     try:
         with plain_errors(), run.record:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
 
@@ -14,11 +15,14 @@ from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
 from .inputs.sources import Images, InputFrame, VideoFrames
 from .result_drawing import can_show
+from .result_store import ResultStore
 from .result_writers import read_json, result_files, write
 from .run_record import FRAMES, REPORT, RunRecord, stamp
+from .video_outputs import VideoOutputs, in_time
 
 NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
+MOST_NOTES = 20  # about frames of a video
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
 
@@ -26,8 +30,9 @@ class DemoRun:
     """One run of ``tools/demo.py``.
 
     Images are done one by one and skipped by the next run. A video's frames are kept
-    one by one too, as they were predicted; when all are there they are tracked,
-    smoothed if asked for, and written.
+    one by one too, as they were predicted, in a file that is read back frame by frame;
+    when all are there they are tracked, smoothed if asked for, and written. So a video
+    of any length needs the memory of some frames.
 
     Args:
         inferencer, source, record: what runs, on what, into where.
@@ -36,6 +41,7 @@ class DemoRun:
         smoothing: method of :func:`smooth`, or None.
         show: open a window, as always for a camera, if there is a display.
         report: write ``report.html``.
+        frame_files: of a video, JSON of each frame in place of rows in one file.
     """
 
     def __init__(
@@ -51,11 +57,13 @@ class DemoRun:
         smoothing: str | None = None,
         show: bool = False,
         report: bool = False,
+        frame_files: bool = False,
     ) -> None:
         self.inferencer, self.source, self.record = inferencer, source, record
         self.formats, self.kinds, self.where = formats, kinds, where
         self.batch_size, self.presence_thr = batch_size, presence_thr
         self.smoothing, self.report = smoothing, report
+        self.frame_files = frame_files
         self.show = can_show(show or source.is_live)
         self.folder = record.folder
         self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
@@ -86,6 +94,8 @@ class DemoRun:
         unit = 'frame' if self.source.is_video else 'image'
         skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
         notes = list(self.problems)
+        if self.source.is_video and len(notes) > MOST_NOTES:
+            notes[MOST_NOTES:] = [f'{len(notes) - MOST_NOTES} more frames without']
         if self.report and self.report_step > 1:
             notes.append(
                 f'the report shows one {unit} in {self.report_step}: '
@@ -177,89 +187,64 @@ class DemoRun:
         if self._kept(name, path) and not self.report:
             self.counts['skipped'] = len(self.source)
             return
-        raw = self._predict_video(self.folder / FRAMES / name)
-        results = self._in_time(raw)
-        files = []
-        for frame, result in zip(self.source, results):
-            files += write(result, self.folder, self.formats, frame.name)
-            self._count(result)
-            self._remember(frame, result)
-        if self.kinds:
-            files += self._draw_video(results)
-        self.record.add(name, path, files, self.counts['hands'])
-        shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
-
-    def _predict_video(self, folder: Path) -> list[ImageResult]:
-        """Every frame's result; those of an earlier run are read back."""
-        source, kept = self.source, {}
-        mark, now = folder / 'of.txt', stamp(source.source)
-        fresh = not mark.exists() or mark.read_text() != now
-        if fresh:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            mark.write_text(now)
-        for path in folder.glob('*.json'):
-            result = read_json(path)
-            kept[result.index] = result
-        self.counts['skipped'] = len(kept)
-        frames = (frame for frame in source if frame.index not in kept)
-        for frame, result in self._predicted(frames, len(source) - len(kept)):
-            write(result, folder, ('json',), frame.name)
-            kept[result.index] = result
-        self.counts['skipped'] = 0
-        return [kept[index] for index in sorted(kept)]
-
-    def _in_time(self, results: list[ImageResult]) -> list[ImageResult]:
-        """The results with tracks, smoothed if asked for."""
-        from .temporal.tracking import track
-
-        results = list(track(results))
-        if self.smoothing:
-            from .temporal.smoothing import smooth
-
-            results = smooth(
-                results,
+        with (
+            self._predicted_video() as store,
+            self._outputs() as outputs,
+            Progress(len(store), 'writing frames') as bar,
+        ):
+            results = in_time(
+                store,
                 self.smoothing,
                 self.source.fps,
-                hand_model=self.inferencer.model.hand_model,
+                self.inferencer.model.hand_model,
             )
-        return results
-
-    def _draw_video(self, results: list[ImageResult]) -> list[Path]:
-        from .result_drawing import draw_frame, show_picture, video_size
-
-        kinds = self.kinds[:1]
-        with (
-            PictureSaver(self.folder, self.source) as saver,
-            Progress(len(results), 'drawing frames') as bar,
-        ):
             for frame, result in zip(self.source, results):
-                size = None if frame.image is None else max(video_size(frame.image))
-                drawn = draw_frame(frame, result, kinds, size)
-                saver.add(frame, drawn)
-                if self.show and drawn:
-                    show_picture(
-                        next(iter(drawn.values())), frame.source, 1 / self.source.fps
-                    )
+                outputs.add(frame, result)
+                self._count(result)
+                self._remember(frame, result)
                 bar.update()
-        return [saver.path] if saver.path.exists() else []
+        self.record.add(name, path, outputs.files, self.counts['hands'])
+        shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
+
+    def _outputs(self) -> VideoOutputs:
+        return VideoOutputs(
+            self.folder,
+            self.source,
+            self.formats,
+            self.kinds,
+            self.frame_files,
+            self.show,
+        )
+
+    def _predicted_video(self) -> ResultStore:
+        """Every frame's result; what an earlier run stored is not predicted again."""
+        source, folder = self.source, self.folder / FRAMES
+        mark, now = folder / 'of.txt', stamp(source.source)
+        if not mark.exists() or mark.read_text() != now:
+            shutil.rmtree(folder, ignore_errors=True)
+            write_whole(mark, now)
+        store = ResultStore(folder / 'results', self.inferencer.reader.faces)
+        self.counts['skipped'] = len(store)
+        first = store.last + 1
+        frames = (frame for frame in source if frame.index >= first)
+        try:
+            for _, result in self._predicted(frames, max(len(source) - first, 0)):
+                store.append(result)
+        except BaseException:
+            store.__exit__()
+            raise
+        self.counts['skipped'] = 0
+        return store
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window, if any."""
-        from .result_drawing import draw_frame, show_picture
-
         jobs = self.inferencer.run(self.source, 1, 0, in_time=True, **self.where)
-        for job in jobs:
-            result = self.inferencer.result_of(job, self.presence_thr)
-            write(result, self.folder, self.formats, job.frame.name)
-            self._count(result)
-            if not self.show:
-                continue
-            drawn = draw_frame(job.frame, result, self.kinds[:1] or ('overlay',))
-            if drawn and not show_picture(
-                next(iter(drawn.values())), 'hands', wait_time=1e-3
-            ):
-                return
+        with self._outputs() as outputs:
+            for job in jobs:
+                result = self.inferencer.result_of(job, self.presence_thr)
+                self._count(result)
+                if not outputs.add(job.frame, result):
+                    return
 
     def _remember(self, frame: InputFrame, result: ImageResult) -> None:
         """Keep some images, evenly over the input, for the report.

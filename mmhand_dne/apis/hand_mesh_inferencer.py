@@ -30,9 +30,10 @@ from .inputs.detectors import PALM, build_detector
 from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
 from .inputs.intrinsics import Cameras, GivenCameras
 from .inputs.palm_hands import PalmHands
-from .inputs.sources import GIVEN, InputFrame, open_input
+from .inputs.sources import GIVEN, Images, InputFrame, VideoFrames, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
+from .result_writers.row_writer import JSON, RowWriter
 from .shipped_model import REMEDY, SHIPPED_WEIGHTS, shipped_files
 
 # MMEngine's registries and default scope are the program's, not a thread's.
@@ -171,7 +172,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 are, which is said.
             kinds: of :func:`draw_result`; the first is what is returned or shown.
             pred_out_dir, formats: files about each image, see
-                :mod:`mmhand_dne.apis.result_writers`.
+                :mod:`mmhand_dne.apis.result_writers`; JSON of a video is one file of
+                rows, see :mod:`mmhand_dne.apis.result_writers.row_writer`.
         """
         if out_dir is not None:
             kwargs.setdefault('vis_out_dir', str(Path(out_dir) / 'visualizations'))
@@ -184,12 +186,19 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
             drawing['show'] = can_show(True)
         folder = drawing.get('vis_out_dir')
-        with PictureSaver(folder, source) if folder else nullcontext() as saver:
+        rows = rows_of(source, **after)
+        after['formats'] = rows.others if rows else after.get('formats', ('json',))
+        with (
+            PictureSaver(folder, source) if folder else nullcontext() as saver,
+            rows or nullcontext(),
+        ):
             before['in_time'] = source.is_video
             jobs = self.run(source, batch_size, count=len(source), **before)
             for job in self._tracked(jobs, len(source)):
                 result = self.result_of(job, **during)
                 pictures = self.visualize([job.frame], [result], saver=saver, **drawing)
+                if rows:
+                    rows.add(result, job.frame.time)
                 samples = job.samples if return_datasamples else None
                 yield self.postprocess(
                     [result], pictures, samples, name=job.frame.name, **after
@@ -330,6 +339,17 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             predictions=preds if samples is None else samples,
             visualization=visualization,
         )
+
+
+def rows_of(
+    source: Images | VideoFrames,
+    pred_out_dir: str = '',
+    formats: Sequence[str] = ('json',),
+) -> RowWriter | None:
+    """What writes a video's JSON, if that is asked for."""
+    if not (pred_out_dir and source.is_video and JSON in formats):
+        return None
+    return RowWriter(Path(pred_out_dir) / source.row_file, source.is_live, formats)
 
 
 def check_files(weights: str | Path | None, device: str | None) -> str:

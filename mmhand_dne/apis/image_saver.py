@@ -14,7 +14,7 @@ from .inputs.video import VideoWriter
 class PictureSaver:
     """Writes the pictures of each result; those of a video's frames as a video.
 
-    The video has the frames and the rate of the input: a frame that could not be
+    The video has the frames and their times of the input: a frame that could not be
     decoded shows the picture before it.
 
     Args:
@@ -27,7 +27,8 @@ class PictureSaver:
     def __init__(self, folder: str | Path, source: Images | VideoFrames) -> None:
         self.folder, self.source = check_folder(folder), source
         self.writer: VideoWriter | None = None
-        self.last, self.missed = None, 0
+        self.last: np.ndarray | None = None
+        self.missed: list[float] = []  # times of frames before the first picture
         if source.is_video:
             self.path = self.folder / f'{source.stem}_overlay.mp4'
             self.writer = VideoWriter(self.path, source.fps)
@@ -54,12 +55,12 @@ class PictureSaver:
 
         if picture is None:
             if self.last is None:  # nothing to show yet, nor a size
-                self.missed += 1
+                self.missed.append(frame.time)
             else:
-                self.writer.add(self.last)
+                self.writer.add(self.last, frame.time)
             return
         self.last = fitted(picture, video_size(frame.image))
-        for _ in range(self.missed):
-            self.writer.add(np.zeros_like(self.last))
-        self.missed = 0
-        self.writer.add(self.last)
+        for time in self.missed:
+            self.writer.add(np.zeros_like(self.last), time)
+        self.missed = []
+        self.writer.add(self.last, frame.time)

@@ -1,15 +1,17 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
 
 import fcntl
+import glob
 import json
 import os
 import shutil
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import check_folder, write_whole
+from mmhand_dne.fileio.atomic import check_folder, named_errors, write_whole
 from mmhand_dne.fileio.hashes import content_hash
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
@@ -68,7 +70,7 @@ class RunRecord:
         """What is done already, of these settings."""
         settings = json.loads(json.dumps(settings))  # as it will be read back
         path = self.folder / SETTINGS
-        found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+        found = _read_settings(self.folder)
         if (
             found is not None
             and found != settings
@@ -145,7 +147,8 @@ class RunRecord:
         self._append(dict(entry, stamp=None, files=[]))
 
     def _append(self, entry: dict) -> None:
-        with open(self.folder / DONE, 'a', encoding='utf-8') as file:
+        path = self.folder / DONE
+        with named_errors(path), open(path, 'a', encoding='utf-8') as file:
             file.write(json.dumps(entry, ensure_ascii=False) + '\n')
 
 
@@ -190,6 +193,53 @@ class FolderLock:
             self.path.unlink(missing_ok=True)
             self.file.close()
             self.file = None
+
+
+def own_folder(
+    parent: str | Path, given: str, settings: dict[str, Any], fresh: bool = False
+) -> Path:
+    """The folder in ``parent`` for a run that names none.
+
+    It is called as the input, with a number where that holds the results of other
+    settings: so a command goes on where it was stopped, and another one is kept apart.
+
+    Args:
+        given: the input, as the user wrote it.
+        fresh: of a camera: a folder that is not there yet.
+    """
+    settings = json.loads(json.dumps(settings))
+    name = input_name(given)
+    for number in count(1):
+        folder = Path(parent) / (name if number == 1 else f'{name}-{number}')
+        if not folder.exists():
+            return folder
+        begun = any((folder / name).exists() for name in (DONE, FRAMES))
+        if not fresh and (not begun or _read_settings(folder) == settings):
+            return folder
+
+
+def input_name(given: str) -> str:
+    """What a folder about an input is called: its name without ending, the folder's of
+    a pattern.
+    """
+    if glob.has_magic(given) and not os.path.exists(given):
+        given = os.path.dirname(given)
+        given = 'images' if glob.has_magic(given) or not given else given
+    if given.lower().startswith('webcam'):
+        return 'webcam'
+    path = Path(given).resolve()
+    return (path.name if path.is_dir() else path.stem) or 'images'
+
+
+def _read_settings(folder: Path) -> dict | None:
+    """Of the run whose results a folder holds, None without."""
+    path = folder / SETTINGS
+    try:
+        return json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+    except ValueError as error:
+        raise UserError(
+            f'{path}: is not JSON ({error}); remove it, or give another --out-dir'
+        ) from error
 
 
 def stamp(path: str) -> str:

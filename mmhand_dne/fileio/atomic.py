@@ -44,11 +44,25 @@ def whole_file(
         with suppress(OSError):
             partial.unlink()
         if isinstance(error, OSError) and _is_about(error, (partial, path)):
-            raise OSError(
-                f'{path}: cannot be written ({error.strerror}); choose '
-                'another output folder'
-            ) from error
+            raise _cannot_write(path, error) from error
         raise
+
+
+@contextmanager
+def named_errors(path: str | Path) -> Iterator[None]:
+    """A block that writes a file: its errors name the file, as a full disk's do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a sentence of ours
+            raise
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: str | Path, error: OSError) -> OSError:
+    return OSError(
+        f'{path}: cannot be written ({error.strerror}); choose another output folder'
+    )
 
 
 def write_whole(path: str | Path, content: bytes | str, durable: bool = False) -> Path:

@@ -12,6 +12,7 @@ from .mano_file import read_mano
 from .mirror import hand_side, mirror_hand, repair_left_shapes
 
 CC0, FORMER_CC0 = 'cc0', 'free'
+SUFFIXES = '.pkl', '.npz'  # of MANO's files; the first that is there is read
 
 
 def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
@@ -41,6 +42,23 @@ def load_hand(source: str, side: str) -> dict[str, np.ndarray]:
     return _from_folder(path, side) if path.is_dir() else _from_file(path, side)
 
 
+def hand_files(source: str) -> list[Path]:
+    """The files that :func:`load_hand` reads of a source, for either side; none of the
+    embedded hand.
+    """
+    if str(source) in (CC0, FORMER_CC0):
+        return []
+    path = Path(source).expanduser()
+    folder = path if path.is_dir() else path.parent
+    beside = [
+        folder / f'MANO_{side}{suffix}'
+        for side in ('RIGHT', 'LEFT')
+        for suffix in SUFFIXES
+    ]
+    files = [] if path.is_dir() else [path]
+    return files + [one for one in beside if one.is_file() and one not in files]
+
+
 def _from_folder(folder: Path, side: str) -> dict[str, np.ndarray]:
     right = _checked(_file_of(folder, 'RIGHT'), 'right')
     if side == 'right':
@@ -61,7 +79,7 @@ def _from_file(path: Path, side: str) -> dict[str, np.ndarray]:
 
 
 def _file_of(folder: Path, name: str) -> Path:
-    for suffix in ('.pkl', '.npz'):
+    for suffix in SUFFIXES:
         if (folder / f'MANO_{name}{suffix}').is_file():
             return folder / f'MANO_{name}{suffix}'
     raise UserError(

@@ -116,7 +116,7 @@ def test_a_written_video_has_the_frames_and_the_rate(tmp_path):
     video = Video(tmp_path / 'out.mp4')
     assert (len(video), video.size) == (7, (64, 48))
     assert video.fps == pytest.approx(FPS, abs=1e-3)
-    assert sum(image is not None for _, image in video) == 7
+    assert sum(image is not None for _, image, _ in video) == 7
 
 
 def test_a_video_that_fails_leaves_no_file(tmp_path):

@@ -51,6 +51,7 @@ def run(demo, video, checkpoint, out, *flags):
             'cpu',
             '--out-dir',
             str(out),
+            '--frame-files',
             *flags,
         ]
     )
@@ -68,7 +69,7 @@ def test_frames_and_rate_are_kept(demo, images, checkpoint, tmp_path, name, code
     [drawn] = (tmp_path / 'out').glob('*.mp4')
     drawn = Video(drawn)
     assert len(drawn) == COUNT and drawn.fps == pytest.approx(FPS, abs=1e-3)
-    assert sum(image is not None for _, image in drawn) == COUNT
+    assert sum(image is not None for _, image, _ in drawn) == COUNT
 
 
 def test_damaged_frames_are_told_by_number_and_skipped(

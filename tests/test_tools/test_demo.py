@@ -213,6 +213,7 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
         'overlay',
         '--smooth',
         'one_euro',
+        '--frame-files',
         '--presence-thr',
         '0',
         '--device',
@@ -223,7 +224,7 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
     assert f'note: {clip}: frame 2 could not be decoded' in text
     video = Video(out / 'clip_overlay.mp4')
     assert len(video) == 6 and video.fps == pytest.approx(Video(clip).fps, abs=1e-3)
-    assert sum(image is not None for _, image in video) == 6
+    assert sum(image is not None for _, image, _ in video) == 6
     results = [read_json(out / f'clip_{i:06d}.json') for i in range(6)]
     assert [len(result.hands) for result in results] == [2, 2, 0, 2, 2, 2]
     assert results[0].track_ids == results[5].track_ids != ()

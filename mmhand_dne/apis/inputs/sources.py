@@ -49,6 +49,7 @@ class InputFrame(NamedTuple):
         name: for files about it, different for every image of the input.
         image: (H, W, 3) uint8 BGR; None where it could not be decoded.
         problem: why not, else ''.
+        time: of a video's frame, seconds from its first one.
     """
 
     index: int
@@ -56,6 +57,7 @@ class InputFrame(NamedTuple):
     name: str
     image: np.ndarray | None
     problem: str = ''
+    time: float = 0.0
 
 
 class Images:
@@ -118,15 +120,22 @@ class VideoFrames:
         self.is_live = isinstance(video, Webcam)
         self.fps = video.fps
         self.stem = 'webcam' if self.is_live else Path(source).stem
+        self.row_file = f'{self.stem}.jsonl'
 
     def __len__(self) -> int:
         return len(self.video)
 
     def __iter__(self) -> Iterator[InputFrame]:
-        for number, image in self.video:
+        for number, image, time in self.video:
             damaged = f'{self.source}: frame {number} could not be decoded'
-            problem = damaged if image is None else ''
-            yield InputFrame(number, self.source, self.name_of(number), image, problem)
+            yield InputFrame(
+                number,
+                self.source,
+                self.name_of(number),
+                image,
+                damaged if image is None else '',
+                time,
+            )
 
     def name_of(self, index: int) -> str:
         """Of the files about a frame."""

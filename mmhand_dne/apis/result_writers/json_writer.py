@@ -15,6 +15,7 @@ version.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
     return [('.json', text.encode('utf-8'))]
 
 
-def as_plain(result: ImageResult) -> dict[str, Any]:
-    """A result as lists, numbers and text."""
+def as_plain(result: ImageResult, without: Collection[str] = ()) -> dict[str, Any]:
+    """A result as lists, numbers and text, of hands all fields but ``without``."""
     return dict(
         schema=SCHEMA,
         version=VERSION,
@@ -44,7 +45,7 @@ def as_plain(result: ImageResult) -> dict[str, Any]:
         size=list(result.size),
         problem=result.problem,
         track_ids=list(result.track_ids),
-        hands=[_plain_record(hand) for hand in result.hands],
+        hands=[_plain_record(hand, without) for hand in result.hands],
     )
 
 
@@ -82,11 +83,13 @@ def read_json(path: str | Path) -> ImageResult:
         ) from error
 
 
-def _plain_record(record: HandResult | ManoParameters) -> dict[str, Any]:
+def _plain_record(
+    record: HandResult | ManoParameters, without: Collection[str] = ()
+) -> dict[str, Any]:
     plain = {}
     for field in fields(record):
         value = getattr(record, field.name)
-        if value is None:
+        if value is None or field.name in without:
             continue
         if isinstance(value, ManoParameters):
             value = _plain_record(value)

@@ -1,0 +1,116 @@
+"""What is written and shown of a video, frame by frame, in little memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from mmhand_dne.hand_model import HandPair, SingleHand
+from mmhand_dne.structures.hand_result import ImageResult
+
+from .image_saver import PictureSaver
+from .inputs.sources import InputFrame, VideoFrames
+from .result_drawing import draw_frame, show_picture, video_size
+from .result_writers import write
+from .result_writers.row_writer import JSON, RowWriter
+from .temporal.smoothing import smooth_frames
+from .temporal.tracking import track
+
+
+class TrackedResults:
+    """A video's results with their tracks' numbers, read as they are asked for."""
+
+    def __init__(self, results: Sequence[ImageResult]) -> None:
+        self.results = results
+        self.numbers = [result.track_ids for result in track(results)]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> ImageResult:
+        return replace(self.results[index], track_ids=self.numbers[index])
+
+
+def in_time(
+    results: Sequence[ImageResult],
+    smoothing: str | None,
+    fps: float,
+    hand_model: HandPair | SingleHand,
+) -> Iterator[ImageResult]:
+    """The results with tracks, one by one, smoothed if asked for.
+
+    Args:
+        results: of successive frames; they need not be in memory.
+        smoothing, fps, hand_model: of :func:`smooth_frames`.
+    """
+    if not smoothing:
+        return track(results)
+    tracked = TrackedResults(results)
+    return smooth_frames(tracked, smoothing, fps, hand_model=hand_model)
+
+
+class VideoOutputs:
+    """The files and windows of a video or a camera.
+
+    JSON is rows of one file, see :mod:`.result_writers.row_writer`; other formats are a
+    file a frame.
+
+    Args:
+        folder, source: where, of what.
+        formats, kinds: of files, and of pictures, of which the first is drawn; a
+            camera's are only shown.
+        frame_files: JSON of each frame too, with its meshes, in place of the rows.
+        show: in a window.
+
+    Use it in a ``with`` statement; rows and drawn video appear when that ends without
+    an error.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: VideoFrames,
+        formats: Sequence[str],
+        kinds: Sequence[str],
+        frame_files: bool = False,
+        show: bool = False,
+    ) -> None:
+        self.folder, self.source, self.show = folder, source, show
+        self.kinds = tuple(kinds[:1]) or (('overlay',) if show else ())
+        self.files: list[Path] = []
+        path = folder / source.row_file
+        wanted = JSON in formats and not frame_files
+        self.rows = RowWriter(path, source.is_live, formats) if wanted else None
+        self.formats = self.rows.others if self.rows else tuple(formats)
+        drawn = bool(kinds) and not source.is_live
+        self.saver = PictureSaver(folder, source) if drawn else None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> 'VideoOutputs':
+        for part in (self.rows, self.saver):
+            if part is not None:
+                self._stack.enter_context(part)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)
+        for part in (self.rows, self.saver):
+            if part is not None and part.path.exists():
+                self.files.append(part.path)
+
+    def add(self, frame: InputFrame, result: ImageResult) -> bool:
+        """Write and show a frame; False when its window was closed."""
+        if self.rows is not None:
+            self.rows.add(result, frame.time)
+        if self.formats:
+            self.files += write(result, self.folder, self.formats, frame.name)
+        if not self.kinds:
+            return True
+        size = None if frame.image is None else max(video_size(frame.image))
+        drawn = draw_frame(frame, result, self.kinds, size)
+        if self.saver is not None:
+            self.saver.add(frame, drawn)
+        if not (self.show and drawn):
+            return True
+        wait = 1e-3 if self.source.is_live else 1 / self.source.fps
+        return show_picture(next(iter(drawn.values())), frame.source, wait)
