@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.dataset import Compose
 
 from mmhand_dne.conventions import SIDES
+from mmhand_dne.datasets.transforms.hamer_crop import DEMO
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.bounding_boxes import mirror_box
@@ -46,7 +47,7 @@ class Crop(NamedTuple):
 
 
 class CropPipeline:
-    """Cuts crops as the test pipeline of a config does.
+    """Cuts crops as the test pipeline of a config does, and HaMeR's as its demo does.
 
     A model of one hand needs the side of each box: a left hand's image is mirrored
     first, with its box and its camera. A model of two hands reads both from one crop.
@@ -71,7 +72,11 @@ class CropPipeline:
     def __init__(
         self, pipeline: Sequence[dict], num_vertices: int, one_hand: bool
     ) -> None:
-        kept = [step for step in pipeline if step['type'] not in REPLACED]
+        kept = [
+            {**step, 'blur': True} if step.get('blur') == DEMO else step
+            for step in pipeline
+            if step['type'] not in REPLACED
+        ]
         cutter = next(
             (step for step in kept if step['type'] in ('MeshCrop', 'HaMeRCrop')), None
         )

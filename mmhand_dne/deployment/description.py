@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, SIDES
+from mmhand_dne.datasets.transforms.hamer_crop import DEMO
 from mmhand_dne.errors import UserError
 from mmhand_dne.hand_model.mano_layer import MANOLayer
 from mmhand_dne.hand_model.mano_source import CC0
@@ -110,6 +111,8 @@ def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:
     for step in pipeline:
         if step['type'] in usual:
             crop = {**usual[step['type']], **step}
+            if crop.get('blur') == DEMO:  # an exported file cuts as the evaluation does
+                crop['blur'] = False
             if crop.get('blur'):
                 raise UserError(
                     'the test pipeline filters images before it shrinks them '

@@ -8,10 +8,12 @@ from mmpose.registry import DATASETS
 
 from mmhand_dne.apis import config_names
 from mmhand_dne.apis.crops import CropPipeline
+from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.apis.inputs.palm_hands import box_of_square
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.geometry.hand_rois import roi_of_landmarks
 from tests.interhand_fixture import dataset_config, write_interhand
+from tests.oracles import hamer_crop
 
 
 @pytest.fixture(scope='module')
@@ -50,3 +52,17 @@ def test_a_square_is_cut_as_training_cuts_it(hands, pipeline):
         np.testing.assert_allclose(
             metas[0]['crop_affine'], metas[1]['crop_affine'], atol=1e-3
         )
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_hamers_configs_cut_photos_as_hamers_demo_does(side):
+    """From a photo of many pixels, which the demo filters before it shrinks it."""
+    image = np.random.default_rng(1).integers(0, 255, (800, 900, 3), dtype=np.uint8)
+    corners = np.float32([200, 150, 560, 600])
+    name = 'hamer-deterministic_vit-h_1xb64-9e_interhand26m-256x256'
+    steps = config_names.test_pipeline(config_names.config_of(name))
+    cutter = CropPipeline(steps, 778, one_hand=True)
+    [crop] = cutter.crops(image, HandBox(corners, side), np.eye(3), 'photo')
+    expected, _ = hamer_crop.crop(image, corners, side == 'left', blur=True)
+    shown = np.moveaxis(np.asarray(crop.data['inputs']), 0, -1)
+    np.testing.assert_array_equal(shown, np.float32(expected))

@@ -8,9 +8,11 @@ from scipy.ndimage import gaussian_filter
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_angle, rotate_camera
+from .mesh_geometry import box_angle, check_square, rotate_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
+DEMO = 'demo'
+TRUNCATE = 4.0  # standard deviations that the filter reaches
 BLUR_FROM = 1.1  # shrinking by more than twice this factor is filtered first
 
 
@@ -36,8 +38,9 @@ class HaMeRCrop(BaseTransform):
             are padded.
         aspect: (w, h) to which the box grows; None, as HaMeR trains, takes its longer
             side.
-        blur: filter the whole image where it shrinks much (HaMeR's demo, not its
-            training or evaluation). The crop is then float32.
+        blur: filter the image where it shrinks much; the crop is then float32. HaMeR
+            does so in its demo, not in training and evaluation: 'demo' filters where
+            :class:`HandMeshInferencer` cuts boxes and not in a data set, True always.
         shift: factor on the box's side times a standard normal sample cut at +-1
             (HaMeR: 0.02), along each axis.
         scale: the side changes by this times a sample cut at +-1 (HaMeR: 0.3).
@@ -48,6 +51,9 @@ class HaMeRCrop(BaseTransform):
 
     A rotation by r rotates points and global rotations by -r about the optical axis;
     K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_angle``.
+
+    Raises:
+        ValueError: a size that is not one number, an unknown blur, a scale from 1 on.
     """
 
     def __init__(
@@ -55,7 +61,7 @@ class HaMeRCrop(BaseTransform):
         input_size: int = 256,
         padding: float = 2.0,
         aspect: tuple | None = (192, 256),
-        blur: bool = False,
+        blur: bool | str = False,
         half_pixel: bool = False,
         shift: float = 0.0,
         scale: float = 0.0,
@@ -63,13 +69,18 @@ class HaMeRCrop(BaseTransform):
         rotation_prob: float = 0.6,
         color: float = 0.0,
     ) -> None:
+        check_square(input_size, 'HaMeRCrop')
         if not 0 <= scale < 1:
             raise UserError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
                 'would vanish'
             )
+        if blur not in (True, False, DEMO):
+            raise UserError(
+                f'HaMeRCrop: blur={blur!r} is unknown; set True, False or {DEMO!r}'
+            )
         self.size, self.padding, self.aspect = input_size, padding, aspect
-        self.blur, self.half_pixel = blur, half_pixel
+        self.blur, self.half_pixel = blur is True, half_pixel
         self.shift, self.scale, self.color = shift, scale, color
         self.rotation, self.rotation_prob = rotation, rotation_prob
 
@@ -123,7 +134,7 @@ class HaMeRCrop(BaseTransform):
         side: float,
         tones: np.ndarray | None,
     ) -> np.ndarray:
-        """The crop, uint8, or float32 where it was filtered or its colours changed.
+        """The crop, uint8, or float32 where it may be filtered or its colours change.
 
         Args:
             image: (H, W, 3) uint8.
@@ -132,7 +143,7 @@ class HaMeRCrop(BaseTransform):
             tones: (3,) factors of the channels.
         """
         if self.blur:
-            image = blurred(image, side / self.size / 2)
+            image = blurred(image, side / self.size / 2, self.seen(affine, image))
         crop = cv2.warpAffine(
             image,
             affine[:2],
@@ -142,7 +153,21 @@ class HaMeRCrop(BaseTransform):
         )
         if tones is not None:
             crop = np.clip(crop * tones, 0, 255)
-        return crop.astype(np.float32) if crop.dtype.kind == 'f' else crop
+        floating = self.blur or crop.dtype.kind == 'f'
+        return crop.astype(np.float32) if floating else crop
+
+    def seen(self, affine: np.ndarray, image: np.ndarray) -> tuple[slice, slice]:
+        """Rows and columns of the image that the crop's pixels are made of."""
+        reach = np.array([-1, self.size])
+        corners = np.stack([*np.meshgrid(reach, reach), np.ones((2, 2))])
+        x, y, _ = np.linalg.inv(affine) @ corners.reshape(3, 4)
+        return tuple(
+            slice(
+                int(np.clip(np.floor(values.min()) - 1, 0, length)),
+                int(np.clip(np.ceil(values.max()) + 2, 0, length)),
+            )
+            for values, length in zip((y, x), image.shape)
+        )
 
     def sample(self) -> tuple:
         """Shift along x and y, scale, degrees and channel factors (3,) or None."""
@@ -175,11 +200,23 @@ class HaMeRCrop(BaseTransform):
         return affine
 
 
-def blurred(image: np.ndarray, shrink: float) -> np.ndarray:
-    """The image before it is made ``2 * shrink`` times smaller, float64 if filtered."""
+def blurred(image: np.ndarray, shrink: float, seen: tuple[slice, slice]) -> np.ndarray:
+    """The image before it is made ``2 * shrink`` times smaller, float64 if filtered.
+
+    Only the rows and columns ``seen`` are: what is read of a photo of many pixels is
+    then bit for bit what filtering all of it gives.
+    """
     if shrink <= BLUR_FROM:
         return image
     sigma = (shrink - 1) / 2
-    return gaussian_filter(
-        image.astype(np.float64), (sigma, sigma, 0), mode='nearest', truncate=4.0
+    reach = int(TRUNCATE * sigma + 0.5)  # of the kernel
+    filtered = image.astype(np.float64)
+    wide = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in seen)
+    inner = tuple(
+        slice(s.start - w.start, s.stop - w.start) for s, w in zip(seen, wide)
     )
+    if all(s.stop > s.start for s in seen):
+        filtered[seen] = gaussian_filter(
+            filtered[wide], (sigma, sigma, 0), mode='nearest', truncate=TRUNCATE
+        )[inner]
+    return filtered

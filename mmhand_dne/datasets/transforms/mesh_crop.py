@@ -7,7 +7,7 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_angle, rotate_camera
+from .mesh_geometry import box_angle, check_square, rotate_camera
 
 PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
 BITS = 11  # of a position's fraction: products of two and a byte fit into 31
@@ -31,6 +31,9 @@ class MeshCrop(BaseTransform):
         shift: largest shift along each axis, pixels of a 256 crop.
         rotation: largest rotation, degrees.
         scale: range of the resizing factor.
+
+    Raises:
+        ValueError: a size that is not one number.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class MeshCrop(BaseTransform):
         rotation: float = 0.0,
         scale: tuple = (1.0, 1.0),
     ) -> None:
+        check_square(input_size, 'MeshCrop')
         self.size, self.padding = input_size, padding
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
 

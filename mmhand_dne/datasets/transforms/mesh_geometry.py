@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmhand_dne.conventions import MIRROR_POINTS
+from mmhand_dne.errors import UserError
 from mmhand_dne.structures.raw_sample import HANDS, POINTS, names_of
 
 CAMERA_POINTS = names_of(POINTS)
@@ -26,6 +27,15 @@ def box_angle(results: dict) -> float:
     """
     angle = float(results.get('box_angle', 0.0))
     return -angle if results.get('flip', False) else angle
+
+
+def check_square(input_size: int, transform: str) -> None:
+    """Raise one sentence unless a crop's size is one number of pixels, its side."""
+    if not isinstance(input_size, int) or input_size < 1:
+        raise UserError(
+            f'{transform}: input_size={input_size!r} is no whole number of pixels; '
+            'crops are square, give the length of a side'
+        )
 
 
 def mirror_hands(results: dict) -> None:

@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.datasets.transforms import HaMeRCrop, PackHandInputs, SelectHand
+from mmhand_dne.datasets.transforms import (
+    HaMeRCrop,
+    MeshCrop,
+    PackHandInputs,
+    SelectHand,
+    hamer_crop,
+)
 from mmhand_dne.hand_model import SingleHand
 from mmhand_dne.structures.hand_targets import HandTargets
 from tests.oracles import hamer_crop as oracle
@@ -71,6 +77,38 @@ def test_the_filter_of_the_demo_is_hamers_to_the_bit(left):
         np.testing.assert_array_equal(found, np.float32(expected))
         plain = HaMeRCrop().transform(sample(image, box, left))['img']
         assert np.abs(plain - found).max() > 2
+
+
+@pytest.mark.parametrize('place', ['corner', 'middle', 'outside'])
+def test_only_what_the_crop_shows_is_filtered(place, monkeypatch):
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 255, (1900, 2000, 3), dtype=np.uint8)
+    corner = np.array(
+        dict(corner=(-40, 1150), middle=(500, 450), outside=(2900, 0))[place]
+    )
+    box = np.float32(np.concatenate([corner, corner + 400]))
+    expected, _ = oracle.crop(image, box, False, blur=True)
+    sizes, filtered = [], hamer_crop.gaussian_filter
+
+    def watched(part, *args, **kwargs):
+        sizes.append(part.shape[0] * part.shape[1])
+        return filtered(part, *args, **kwargs)
+
+    monkeypatch.setattr(hamer_crop, 'gaussian_filter', watched)
+    found = HaMeRCrop(blur=True).transform(sample(image, box, False))['img']
+    np.testing.assert_array_equal(found, np.float32(expected))
+    assert sum(sizes) < 0.5 * image.shape[0] * image.shape[1]
+
+
+def test_the_demos_filter_is_not_a_data_sets():
+    image = np.random.default_rng(3).integers(0, 255, (700, 900, 3), dtype=np.uint8)
+    plain, demo = (
+        HaMeRCrop(blur=blur).transform(sample(image, (90, 90, 450, 450), False))['img']
+        for blur in (False, 'demo')
+    )
+    np.testing.assert_array_equal(plain, demo)
+    with pytest.raises(ValueError, match="set True, False or 'demo'"):
+        HaMeRCrop(blur='yes')
 
 
 @pytest.mark.parametrize('left', [False, True])
@@ -256,3 +294,10 @@ def test_mistakes_are_one_sentence():
         HaMeRCrop(scale=1.0)
     with pytest.raises(ValueError, match=r'a.jpg: the box .* has no area'):
         HaMeRCrop().transform(sample(photo(0), (5, 5, 5, 5), False))
+
+
+@pytest.mark.parametrize('crop', [HaMeRCrop, MeshCrop])
+@pytest.mark.parametrize('size', [(192, 256), 256.0, 0])
+def test_a_crop_that_is_not_square_is_refused(crop, size):
+    with pytest.raises(ValueError, match='crops are square, give the length of a side'):
+        crop(input_size=size)

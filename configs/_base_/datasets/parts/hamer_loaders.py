@@ -22,7 +22,13 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='SelectHand'),
-    dict(type='HaMeRCrop', input_size=input_size, padding=2.0, aspect=(192, 256)),
+    dict(
+        type='HaMeRCrop',
+        input_size=input_size,
+        padding=2.0,
+        aspect=(192, 256),
+        blur='demo',  # for photos, as HaMeR's demo; not in the evaluation, as there
+    ),
     dict(type='PackHandInputs'),
 ]
 pair = dict(type='HandPair', source='cc0', tips='smplx')
