@@ -172,6 +172,6 @@ def choose_start(cfg: Config, resume: str | None) -> None:
         cfg.resume = found[0] is not None
         cfg.load_from = found[0] or cfg.get('load_from')
     if cfg.get('load_from'):
-        check_checkpoint(cfg.load_from)
-    if named:
-        check_resumable(resume)
+        content = check_checkpoint(cfg.load_from)
+        if named:
+            check_resumable(resume, content)

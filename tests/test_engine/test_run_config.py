@@ -1,3 +1,5 @@
+import json
+import time
 from argparse import Namespace
 
 import pytest
@@ -80,6 +82,7 @@ def test_no_workers_need_no_other_option(tmp_path):
         "runner_type = 'FlexibleRunner'",
         "strategy = dict(type='FSDPStrategy')",
         "activation_checkpointing = 'backbone'",
+        "model_wrapper_cfg = dict(type='MMFullyShardedDataParallel')",
     ],
 )
 def test_a_key_that_would_be_ignored_is_refused(tmp_path, line):
@@ -87,6 +90,28 @@ def test_a_key_that_would_be_ignored_is_refused(tmp_path, line):
     path.write_text(line)
     with pytest.raises(UserError, match='remove'):
         read_config(str(path))
+
+
+def test_a_config_file_is_read_once(tmp_path, monkeypatch):
+    path = tmp_path / 'own.py'
+    path.write_text("randomness = dict(seed=0)\nmodel = dict(type='A', size=3)")
+    read, seen = Config.fromfile, []
+    monkeypatch.setattr(
+        Config, 'fromfile', lambda *args, **kw: seen.append(args) or read(*args, **kw)
+    )
+    assert read_config(str(path), {'randomness.seed': 2}).randomness.seed == 2
+    assert len(seen) == 1
+
+
+def test_a_mistake_is_left_for_the_launcher(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(tmp_path / 'error.json'))
+    with pytest.raises(SystemExit), plain_errors():
+        read_config('nowhere.py')
+    told = json.loads((tmp_path / 'error.json').read_text())['message']
+    assert told['message'] == (
+        'error: there is no config file nowhere.py; check the path'
+    )
+    assert abs(told['extraInfo']['timestamp'] - time.time()) < 60
 
 
 @pytest.mark.parametrize('cuda', [True, False])

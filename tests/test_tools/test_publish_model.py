@@ -28,3 +28,20 @@ def test_a_file_without_weights_is_refused(tool, tmp_path):
         'misc/publish_model.py', tmp_path / 'in.pth', tmp_path / 'x'
     )
     assert status == 2 and 'holds no state_dict' in error
+
+
+def test_the_checkpoint_is_read_once(tool, tmp_path, monkeypatch):
+    torch.save(dict(meta={}, state_dict={}), tmp_path / 'in.pth')
+    read, seen = torch.load, []
+    monkeypatch.setattr(
+        torch, 'load', lambda *args, **kw: seen.append(args) or read(*args, **kw)
+    )
+    status, *_ = tool('misc/publish_model.py', tmp_path / 'in.pth', tmp_path / 'x.pth')
+    assert status == 0 and len(seen) == 1
+
+
+def test_an_address_is_refused(tool, tmp_path):
+    status, _, error = tool(
+        'misc/publish_model.py', 'https://a.b/c.pth', tmp_path / 'x'
+    )
+    assert status == 2 and 'download the file' in error

@@ -18,7 +18,6 @@ import mmhand_dne
 
 # isort: split
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.hooks.checkpoint_match_hook import HAND
@@ -35,8 +34,9 @@ def publish(source: str, out: Path) -> Path:
     Raises:
         ValueError: the checkpoint is damaged or holds no weights.
     """
-    check_checkpoint(source)
-    content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+    content = check_checkpoint(source)
+    if content is None:
+        raise UserError(f'{source}: is an address; download the file and give its path')
     if not isinstance(content.get('state_dict'), dict):
         raise UserError(
             f'{source}: holds no state_dict; give a checkpoint of tools/train.py'

@@ -39,8 +39,13 @@ def what_is_wrong(path: str) -> str | None:
     Checks that it is a file, that every byte is as it was written (checksums of the
     archive) and that it holds data only, without executing anything from it.
     """
+    return _content(path)[1]
+
+
+def _content(path: str) -> tuple[dict | None, str | None]:
+    """What a file holds, and :func:`what_is_wrong` with it."""
     if not osp.isfile(path):
-        return 'there is no such file'
+        return None, 'there is no such file'
     with open(path, 'rb') as file:
         is_archive = file.read(2) == b'PK'
     try:
@@ -48,23 +53,28 @@ def what_is_wrong(path: str) -> str | None:
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
             if broken is not None:
-                return f'its part {broken} is damaged'
+                return None, f'its part {broken} is damaged'
         # Weights-only with every torch, since compat.install().
         content = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
     except zipfile.BadZipFile:
-        return f'it is cut off or damaged ({osp.getsize(path)} bytes)'
+        return None, f'it is cut off or damaged ({osp.getsize(path)} bytes)'
     except ValueError as error:
-        return str(error).removeprefix(f'{path}: ')
+        return None, str(error).removeprefix(f'{path}: ')
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
-        return 'it is not a checkpoint'
-    return None if isinstance(content, dict) else 'it does not hold named tensors'
+        return None, 'it is not a checkpoint'
+    if not isinstance(content, dict):
+        return None, 'it does not hold named tensors'
+    return content, None
 
 
-def check_checkpoint(path: str) -> None:
-    """Raise one sentence unless a local file can be loaded; URLs are left alone."""
+def check_checkpoint(path: str) -> dict | None:
+    """Raise one sentence unless a local file can be loaded; URLs are left alone.
+
+    Returns: what the file holds; None of a URL.
+    """
     if '://' in path:
-        return
-    problem = what_is_wrong(path)
+        return None
+    content, problem = _content(path)
     if problem is not None:
         remedy = (
             'check the path'
@@ -73,15 +83,17 @@ def check_checkpoint(path: str) -> None:
         )
         error = FileNotFoundError if not osp.exists(path) else ValueError
         raise error(f'cannot load the checkpoint {path}: {problem}; {remedy}')
+    return content
 
 
-def check_resumable(path: str) -> None:
-    """Raise one sentence unless a run can continue from a file that
-    :func:`check_checkpoint` has let pass; URLs are left alone.
+def check_resumable(path: str, content: dict | None) -> None:
+    """Raise one sentence unless a run can continue from a file.
+
+    Args:
+        content: what :func:`check_checkpoint` has returned for it.
     """
-    if '://' in path:
+    if content is None:
         return
-    content = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
     meta = content.get('meta') or {}
     if 'optimizer' not in content or not {'epoch', 'iter'} <= set(meta):
         raise UserError(

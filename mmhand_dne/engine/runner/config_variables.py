@@ -36,18 +36,20 @@ ALL = ''  # in place of an entry's name: the whole variable
 Entry = tuple[str, str]  # variable, entry of it
 
 
-def check_variables(cfg: Config, path: str) -> None:
+def check_variables(cfg: Config, path: str, as_read: Config | None = None) -> None:
     """Refuse what was changed of a file's variables after it had copied them.
 
     Args:
         cfg: of the file, perhaps changed since.
         path: the file.
+        as_read: what the file says; None reads it.
     Raises: UserError that names the variable and the keys that hold its copies.
     """
     if not path.endswith('.py'):
         return
     file = _Source(path)
-    as_read = Config.fromfile(path, import_custom_modules=False)
+    if as_read is None:
+        as_read = Config.fromfile(path, import_custom_modules=False)
     for name, entry in sorted(file.copied()):
         found, value = (_entry(c, name, entry) for c in (cfg, as_read))
         keys = file.uses(name, entry)

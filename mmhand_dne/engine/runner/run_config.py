@@ -1,5 +1,6 @@
 """From a config file and the options of a command to the config of a run."""
 
+import copy
 import difflib
 import os.path as osp
 from collections.abc import Mapping
@@ -12,6 +13,11 @@ from mmhand_dne.errors import UserError
 from .config_variables import READ_KEYS, check_variables
 from .shared_hand import merge_options
 
+# In the names of FSDP's wrappers. MMEngine 0.10.7's Runner saves the state dict of
+# ``model.module``, of a sharded model flat shards. And torch 2.13 shards on no CPU:
+# "FSDP needs a non-CPU accelerator device, but no accelerator device is detected."
+SHARDED = 'FullySharded'
+
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and override some of its keys.
@@ -23,10 +29,11 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     if not osp.isfile(path):
         raise FileNotFoundError(f'there is no config file {path}; check the path')
     cfg = Config.fromfile(path)
+    as_read = copy.deepcopy(cfg)
     for key in options or {}:
         _check_option(cfg, key)
     merge_options(cfg, options or {})
-    check_variables(cfg, path)
+    check_variables(cfg, path, as_read)
     _refuse_unread(cfg)
     _fit_loaders(cfg)
     return cfg
@@ -38,6 +45,13 @@ def _refuse_unread(cfg: Config) -> None:
         raise UserError(
             "runner_type and strategy are of MMEngine's FlexibleRunner, which these "
             'tools do not start; remove them from the config'
+        )
+    wrapper = (cfg.get('model_wrapper_cfg') or {}).get('type', '')
+    if SHARDED in str(wrapper):
+        raise UserError(
+            f'model_wrapper_cfg.type={wrapper!r} cannot be trained here: MMEngine '
+            "would write one process's share of the weights as the checkpoint; remove "
+            'it, and use model.backbone.with_cp=True and --amp where memory is short'
         )
     if cfg.get('activation_checkpointing'):
         raise UserError(
