@@ -19,7 +19,7 @@ run_distributed() {
         echo "error: port $port is in use; choose a free one, as in PORT=29501 $0" >&2
         exit 2
     fi
-    exec "${PYTHON:-python}" -m torch.distributed.run \
+    exec "${PYTHON:-python}" "$ROOT/tools/launch.py" \
         --nnodes="${NNODES:-1}" \
         --node_rank="${NODE_RANK:-0}" \
         --master_addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -1,9 +1,11 @@
 """A user's mistakes as one sentence, on the last line, with exit status 2."""
 
 import difflib
+import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,10 @@ import mmpose.registry
 from mmengine.registry import Registry
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
 
 TRACEBACK = 'MMHAND_TRACEBACK'
+LAUNCHERS_FILE = 'TORCHELASTIC_ERROR_FILE'  # torchrun sets it, one for each process
 # Always a user's: what we say ourselves, and files and packages that are not as they
 # should be.
 MISTAKES = (UserError, OSError, ImportError)
@@ -54,7 +58,16 @@ def plain_errors(building: bool = False) -> Iterator[None]:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
         print(f'error: {sentence}', file=sys.stderr, flush=True)
+        _tell_launcher(f'error: {sentence}')
         sys.exit(2)
+
+
+def _tell_launcher(line: str) -> None:
+    """Leave the line where torchrun looks; tools/launch.py repeats it at the end."""
+    path = os.environ.get(LAUNCHERS_FILE)
+    if path:
+        told = dict(message=line, extraInfo=dict(timestamp=int(time.time())))
+        write_whole(path, json.dumps(dict(message=told)).encode())
 
 
 def explain(error: Exception, building: bool = False) -> str | None:

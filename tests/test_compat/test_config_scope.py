@@ -118,7 +118,8 @@ def test_resolves_from_a_wheel(bare_python, sources, leaf, tmp_path):
     installed = {str(f.relative_to(target / 'mmhand_dne/.mim')) for f in files}
     configs = sources.glob('configs/**/*.py')
     assert installed >= {str(path.relative_to(sources)) for path in configs}
-    scripts = {'tools/train.py', 'tools/dist_train.sh', 'tools/launch.sh'}
+    scripts = {'tools/train.py', 'tools/dist_train.sh'}
+    scripts |= {'tools/launch.sh', 'tools/launch.py'}
     assert scripts | {'model-index.yml'} <= installed
     assert not any((target / 'mmhand_dne/.mim' / f).is_symlink() for f in installed)
 
