@@ -88,14 +88,17 @@ ONE_HAND = dict(
     ),
     uncertainty_head=error_bars(decoder=DECODER),
 )
+# The same with the camera of HaMeR's own weights.
+OFFICIAL = dict(ONE_HAND, mano_head=dict(ONE_HAND['mano_head'], official_camera=True))
 CROPS = dict(
     pair=dict(type='MeshCrop', input_size=SIZE, padding=1.25),
     one_hand=dict(
         type='HaMeRCrop', input_size=SIZE, padding=1.0, aspect=None, half_pixel=True
     ),
 )
-MODEL_OF = dict(pair=PAIR, one_hand=ONE_HAND)
-BATCH_OF = dict(pair='dynamic', one_hand='2')
+CROPS['official'] = CROPS['one_hand']
+MODEL_OF = dict(pair=PAIR, one_hand=ONE_HAND, official=OFFICIAL)
+BATCH_OF = dict(pair='dynamic', one_hand='2', official='2')
 
 
 def export_with_the_tool(kind, folder):

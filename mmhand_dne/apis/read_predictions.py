@@ -23,6 +23,10 @@ from mmhand_dne.geometry.camera import (
     project,
 )
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
+from mmhand_dne.geometry.weak_perspective import (
+    translation_with_intrinsics,
+    weak_camera,
+)
 from mmhand_dne.models.estimators.hand_mesh_estimator import HandMeshEstimator
 from mmhand_dne.models.heads.mano_decoder_head import MANODecoderHead
 from mmhand_dne.structures.hand_result import HandResult, ManoParameters
@@ -47,6 +51,8 @@ class PredictionReader:
         self.refines = model.refine_head is not None
         head = model.mano_head
         self.perspective = isinstance(head, MANODecoderHead) and not self.refines
+        official = self.perspective and head.official_camera
+        self.origin = head.origin if official else None
         faces = model.hand_model.faces.cpu().numpy()
         # A mirrored right hand is wound the other way round.
         self.faces = dict(
@@ -107,9 +113,8 @@ class PredictionReader:
         """(1, S, N, 3) wrist-relative to (1, S, N, 2) crop NDC, float64."""
         if not self.perspective:
             return project(points, camera).double()
-        points, camera, root = points[:, :1], camera[:, :1], root[:, :1]
-        scale, shift = camera[..., 0], camera[..., 1]  # (1, 1, 2)
-        weak = torch.cat([scale[..., :1], shift / scale - root[..., :2]], -1)
+        points, root = points[:, :1], root[:, :1]
+        weak = weak_camera(camera[:, :1], root, self.model.mano_head.origin)
         return self.model.mano_head.project(points + root[..., None, :], weak).double()
 
     def _hand_result(
@@ -131,7 +136,7 @@ class PredictionReader:
         if found is None:
             found = view.pred.hand_presence[0, slot]
         fields = dict(
-            _mesh(view, slot, roots[slot], points['vertices'][slot]),
+            _mesh(view, slot, roots[slot], points['vertices'][slot], self.origin),
             side=side,
             presence=float(found),
             faces=self.faces[side],
@@ -152,18 +157,27 @@ class PredictionReader:
 
 
 def _mesh(
-    view: 'CropView', slot: int, root: np.ndarray, seen: np.ndarray
+    view: 'CropView',
+    slot: int,
+    root: np.ndarray,
+    seen: np.ndarray,
+    origin: float | None,
 ) -> dict[str, object]:
     """The fields of a hand that are its mesh, parameters and camera.
 
     Args:
         root: (3,) the wrist in MANO's frame, metres.
         seen: (V, 2) crop NDC of its vertices.
+        origin: NDC of HaMeR's camera, whose depth is that of MANO's origin; None where
+            the mesh is placed where it is seen.
     """
     wrist = view.wrist(slot)
     camera = view.wrist_camera(slot)
     vertices = view.pred.hand_vertices[0, slot] - wrist
-    translation = view.translation(camera, vertices, seen)
+    if origin is None:
+        translation = view.translation(camera, vertices, seen)
+    else:
+        translation = view.official_translation(slot, origin) + wrist
     return dict(
         vertices=view.to_axes(vertices),
         joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
@@ -273,6 +287,23 @@ class CropView:
         pixels = ndc_to_pixels(torch.from_numpy(seen), self.size)
         points = torch.from_numpy(points).double()
         return perspective_translation(points, pixels, self.intrinsics).numpy()
+
+    def official_translation(self, slot: int, origin: float) -> np.ndarray:
+        """(3,) the origin of the predicted points, metres from the camera, in the
+        crop's axes, as HaMeR places the origin of MANO's frame; NaN where the scale is
+        not positive.
+
+        Args:
+            origin: NDC of the crop camera's axis.
+        """
+        root = self.tensor('hand_root')[0, slot]
+        weak = weak_camera(self.tensor('hand_camera')[0, slot], root, origin)
+        if not weak[0] > 0:
+            return np.full(3, np.nan)
+        middle = torch.full((2,), self.size / 2, dtype=weak.dtype)  # pixels
+        size = torch.tensor(float(self.size), dtype=weak.dtype)
+        placed = translation_with_intrinsics(weak, middle, size, self.intrinsics)
+        return (placed + root).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) in the crop's camera axes to the image's."""

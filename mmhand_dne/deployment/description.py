@@ -88,6 +88,7 @@ def describe(
         faces=dict(zip(sides, faces)),
         hand=hand_note(model),
         focal_ndc=focal_ndc(model),
+        origin_ndc=origin_ndc(model),
     )
 
 
@@ -95,6 +96,16 @@ def focal_ndc(model: nn.Module) -> float | None:
     """Focal length of HaMeR's conventional crop camera, NDC; None of other models."""
     head = model.mano_head
     return 2 * head.focal / head.image_size if hasattr(head, 'focal') else None
+
+
+def origin_ndc(model: nn.Module) -> float | None:
+    """NDC of the axis of HaMeR's own camera, whose depth is that of MANO's origin.
+
+    None where the mesh is placed where it is seen.
+    """
+    head = model.mano_head
+    official = getattr(head, 'official_camera', False) and model.refine_head is None
+    return head.origin if official else None
 
 
 def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:

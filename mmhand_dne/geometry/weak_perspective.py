@@ -5,9 +5,10 @@ the middle of a square crop: depth ``2 f / (size s)``, so that a metre at the ha
 ``s`` half crops. The focal length is a convention (5000 at 256 pixels), not a fact.
 
 The crop's NDC is twice the official coordinates, which span [-0.5, 0.5]. Those start
-at pixel size / 2, half a pixel beside NDC 0; that half pixel is left out here
-[decided]. A left hand is seen in the mirrored image; before its camera meets the true
-image, ``t_x`` and the x of its points change sign.
+at pixel size / 2, half a pixel beside NDC 0: ``origin`` is NDC :func:`official_origin`
+for weights that learnt it so, and 0, the crop's middle, for others [decided]. A left
+hand is seen in the mirrored image; before its camera meets the true image, ``t_x`` and
+the x of its points change sign.
 """
 
 import torch
@@ -33,8 +34,17 @@ def translation_from_weak_camera(
     return torch.stack([camera[..., 1], camera[..., 2], depth], -1)
 
 
+def official_origin(size: float = CROP) -> float:
+    """NDC of pixel size / 2 of a square crop, HaMeR's origin, along x and along y."""
+    return 1 / size
+
+
 def project_hamer(
-    points: Tensor, translation: Tensor, focal: float = FOCAL, size: float = CROP
+    points: Tensor,
+    translation: Tensor,
+    focal: float = FOCAL,
+    size: float = CROP,
+    origin: float = 0.0,
 ) -> Tensor:
     """Perspective projection into the crop.
 
@@ -42,13 +52,14 @@ def project_hamer(
         points: (..., N, 3) metres, in the hand model's frame (not wrist-relative).
         translation: (..., 3) metres.
         focal, size: pixels of the crop.
-    Returns: (..., N, 2) crop NDC, twice the official [-0.5, 0.5].
+        origin: NDC of the camera's axis.
+    Returns: (..., N, 2) crop NDC; twice the official [-0.5, 0.5], from ``origin``.
     """
     moved = points + translation[..., None, :]
-    return (2 * focal / size) * moved[..., :2] / moved[..., 2:]
+    return (2 * focal / size) * moved[..., :2] / moved[..., 2:] + origin
 
 
-def orthographic_camera(camera: Tensor, root: Tensor) -> Tensor:
+def orthographic_camera(camera: Tensor, root: Tensor, origin: float = 0.0) -> Tensor:
     """The crop camera for points relative to a root.
 
     ``project(points - root, result)`` is :func:`project_hamer` of the points to first
@@ -57,10 +68,24 @@ def orthographic_camera(camera: Tensor, root: Tensor) -> Tensor:
     Args:
         camera: (..., 3) s, t_x, t_y.
         root: (..., 3) metres, in the hand model's frame.
+        origin: NDC of the camera's axis.
     Returns: (..., 2, 2) rows (scale, shift) for x and y.
     """
     scale = camera[..., :1].expand_as(camera[..., 1:])
-    return torch.stack([scale, scale * (camera[..., 1:] + root[..., :2])], -1)
+    shift = scale * (camera[..., 1:] + root[..., :2]) + origin
+    return torch.stack([scale, shift], -1)
+
+
+def weak_camera(camera: Tensor, root: Tensor, origin: float = 0.0) -> Tensor:
+    """The inverse of :func:`orthographic_camera`: (..., 3) s, t_x, t_y.
+
+    Args:
+        camera: (..., 2, 2) rows (scale, shift) for x and y.
+        root: (..., 3) metres, in the hand model's frame.
+        origin: NDC of the camera's axis.
+    """
+    scale, shift = camera[..., 0], camera[..., 1] - origin
+    return torch.cat([scale[..., :1], shift / scale - root[..., :2]], -1)
 
 
 def full_image_focal(image_size: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from mmengine.runner import load_checkpoint
 from mmpose.registry import MODELS
 
 import mmhand_dne  # noqa: F401
+from mmhand_dne.geometry.camera import ndc_to_pixels, project
 from mmhand_dne.hand_model import load_cc0_hand
 from tests.oracles import hamer_official as official
 from tools.model_converters import convert_hamer as tool
@@ -51,7 +52,10 @@ def build(variant):
                 mlp_ratio=size['hidden'] / size['width'],
             ),
             mano_head=dict(
-                type='MANODecoderHead', in_channels=size['width'], decoder=decoder
+                type='MANODecoderHead',
+                in_channels=size['width'],
+                decoder=decoder,
+                official_camera=True,
             ),
             uncertainty_head=uncertainty_head,
         )
@@ -84,8 +88,13 @@ def test_vertices_and_joints_agree_to_10_micrometres(variant):
 @pytest.mark.parametrize('variant', list(COVARIANCES))
 def test_projected_joints_agree(variant):
     found, wanted = outputs_of_both(variant)
-    ours = found['coarse'].joints_ndc[:, 0].double() / 2  # official: [-0.5, 0.5]
-    torch.testing.assert_close(ours, wanted['joints_2d'], atol=1e-4, rtol=0)
+    # Official: [-0.5, 0.5] from pixel 128 of the crop.
+    ours = ndc_to_pixels(found['coarse'].joints_ndc[:, 0].double(), (256, 256))
+    official_pixels = 256 * wanted['joints_2d'] + 128
+    torch.testing.assert_close(ours, official_pixels, atol=0.02, rtol=0)
+    state = found['coarse'].state
+    near = ndc_to_pixels(project(state.joints, state.camera)[:, 0].double(), (256, 256))
+    assert (near - official_pixels).abs().max() < 0.02 * 256  # orthographic
     camera = found['coarse'].weak_camera[:, 0].double()
     torch.testing.assert_close(camera, wanted['camera'], atol=1e-4, rtol=0)
 

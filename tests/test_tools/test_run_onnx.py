@@ -44,7 +44,14 @@ def steady_image(made, corners, **shape):
 
 # At these boxes the crops' pixels are the image's: what is left is arithmetic.
 @pytest.mark.parametrize(
-    'kind, side', [('pair', None), ('one_hand', 'right'), ('one_hand', 'left')]
+    'kind, side',
+    [
+        ('pair', None),
+        ('one_hand', 'right'),
+        ('one_hand', 'left'),
+        ('official', 'right'),
+        ('official', 'left'),
+    ],
 )
 @pytest.mark.parametrize('camera', [None, [300.0, 310.0, 50.0, 40.0]])
 def test_the_runner_agrees_with_the_inferencer(

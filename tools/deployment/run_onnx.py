@@ -97,6 +97,7 @@ class HandRunner:
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None
         self.size = self.about['input']['size']
+        self.origin = self.about.get('origin_ndc')  # NDC of HaMeR's own camera
         self.slots, self.joint_names = self.about['slots'], self.about['joints']
         faces = {side: np.array(f) for side, f in self.about['faces'].items()}
         # A mirrored right hand is wound the other way round.
@@ -236,12 +237,16 @@ class HandRunner:
         # Of points from the wrist of the refined joints, not of the coarse ones.
         camera[:, 1] += camera[:, 0] * wrist[:2]
         points, seen = found['vertices'] - wrist, self.project(found)
+        if self.origin is None:
+            place = view.translation(camera, points, seen)
+        else:
+            place = view.official(found['weak_camera']) + found['root'] + wrist
         result = dict(
             vertices=view.upright(points),
             joints=view.upright(found['joints'] - wrist),
             rotations=view.upright_rotations(found['rotations']),
             betas=found['betas'],
-            translation=view.upright(view.translation(camera, points, seen)),
+            translation=view.upright(place),
             box=common['box'],
             intrinsics=view.intrinsics,
             joints_2d=view.to_image(found['joints_ndc']),
@@ -264,7 +269,7 @@ class HandRunner:
             scale, shift = found['weak_camera'][0], found['weak_camera'][1:]
             far = self.about['focal_ndc']
             points = points + found['root'] + [*shift, far / (scale + 1e-9)]
-            return far * points[:, :2] / points[:, 2:]
+            return far * points[:, :2] / points[:, 2:] + (self.origin or 0.0)
         return points[:, :2] * found['camera'][:, 0] + found['camera'][:, 1]
 
 
@@ -471,22 +476,34 @@ class View:
 
         Least squares of x Z = X, y Z = Y over the points; (x, y, 1) is a pixel's ray.
         """
-        intrinsics = self.intrinsics.copy()
-        if self.mirror is not None:
-            intrinsics[0, 1] *= -1
-            intrinsics[0, 2] = self.mirror - intrinsics[0, 2]
-        intrinsics = np.vstack([self.affine, [0, 0, 1]]) @ intrinsics @ self.rotation.T
         if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
         pixels = ((ndc + 1.0) * self.size - 1) / 2
-        rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(
-            intrinsics
-        ).T.astype(np.float64)
+        rays = np.column_stack([pixels, np.ones(len(pixels))])
+        rays = rays @ np.linalg.inv(self.crop_intrinsics()).T
         axes = np.broadcast_to(np.eye(2), (len(rays), 2, 2))
         rows = np.concatenate([axes, -rays[:, :2, None]], -1).reshape(-1, 3)
         goal = rays[:, :2] * points[:, 2:] - points[:, :2]
         origin = np.linalg.lstsq(rows, goal.ravel(), rcond=None)[0]
         return origin if origin[2] > 0 else np.full(3, np.nan)
+
+    def official(self, weak) -> np.ndarray:
+        """The origin of MANO's frame in metres, as HaMeR's camera (3,) places it."""
+        scale, intrinsics = float(weak[0]), self.crop_intrinsics()
+        if not scale > 0:
+            return np.full(3, np.nan)
+        span = self.size * scale + 1e-9
+        pixel = self.size / 2 + span / 2 * weak[1:].astype(np.float64)
+        depth = 2 * np.sqrt(intrinsics[0, 0] * intrinsics[1, 1]) / span
+        return np.linalg.inv(intrinsics) @ [*pixel, 1.0] * depth
+
+    def crop_intrinsics(self) -> np.ndarray:
+        """(3, 3) of the crop, mirrored where it is."""
+        intrinsics = self.intrinsics.astype(np.float64)
+        if self.mirror is not None:
+            intrinsics[0, 1] *= -1
+            intrinsics[0, 2] = self.mirror - intrinsics[0, 2]
+        return np.vstack([self.affine, [0, 0, 1]]) @ intrinsics @ self.rotation.T
 
 
 class Picture:

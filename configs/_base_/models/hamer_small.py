@@ -32,6 +32,7 @@ model = dict(
         decoder=decoder,
         focal=2500.0,  # 5000 at 256 pixels
         image_size=128,
+        official_camera=False,
         # Trained from nothing, not fine-tuned: the image must place the hand early.
         loss=dict(lambda_3d=1.0, lambda_2d=0.5, lambda_orient=0.3, lambda_pose=0.02),
     ),

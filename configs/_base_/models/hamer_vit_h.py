@@ -73,6 +73,7 @@ model = dict(
         decoder=decoder,
         focal=5000.0,
         image_size=256,
+        official_camera=True,  # False: the crop's middle, half a pixel beside HaMeR's
         loss=dict(
             type='HaMeRLoss',
             lambda_3d=0.05,

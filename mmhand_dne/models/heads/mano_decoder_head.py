@@ -11,6 +11,7 @@ from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.weak_perspective import (
     CROP,
     FOCAL,
+    official_origin,
     orthographic_camera,
     project_hamer,
     translation_from_weak_camera,
@@ -46,6 +47,10 @@ class MANODecoderHead(BaseModule):
         decoder: arguments of :class:`CrossAttentionDecoder`.
         init_cam: s, t_x, t_y to start from: NDC per metre, metres.
         focal, image_size: of the crop's conventional camera, pixels.
+        official_camera: HaMeR's, for its weights: the camera's axis is at pixel
+            ``image_size`` / 2, and an inferred hand has the depth that the scale gives
+            to the origin of MANO's frame. Else the axis is in the crop's middle, half a
+            pixel beside it, and the mesh as a whole is placed where it is seen.
         loss: such as :class:`HaMeRLoss`.
 
     Example:
@@ -64,12 +69,14 @@ class MANODecoderHead(BaseModule):
         init_cam: tuple[float, float, float] = (4.0, 0.0, 0.0),
         focal: float = FOCAL,
         image_size: int = CROP,
+        official_camera: bool = False,
         loss: dict = dict(type='HaMeRLoss'),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.hand_model = build_single_hand(hand_model, 'MANODecoderHead')
         self.focal, self.image_size = focal, image_size
+        self.official_camera = official_camera
         self.decoder = CrossAttentionDecoder(
             **{'context_channels': in_channels, **(decoder or {})}
         )
@@ -84,6 +91,11 @@ class MANODecoderHead(BaseModule):
         self.register_buffer('init_cam', torch.tensor([init_cam]))
         self.loss_module = MODELS.build(loss)
         self.reset_readout()
+
+    @property
+    def origin(self) -> float:
+        """NDC of the crop camera's axis, along x and along y."""
+        return official_origin(self.image_size) if self.official_camera else 0.0
 
     def reset_readout(self) -> None:
         """Start close to the mean hand."""
@@ -107,7 +119,7 @@ class MANODecoderHead(BaseModule):
                 mesh.vertices,
                 mesh.joints,
                 mesh.root,
-                orthographic_camera(camera, mesh.root),
+                orthographic_camera(camera, mesh.root, self.origin),
             )
         return CoarseHands(
             state,
@@ -130,7 +142,9 @@ class MANODecoderHead(BaseModule):
         Returns: (B, 1, N, 2) crop NDC.
         """
         translation = translation_from_weak_camera(camera, self.focal, self.image_size)
-        return project_hamer(points, translation, self.focal, self.image_size)
+        return project_hamer(
+            points, translation, self.focal, self.image_size, self.origin
+        )
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
         """The terms of the loss, weighted; ``targets`` has the one slot."""
