@@ -136,7 +136,7 @@ class PredictionReader:
         if found is None:
             found = view.pred.hand_presence[0, slot]
         fields = dict(
-            _mesh(view, slot, roots[slot], points['vertices'][slot], self.origin),
+            _mesh(view, slot, roots[slot], points, self.origin),
             side=side,
             presence=float(found),
             faces=self.faces[side],
@@ -160,27 +160,31 @@ def _mesh(
     view: 'CropView',
     slot: int,
     root: np.ndarray,
-    seen: np.ndarray,
+    seen: dict[str, np.ndarray],
     origin: float | None,
 ) -> dict[str, object]:
     """The fields of a hand that are its mesh, parameters and camera.
 
     Args:
         root: (3,) the wrist in MANO's frame, metres.
-        seen: (V, 2) crop NDC of its vertices.
+        seen: joints and vertices in crop NDC, (S, N, 2) each.
         origin: NDC of HaMeR's camera, whose depth is that of MANO's origin; None where
             the mesh is placed where it is seen.
     """
     wrist = view.wrist(slot)
     camera = view.wrist_camera(slot)
     vertices = view.pred.hand_vertices[0, slot] - wrist
-    if origin is None:
-        translation = view.translation(camera, vertices, seen)
-    else:
+    joints = view.pred.hand_joints[0, slot] - wrist
+    covariance = view.covariance(slot)
+    if origin is not None:
         translation = view.official_translation(slot, origin) + wrist
+    elif covariance is None:
+        translation = view.translation(camera, vertices, seen['vertices'][slot])
+    else:
+        translation = view.translation(camera, joints, seen['joints'][slot], covariance)
     return dict(
         vertices=view.to_axes(vertices),
-        joints=view.to_axes(view.pred.hand_joints[0, slot] - wrist),
+        joints=view.to_axes(joints),
         mano=_mano_parameters(view, slot, root, translation - wrist),
         translation=view.to_axes(translation),
         crop_camera=view.upright_camera(camera),
@@ -209,8 +213,7 @@ def _mano_parameters(
 
 def _error_bars(view: 'CropView', slot: int) -> dict[str, np.ndarray]:
     """The fields of a hand that say how sure the model is of its joints."""
-    covariance = view.pred.hand_joint_covariance[0, slot].astype(np.float64)
-    covariance = view.to_axes_squared(without_wrist(covariance))
+    covariance = view.to_axes_squared(view.covariance(slot))
     joints = (NUM_FINGER_JOINTS, 3)
     blocks = np.zeros((NUM_JOINTS, 3, 3))
     blocks[FINGER_JOINTS] = np.einsum('jajb->jab', covariance.reshape(joints * 2))
@@ -275,18 +278,37 @@ class CropView:
         """(2, 3) from the image to its crop, neither mirrored."""
         return upright_affine(self.affine, self.flip, self.width, self.size)
 
+    def covariance(self, slot: int) -> np.ndarray | None:
+        """(60, 60) m^2 of joints 1 to 20 from the wrist, crop's axes; None without."""
+        if 'hand_joint_covariance' not in self.pred:
+            return None
+        covariance = self.pred.hand_joint_covariance[0, slot]
+        return without_wrist(covariance.astype(np.float64))
+
     def translation(
-        self, camera: np.ndarray, points: np.ndarray, seen: np.ndarray
+        self,
+        camera: np.ndarray,
+        points: np.ndarray,
+        seen: np.ndarray,
+        covariance: np.ndarray | None = None,
     ) -> np.ndarray:
-        """(3,) the origin of points (V, 3) that are seen at crop NDC (V, 2), metres
+        """(3,) the origin of points (N, 3) that are seen at crop NDC (N, 2), metres
         from the camera, in the crop's axes; NaN where a scale of the crop camera (2, 2)
         is not positive.
+
+        Args:
+            covariance: of the last points, m^2; those before err by nothing.
         """
         if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
         pixels = ndc_to_pixels(torch.from_numpy(seen), self.size)
         points = torch.from_numpy(points).double()
-        return perspective_translation(points, pixels, self.intrinsics).numpy()
+        if covariance is not None:
+            before = 3 * len(points) - len(covariance)
+            covariance = torch.from_numpy(np.pad(covariance, (before, 0)))
+        return perspective_translation(
+            points, pixels, self.intrinsics, covariance
+        ).numpy()
 
     def official_translation(self, slot: int, origin: float) -> np.ndarray:
         """(3,) the origin of the predicted points, metres from the camera, in the

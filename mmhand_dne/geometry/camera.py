@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 Array = np.ndarray | Tensor
+PLACE_SHARE = 0.1  # variance of places in the image over the points' mean variance
+LEAST_VARIANCE = 1e-12  # square metres; of points that are known exactly
 
 
 def _size(size, like: Tensor) -> Tensor:
@@ -83,34 +85,31 @@ def ndc_to_pixels(ndc: Tensor, size) -> Tensor:
     return ((ndc + 1) * _size(size, ndc) - 1) / 2
 
 
-def metric_translation(camera: Tensor, intrinsics: Tensor, size) -> Tensor:
-    """The wrist in camera metres from a crop camera and the crop's intrinsics.
+def metric_translation(
+    points: Tensor, camera: Tensor, intrinsics: Tensor, size
+) -> Tensor:
+    """Where points that an orthographic crop camera shows stand before the true camera.
 
-    The scale of the orthographic camera is the focal length over the depth, once per
-    image axis; the two are combined by their geometric mean [decided]. That depth is
-    the points' mean depth rather than the wrist's, see :func:`perspective_translation`.
+    See :func:`perspective_translation`; the scale alone would tell the points' mean
+    depth, tens of millimetres from their origin.
 
     Args:
+        points: (..., N, 3) metres, camera axes, relative to any origin.
         camera: (..., 2, 2) rows (scale, shift), NDC.
         intrinsics: (..., 3, 3) of the crop, pixels.
         size: crop size in pixels, (W, H) or W.
-    Returns: (..., 3) metres; NaN where a scale is not positive.
+    Returns: (..., 3) metres, of the origin; NaN where a scale is not positive.
     """
-    half = _size(size, camera) / 2
-    scale, shift = camera[..., 0], camera[..., 1]
-    focal = torch.diagonal(intrinsics, dim1=-2, dim2=-1)[..., :2]
-    depth = (focal / (half * scale.clamp(min=torch.finfo(scale.dtype).tiny))).prod(-1)
-    depth = depth.clamp(min=0).sqrt()
-    depth = torch.where((scale > 0).all(-1), depth, torch.full_like(depth, torch.nan))
-    pixels = half * (shift + 1) - 0.5
-    inverse = torch.linalg.inv(intrinsics)
-    rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
-    rays = (inverse @ rays[..., None])[..., 0]
-    return rays * depth[..., None]
+    pixels = ndc_to_pixels(project(points, camera), size)
+    found = perspective_translation(points, pixels, intrinsics)
+    return torch.where((camera[..., 0] > 0).all(-1, keepdim=True), found, torch.nan)
 
 
 def perspective_translation(
-    points: Tensor, pixels: Tensor, intrinsics: Tensor
+    points: Tensor,
+    pixels: Tensor,
+    intrinsics: Tensor,
+    covariance: Tensor | None = None,
 ) -> Tensor:
     """Where points have to stand so that a perspective camera sees them at pixels.
 
@@ -119,17 +118,46 @@ def perspective_translation(
     (the direct linear transform), and exact where an exact one exists. Unlike the depth
     of an orthographic scale, which is the points' mean depth, it is the origin's.
 
+    With the points' covariance C it is the generalised least squares: an equation of
+    point i errs by [1, 0, -x; 0, 1, -y] times the point's error, so that all of them
+    have the covariance J C J', to which comes that of the places in the image, the same
+    for all: PLACE_SHARE of the mean variance [decided].
+
     Args:
         points: (..., N, 3) metres, camera axes, relative to any origin.
         pixels: (..., N, 2).
         intrinsics: (..., 3, 3) pixels.
+        covariance: (..., 3 N, 3 N) of the points, x y z point by point, square metres.
     Returns: (..., 3) metres, the origin from the camera; NaN where it is not before it.
+        In the points' precision, computed in float64.
     """
+    exact, pixels, matrix = points.double(), pixels.double(), intrinsics.double()
     rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
-    rays = (rays @ torch.linalg.inv(intrinsics).mT)[..., :2]
+    rays = (rays @ torch.linalg.inv(matrix).mT)[..., :2]
     axes = torch.eye(2, dtype=rays.dtype, device=rays.device)
-    rows = torch.cat([axes.expand(*rays.shape, 2), -rays[..., None]], -1)
-    goal = rays * points[..., 2:] - points[..., :2]
-    found = torch.linalg.lstsq(rows.flatten(-3, -2), goal.flatten(-2)[..., None])
-    origin = found.solution[..., 0]
-    return torch.where(origin[..., 2:] > 0, origin, torch.nan)
+    rows = torch.cat([axes.expand(*rays.shape, 2), -rays[..., None]], -1)  # N, 2, 3
+    goal = rays * exact[..., 2:] - exact[..., :2]
+    design, goal = rows.flatten(-3, -2), goal.flatten(-2)[..., None]
+    if covariance is not None:
+        root = torch.linalg.cholesky(_equations_covariance(rows, covariance.double()))
+        design, goal = (
+            torch.linalg.solve_triangular(root, value, upper=False)
+            for value in (design, goal)
+        )
+    # The normal equations are well conditioned enough for float64, and on any device
+    # give NaN, where lstsq raises, for points that are not finite.
+    across = design.mT
+    origin = torch.linalg.solve_ex(across @ design, across @ goal)[0][..., 0]
+    before = origin[..., 2:] > 0
+    return torch.where(before, origin, torch.nan).to(points.dtype)
+
+
+def _equations_covariance(rows: Tensor, covariance: Tensor) -> Tensor:
+    """(..., 2 N, 2 N) of the equations with rows (..., N, 2, 3), square metres."""
+    count = rows.shape[-3]
+    blocks = covariance.unflatten(-1, (count, 3)).unflatten(-3, (count, 3))
+    errors = torch.einsum('...iab,...ibjc,...jdc->...iajd', rows, blocks, rows)
+    errors = errors.flatten(-2).flatten(-3, -2)
+    place = PLACE_SHARE * errors.diagonal(dim1=-2, dim2=-1).mean(-1)
+    eye = torch.eye(2 * count, dtype=errors.dtype, device=errors.device)
+    return errors + place.clamp(min=LEAST_VARIANCE)[..., None, None] * eye

@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from mmhand_dne.geometry.camera import (
+    PLACE_SHARE,
     metric_translation,
     ndc_to_pixels,
     perspective_translation,
@@ -46,26 +47,17 @@ def test_perspective_equals_opencv():
 def test_metric_translation_inverts_a_flat_hand():
     # All points at the wrist's depth: the orthographic camera is then exact.
     size = 256
-    matrix = torch.tensor([[900.0, 3, 120], [0, 880.0, 140], [0, 0, 1]]).double()
+    matrix = torch.tensor([[900.0, 0, 120], [0, 880.0, 140], [0, 0, 1]]).double()
     wrist = torch.tensor([0.05, -0.03, 0.7]).double()
     flat = torch.rand(30, 3, dtype=torch.float64) * 0.1
     flat[:, 2] = 0
-    straight = matrix.clone()
-    straight[0, 1] = 0
-    points = pixels_to_ndc(project_perspective(flat + wrist, straight), size)
-    origin = pixels_to_ndc(project_perspective(wrist[None], straight), size)[0]
+    points = pixels_to_ndc(project_perspective(flat + wrist, matrix), size)
+    origin = pixels_to_ndc(project_perspective(wrist[None], matrix), size)[0]
     scale = ((points - origin) / flat[:, :2]).mean(0)
     camera = torch.stack([scale, origin], -1)
     torch.testing.assert_close(project(flat, camera), points)
-    torch.testing.assert_close(metric_translation(camera, straight, size), wrist)
-
-
-def test_metric_translation_keeps_the_wrist_pixel_with_skew():
-    matrix = torch.tensor([[900.0, 3, 120], [0, 880.0, 140], [0, 0, 1]]).double()
-    camera = torch.tensor([[8.0, 0.25], [8.5, -0.5]]).double()
-    root = metric_translation(camera, matrix, 256)
-    pixel = ndc_to_pixels(camera[:, 1], 256)
-    torch.testing.assert_close(project_perspective(root[None], matrix)[0], pixel)
+    found = metric_translation(flat, camera, matrix, size)
+    torch.testing.assert_close(found, wrist)
 
 
 def test_perspective_translation_is_exact_where_pixels_are():
@@ -104,11 +96,74 @@ def test_the_wrist_is_found_of_hands_that_point_anywhere():
         flat = ndc_to_pixels(project(points, camera), size)
         exact.append(perspective_translation(points, pixels, matrix) - wrist)
         ours.append(perspective_translation(points, flat, matrix) - wrist)
-        former.append(metric_translation(camera, matrix, size) - wrist)
+        same = metric_translation(points, camera, matrix, size) - wrist
+        torch.testing.assert_close(same, ours[-1], atol=1e-9, rtol=0)
+        mean_depth = points[:, 2].mean()
+        former.append(mean_depth[None])
     errors = [1000 * torch.stack(each).norm(dim=-1) for each in (exact, ours, former)]
     assert errors[0].max() < 0.001
     assert errors[1].median() < 3 and errors[1].max() < 15
     assert errors[2].median() > 20
+
+
+def test_what_is_unsure_counts_less():
+    """Joints of a hand that err as their covariance says, seen where they truly are."""
+    layer, draw = MANOLayer(), np.random.default_rng(1)
+    pose = layer.absolute_pose(torch.zeros(48), mean=True)
+    joints = layer.joints(layer(pose, torch.zeros(10)))[:21].double()
+    joints = joints - joints[0]
+    matrix = torch.tensor([[900.0, 3, 120], [0, 880.0, 140], [0, 0, 1]]).double()
+    # Two fingers err by far, each as a whole, and more the farther from the wrist.
+    root = np.zeros((60, 60))
+    for finger in range(5):
+        for joint in range(4):
+            own = slice(3 * (4 * finger + joint), 3 * (4 * finger + joint) + 3)
+            size = (0.012 if finger < 2 else 0.001) * (joint + 1)
+            root[own, 12 * finger : 12 * finger + 3] = size * np.eye(3)
+            root[own, own] += 0.0005 * np.eye(3)
+    covariance = torch.from_numpy(np.pad(root @ root.T, (3, 0)))
+    plain, weighted = [], []
+    for rotation in Rotation.random(80, random_state=2).as_matrix():
+        true = joints @ torch.from_numpy(rotation).mT
+        wrist = torch.from_numpy(draw.uniform([-0.1, -0.1, 0.4], [0.1, 0.1, 0.9]))
+        pixels = project_perspective(true + wrist, matrix)
+        exact = perspective_translation(true, pixels, matrix, covariance)
+        torch.testing.assert_close(exact, wrist, atol=1e-8, rtol=0)
+        noisy = true.clone()
+        noisy[1:] += torch.from_numpy((root @ draw.normal(size=60)).reshape(20, 3))
+        for found, bars in ((plain, None), (weighted, covariance)):
+            found.append(perspective_translation(noisy, pixels, matrix, bars) - wrist)
+    errors = [1000 * torch.stack(e).norm(dim=-1).median() for e in (plain, weighted)]
+    assert errors[1] < 0.4 * errors[0]
+
+
+def test_generalised_least_squares_equals_the_dense_formula():
+    draw = np.random.default_rng(4)
+    points = 0.1 * draw.normal(size=(21, 3))
+    matrix = np.array([[900.0, 3, 120], [0, 880.0, 140], [0, 0, 1]])
+    seen = points + draw.normal(scale=0.005, size=points.shape) + [0.05, 0, 0.7]
+    pixels = seen @ matrix.T
+    pixels = pixels[:, :2] / pixels[:, 2:]
+    root = 0.01 * draw.normal(size=(63, 63))
+    covariance = root @ root.T
+    rays = np.column_stack([pixels, np.ones(21)]) @ np.linalg.inv(matrix).T
+    design, step, goal = [], np.zeros((42, 63)), []
+    for i, (x, y, _) in enumerate(rays):
+        for k, (row, ray) in enumerate((((1, 0, -x), x), ((0, 1, -y), y))):
+            design.append(row)
+            step[2 * i + k, 3 * i : 3 * i + 3] = row
+            goal.append(ray * points[i, 2] - points[i, k])
+    noise = step @ covariance @ step.T
+    noise += PLACE_SHARE * np.diagonal(noise).mean() * np.eye(42)
+    weight = np.linalg.inv(noise)
+    design = np.array(design)
+    expected = np.linalg.solve(
+        design.T @ weight @ design, design.T @ weight @ np.array(goal)
+    )
+    found = perspective_translation(
+        *(torch.from_numpy(a) for a in (points, pixels, matrix, covariance))
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def orthographic_fit(points, ndc):
@@ -121,4 +176,8 @@ def orthographic_fit(points, ndc):
 
 def test_metric_translation_of_a_mirrored_camera_is_nan():
     camera = torch.tensor([[-8.0, 0.0], [8.0, 0.0]])
-    assert metric_translation(camera, torch.eye(3), 256).isnan().all()
+    points = torch.rand(9, 3)
+    assert metric_translation(points, camera, torch.eye(3), 256).isnan().all()
+    broken = points.clone()
+    broken[3] = torch.nan
+    assert metric_translation(broken, camera.abs(), torch.eye(3), 256).isnan().all()

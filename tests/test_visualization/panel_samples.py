@@ -46,6 +46,20 @@ def fitted_camera(roots):
     return torch.stack([scale.expand(-1, 2), shift], dim=-1)
 
 
+def mesh_camera(roots):
+    """Crop cameras (2, 2, 2) that see the meshes as the perspective one does, by least
+    squares, one scale each.
+    """
+    vertices, _ = posed_hands()
+    pixels = project_perspective(vertices + roots[:, None], crop_intrinsics())
+    ndc = pixels_to_ndc(pixels, SIZE)
+    middle, centre = ndc.mean(1), vertices.mean(1)[:, :2]
+    spread = vertices[..., :2] - centre[:, None]
+    scale = (spread * (ndc - middle[:, None])).sum((1, 2)) / spread.square().sum((1, 2))
+    shift = middle - scale[:, None] * centre
+    return torch.stack([scale[:, None].expand(-1, 2), shift], dim=-1)
+
+
 @lru_cache(maxsize=1)
 def posed_hands():
     """HandMesh of upright hands in the mean pose, without the batch dimension."""

@@ -39,6 +39,7 @@ LANE = 21  # bits of a channel's sum
 READABLE = 0.5  # presence from which landmarks are trusted to place a square
 SAME = 0.5  # intersection over union of two meshes of one hand
 FOCAL_OF_AN_IMAGE = 5000 / 256  # of its longer side, where the camera is not known
+PLACE_SHARE = 0.1  # variance of joints' places over their mean variance in space
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,8 +238,13 @@ class HandRunner:
         # Of points from the wrist of the refined joints, not of the coarse ones.
         camera[:, 1] += camera[:, 0] * wrist[:2]
         points, seen = found['vertices'] - wrist, self.project(found)
+        placed = [camera, points, seen]
+        if 'joint_covariance' in found:
+            covariance = without_wrist(found['joint_covariance'])
+            joints = found['joints'] - wrist
+            placed = [camera, joints, found['joints_ndc'], covariance]
         if self.origin is None:
-            place = view.translation(camera, points, seen)
+            place = view.translation(*placed)
         else:
             place = view.official(found['weak_camera']) + found['root'] + wrist
         result = dict(
@@ -256,7 +262,6 @@ class HandRunner:
             coarse = found['coarse_vertices'] - found['coarse_joints'][0]
             result['coarse_vertices'] = view.upright(coarse)
         if 'joint_covariance' in found:
-            covariance = without_wrist(found['joint_covariance'])
             result.update(error_bars(view.upright_covariance(covariance)))
         result = {name: value.astype(np.float32) for name, value in result.items()}
         faces, presence = self.faces[common['side']], float(found['presence'])
@@ -470,11 +475,12 @@ class View:
             pixels[..., 0] = self.mirror - pixels[..., 0]
         return pixels
 
-    def translation(self, camera, points, ndc) -> np.ndarray:
-        """The wrist, from which points (V, 3) are seen at crop NDC (V, 2), in metres;
+    def translation(self, camera, points, ndc, covariance=None) -> np.ndarray:
+        """The wrist, from which points (N, 3) are seen at crop NDC (N, 2), in metres;
         NaN where a scale of the camera (2, 2) is not positive.
 
         Least squares of x Z = X, y Z = Y over the points; (x, y, 1) is a pixel's ray.
+        With a covariance (60, 60) of joints, each equation counts as it is sure.
         """
         if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
@@ -483,8 +489,16 @@ class View:
         rays = rays @ np.linalg.inv(self.crop_intrinsics()).T
         axes = np.broadcast_to(np.eye(2), (len(rays), 2, 2))
         rows = np.concatenate([axes, -rays[:, :2, None]], -1).reshape(-1, 3)
-        goal = rays[:, :2] * points[:, 2:] - points[:, :2]
-        origin = np.linalg.lstsq(rows, goal.ravel(), rcond=None)[0]
+        goal = (rays[:, :2] * points[:, 2:] - points[:, :2]).ravel()
+        if covariance is not None:  # of all points but the first, the wrist
+            steps = np.zeros((len(rows), 3 * len(rays)))
+            for i, three in enumerate(rows):
+                steps[i, 3 * (i // 2) : 3 * (i // 2) + 3] = three
+            errors = steps[:, 3:] @ covariance @ steps[:, 3:].T
+            place = max(PLACE_SHARE * np.diagonal(errors).mean(), 1e-12)
+            root = np.linalg.cholesky(errors + place * np.eye(len(rows)))
+            rows, goal = np.linalg.solve(root, rows), np.linalg.solve(root, goal)
+        origin = np.linalg.lstsq(rows, goal, rcond=None)[0]
         return origin if origin[2] > 0 else np.full(3, np.nan)
 
     def official(self, weak) -> np.ndarray:

@@ -10,7 +10,12 @@ from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
 from mmhand_dne.gaussian.joint_gaussian import JointGaussian
-from mmhand_dne.geometry.camera import metric_translation, project
+from mmhand_dne.geometry.camera import (
+    metric_translation,
+    ndc_to_pixels,
+    perspective_translation,
+    project,
+)
 from mmhand_dne.structures.hand_state import HandOutputs, HandState
 from mmhand_dne.structures.mmpose_predictions import interhand_prediction
 
@@ -35,12 +40,20 @@ def say_once(text: str) -> None:
 
 
 def metric_roots(outputs: HandOutputs, data_samples: list, size: int) -> Tensor:
-    """Wrists in camera metres from the predicted cameras, (B, S, 3); NaN if s <= 0."""
-    camera = final_state(outputs).camera
-    intrinsics = crop_intrinsics(data_samples, camera)[:, None].expand(
-        -1, camera.shape[1], -1, -1
+    """Origins of the predicted points in camera metres, (B, S, 3); NaN if s <= 0.
+
+    Where their mesh, or the joints of a regressor with a camera of its own, have to
+    stand to be seen where they are predicted.
+    """
+    state = final_state(outputs)
+    intrinsics = crop_intrinsics(data_samples, state.camera)[:, None].expand(
+        -1, state.camera.shape[1], -1, -1
     )
-    roots = metric_translation(camera, intrinsics, size)
+    roots = metric_translation(state.vertices, state.camera, intrinsics, size)
+    if not outputs.refined and outputs.coarse.joints_ndc is not None:
+        pixels = ndc_to_pixels(outputs.coarse.joints_ndc, size)
+        own = perspective_translation(state.joints, pixels, intrinsics)
+        roots = torch.where(roots.isnan(), roots, own)
     if roots.isnan().any():
         say_once(
             'a predicted camera scale is not positive: the hand has no metric '

@@ -105,7 +105,9 @@ class RidgeRegressionHead(RegressionHead):
         for i, sample in enumerate(batch_data_samples):
             meta = sample.metainfo
             intrinsics = sample.gt_instance_labels.crop_intrinsics[0].to(camera)
-            root = metric_translation(camera[i], intrinsics, meta['input_size'][0])
+            root = metric_translation(
+                joints[i], camera[i], intrinsics, meta['input_size'][0]
+            )
             fields = interhand_prediction(
                 joints[i], points[i], torch.ones(NUM_HANDS), root, meta
             )

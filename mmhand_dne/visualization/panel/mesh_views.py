@@ -77,7 +77,7 @@ def prediction_views(instances: InstanceData | None, present: Tensor) -> list[Me
 
 def view_surfaces(view: MeshView, scene: PanelScene) -> list[Surface]:
     """The view's present hands as surfaces in the crop, ordered by metric depth."""
-    depth = root_depths(view.camera, scene.intrinsics, scene.crop_size)
+    depth = root_depths(view, scene)
     return [
         orthographic_surface(
             view.vertices[hand],
@@ -115,26 +115,29 @@ def gt_surfaces(
     ]
 
 
-def root_depths(
-    camera: Tensor, intrinsics: Tensor | None, size: tuple[int, int]
-) -> Tensor:
+def roots(view: MeshView, scene: PanelScene) -> Tensor:
+    """The wrists from the camera, (2, 3) metres; NaN without intrinsics, or for a
+    camera of negative scale.
+    """
+    if scene.intrinsics is None:
+        return torch.full((2, 3), torch.nan)
+    return metric_translation(
+        view.vertices, view.camera, scene.intrinsics, scene.crop_size
+    )
+
+
+def root_depths(view: MeshView, scene: PanelScene) -> Tensor:
     """Metres from the camera to each wrist (2,), to order the hands.
 
-    Without intrinsics, or for a camera of negative scale, it is ``UNKNOWN_DEPTH``.
+    Where it is not known, it is ``UNKNOWN_DEPTH``.
     """
-    if intrinsics is None:
-        return torch.full((2,), UNKNOWN_DEPTH)
-    depth = metric_translation(camera, intrinsics, size)[..., 2]
-    return depth.nan_to_num(nan=UNKNOWN_DEPTH)
+    return roots(view, scene)[..., 2].nan_to_num(nan=UNKNOWN_DEPTH)
 
 
 def placed_hands(view: MeshView, scene: PanelScene) -> tuple[list[PlacedHand], str]:
     """The view's present hands for the side view, and a remark on their distance."""
     hands = view.present.nonzero().flatten().tolist()
-    roots = torch.full((2, 3), torch.nan)
-    if scene.intrinsics is not None:
-        roots = metric_translation(view.camera, scene.intrinsics, scene.crop_size)
-    positions, remark = place_wrists(roots[hands].numpy())
+    positions, remark = place_wrists(roots(view, scene)[hands].numpy())
     placed = [
         PlacedHand(
             name=SIDES[hand][0].upper(),
