@@ -28,7 +28,7 @@ from .process_noise import (
 DEFAULT_RATIO = 0.01  # process over measurement variance of tracks too short to tell
 # Frames that are smoothed at once, and those after them that are read with them: what
 # comes later than that no longer matters.
-PART, AHEAD = 90, 60
+PART, AHEAD = 60, 45
 
 
 class Series(Protocol):
