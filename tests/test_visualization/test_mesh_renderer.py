@@ -5,11 +5,18 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from scipy.spatial.transform import Rotation
 
+from mmhand_dne.hand_model import HandPair
+from mmhand_dne.visualization.canvas import mesh_renderer
 from mmhand_dne.visualization.canvas.mesh_renderer import (
+    LAYER,
     LEFT_COLOR,
     RIGHT_COLOR,
+    _may_be_seen,
     orthographic_surface,
+    outline,
+    paint,
     perspective_surface,
     render_mesh,
     render_overlay,
@@ -171,6 +178,81 @@ def test_what_is_behind_the_camera_or_not_a_number_is_left_out(sphere):
     for mesh in (behind, broken):
         surface = perspective_surface(mesh, INTRINSICS, faces, RIGHT_COLOR)
         assert render_mesh([surface], SIZE).coverage.max() == 0
+
+
+@pytest.fixture(scope='module')
+def hands():
+    """A right and a left hand, turned so that fingers lie before the palm."""
+    pair, turned = HandPair(), []
+    for hand, angles in enumerate(([0.9, 0.4, 0.3], [-0.5, 2.4, 0.2])):
+        rotation = Rotation.from_rotvec(angles).as_matrix()
+        turned.append(pair.template[hand] @ torch.from_numpy(rotation).float().mT)
+
+    def surfaces(size):
+        shift = [[-0.25, 0.1], [0.3, -0.1]]
+        cameras = [torch.tensor([[6.0, x], [8.0, y]]) for x, y in shift]
+        return [
+            orthographic_surface(v, camera, size, pair.faces[i], color)
+            for i, (v, camera, color) in enumerate(
+                zip(turned, cameras, (RIGHT_COLOR, LEFT_COLOR))
+            )
+        ]
+
+    return surfaces
+
+
+def test_inner_sides_that_nothing_shows_are_left_out_unseen(hands, monkeypatch):
+    """Of hands, which are open at the wrist, from twelve directions."""
+    surfaces = hands((160, 160))
+    for turn in Rotation.random(12, random_state=0).as_matrix():
+        turned = []
+        for surface in surfaces:
+            middle = surface.points.mean(0)
+            spread = 1000 * surface.vertices @ torch.from_numpy(turn).float().mT
+            points = spread + torch.cat([middle[:2], torch.tensor([900.0])])
+            turned.append(surface._replace(points=points, vertices=spread))
+        some = render_mesh(turned, (160, 160))
+        shown = sum(int(_may_be_seen(one).sum()) for one in turned)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                mesh_renderer, '_may_be_seen', lambda s: torch.ones(len(s.faces)) > 0
+            )
+            every = render_mesh(turned, (160, 160))
+        assert shown < 0.75 * sum(len(one.faces) for one in turned)
+        np.testing.assert_array_equal(some.coverage, every.coverage)
+        np.testing.assert_allclose(some.color, every.color, atol=1e-6)
+
+
+def test_a_large_picture_looks_as_if_drawn_in_full(hands):
+    size = (420, 560)
+    image = np.full((*size, 3), 90, np.uint8)
+    surfaces = hands(size[::-1])
+    fast = paint(image, surfaces, 0.85).astype(int)
+    full = render_overlay(image, surfaces, 0.85).astype(int)
+    hand = (full != 90).any(-1)
+    apart = np.abs(fast - full).max(-1)
+    assert hand.mean() > 0.1
+    inner = cv2.erode(hand.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert apart[inner].mean() < 3 and (apart[inner] > 40).mean() < 0.02
+    exact = render_mesh(surfaces, size, supersample=4).coverage
+    drawn = outline(surfaces, size)
+    assert np.abs(drawn - exact).sum() < 0.02 * exact.sum()
+    np.testing.assert_allclose(center(drawn), center(exact), atol=0.25)
+    far = cv2.dilate(hand.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    assert (fast[far] == 90).all()
+
+
+def test_a_large_picture_shades_few_pixels(hands, monkeypatch):
+    sizes = []
+    real = mesh_renderer.rasterize
+
+    def counted(points, faces, size, *rest, **options):
+        sizes.append(size)
+        return real(points, faces, size, *rest, **options)
+
+    monkeypatch.setattr(mesh_renderer, 'rasterize', counted)
+    paint(np.zeros((720, 1280, 3), np.uint8), hands((1280, 720)), 0.85)
+    assert max(sizes[0]) <= LAYER
 
 
 def test_side_view_puts_the_near_end_left_and_up_stays_up():

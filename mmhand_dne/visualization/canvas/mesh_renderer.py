@@ -17,7 +17,7 @@ from torch import Tensor
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
 from mmhand_dne.geometry.mesh import face_normals, vertex_normals
-from mmhand_dne.geometry.rasterize import interpolate, rasterize
+from mmhand_dne.geometry.rasterize import front_facing, interpolate, rasterize
 
 # Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
 RIGHT_COLOR = (86, 180, 233)
@@ -27,6 +27,11 @@ HAND_COLORS = (RIGHT_COLOR, LEFT_COLOR)
 LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before the hand
 AMBIENT = 0.35  # share of the light that comes from everywhere
 BACK_FACE = 0.4  # share of its brightness that an inner side keeps
+EXACT = 128  # pixels of a part's longer side up to which all of it is drawn in full
+LAYER = 192  # pixels that the shading of a larger part is drawn with [decided]
+OUTLINE = 2  # samples along each side of a pixel, of outlines
+FRACTION = 4  # bits of a pixel in which OpenCV places corners
+FARTHEST = 1e5  # pixels from the picture that corners may lie
 UNKNOWN_DEPTH = 1.0  # metres from the camera, of a root whose depth is not known
 
 
@@ -169,6 +174,10 @@ def paint(
 ) -> np.ndarray:
     """Shaded surfaces over a picture; only the part that they cover is worked on.
 
+    Where that is larger than EXACT, what the surfaces look like is drawn with one
+    sample a pixel and LAYER pixels at most, and where they are, their outline, in full:
+    so a large picture costs hardly more than a small one.
+
     Args:
         picture: (h, w, 3) uint8 RGB, in whose pixels the surfaces' points are.
         surfaces: as in ``render_mesh``; points that are not finite are not drawn.
@@ -182,8 +191,53 @@ def paint(
     moved = [surface._replace(points=surface.points - shift) for surface in surfaces]
     part = (slice(low[1], high[1]), slice(low[0], high[0]))
     picture = picture.copy()
-    picture[part] = render_overlay(picture[part], moved, alpha, ambient=ambient)
+    if max(high - low) <= EXACT:
+        picture[part] = render_overlay(picture[part], moved, alpha, ambient=ambient)
+        return picture
+    color, coverage = enlarged_layer(moved, picture[part].shape[:2], ambient)
+    opacity = alpha * coverage[..., None]
+    blended = picture[part] * (1 - opacity) + 255 * opacity * color
+    picture[part] = np.rint(blended).clip(0, 255).astype(np.uint8)
     return picture
+
+
+def enlarged_layer(
+    surfaces: Sequence[Surface], size: tuple[int, int], ambient: float = AMBIENT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Surfaces with shading of LAYER pixels at most and outlines of full size.
+
+    Args:
+        surfaces, ambient: as in ``render_mesh``.
+        size: (h, w) of the frame in which the surfaces' points are pixels.
+    Returns: RGB (h, w, 3) in [0, 1], not multiplied by the coverage, and the coverage
+        (h, w) in [0, 1]; float32.
+    """
+    scale = min(1.0, LAYER / max(size))
+    small = render_mesh(surfaces, size, scale, supersample=1, ambient=ambient)
+    # Beyond the edge of the small picture its colours go on.
+    around, weight = (cv2.blur(part, (5, 5)) for part in small)
+    inside = small.coverage > 0
+    color = np.where(inside[..., None], small.color, around)
+    color /= np.maximum(np.where(inside, small.coverage, weight), 1e-6)[..., None]
+    color = cv2.resize(color, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return color, outline(surfaces, size)
+
+
+def outline(surfaces: Sequence[Surface], size: tuple[int, int]) -> np.ndarray:
+    """The share of each pixel that surfaces cover, (h, w) float32 in [0, 1]."""
+    height, width = size
+    mask = np.zeros((OUTLINE * height, OUTLINE * width), np.uint8)
+    for surface in surfaces:
+        corners = surface.points.numpy()[surface.faces.numpy()].astype(np.float64)
+        usable = np.isfinite(corners).all(axis=(1, 2)) & _may_be_seen(surface).numpy()
+        if surface.perspective:
+            usable &= (corners[..., 2] > 0).all(axis=1)
+        pixels = OUTLINE * (corners[usable, :, :2] + 0.5) - 0.5
+        pixels = np.rint(pixels.clip(-FARTHEST, FARTHEST) * 2**FRACTION)
+        for triangle in pixels.astype(np.int32):
+            cv2.fillConvexPoly(mask, triangle, 255, shift=FRACTION)
+    small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255
 
 
 def _covered_corners(
@@ -229,8 +283,9 @@ def _shade(
     # Pixel centres are at integers: the frame spans -0.5 to size - 0.5.
     zoom = torch.tensor([fine[1] / size[1], fine[0] / size[0]])
     points = torch.cat([(points[:, :2] + 0.5) * zoom - 0.5, points[:, 2:]], dim=-1)
+    shown = torch.cat([_may_be_seen(surface) for surface in surfaces])
     fragments = rasterize(
-        points[None], faces, fine, perspective=surfaces[0].perspective
+        points[None], faces, fine, shown[None], surfaces[0].perspective
     )
     seen = interpolate(fragments, faces, values[None])[0]
     covered = (fragments.face[0] >= 0).float()
@@ -259,6 +314,37 @@ def _brightness(normals: Tensor, ambient: float) -> Tensor:
     light = F.normalize(torch.tensor(LIGHT), dim=0)
     lambert = (F.normalize(normals, dim=-1) * light).sum(dim=-1).clamp(min=0)
     return ambient + (1 - ambient) * lambert
+
+
+def _may_be_seen(surface: Surface) -> Tensor:
+    """Faces (F,) that something of the picture may show.
+
+    Who looks from outside sees the inner side of a surface only through its openings:
+    a ray meets an outer side first, unless it came in where there is no face. So faces
+    that turn their inner side to the camera count where an opening is before them.
+    """
+    front = front_facing(surface.points[None], surface.faces)[0]
+    if not _volume(surface) > 0:  # inside out, flat, or not finite
+        return torch.ones_like(front)
+    edges = torch.cat([surface.faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
+    edges, count = torch.unique(edges.sort(dim=1).values, dim=0, return_counts=True)
+    rim = surface.points[edges[count == 1].flatten()]
+    if not len(rim):
+        return front
+    behind = surface.perspective and bool((surface.points[:, 2] <= 0).any())
+    if behind or not rim.isfinite().all():
+        return torch.ones_like(front)
+    corners = surface.points[surface.faces][..., :2]
+    low, high = rim[:, :2].amin(dim=0), rim[:, :2].amax(dim=0)
+    over = (corners.amax(dim=1) >= low) & (corners.amin(dim=1) <= high)
+    return front | over.all(dim=-1)
+
+
+def _volume(surface: Surface) -> float:
+    """Six times the volume that the faces wind around, in the unit of the points."""
+    points = surface.points - surface.points.mean(dim=0)
+    a, b, c = points[surface.faces].unbind(dim=1)
+    return float((a * torch.linalg.cross(b, c)).sum())
 
 
 def _seen_from_inside(surface: Surface) -> Tensor:
