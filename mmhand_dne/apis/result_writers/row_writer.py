@@ -6,8 +6,8 @@ Schema ``mmhand_dne/row``, version 1: a file of JSON objects, one a line and fra
      "time": float, "size": [W, H], "problem": str, "track_ids": [int, ...],
      "hands": [HAND, ...]}
 
-with HAND as in :mod:`.json_writer` but for what grows with the mesh (MESHES): some 7 kB
-a hand in place of 150. ``time`` is in seconds from the first frame.
+with HAND as in :mod:`.json_writer` but for what grows with the mesh (MESHES): some 6 kB
+a hand in place of 200. ``time`` is in seconds from the first frame.
 """
 
 import json
