@@ -14,9 +14,9 @@ Columns: hands that have an estimate, of all; false hands, on how many pictures;
 right; mean 2D distance of the joints in % of the longer side of the true joints' box;
 joints and vertices from the wrist, joints after Procrustes, mm; share of joints in
 their 90 % ellipsoids; Spearman's correlation of error bars and errors in the image over
-joints and over hands; median ms a box, or a picture where hands are found. '+ landmarks'
-are the regressor's hands after they followed the landmarks (landmark_refit), from which
-DNE starts; they and the refined hands are of one run.
+joints and over hands; median ms a box, or a picture where hands are found. Rows
+'+ landmarks': the regressor's hands after they followed the landmarks (landmark_refit),
+from which DNE starts; they and the refined hands are of one run.
 
 Example:
     python tools/analysis_tools/real_hands.py --data data/photos \
