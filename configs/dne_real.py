@@ -63,6 +63,8 @@ model = dict(
         ),
         mesh_terms=_base_.mesh_terms,
     ),
+    # Before it is refined the regressed hand follows the landmarks: those know photos.
+    landmark_refit=dict(type='LandmarkRefit'),
     refine_head=dict(
         in_channels=dne['C'],
         map_size=56,  # 224 pixels at stride 4
@@ -78,9 +80,12 @@ model = dict(
         loss_u=dne['lambda_u'],
         loss_regressed=dne['lambda_u_r'],
     ),
-    hand_token=dict(type='CoarseHandToken'),
+    hand_token=dict(type='LandmarkGapToken'),
     uncertainty_head=dict(
-        _base_.uncertainty_head, in_channels=token_channels, num_slots=1
+        _base_.uncertainty_head,
+        in_channels=token_channels + 3 * 21,  # of the token and the gaps
+        num_slots=1,
+        image_loss=True,
     ),
 )
 
