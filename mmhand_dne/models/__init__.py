@@ -3,6 +3,7 @@
 from . import (
     adversarial,
     backbones,
+    confidences,
     covariances,
     data_preprocessors,
     detectors,
@@ -17,6 +18,7 @@ from . import (
 __all__ = [
     'adversarial',
     'backbones',
+    'confidences',
     'covariances',
     'data_preprocessors',
     'detectors',

@@ -84,6 +84,7 @@ class RefinedHands(NamedTuple):
         sample_cameras: (B, R, S, 2, 2).
         sample_points_ndc: (B, R, S, V, 2).
         regressed_ndc: (B, S, V, 2) u_r; the same for all stages of a forward.
+        confidence: (B, R, S) of every sample, by which ``state`` was chosen.
     """
 
     state: HandState
@@ -95,6 +96,7 @@ class RefinedHands(NamedTuple):
     sample_cameras: Tensor
     sample_points_ndc: Tensor
     regressed_ndc: Tensor | None
+    confidence: Tensor | None = None
 
 
 class HandOutputs(NamedTuple):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class DNEHead(BaseModule):
         num_stages: M; the paper uses 1 and 3.
         num_samples: R, noise samples of each stage in training.
         noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells, estimator,
-        coordinate_inputs, embed_channels, landmark_inputs, smoothing: see
+        coordinate_inputs, embed_channels, landmark_inputs, smoothing, confidence: see
         :class:`DNEStage`.
         detach_coarse: stop the stages' gradients at the coarse hands. Off in the paper.
         mesh_terms: arguments of :class:`MeshTerms`, the weights of Eq. 11.
@@ -87,6 +88,12 @@ class DNEHead(BaseModule):
             DNEStage(in_channels, self.hand_model, noise_2d=noise_2d, **stage)
             for _ in range(num_stages)
         )
+        self.ranks = any(list(stage.confidence.parameters()) for stage in self.stages)
+        if self.ranks and num_samples < 2:
+            raise UserError(
+                f'DNEHead: num_samples={num_samples} leaves its confidence nothing to '
+                'rank; set refine_head.num_samples to 2 or more'
+            )
         self.mesh_terms = MeshTerms(**(mesh_terms or {}))
         self.loss_u, self.loss_regressed = loss_u, loss_regressed
 
@@ -123,9 +130,12 @@ class DNEHead(BaseModule):
     def loss(
         self, refined: list[RefinedHands], targets: HandTargets
     ) -> dict[str, Tensor]:
-        """Eq. 11 of every stage, and the optional terms on u' and u_r."""
+        """Eq. 11 of every stage, the optional terms on u' and u_r, and what a learned
+        confidence is trained with.
+        """
         losses = {}
-        for number, stage in enumerate(refined, start=1):
+        parts = zip(self.stages, refined)
+        for number, (part, stage) in enumerate(parts, start=1):
             joints = self.hand_model.regress_joints(
                 stage.sample_vertices.flatten(0, 1)
             ).unflatten(0, stage.sample_vertices.shape[:2])
@@ -137,6 +147,12 @@ class DNEHead(BaseModule):
                 targets,
             )
             losses.update({f'stage{number}.{k}': v for k, v in terms.items()})
+            if self.ranks:
+                losses[f'stage{number}.loss_confidence'] = part.confidence.loss(
+                    stage.confidence,
+                    self.sample_errors(stage, targets),
+                    targets.vertices_valid,
+                )
             if self.loss_u:
                 losses[f'stage{number}.loss_u'] = self.loss_u * self.points_error(
                     stage.sample_points_ndc, targets
@@ -146,6 +162,15 @@ class DNEHead(BaseModule):
                 refined[0].regressed_ndc[:, None], targets
             )
         return losses
+
+    @staticmethod
+    @torch.no_grad()
+    def sample_errors(stage: RefinedHands, targets: HandTargets) -> Tensor:
+        """Mean distance of each sample's vertices to the true ones, (B, R, S) metres;
+        of hands without a true mesh it means nothing.
+        """
+        gt = targets.vertices[:, None].to(stage.sample_vertices.dtype)
+        return (stage.sample_vertices - gt).norm(dim=-1).mean(-1)
 
     @staticmethod
     def points_error(points: Tensor, targets: HandTargets) -> Tensor:

@@ -50,6 +50,8 @@ class StageSamples(NamedTuple):
         mean_2d: (B, S, V, 2) mean of eps_2d, NDC, the same for all samples.
         mean_3d: (B, R, S, V, 3) mean of eps_3d, metres.
         log_density: (B, R, S) log N(eps_2d) + log N(eps_3d) of each hand.
+        noise: (B, R, S, V, K) the standard normal noise behind them; K is 5, or what is
+            estimated of 2 and 3.
     """
 
     vertices: Tensor
@@ -59,6 +61,7 @@ class StageSamples(NamedTuple):
     mean_2d: Tensor
     mean_3d: Tensor
     log_density: Tensor
+    noise: Tensor
 
 
 class DNEStage(BaseModule):
@@ -80,6 +83,8 @@ class DNEStage(BaseModule):
         embed_channels: size of that embedding.
         landmark_inputs: also give them what :class:`LandmarkContext` tells of landmarks
             that the regressor read beside the mesh, another departure.
+        confidence: config of what says which sample goes on:
+            :class:`DensityConfidence`, or :class:`LearnedConfidence`.
         smoothing: times that the means of both noises are averaged with those of the
             neighbours on the mesh, so that what moves a fingertip does not crumple it;
             0 in the paper.
@@ -102,6 +107,7 @@ class DNEStage(BaseModule):
         embed_channels: int = 16,
         landmark_inputs: bool = False,
         smoothing: int = 0,
+        confidence: dict = dict(type='DensityConfidence'),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -140,6 +146,8 @@ class DNEStage(BaseModule):
             self.varphi = build(3 * channels, 3)
         if camera == 'ridge':
             self.fit_camera = MODELS.build(dict(type='RidgeCamera', xi=xi))
+        sizes = dict(in_channels=channels, noise_channels=2 * noise_2d + 3 * noise_3d)
+        self.confidence = MODELS.build({**sizes, **confidence})
 
     def context_of(self, state: HandState, landmarks: Tensor | None) -> Tensor | None:
         """What the landmarks tell of each vertex, (B, S, V, K); None: nothing."""
@@ -240,7 +248,7 @@ class DNEStage(BaseModule):
         landmarks: Tensor | None = None,
     ) -> StageSamples:
         """Noisy meshes and their cameras; arguments as in :meth:`forward`."""
-        vertices, density = state.vertices, 0
+        vertices, density, noise = state.vertices, 0, []
         context = self.context_of(state, landmarks)
         # In the image plane: where each vertex is seen, u' = u + eps_2d (Eq. 1-3).
         points = project(vertices, state.camera)[:, None]
@@ -251,6 +259,7 @@ class DNEStage(BaseModule):
             )
             eps_2d = self.draw(mean_2d[:, None], self.delta_2d, draws)
             points, density = points + eps_2d.value, eps_2d.log_density
+            noise.append(eps_2d.normal)
         # Image-aligned features: what the image shows there.
         aligned = self.read_image(features, points)
         # In space: from three views of those features, v' = v + eps_3d (Eq. 4).
@@ -261,6 +270,7 @@ class DNEStage(BaseModule):
             eps_3d = self.draw(mean_3d, self.delta_3d, draws)
             refined = refined + eps_3d.value
             density = density + eps_3d.log_density
+            noise.append(eps_3d.normal)
         # One sample of the image plane may meet many in space, and the other way.
         count = max(points.shape[1], refined.shape[1])
         refined, points, aligned, mean_3d, cameras = (
@@ -271,7 +281,14 @@ class DNEStage(BaseModule):
         if self.camera == 'ridge':
             cameras = self.fit_camera(refined, points, cameras)
         return StageSamples(
-            refined, cameras, points, aligned, mean_2d, mean_3d, density
+            refined,
+            cameras,
+            points,
+            aligned,
+            mean_2d,
+            mean_3d,
+            density,
+            torch.cat(noise, -1),
         )
 
     def draw(self, mean: Tensor, delta: float, draws: StageDraws | None) -> NoiseDraw:
@@ -284,14 +301,14 @@ class DNEStage(BaseModule):
     def select(self, samples: StageSamples, state: HandState) -> RefinedHands:
         """Keep each hand's most confident sample [decided].
 
-        Confidence is the samples' log-density, summed over the hand's vertices: one
-        index per hand, the introduction's "sample with the highest confidence".
+        One index per hand, the introduction's "sample with the highest confidence".
 
         Args:
             samples: of this stage.
             state: what came into it; its root stays.
         """
-        best = samples.log_density.detach().argmax(1)  # (B, S)
+        confidence = self.confidence(samples)
+        best = confidence.detach().argmax(1)  # (B, S)
         image = torch.arange(best.shape[0], device=best.device)[:, None]
         hand = torch.arange(best.shape[1], device=best.device)
 
@@ -310,6 +327,7 @@ class DNEStage(BaseModule):
             sample_cameras=samples.cameras,
             sample_points_ndc=samples.points_ndc,
             regressed_ndc=None,
+            confidence=confidence,
         )
 
 

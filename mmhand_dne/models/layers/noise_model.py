@@ -15,10 +15,12 @@ class NoiseDraw(NamedTuple):
     Attributes:
         value: (B, R, S, V, D) eps, differentiable in the mean.
         log_density: (B, R, S) log N(eps), summed over vertices and axes.
+        normal: (B, R, S, V, D) the standard normal noise behind eps.
     """
 
     value: Tensor
     log_density: Tensor
+    normal: Tensor
 
 
 def noise_scale(mean: Tensor, gamma: float, delta: float) -> Tensor:
@@ -43,7 +45,7 @@ def draw_noise(
     if normal is None:
         normal = torch.zeros_like(mean)
     density = -0.5 * normal**2 - scale.log() - 0.5 * math.log(2 * math.pi)
-    return NoiseDraw(mean + scale * normal, density.sum((-1, -2)))
+    return NoiseDraw(mean + scale * normal, density.sum((-1, -2)), normal)
 
 
 class StageDraws:
