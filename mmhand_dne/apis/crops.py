@@ -14,7 +14,7 @@ from mmhand_dne.conventions import SIDES
 from mmhand_dne.datasets.transforms.hamer_crop import DEMO
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.bounding_boxes import mirror_box
+from mmhand_dne.geometry.bounding_boxes import corners_of, mirror_corners
 from mmhand_dne.structures.raw_sample import empty_sample
 
 from .inputs.given_boxes import BOTH, HandBox
@@ -141,11 +141,11 @@ class CropPipeline:
             focal=np.diag(intrinsics)[:2].copy(),
             flip=mirrored,
             box_angle=box.angle or 0.0,
-            bbox=self.annotated_box(box),
+            bbox=corners_of(self.annotated_box(box)),
         )
         if mirrored:
             mirror_source(results)
-            results['bbox'] = mirror_box(results['bbox'], image.shape[1])
+            results['bbox'] = mirror_corners(results['bbox'], image.shape[1])
         given = box.presence is None and (self.one_hand or box.side in SIDES)
         return Crop(self.transforms(results), box, intrinsics, sides, given)
 

@@ -1,4 +1,7 @@
-"""Boxes around points, pixels: a box is (x, y, w, h), corners are (x0, y0, x1, y1)."""
+"""Boxes around points, pixels: a box is (x, y, w, h), corners are (x0, y0, x1, y1).
+
+A sample's ``bbox`` are corners with a leading dimension of 1, as MMPose has them.
+"""
 
 import numpy as np
 
@@ -23,7 +26,13 @@ def relative_distance(points: np.ndarray, others: np.ndarray) -> float:
     return float(apart / max(extent, 1e-9))
 
 
-def mirror_box(box: np.ndarray, width: int) -> np.ndarray:
-    """A box (4,) in the mirror image of an image of that width."""
+def corners_of(box: np.ndarray) -> np.ndarray:
+    """A box (4,), x, y, w, h, as a sample's corners (1, 4)."""
     x, y, w, h = box
-    return np.array([mirror_pixels(x, width) - w, y, w, h])
+    return np.array([[x, y, x + w, y + h]])
+
+
+def mirror_corners(corners: np.ndarray, width: int) -> np.ndarray:
+    """Corners (1, 4) in the mirror image of an image of that width."""
+    x0, y0, x1, y1 = corners[0]
+    return np.array([[mirror_pixels(x1, width), y0, mirror_pixels(x0, width), y1]])

@@ -3,8 +3,9 @@
 A data set's ``get_data_info`` starts this dict, each transform of its pipeline reads
 and changes it, and :class:`PackHandInputs` turns it into the fields of
 ``HAND_LABELS``. A new key needs an entry here. S = 2 hand slots (right, left), J = 21
-joints in OpenPose order, V vertices; H, W of the image as it is then. Ground truth that
-is not known is zero (rotations: identity) and masked.
+joints in OpenPose order, V vertices; H, W of the image as it is then; K keypoints of D
+coordinates, 42 and 3 of both hands. Ground truth that is not known is zero (rotations:
+identity) and masked.
 """
 
 from typing import Any, NamedTuple
@@ -59,7 +60,8 @@ RAW_FIELDS: dict[str, RawField] = {
     'intrinsics': RawField('3 3', 'pixels of the image or, once cut, of the crop'),
     'focal': RawField('2', 'pixels of the image'),
     'principal_pt': RawField('2', 'pixels of the image'),
-    'bbox': RawField('4', 'pixels of the image, x, y, w, h'),
+    'bbox': RawField('1 4', 'pixels of the image, corners x0, y0, x1, y1'),
+    'bbox_score': RawField('1', '1'),
     'box_angle': RawField(
         '',
         'degrees, clockwise about the middle of the box',
@@ -67,12 +69,14 @@ RAW_FIELDS: dict[str, RawField] = {
     ),
     # Which hand, and how the image was changed.
     'hand_slot': RawField('', '0 right, 1 left', ('SingleHandDataset',)),
-    'hand_side': RawField('', "'right' or 'left'", ('SelectHand',)),
+    'hand_side': RawField('', "'right' or 'left'", ('SelectHand', 'OneHandKeypoints')),
     'flip': RawField('', 'whether it was mirrored', ('SelectHand', 'RandomMeshFlip')),
     'crop_affine': RawField('2 3', 'pixels of the image to the crop', _CROPS),
     'input_size': RawField('2', 'pixels, width and height of the crop', _CROPS),
     'input_scale': RawField('2', 'pixels of the image, sides of the crop', _CROPS),
     'input_center': RawField('2', 'pixels of the image, middle of the crop', _CROPS),
+    # Where each keypoint goes in a mirror.
+    'flip_indices': RawField('K', 'index', (DATA_SET, 'OneHandKeypoints')),
     # Ground truth.
     'joints_cam': RawField('S J 3', 'metres, camera axes, as annotated', group=POINTS),
     'joints_valid': RawField('S J', 'annotated', group=HANDS, dtype='bool'),
@@ -96,17 +100,21 @@ RAW_FIELDS: dict[str, RawField] = {
     'hand_type_valid': RawField('1', '0 or 1', group=IMAGE, dtype='int64'),
     # The same joints as MMPose has them: both hands in a row, InterHand2.6M's order.
     'keypoints': RawField(
-        '1 42 3',
-        "pixels; millimetres from the wrist's depth",
+        '1 K D',
+        "pixels; of both hands also millimetres from the wrist's depth",
         (DATA_SET,),
         MMPOSE,
         'float32',
     ),
     'keypoints_cam': RawField(
-        '1 42 3', 'millimetres, camera axes', group=MMPOSE, dtype='float32'
+        '1 K 3', 'millimetres, camera axes', group=MMPOSE, dtype='float32'
     ),
-    'keypoints_visible': RawField('1 42', '0 or 1', group=MMPOSE, dtype='float32'),
+    'keypoints_visible': RawField('1 K', '0 or 1', group=MMPOSE, dtype='float32'),
     'abs_depth': RawField('S', "millimetres, the wrist's depth", group=MMPOSE),
+    'rel_root_depth': RawField(
+        '', "millimetres, the left wrist's depth less the right"
+    ),
+    'rel_root_valid': RawField('', '0 or 1, both wrists are annotated'),
 }
 
 
@@ -127,7 +135,7 @@ def empty_sample(num_vertices: int) -> dict[str, Any]:
         num_vertices: V.
     Returns: fresh arrays of all fields with a group.
     """
-    sizes = {**SIZES, 'V': num_vertices}
+    sizes = {**SIZES, 'V': num_vertices, 'K': 42, 'D': 3}
     sample = {}
     for name in names_of(POINTS, HANDS, IMAGE, MMPOSE):
         field = RAW_FIELDS[name]

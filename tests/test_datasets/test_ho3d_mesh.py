@@ -81,7 +81,7 @@ def test_evaluation_alone_has_the_wrist_and_the_box(written):
     info = build(root, 'evaluation').get_data_info(0)
     hand = hands['evaluation'][0]
     np.testing.assert_allclose(info['joints_cam'][0, 0], hand['joints'][0], atol=1e-9)
-    x, y, w, h = info['bbox']
+    x, y, w, h = np.subtract(info['bbox'][0], [0, 0, *info['bbox'][0, :2]])
     np.testing.assert_allclose([x, y], hand['pixels'].min(0) - 5)
     np.testing.assert_allclose([x + w, y + h], hand['pixels'].max(0) + 5)
 

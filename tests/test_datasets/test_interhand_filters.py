@@ -232,7 +232,9 @@ def test_rootnets_boxes_and_depths_take_the_places_of_the_true_ones(
     dataset, plain = build(regular_root, rootnet_file=path), build(regular_root)
     for row, number in enumerate(IDS):
         info, true = dataset.get_data_info(row), plain.get_data_info(row)
-        np.testing.assert_array_equal(info['bbox'], [number % 50, 2.5, 100, 100])
+        np.testing.assert_array_equal(
+            info['bbox'], [[number % 50, 2.5, number % 50 + 100, 102.5]]
+        )
         np.testing.assert_array_equal(info['abs_depth'], [900.5 + number, 800])
         for key in ('joints_cam', 'keypoints_cam', 'mesh_root'):
             np.testing.assert_array_equal(info[key], true[key])

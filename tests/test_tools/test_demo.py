@@ -92,8 +92,8 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
         info = data_set.get_data_info(index)
         name = f'{index}.jpg'
         (images / name).write_bytes(Path(info['img_path']).read_bytes())
-        x, y, w, h = (float(value) for value in info['bbox'])
-        boxes[name] = [[x, y, x + w, y + h]]
+        x0, y0, x1, y1 = (float(value) for value in info['bbox'][0])
+        boxes[name] = [[x0, y0, x1, y1]]
     (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
     status, out, error = demo(
         images,

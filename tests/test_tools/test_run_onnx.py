@@ -131,7 +131,7 @@ def test_crops_are_those_of_the_test_pipeline(
             empty_sample(778),
             img=image,
             img_path='',
-            bbox=np.array([x, y, w, h]),
+            bbox=np.array([[x, y, x + w, y + h]]),
             intrinsics=np.eye(3),
             principal_pt=np.zeros(2),
             flip=mirrored,
@@ -139,7 +139,7 @@ def test_crops_are_those_of_the_test_pipeline(
         )
         if mirrored:
             mirror_source(results)
-            results['bbox'][0] = image.shape[1] - 1 - x - w
+            results['bbox'][0, ::2] = image.shape[1] - 1 - np.array([x + w, x])
         wanted = cut.transform(results)
         mirror = image.shape[1] - 1 if mirrored else None
         place = runner_module.Place(np.array([x, y, x + w, y + h]), None, angle)

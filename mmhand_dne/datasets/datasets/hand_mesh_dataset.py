@@ -75,6 +75,9 @@ class HandMeshDataset(IndexedDataset):
         """One image with its ground truth, before any transform; fresh arrays."""
         info = super().get_data_info(idx)
         info['dataset_name'] = self._metainfo['dataset_name']
+        # What MMPose's transforms ask for besides.
+        info['bbox_score'] = np.ones(1, np.float32)
+        info['flip_indices'] = list(self._metainfo['flip_indices'])
         return info
 
     def _check_hand_of_labels(self) -> None:
@@ -161,6 +164,8 @@ def mmpose_fields(info: dict) -> dict:
         keypoints_cam=as_interhand(joints),
         keypoints_visible=as_interhand(seen),
         abs_depth=depth,
+        rel_root_depth=np.float32(depth[1] - depth[0]),
+        rel_root_valid=np.float32(info['joints_valid'][:, WRIST].all()),
         focal=np.diag(intrinsics)[:2].copy(),
         principal_pt=intrinsics[:2, 2].copy(),
     )

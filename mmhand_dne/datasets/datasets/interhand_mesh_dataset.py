@@ -30,6 +30,7 @@ from mmhand_dne.datasets.readers.interhand_table import (
     read_table,
 )
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.bounding_boxes import corners_of
 from mmhand_dne.hand_model import HandPair
 from mmhand_dne.structures.raw_sample import empty_sample
 
@@ -259,7 +260,7 @@ class InterHandMeshDataset(HandMeshDataset):
             img_path=str(Path(self.data_prefix['img']) / name),
             id=int(columns['id'][row]),
             img_id=int(columns['img_id'][row]),
-            bbox=self._boxes[row].copy(),
+            bbox=corners_of(self._boxes[row]),
         )
 
     def count_joints(self, idx: int) -> np.ndarray:

@@ -99,7 +99,7 @@ class LandmarkedPhotoDataset(HandMeshDataset):
             height=int(size[1]),
             id=row,
             img_id=row,
-            bbox=np.concatenate([low, high - low]),
+            bbox=np.concatenate([low, high])[None],
             intrinsics=np.array(
                 [[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]]
             ),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhand_dne.conventions import RIGHT, WRIST
-from mmhand_dne.geometry.bounding_boxes import tight_box
+from mmhand_dne.geometry.bounding_boxes import corners_of, tight_box
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.structures.raw_sample import empty_sample
 
@@ -57,7 +57,9 @@ class RightHandMeshDataset(HandMeshDataset):
             width=size[0],
             height=size[1],
             intrinsics=intrinsics,
-            bbox=tight_box(pixels[hand.joints_valid]) if box is None else box,
+            bbox=corners_of(
+                tight_box(pixels[hand.joints_valid]) if box is None else box
+            ),
         )
         self._add_mesh(info, hand)
         info.update(mmpose_fields(info))

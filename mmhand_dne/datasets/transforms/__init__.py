@@ -1,6 +1,7 @@
 from .hamer_crop import HaMeRCrop
 from .load_hand_image import LoadHandImage
 from .mesh_crop import MeshCrop
+from .one_hand_keypoints import OneHandKeypoints
 from .pack_hand_inputs import PackHandInputs
 from .random_mesh_flip import RandomMeshFlip
 from .select_hand import SelectHand
@@ -10,6 +11,7 @@ __all__ = [
     'HaMeRCrop',
     'LoadHandImage',
     'MeshCrop',
+    'OneHandKeypoints',
     'PackHandInputs',
     'RandomMeshFlip',
     'SelectHand',

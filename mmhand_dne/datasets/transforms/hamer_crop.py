@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_angle, check_square, rotate_camera
+from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
 DEMO = 'demo'
@@ -107,17 +107,17 @@ class HaMeRCrop(BaseTransform):
 
     def square(self, results: dict) -> tuple[np.ndarray, float]:
         """Centre (2,) and side in pixels, rounded where HaMeR rounds to float32."""
-        x, y, w, h = (float(value) for value in results['bbox'])
-        if not max(w, h) > 0:
+        x0, y0, x1, y1 = box_corners(results)
+        if not max(x1 - x0, y1 - y0) > 0:
             raise UserError(
-                f'{results["img_path"]}: the box {[x, y, w, h]} has no area; correct '
-                'the annotation or leave the hand out'
+                f'{results["img_path"]}: the box {[x0, y0, x1, y1]} has no area; '
+                'correct the annotation or leave the hand out'
             )
         last = results['img'].shape[1] - 1
         flip = results.get('flip', False)
         if flip:  # HaMeR rounds the box of the image on disk
-            x = last - x - w
-        corners = np.float32([[x, y], [x + w, y + h]])
+            x0, x1 = last - x1, last - x0
+        corners = np.float32([[x0, y0], [x1, y1]])
         centre = ((corners[1] + corners[0]) / np.float32(2)).astype(np.float64)
         if flip:
             centre[0] = last - centre[0]

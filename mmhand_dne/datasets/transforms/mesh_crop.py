@@ -7,7 +7,7 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_angle, check_square, rotate_camera
+from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
 
 PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
 BITS = 11  # of a position's fraction: products of two and a byte fit into 31
@@ -16,7 +16,10 @@ UNIT = 1 << BITS
 
 @TRANSFORMS.register_module()
 class MeshCrop(BaseTransform):
-    """Cut the annotated box as a square crop, with the paper's augmentation (Sec. 4.1).
+    """Cut the annotated box as a square crop, with the paper's augmentation.
+
+    The paper crops by the data set's box to 256 x 256; that the crop is a square on its
+    longer side, without more padding, is ours [decided].
 
     A rotation of the crop by an angle rotates the camera frame about its optical axis:
     points and global rotations by R, intrinsics K' = A K R^-1 as a full 3x3 matrix
@@ -50,14 +53,14 @@ class MeshCrop(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the crop as ``img`` and bring all ground truth into its camera frame."""
-        x, y, w, h = results['bbox']
-        side = max(w, h) * self.padding
+        x0, y0, x1, y1 = box_corners(results)
+        side = max(x1 - x0, y1 - y0) * self.padding
         if not side > 0:
             raise UserError(
                 f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
             )
-        centre = np.array([x + w / 2, y + h / 2])
+        centre = np.array([x0 + x1, y0 + y1]) / 2
         factor = np.random.uniform(*self.scale)
         angle = np.deg2rad(
             np.random.uniform(-self.rotation, self.rotation) - box_angle(results)

@@ -20,6 +20,22 @@ def rotate_camera(results: dict, rotation: np.ndarray) -> None:
     results['mano_rotations'] = rotations
 
 
+def box_corners(results: dict) -> np.ndarray:
+    """Corners (4,) x0, y0, x1, y1 of the box, pixels.
+
+    Raises:
+        UserError: the sample's ``bbox`` is no (1, 4), as MMPose has boxes.
+    """
+    box = np.asarray(results['bbox'], np.float64)
+    if box.shape != (1, 4):
+        raise UserError(
+            f'{results.get("img_path", "a sample")}: bbox has shape {box.shape}, '
+            'expected (1, 4), the corners x0, y0, x1, y1; corners_of makes them of x, '
+            'y, w, h'
+        )
+    return box[0]
+
+
 def box_angle(results: dict) -> float:
     """Degrees by which the box is rotated clockwise in the (mirrored) image, mostly 0.
 

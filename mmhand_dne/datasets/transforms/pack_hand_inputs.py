@@ -15,6 +15,8 @@ from mmhand_dne.structures.ground_truth_fields import (
     check_labels,
 )
 
+from .mesh_geometry import box_corners
+
 META_KEYS = (
     'id',
     'img_id',
@@ -96,12 +98,11 @@ class PackHandInputs(BaseTransform):
                 for name in HAND_LABELS
             }
         )
-        x, y, w, h = results['bbox']
         sample.gt_instances = InstanceData(
             keypoints=results['keypoints'],
             keypoints_cam=results['keypoints_cam'],
             keypoints_visible=results['keypoints_visible'],
-            bboxes=np.array([[x, y, x + w, y + h]], np.float32),
+            bboxes=np.float32(box_corners(results)[None]),
             bbox_scores=np.ones(1, np.float32),
         )
         image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))

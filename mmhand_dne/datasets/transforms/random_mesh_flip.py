@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhand_dne.geometry.bounding_boxes import mirror_box
+from mmhand_dne.geometry.bounding_boxes import mirror_corners
 from mmhand_dne.geometry.camera import mirror_intrinsics
 
 from .mesh_geometry import mirror_hands
@@ -28,7 +28,7 @@ class RandomMeshFlip(BaseTransform):
             return results
         width = results['img'].shape[1]
         results['img'] = results['img'][:, ::-1]
-        results['bbox'] = mirror_box(results['bbox'], width)
+        results['bbox'] = mirror_corners(results['bbox'], width)
         results['intrinsics'] = mirror_intrinsics(results['intrinsics'], width)
         mirror_hands(results)
         return results

@@ -6,7 +6,7 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.conventions import MIRROR_POINTS, SIDES
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.bounding_boxes import tight_box
+from mmhand_dne.geometry.bounding_boxes import corners_of, tight_box
 from mmhand_dne.geometry.camera import (
     mirror_intrinsics,
     mirror_pixels,
@@ -50,7 +50,7 @@ class SelectHand(BaseTransform):
         empty_slot(results, 1)
         results['hand_presence'] = np.float32([1, 0])
         results['hand_presence_valid'] = np.float32([1, 0])
-        results['bbox'] = joint_box(results)
+        results['bbox'] = corners_of(joint_box(results))
         return results
 
 

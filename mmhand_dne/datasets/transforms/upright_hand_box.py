@@ -4,6 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhand_dne.geometry.bounding_boxes import corners_of
 from mmhand_dne.geometry.camera import project_perspective
 from mmhand_dne.geometry.hand_rois import LANDMARK_SCALE, roi_of_landmarks
 
@@ -26,7 +27,7 @@ class UprightHandBox(BaseTransform):
         joints = hand_joints(results)
         roi = roi_of_landmarks(project_perspective(joints, results['intrinsics']))
         side = roi.side / LANDMARK_SCALE
-        results['bbox'] = np.array([*(roi.centre - side / 2), side, side])
+        results['bbox'] = corners_of([*(roi.centre - side / 2), side, side])
         angle = float(np.degrees(roi.angle))
         # The angle is told of the image as it is stored.
         results['box_angle'] = -angle if results.get('flip', False) else angle

@@ -160,7 +160,7 @@ def test_unequal_focal_lengths_become_off_diagonals(infos):
 def test_draws_stay_in_the_papers_ranges(infos, size):
     """Shift +-10 pixels of a 256 crop, rotation +-90 degrees, scale 0.9 to 1.1."""
     info, drawn = infos[2], []
-    x, y, w, h = info['bbox']
+    x, y, w, h = np.subtract(info['bbox'][0], [0, 0, *info['bbox'][0, :2]])
     for seed in range(60):
         affine = augment(info, seed, False, size=size)['crop_affine']
         centre = affine @ [x + w / 2, y + h / 2, 1]
@@ -180,7 +180,7 @@ def test_draws_stay_in_the_papers_ranges(infos, size):
 
 def test_the_plain_crop_is_the_box_made_square(infos):
     info = infos[1]
-    x, y, w, h = info['bbox']
+    x, y, w, h = np.subtract(info['bbox'][0], [0, 0, *info['bbox'][0, :2]])
     results = MeshCrop(input_size=256).transform(with_image(info))
     side, centre = max(w, h), np.array([x + w / 2, y + h / 2])
     corners = np.stack([centre - side / 2, centre + side / 2])
@@ -217,8 +217,10 @@ def test_the_crop_shows_the_image_behind_it(infos):
 
 
 def test_a_box_without_area_is_an_error(infos):
-    info = dict(infos[0], bbox=np.array([3.0, 4, 0, 0]))
-    with pytest.raises(ValueError, match=r'the box \[3.0, 4.0, 0.0, 0.0\] has no area'):
+    info = dict(infos[0], bbox=np.array([[3.0, 4, 3, 4]]))
+    with pytest.raises(
+        ValueError, match=r'the box \[\[3.0, 4.0, 3.0, 4.0\]\] has no area'
+    ):
         MeshCrop().transform(with_image(info))
 
 

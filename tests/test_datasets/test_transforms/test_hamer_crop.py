@@ -41,7 +41,7 @@ def sample(image, box, left):
         mano_rotations=np.tile(np.eye(3), (2, 16, 1, 1)),
         mano_valid=np.zeros(2),
         intrinsics=np.eye(3),
-        bbox=np.array([x1, y1, x2 - x1, y2 - y1]),
+        bbox=np.array([[x1, y1, x2, y2]]),
     )
 
 
@@ -280,7 +280,7 @@ def test_the_centre_is_at_hamers_pixel_or_in_the_middle(infos):
     info, slot = hands(infos)[0]
     for half_pixel, middle in ((False, 128.0), (True, 127.5)):
         results = prepare(info, slot, half_pixel=half_pixel)
-        x, y, w, h = results['bbox']
+        x, y, w, h = np.subtract(results['bbox'][0], [0, 0, *results['bbox'][0, :2]])
         found = results['crop_affine'] @ [x + w / 2, y + h / 2, 1]
         np.testing.assert_allclose(found, middle, atol=1e-3)
         # MMPose's own way back to the image.

@@ -79,8 +79,8 @@ def test_the_box_is_the_tight_one_of_the_hands_joints(interacting, slot):
     pixels = pixels[:, :2] / pixels[:, 2:]
     if slot:
         pixels[:, 0] = interacting['width'] - 1 - pixels[:, 0]
-    low, extent = pixels.min(0), np.ptp(pixels, 0)
-    np.testing.assert_allclose(found['bbox'], [*low, *extent], atol=1e-6)
+    expected = [[*pixels.min(0), *pixels.max(0)]]
+    np.testing.assert_allclose(found['bbox'], expected, atol=1e-6)
 
 
 def test_joints_make_the_box_where_there_is_no_mesh(interacting):
@@ -89,7 +89,7 @@ def test_joints_make_the_box_where_there_is_no_mesh(interacting):
     info['joints_valid'][0, 5:] = False
     points = info['joints_cam'][0, :5] @ info['intrinsics'].T
     pixels = points[:, :2] / points[:, 2:]
-    expected = [*pixels.min(0), *np.ptp(pixels, 0)]
+    expected = [[*pixels.min(0), *pixels.max(0)]]
     np.testing.assert_allclose(select(info, 0)['bbox'], expected, atol=1e-6)
 
 
