@@ -31,6 +31,9 @@ default_hooks = dict(
 #                      priority='NORMAL')]
 custom_hooks = []
 
+# Batch norm over all GPUs instead of each GPU's own images; not on a CPU:
+# sync_bn = 'torch'
+
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

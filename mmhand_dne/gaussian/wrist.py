@@ -10,8 +10,8 @@ RELATIVE_SIZE = 3 * (NUM_JOINTS - 1)
 def without_wrist(covariance: np.ndarray) -> np.ndarray:
     """Covariance (60, 60) of joints 1 to 20 relative to the wrist.
 
-    That of the linear map y_k - y_0 of a Gaussian over all joints [decided: scores of
-    unaligned models are compared in the aligned frame].
+    That of the linear map y_k - y_0 of a Gaussian over all joints [decided]: scores of
+    unaligned models are compared in the aligned frame.
 
     Args:
         covariance: (63, 63) of all joints, any unit squared; or already (60, 60), which

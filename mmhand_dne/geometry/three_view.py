@@ -1,9 +1,10 @@
 """Three-view features: vertices pooled by maximum onto three planes (DNE Eq. 4).
 
-Eq. 4 voxelises the vertices in a D x D x D grid, gives each voxel the maximum of its
-vertices' features and max-pools the grid along each axis. The maximum over a column of
-voxel maxima is the maximum over the column's vertices, so the three planes are built
-directly by scatter-max and the grid never exists.
+Eq. 4 voxelises the vertices in a D x D x D grid, aggregates their features in each
+voxel and max-pools the grid along each axis. Aggregated is by maximum, and each hand
+has a grid of its own [decided]. The maximum over a column of voxel maxima is the
+maximum over the column's vertices, so the three planes are built directly by
+scatter-max and the grid never exists.
 """
 
 import torch
@@ -18,8 +19,8 @@ VIEW_AXES = ((0, 1), (1, 2), (0, 2))
 def vertex_cells(vertices: Tensor, cells: int) -> Tensor:
     """Grid cell of each vertex: v minus its hand's minimum over the largest extent.
 
-    Dividing by the largest of the three extents keeps the hand's shape. No gradient
-    passes through cells.
+    Dividing by the largest of the three extents keeps the hand's shape [decided]. No
+    gradient passes through cells.
 
     Args:
         vertices: (..., N, 3) one hand's vertices, metres.

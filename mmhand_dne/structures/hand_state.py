@@ -26,7 +26,7 @@ class HandState(NamedTuple):
 
 
 class AuxMaps(NamedTuple):
-    """The five auxiliary maps (DNE Sec. 3.1), at the stride of the features.
+    """The five auxiliary maps (DNE), at the stride of the features.
 
     Attributes:
         depth: (B, 1, h, w) metres from the visible hand's own wrist.

@@ -8,6 +8,7 @@ import torch
 
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.ridge_camera import ridge_camera
+from mmhand_dne.hand_model import HandPair
 from mmhand_dne.models.layers import RidgeCamera
 
 
@@ -80,3 +81,18 @@ def test_module_keeps_fp32_under_autocast(correspondences):
 def test_negative_ridge_is_refused():
     with pytest.raises(ValueError, match='xi is -1'):
         RidgeCamera(xi=-1)
+
+
+def test_the_ridge_costs_what_its_docstring_says():
+    """In pixels of a 256 crop that shows a hand at the usual scale."""
+    pair = HandPair()
+    draw = torch.Generator().manual_seed(0)
+    turns = torch.linalg.qr(torch.randn(32, 2, 3, 3, generator=draw))[0]
+    rotations = pair.mean_rotations.expand(32, 2, 16, 3, 3).clone()
+    rotations[:, :, 0] = turns * torch.linalg.det(turns)[..., None, None]
+    vertices = pair(rotations, torch.zeros(32, 2, 10)).vertices.double()
+    camera = torch.tensor([[8.0, 0.1], [8.0, -0.1]]).double().expand(32, 2, 2, 2)
+    points = project(vertices, camera)
+    for ridge, cost in ((1e-2, 0.6), (1e-4, 0.006)):
+        found = project(vertices, ridge_camera(vertices, points, camera, ridge))
+        assert 128 * (found - points).norm(dim=-1).mean() == pytest.approx(cost, 0.15)

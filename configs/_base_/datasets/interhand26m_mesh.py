@@ -8,7 +8,7 @@ hand_model = dict(type='HandPair', source='cc0', tips='interhand')
 train_pipeline = [
     dict(type='LoadHandImage'),
     dict(type='RandomMeshFlip', prob=0.5),
-    # DNE Sec. 4.1; Gaussian noise is added on the training device.
+    # DNE "Implementation Details"; Gaussian noise is added on the training device.
     dict(
         type='MeshCrop', input_size=input_size, shift=10, rotation=90, scale=(0.9, 1.1)
     ),

@@ -1,7 +1,7 @@
 # The DNE model at 256x256 (AAAI 2024). Every hyper-parameter stands in this block
-# under the paper's symbol; the paper prints none of the values but M, so
-# they are ours, chosen by measurement. The model below copies them: a child config or
-# an option has to change the model's keys.
+# under the paper's symbol; the paper prints none of the values but M and the noise's
+# 0.3, so they are ours [decided], see configs/dne/README.md. The model below copies
+# them: a child config or an option has to change the model's keys.
 dne = dict(
     M=3,  # refinement stages (Table 4)
     R=4,  # noise samples a stage draws in training (Eq. 11)
@@ -10,7 +10,7 @@ dne = dict(
     gamma=0.1,  # noise scale, relative (Eq. 2)
     delta_2d=0.01,  # noise margin of eps_2d, NDC (Eq. 2)
     delta_3d=1e-3,  # noise margin of eps_3d, metres (Eq. 2)
-    xi=1e-4,  # ridge of the camera (Eq. 6); 1e-2 already costs a pixel
+    xi=1e-4,  # ridge of the camera (Eq. 6); 1e-2 costs 0.6 pixels
     lambda_1=1.0,  # depth map, in units of 0.1 m (Eq. 9)
     lambda_2=1.0,  # normal map
     lambda_3=20.0,  # joint heat maps: mostly empty, hence the factor
@@ -24,7 +24,7 @@ dne = dict(
     lambda_presence=0.1,  # is there a right / left hand
     lambda_u=0.0,  # |u' - u*|: 0 in the paper
     lambda_u_r=0.0,  # |u_r - u*|: 0 in the paper
-    image_noise=0.3,  # std on the normalised image (Sec. 4.1)
+    image_noise=0.3,  # std on the normalised image [decided]
 )
 norm_cfg = dict(type='BN')
 mesh_terms = dict(

@@ -57,11 +57,10 @@ class HandMeshMetric(BaseMetric):
     images.
 
     ``_All`` pools images, an image is the mean of its hands with ground truth, a hand
-    the mean of its valid points [decided; the tables of DNE fit it on the data set's
-    ``intaghand_frames``]. A group without
-    any ground truth is left out, but ``_All`` then is NaN, so that
-    ``save_best='MPVPE_All'`` (with ``rule='less'``) works on a set without meshes: NaN
-    is never the best.
+    the mean of its valid points [decided]; the tables of DNE fit it on the data set's
+    ``intaghand_frames``. A group without any ground truth is left out, but ``_All``
+    then is NaN, so that ``save_best='MPVPE_All'`` (with ``rule='less'``) works on a set
+    without meshes: NaN is never the best.
 
     One array of floats per image is kept. Images are sorted by dataset index and
     counted once, so the numbers are the same, to the bit, for any number of

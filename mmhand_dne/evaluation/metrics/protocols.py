@@ -206,8 +206,8 @@ class MCPScaledProtocol:
     too) or all vertices, in mm: ``MPJPE_right``, ``MPJPE_left``, and ``MPJPE``, the
     mean of the two; ``MPVPE`` alike. IntagHand defines no MRRPE.
 
-    A prediction whose bone has no length keeps its scale [decided; the original divides
-    by zero].
+    A prediction whose bone has no length keeps its scale [decided]; the original
+    divides by zero.
 
     Args:
         hand_model: config of the run's hand, whose regressors are used.

@@ -12,7 +12,10 @@ NOISE_STREAM = 7001  # tells these draws from the noise of the refinement stages
 
 @MODELS.register_module()
 class BatchGaussianNoise(nn.Module):
-    """Add N(0, std^2) to the mean/std-normalised image (DNE Sec. 4.1: 0.3).
+    """Add N(0, std^2) to the mean/std-normalised image (DNE: 0.3).
+
+    The paper adds N(0, 0.3) "to images": that 0.3 is a standard deviation, and the
+    image the normalised one, is ours [decided].
 
     A batch augmentation of MMPose's ``PoseDataPreprocessor``. The draw of an image
     depends on (seed, iteration, data set index) only.

@@ -20,10 +20,11 @@ CHANNELS = (1, 3, NUM_HANDS * NUM_JOINTS, 3, NUM_HANDS * NUM_LABELS)
 
 @MODELS.register_module()
 class AuxMapHead(BaseModule):
-    """Predict the five auxiliary maps and merge them into the features (DNE Sec. 3.1).
+    """Predict the five auxiliary maps and merge them into the features (DNE).
 
     A convolution block predicts the maps; features and maps are concatenated and
-    merged by another block.
+    merged by another block. The text has 33 part channels, the map 34: they are read as
+    a softmax of 16 parts and a background for each hand [decided].
 
     Args:
         in_channels: channels of the features.

@@ -36,7 +36,7 @@ NUM_HANDS = len(SIDES)
 
 @MODELS.register_module()
 class MANOMapHead(BaseModule):
-    """Regress MANO parameters and a camera for each hand (DNE Sec. 3.1, after ACR).
+    """Regress MANO parameters and a camera for each hand (DNE, after ACR).
 
     Convolutions predict a map for every number and attention maps; each group of
     numbers is the mean of its maps under the softmax of its attention map: one per

@@ -13,7 +13,8 @@ class RidgeCamera(nn.Module):
     """Camera correction of one DNE stage (DNE Eq. 6-7), without parameters.
 
     Args:
-        xi: the ridge of Eq. 6, >= 0. In metres^2: 1e-2 already costs a pixel.
+        xi: the ridge of Eq. 6, >= 0, in metres^2. Points of a hand that fills a 256
+            crop are 0.6 pixels off with 1e-2, on average, and 0.006 with 1e-4.
 
     Example:
         >>> fit = RidgeCamera(xi=1e-4)

@@ -67,7 +67,8 @@ class StageSamples(NamedTuple):
 class DNEStage(BaseModule):
     """Estimate 2D noise, read features, estimate 3D noise, refit the camera (Eq. 1-7).
 
-    Weights are shared between the two hands, not between stages [decided].
+    Weights are shared between the two hands, not between stages; each stage starts at
+    u = Pi(v', c') of the one before; a sample has a camera of its own [decided].
 
     Args:
         channels: C of the feature map.

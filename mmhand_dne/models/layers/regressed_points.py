@@ -20,7 +20,9 @@ class RegressedPoints(BaseModule):
     F as (h w) x C goes through a linear map over the spatial axis to (2V) x C, a row
     for a vertex of a hand slot, and a shared perceptron to 2V x 3. Two numbers are
     the point, ``1.2 tanh``, started at the mean projected template; the third is a
-    confidence logit whose sigmoid scales the features [decided].
+    confidence logit whose sigmoid scales the features. All of that is ours [decided],
+    as is that u_r is regressed once for all stages; the paper has two perceptrons and
+    says of neither what it is made of.
 
     Args:
         channels: C of the feature map.

@@ -59,7 +59,9 @@ def map_targets(
     hand, a frame with joints only) keeps its heat maps alone: the hand's pixels would
     be called background, or the other hand's though they are hidden [decided]. A cell
     that looks into the open wrist is background: the real image shows a forearm there,
-    which is background too [decided].
+    which is background too [decided]. Depth counts from the visible hand's own wrist,
+    correspondences are places in the cube about the rest pose, sigma is 2 cells
+    [decided].
 
     Args:
         targets: ground truth of B images, S = 2 hands.

@@ -23,8 +23,8 @@ class MeshTerms(nn.Module):
     Args:
         lambda_3d: weight of vertices, metres.
         lambda_2d: weight of projected vertices, NDC.
-        lambda_joint: factor of both on the joints of hands without a mesh; 0 in the
-            paper, whose frames all have MANO.
+        lambda_joint: factor of both on the joints of hands without a mesh, which the
+            paper does not mention; 0 leaves these hands out [decided].
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class FinestFPN(FPN):
-    """Feature pyramid that merges all levels into the finest one (stride 4).
+    """Feature pyramid that merges all levels into the finest one (stride 4) [decided].
 
     The output convolutions of the coarser levels are left out: nobody reads them, and
     distributed training refuses parameters without a gradient.

@@ -1,6 +1,6 @@
 # The loaders of every mesh set, 30 images per GPU; each data set adds its own dataset.
 train_dataloader = dict(
-    batch_size=30,  # 4 GPUs x 30 = 120, DNE Sec. 4.1
+    batch_size=30,  # 4 GPUs x 30 = 120 of DNE
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='KeyedSampler', shuffle=True),
