@@ -1,4 +1,4 @@
-"""phi and varphi of the graph-attention variant."""
+"""phi and varphi of a light graph-attention variant."""
 
 import torch
 from mmengine.model import BaseModule
@@ -68,11 +68,12 @@ class GraphConv(nn.Module):
 
 @MODELS.register_module()
 class NoiseGraphAttention(BaseModule):
-    """Graph convolutions on each mesh, attention across both hands (DNE Table 1).
+    """Graph convolutions on each mesh, attention across both hands; a light variant.
 
-    In the spirit of IntagHand [decided]: residual graph convolutions over the mesh
-    edges; vertices pooled to ``num_clusters`` tokens per hand; multi-head attention
-    over the tokens of both hands; the result added back to the tokens' vertices.
+    Far smaller than IntagHand's decoder, which :class:`ChebyshevGraphAttention` follows
+    for DNE Table 1 [decided]: residual graph convolutions over the mesh edges; vertices
+    pooled to ``num_clusters`` tokens per hand; multi-head attention over the tokens of
+    both hands; the result added back to the tokens' vertices.
 
     Args:
         in_channels: of a vertex's features.

@@ -1,0 +1,3 @@
+from .chebyshev_graph_attention import ChebyshevGraphAttention
+
+__all__ = ['ChebyshevGraphAttention']
