@@ -86,6 +86,9 @@ TIP_VERTICES: dict[str, tuple[int, ...]] = {
 # hand's axes (fingers -x, back of the hand +y, thumb +z) to the camera's.
 UPRIGHT_HAND = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
+# Where an absolute hand's wrist is from: the prediction, or the annotation.
+ROOTS = ('predicted', 'given')
+
 
 def reorder(src: Sequence[str], dst: Sequence[str]) -> list[int]:
     """Indices p with ``dst[i] == src[p[i]]``.

@@ -165,7 +165,7 @@ def check_plugin() -> Row:
     """The plug-in itself, which imports all of MMPose."""
     if importlib.util.find_spec('mmhand_dne') is None:
         sys.path.insert(0, str(PACKAGE.parent))
-    error = import_error('mmhand_dne')
+    error = import_error('mmhand_dne.apis')  # imports all the rest
     if error:
         remedy = 'the commands above, first to last, or bash tools/install.sh'
         return Row('broken', 'mmhand_dne', error, remedy)

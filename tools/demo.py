@@ -27,38 +27,13 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 # Likewise: ffmpeg writes a line a frame about what our own sentence says.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import cv2
-import torch
-
-from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.config_names import config_of
-from mmhand_dne.apis.demo_run import DemoRun
-from mmhand_dne.apis.free_threads import free_threads
-from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
-from mmhand_dne.apis.inputs.sources import open_input
-from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
-from mmhand_dne.apis.result_writers import FORMATS, check_formats
-from mmhand_dne.apis.run_record import (
-    STAMPS,
-    RunRecord,
-    check_inputs_apart,
-    own_folder,
-    stamp,
-)
-from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_config_options
+from mmhand_dne.cli.arguments import add_config_options
 from mmhand_dne.errors import UserError
-from mmhand_dne.hand_model.mano_source import CC0, hand_files
 
+FORMATS = ('json', 'npz', 'obj', 'ply', 'glb', 'pkl-smplx')
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 MAPS = 'maps'
 OUT = 'demo_out'  # folder of runs that name none
-UNREAD = 1  # exit status where images were there and none could be decoded
-STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -184,6 +159,37 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--batch-size', type=int, default=8, help='crops; default: 8')
     add_config_options(parser)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import cv2
+import torch
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import config_of
+from mmhand_dne.apis.demo_run import DemoRun
+from mmhand_dne.apis.free_threads import free_threads
+from mmhand_dne.apis.inputs.intrinsics import GivenCameras, read_cameras
+from mmhand_dne.apis.inputs.sources import open_input
+from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
+from mmhand_dne.apis.result_writers import check_formats
+from mmhand_dne.apis.run_record import (
+    STAMPS,
+    RunRecord,
+    check_inputs_apart,
+    own_folder,
+    stamp,
+)
+from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.hand_model.mano_source import CC0, hand_files
+
+UNREAD = 1  # exit status where images were there and none could be decoded
+
+
+STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 
 def settings_of(args: argparse.Namespace) -> dict:

@@ -14,25 +14,11 @@ import shutil
 from functools import cache, partial
 from pathlib import Path
 
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.datasets.synthetic import (
-    HandModels,
-    Recipe,
-    RenderedFrame,
-    annotation_file,
-    merge_annotations,
-    plan_frames,
-    write_frame,
-    write_legends,
-)
-from mmhand_dne.datasets.workers import in_workers, use_one_thread
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import PARTIAL, remove_partial_files, write_whole
+from mmhand_dne.rendered_recipe import Recipe
 
 SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
-
-
 # Flag of make_rendered_data: attribute of Recipe, type, help.
 RECIPE_FLAGS = (
     ('cameras', int, 'views of each moment'),
@@ -113,6 +99,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if not any(getattr(args, split) > 0 for split in SPLITS):
         parser.error('give a number of images, such as --train 2000 --test 400')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.synthetic import (
+    HandModels,
+    RenderedFrame,
+    annotation_file,
+    merge_annotations,
+    plan_frames,
+    write_frame,
+    write_legends,
+)
+from mmhand_dne.datasets.workers import in_workers, use_one_thread
+from mmhand_dne.fileio.atomic import PARTIAL, remove_partial_files, write_whole
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

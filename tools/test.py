@@ -7,42 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import mmengine
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
-
-import mmhand_dne  # noqa: F401
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import (
-    add_common_arguments,
-    apply_common_flags,
-    enable_hook,
-)
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
-from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
-from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.cli.arguments import add_common_arguments
 from mmhand_dne.errors import UserError
-from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
 
 METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
-PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
-DUMP_FILES = ('.npz', *PICKLES)
-
-
-class SaveMetricsHook(Hook):
-    """Writes the metrics of a test to a file, from the main process."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def after_test_epoch(self, runner: Runner, metrics=None) -> None:
-        if metrics is not None and is_main_process():
-            mmengine.mkdir_or_exist(osp.dirname(osp.abspath(self.path)))
-            mmengine.dump(metrics, self.path)
 
 
 def parse_args() -> argparse.Namespace:
@@ -76,6 +44,45 @@ def parse_args() -> argparse.Namespace:
         help="list the worst images with MMPose's hook",
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import mmengine
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import (
+    apply_common_flags,
+    enable_hook,
+)
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
+
+PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
+
+
+DUMP_FILES = ('.npz', *PICKLES)
+
+
+class SaveMetricsHook(Hook):
+    """Writes the metrics of a test to a file, from the main process."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def after_test_epoch(self, runner: Runner, metrics=None) -> None:
+        if metrics is not None and is_main_process():
+            mmengine.mkdir_or_exist(osp.dirname(osp.abspath(self.path)))
+            mmengine.dump(metrics, self.path)
 
 
 def check_endings(args: argparse.Namespace) -> None:

@@ -6,20 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmengine.runner import Runner
-
-import mmhand_dne  # noqa: F401
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import (
-    add_common_arguments,
-    apply_amp,
-    apply_auto_scale_lr,
-    apply_common_flags,
-    check_precision,
-    choose_start,
-)
-from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
-from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.cli.arguments import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,6 +44,23 @@ def parse_args() -> argparse.Namespace:
         example='model.backbone.depth=18 key="[(a,b),(c,d)]"',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+from mmengine.runner import Runner
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.cli.run_flags import (
+    apply_amp,
+    apply_auto_scale_lr,
+    apply_common_flags,
+    check_precision,
+    choose_start,
+)
+from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
+from mmhand_dne.engine.runner.run_config import read_config
 
 
 def build_runner(args: argparse.Namespace) -> Runner:

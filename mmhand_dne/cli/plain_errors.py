@@ -9,12 +9,13 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import mmpose.registry
-from mmengine.registry import Registry
+from typing import TYPE_CHECKING
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
+
+if TYPE_CHECKING:
+    from mmengine.registry import Registry
 
 TRACEBACK = 'MMHAND_TRACEBACK'
 LAUNCHERS_FILE = 'TORCHELASTIC_ERROR_FILE'  # torchrun sets it, one for each process
@@ -96,6 +97,9 @@ def _last_line(text: str) -> str:
 
 def _unknown_name(name: str, registry: str) -> str:
     """Sentence on a ``type`` that nobody registered."""
+    import mmpose.registry  # the tools read their flags before
+    from mmengine.registry import Registry
+
     known = [
         entry
         for value in vars(mmpose.registry).values()
@@ -111,6 +115,6 @@ def _unknown_name(name: str, registry: str) -> str:
     return f'unknown {registry} {name!r}; {hint}'
 
 
-def _entries(registry: Registry) -> list[str]:
+def _entries(registry: 'Registry') -> list[str]:
     parent = registry.parent
     return [*registry.module_dict, *(parent.module_dict if parent else ())]

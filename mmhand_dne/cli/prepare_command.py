@@ -1,65 +1,12 @@
-"""What the three prepare tools have in common: flags, a report, an exit status."""
+"""What the three prepare tools have in common: a report, an exit status."""
 
 import argparse
-import os
 from pathlib import Path
 
 from mmhand_dne.datasets.preparation.check_report import SKIPPED, CheckReport
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import try_writing
 from mmhand_dne.hand_model import SingleHand
-
-
-def common_parser(
-    description: str,
-    splits: tuple[str, ...],
-    images: tuple[str, ...] = ('decode', 'exist'),
-) -> argparse.ArgumentParser:
-    """The parser of a prepare tool; ``images`` are the choices of looking at them."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('root', type=Path, help='the folder of the download')
-    parser.add_argument(
-        '--splits',
-        nargs='+',
-        choices=splits,
-        default=list(splits),
-        help='which to check and to index (default: all)',
-    )
-    parser.add_argument(
-        '--hand-model',
-        metavar='FOLDER',
-        help="folder of MANO_RIGHT.pkl (v1.2), or 'cc0': also check that "
-        'MANO parameters, meshes and joints belong together',
-    )
-    parser.add_argument(
-        '--images',
-        choices=images,
-        default='decode',
-        help='decode every image, some of them, or only see that they are there '
-        '(default: decode)',
-    )
-    parser.add_argument(
-        '--index',
-        type=Path,
-        metavar='PLACE',
-        help='folder for indexes and report, where the download is read-only (default: '
-        "the download's own); data sets get it as index=PLACE",
-    )
-    parser.add_argument(
-        '--partial',
-        action='store_true',
-        help='only a part was downloaded: missing images and other counts than the '
-        'official ones are warnings',
-    )
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count(),
-        help='processes (default: all cores)',
-    )
-    return parser
 
 
 def start_report(title: str, root: Path) -> CheckReport:

@@ -1,11 +1,11 @@
-"""The flags of the train and test tools, and what they change in a config."""
+"""What the flags of the train and test tools change in a config."""
 
 import argparse
 import os
 import os.path as osp
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 
@@ -15,44 +15,6 @@ from mmhand_dne.engine.runner.checkpoint_files import (
     find_resumable,
 )
 from mmhand_dne.errors import UserError
-
-
-def add_common_arguments(
-    parser: argparse.ArgumentParser, pictures: str, example: str
-) -> None:
-    """Add what training and test share: pictures, options of the config, launcher.
-
-    Args:
-        pictures: of what ``--show-dir`` gets pictures, for the help.
-        example: options as a user may type them, for the help.
-    """
-    parser.add_argument('--show-dir', help=f'folder for pictures of {pictures}')
-    parser.add_argument('--show', action='store_true', help='pictures in a window')
-    parser.add_argument(
-        '--interval', type=int, default=1, help='from one picture to the next'
-    )
-    parser.add_argument(
-        '--wait-time', type=float, default=1, help='seconds a window stays'
-    )
-    add_config_options(parser, example)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='who started several processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
-def add_config_options(parser: argparse.ArgumentParser, example: str = '') -> None:
-    """Add ``--cfg-options``, with an example for the help."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override keys of the config' + (f', as in {example}' if example else ''),
-    )
 
 
 def apply_common_flags(cfg: Config, args: argparse.Namespace) -> None:

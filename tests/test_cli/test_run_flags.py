@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmhand_dne.cli.arguments import add_common_arguments
 from mmhand_dne.cli.run_flags import (
-    add_common_arguments,
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,

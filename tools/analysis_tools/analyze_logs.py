@@ -14,15 +14,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401
+from mmhand_dne.errors import UserError
 
-# isort: split
+
+def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', help='work folders or scalars.json files')
+    parser.add_argument('--keys', nargs='+', default=['loss'], help='scalars to show')
+    parser.add_argument('--out', type=Path, help='draw the curves to this .png')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file
 
 
@@ -75,13 +88,7 @@ def draw(curves: dict[str, dict[str, np.ndarray]], out: Path) -> None:
 
 def main() -> None:
     """Print the last and the lowest values, and draw on request."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('runs', nargs='+', help='work folders or scalars.json files')
-    parser.add_argument('--keys', nargs='+', default=['loss'], help='scalars to show')
-    parser.add_argument('--out', type=Path, help='draw the curves to this .png')
-    args = parser.parse_args()
+    args = parse_args()
     with plain_errors():
         if args.out is not None and args.out.suffix != '.png':
             raise UserError(f'--out {args.out}: let the name end in .png')

@@ -13,16 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-from mmengine.evaluator import Evaluator
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from mmengine.structures import InstanceData
-from torch.utils.data import Subset
-
-import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.evaluation.functional.mean_hands import MeanHands
-from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.cli.arguments import ConfigOptions
 
 
 def parse_args(args=None):
@@ -37,8 +28,22 @@ def parse_args(args=None):
         help='take at most so many training images, evenly spaced',
     )
     parser.add_argument('--workers', type=int, default=0, help='of the data loaders')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={})
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from torch.utils.data import Subset
+
+from mmhand_dne.evaluation.functional.mean_hands import MeanHands
+from mmhand_dne.fileio.atomic import write_whole
 
 
 def replace_pipeline(dataset: dict, pipeline: list) -> None:

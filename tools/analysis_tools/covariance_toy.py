@@ -51,10 +51,35 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+
+def parse_args(args=None):
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/toy'))
+    parser.add_argument('--dim', type=int, default=60, help='a multiple of 3')
+    parser.add_argument('--condition', type=float, default=10.0)
+    parser.add_argument('--samples', type=int, default=20_000)
+    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--steps', type=int, default=3000)
+    parser.add_argument('--batch-size', type=int, default=512)
+    parser.add_argument('--lr', type=float, default=1e-2)
+    parser.add_argument('--hidden', type=int, default=64)
+    parser.add_argument(
+        '--mixing-sums',
+        type=float,
+        nargs='+',
+        metavar='SUM',
+        help="only the correlated covariance, W's learning rates summing up to these",
+    )
+    return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 from torch import Tensor, nn
 
-import mmhand_dne  # noqa: F401
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.gaussian.mixing import compose
 from mmhand_dne.models import covariances, losses
@@ -319,28 +344,6 @@ def plot(results: list[dict], title: str, path: Path) -> None:
     axes.legend(fontsize='small')
     figure.savefig(path, dpi=120)
     plt.close(figure)
-
-
-def parse_args(args=None):
-    """The flags of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/toy'))
-    parser.add_argument('--dim', type=int, default=60, help='a multiple of 3')
-    parser.add_argument('--condition', type=float, default=10.0)
-    parser.add_argument('--samples', type=int, default=20_000)
-    parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--steps', type=int, default=3000)
-    parser.add_argument('--batch-size', type=int, default=512)
-    parser.add_argument('--lr', type=float, default=1e-2)
-    parser.add_argument('--hidden', type=int, default=64)
-    parser.add_argument(
-        '--mixing-sums',
-        type=float,
-        nargs='+',
-        metavar='SUM',
-        help="only the correlated covariance, W's learning rates summing up to these",
-    )
-    return parser.parse_args(args)
 
 
 def main(args=None):

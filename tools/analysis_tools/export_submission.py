@@ -18,31 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np
-from mmengine.registry import init_default_scope
-from mmpose.registry import METRICS
-
-import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
+from mmhand_dne.conventions import ROOTS
 from mmhand_dne.errors import UserError
-from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
-from mmhand_dne.evaluation.metrics.absolute_hand import (
-    ROOTS,
-    predicted_hand,
-    to_official,
-)
-from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
-from mmhand_dne.fileio.dump_file import DumpFile
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
-USUAL_ROOT = dict(freihand='predicted', ho3d='given')
-NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
-# Fields for either root: the predicted wrist, or the annotated one.
-ROOT_FIELDS = dict(
-    predicted=('pred/hand_root_cam',),
-    given=('gt/hand_root_valid', 'annotation/keypoints_cam'),
-)
 
 
 def parse_args(args=None):
@@ -62,6 +41,36 @@ def parse_args(args=None):
         '--images', type=int, help='rows expected, if not the official number'
     )
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+from mmengine.registry import init_default_scope
+from mmpose.registry import METRICS
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.ho3d_files import read_frame_list
+from mmhand_dne.evaluation.functional.submission import SHAPES, write_submission
+from mmhand_dne.evaluation.metrics.absolute_hand import (
+    predicted_hand,
+    to_official,
+)
+from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.fileio.dump_file import DumpFile
+
+USUAL_ROOT = dict(freihand='predicted', ho3d='given')
+
+
+NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
+
+
+# Fields for either root: the predicted wrist, or the annotated one.
+ROOT_FIELDS = dict(
+    predicted=('pred/hand_root_cam',),
+    given=('gt/hand_root_valid', 'annotation/keypoints_cam'),
+)
 
 
 def root_of(args) -> str:

@@ -13,9 +13,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401
+from mmhand_dne.cli.arguments import add_config_options
+from mmhand_dne.errors import UserError
 
-# isort: split
+
+def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file, or name of one of ours')
+    parser.add_argument(
+        '--size', type=int, help="side of the crop (default: the test's)"
+    )
+    add_config_options(parser)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -24,8 +41,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhand_dne.apis.config_names import config_of, test_pipeline
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_config_options
-from mmhand_dne.errors import UserError
 
 
 def crop_size(cfg: Config) -> int:
@@ -53,15 +68,7 @@ def count(cfg: Config, size: int) -> tuple[dict[str, int], int, int]:
 
 def main() -> None:
     """Count for the config of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='config file, or name of one of ours')
-    parser.add_argument(
-        '--size', type=int, help="side of the crop (default: the test's)"
-    )
-    add_config_options(parser)
-    args = parser.parse_args()
+    args = parse_args()
     with plain_errors(building=True):
         cfg = config_of(args.config, args.cfg_options)
         size = args.size or crop_size(cfg)

@@ -16,18 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np
-
-import mmhand_dne  # noqa: F401
-from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
-from mmhand_dne.evaluation.functional.sparsification import SparsificationCurves
-from mmhand_dne.fileio.atomic import whole_file
-from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS, plot_curves
 
-HEADER = re.compile(
-    r'kept \[%\],model \[(?P<unit>.+)\],oracle \[(?P=unit)\],random \[(?P=unit)\]'
-)
 MODES = ('standard', 'released')
 
 
@@ -50,6 +40,21 @@ def parse_args(args=None):
     )
     parser.add_argument('--title', help='above the curves; default names the mode')
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.evaluation.functional.sparsification import SparsificationCurves
+from mmhand_dne.fileio.atomic import whole_file
+from mmhand_dne.visualization.canvas.uncertainty_plots import COLORS, plot_curves
+
+HEADER = re.compile(
+    r'kept \[%\],model \[(?P<unit>.+)\],oracle \[(?P=unit)\],random \[(?P=unit)\]'
+)
 
 
 def read_curves(path: Path, mode: str) -> tuple[SparsificationCurves, str]:

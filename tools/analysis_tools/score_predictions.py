@@ -23,30 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmengine.config import DictAction
-from mmengine.evaluator import Evaluator
-from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, EVALUATORS, METRICS
-
-import mmhand_dne  # noqa: F401  registers our modules
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.datasets.readers.freihand_files import find
-from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.cli.arguments import ConfigOptions
+from mmhand_dne.conventions import ROOTS
 from mmhand_dne.errors import UserError
-from mmhand_dne.evaluation.functional.official_scores import (
-    official_scores,
-    scores_text,
-)
-from mmhand_dne.evaluation.functional.submission import read_points, read_submission
-from mmhand_dne.evaluation.metrics.absolute_hand import ROOTS
-from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
-from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
-from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.fileio.dump_file import DumpFile
 
 OFFICIAL = dict(freihand='FreiHANDMetric', ho3d='HO3DMetric')
-BATCH = 32  # images scored at once
-GT = ('gt_instance_labels', 'gt_instances')
 
 
 def parse_args(args=None):
@@ -68,8 +49,32 @@ def parse_args(args=None):
     )
     parser.add_argument('--out-dir', type=Path, help='folder of scores.txt')
     parser.add_argument('--out', type=Path, help='write all scores to this json file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={})
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS, EVALUATORS, METRICS
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.datasets.readers.freihand_files import find
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.evaluation.functional.official_scores import (
+    official_scores,
+    scores_text,
+)
+from mmhand_dne.evaluation.functional.submission import read_points, read_submission
+from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
+from mmhand_dne.evaluation.metrics.official_metric import OfficialScoreMetric
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.dump_file import DumpFile
+
+BATCH = 32  # images scored at once
+GT = ('gt_instance_labels', 'gt_instances')
 
 
 def score_submission(args) -> dict[str, float]:

@@ -33,46 +33,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import numpy as np
-import torch
-from mmengine.config import DictAction
-
-from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.inputs.given_boxes import HandBox
-from mmhand_dne.apis.temporal.smoothers import KalmanSeries
-from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
-from mmhand_dne.apis.temporal.tracking import track
-from mmhand_dne.conventions import MILLIMETRES
-from mmhand_dne.datasets.synthetic import HandModels, Recipe
-from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
-from mmhand_dne.hand_model import HandPair, SingleHand
-from mmhand_dne.structures.hand_result import ImageResult
-
-FPS = 30.0
 TUNING_SEED = 101
-COLUMNS = (
-    'MPJPE [mm]',
-    'MPVPE [mm]',
-    'MPJPE covered [mm]',
-    'joint jitter',
-    'mesh jitter',
-    'wrist jitter',
-)
-
-
-class Clip(NamedTuple):
-    """A rendered video and its ground truth; arrays (T, ...) in camera metres."""
-
-    side: str
-    images: list  # (H, W, 3) uint8 BGR
-    boxes: np.ndarray  # (T, 4) pixels, jittered
-    intrinsics: np.ndarray  # (3, 3)
-    joints: np.ndarray  # (T, 21, 3)
-    vertices: np.ndarray  # (T, V, 3)
-    hidden: np.ndarray  # (T,) bool
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -108,6 +69,49 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     parser.add_argument('--cfg-options', nargs='+', default=[])
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+import torch
+from mmengine.config import DictAction
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.given_boxes import HandBox
+from mmhand_dne.apis.temporal.smoothers import KalmanSeries
+from mmhand_dne.apis.temporal.smoothing import smooth, smooth_with
+from mmhand_dne.apis.temporal.tracking import track
+from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.datasets.synthetic import HandModels, Recipe
+from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
+from mmhand_dne.hand_model import HandPair, SingleHand
+from mmhand_dne.structures.hand_result import ImageResult
+
+FPS = 30.0
+
+
+COLUMNS = (
+    'MPJPE [mm]',
+    'MPVPE [mm]',
+    'MPJPE covered [mm]',
+    'joint jitter',
+    'mesh jitter',
+    'wrist jitter',
+)
+
+
+class Clip(NamedTuple):
+    """A rendered video and its ground truth; arrays (T, ...) in camera metres."""
+
+    side: str
+    images: list  # (H, W, 3) uint8 BGR
+    boxes: np.ndarray  # (T, 4) pixels, jittered
+    intrinsics: np.ndarray  # (3, 3)
+    joints: np.ndarray  # (T, 21, 3)
+    vertices: np.ndarray  # (T, V, 3)
+    hidden: np.ndarray  # (T,) bool
 
 
 def render_clip(

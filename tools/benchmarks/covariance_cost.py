@@ -17,11 +17,28 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+
+def parse_args(args=None):
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--dims', type=int, nargs='+', default=[60, 63], metavar='D')
+    parser.add_argument('--in-channels', type=int, default=1024)
+    parser.add_argument('--batch-size', type=int, default=64)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--rounds', type=int, default=300)
+    parser.add_argument(
+        '--hidden', type=float, default=0.0, help='share of images with a hidden joint'
+    )
+    return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 from stopwatch import Stopwatch
 from torch import Tensor, nn
 
-import mmhand_dne  # noqa: F401
 from mmhand_dne.models import covariances, losses
 from mmhand_dne.models.covariances.covariance import Covariance
 
@@ -45,6 +62,8 @@ KINDS = {
         {'linear': False},
     ),
 }
+
+
 NLL = ' NLL'  # ends the name of the loss alone
 
 
@@ -55,20 +74,6 @@ class Batch(NamedTuple):
     mean: Tensor  # (batch, K, 3)
     target: Tensor  # (batch, K, 3)
     visible: Tensor | None  # (batch, K)
-
-
-def parse_args(args=None):
-    """The flags of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--dims', type=int, nargs='+', default=[60, 63], metavar='D')
-    parser.add_argument('--in-channels', type=int, default=1024)
-    parser.add_argument('--batch-size', type=int, default=64)
-    parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--rounds', type=int, default=300)
-    parser.add_argument(
-        '--hidden', type=float, default=0.0, help='share of images with a hidden joint'
-    )
-    return parser.parse_args(args)
 
 
 def random_batch(args, dim: int) -> Batch:

@@ -23,32 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import numpy as np
-import torch
-from interhand_numbers import write_files
-from mmengine.registry import DefaultScope
-from mmpose.datasets import InterHand3DDataset
-from torch.utils.data import DataLoader
-
-from mmhand_dne.datasets.datasets import InterHandMeshDataset
-from mmhand_dne.datasets.readers.index_file import write_index
-from mmhand_dne.datasets.readers.interhand_table import (
-    SCHEMA,
-    VERSION,
-    InterHandFiles,
-    read_table,
-)
-
-GIGABYTE = 1e9
-SMALL = 50000  # frames; MMPose's data set takes 30 GB for a million
-TIMED = 300  # samples in one process
-HEAD = (
-    f'{"frames":>10}  {"reader":<34}{"open s":>8}{"samples/s":>11}'
-    f'{"parent GB":>11}{"all GB":>8}{"peak GB":>9}'
-)
+import mmhand_dne  # noqa: F401  MMPose is importable after it
 
 
 def parse_args() -> argparse.Namespace:
@@ -75,6 +50,40 @@ def parse_args() -> argparse.Namespace:
         help='also read the JSON files without an index, at all sizes',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+import torch
+from interhand_numbers import write_files
+from mmengine.registry import DefaultScope
+from mmpose.datasets import InterHand3DDataset
+from torch.utils.data import DataLoader
+
+from mmhand_dne.datasets.datasets import InterHandMeshDataset
+from mmhand_dne.datasets.readers.index_file import write_index
+from mmhand_dne.datasets.readers.interhand_table import (
+    SCHEMA,
+    VERSION,
+    InterHandFiles,
+    read_table,
+)
+
+GIGABYTE = 1e9
+
+
+SMALL = 50000  # frames; MMPose's data set takes 30 GB for a million
+
+
+TIMED = 300  # samples in one process
+
+
+HEAD = (
+    f'{"frames":>10}  {"reader":<34}{"open s":>8}{"samples/s":>11}'
+    f'{"parent GB":>11}{"all GB":>8}{"peak GB":>9}'
+)
 
 
 def build(kind: str, paths: dict[str, str]):

@@ -15,9 +15,21 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as tools/demo.py
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
-# isort: split
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('photo')
+    parser.add_argument('config', nargs='?', help='default: the shipped model')
+    parser.add_argument('checkpoint', nargs='?')
+    parser.add_argument('--repeat', type=int, default=3)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import cv2
 import numpy as np
 import torch
@@ -32,17 +44,6 @@ from mmhand_dne.visualization.report.report_page import write_report
 SIZES = ((256, 256), (640, 480), (1280, 720))
 COLUMNS = ('network', 'overlay', 'side', 'report')
 ENTRIES = 4  # of the report, from one to which its time grows
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('photo')
-    parser.add_argument('config', nargs='?', help='default: the shipped model')
-    parser.add_argument('checkpoint', nargs='?')
-    parser.add_argument('--repeat', type=int, default=3)
-    return parser.parse_args(argv)
 
 
 def least(function: Callable, repeat: int) -> float:

@@ -18,16 +18,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import torch
-from torch import Tensor
-
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.geometry.rotation import matrix_from_axis_angle
-from mmhand_dne.hand_model import MANOLayer
-
-BACKENDS = ('own', 'smplx')
-WARM_UP = 3  # rounds
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The flags of the command line."""
@@ -39,6 +29,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=1, help='default: 1')
     parser.add_argument('--device', default='cpu')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import torch
+from torch import Tensor
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.geometry.rotation import matrix_from_axis_angle
+from mmhand_dne.hand_model import MANOLayer
+
+BACKENDS = ('own', 'smplx')
+
+
+WARM_UP = 3  # rounds
 
 
 def random_hands(count: int, device: str) -> tuple[Tensor, Tensor]:

@@ -36,35 +36,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as tools/demo.py
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import cv2
-import numpy as np
-import torch
-from latency_runs import (
-    DRAW,
-    PYTORCH,
-    STAGES,
-    TO_MESH,
-    TOTAL,
-    MediaPipeRun,
-    OnnxRun,
-    PyTorchRun,
-    exported,
-    has_mediapipe,
-    moving,
-)
-
-from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.fileio.images import read_image
-
-ROWS = (*STAGES, TO_MESH, DRAW, TOTAL)
-ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
-MILLISECONDS = 1000.0  # in a second
-
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -73,9 +44,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('image', type=Path)
     parser.add_argument('config', nargs='?', help='default: the shipped model')
     parser.add_argument('checkpoint', nargs='?')
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
-    )
+    parser.add_argument('--device', help='default: cuda where there is one')
     parser.add_argument('--threads', type=int, help='of the CPU; default: all cores')
     parser.add_argument('--repeats', type=int, default=50)
     parser.add_argument('--warm-up', type=int, default=5, help='repeats not counted')
@@ -99,6 +68,40 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     if args.repeats < 1 or args.warm_up < 0:
         parser.error('--repeats is at least 1, --warm-up at least 0')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import cv2
+import numpy as np
+import torch
+from latency_runs import (
+    DRAW,
+    PYTORCH,
+    STAGES,
+    TO_MESH,
+    TOTAL,
+    MediaPipeRun,
+    OnnxRun,
+    PyTorchRun,
+    exported,
+    has_mediapipe,
+    moving,
+)
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.fileio.images import read_image
+
+ROWS = (*STAGES, TO_MESH, DRAW, TOTAL)
+
+
+ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
+
+
+MILLISECONDS = 1000.0  # in a second
 
 
 def measure(args: argparse.Namespace) -> dict:
@@ -233,6 +236,7 @@ def table(report: dict) -> str:
 
 def main(args: list[str] | None = None) -> None:
     args = parse_args(args)
+    args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     with plain_errors(building=True):
         report = measure(args)
     width, height = report['size']

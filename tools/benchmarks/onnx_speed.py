@@ -16,16 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np
-import torch
-from mmpose.registry import DATASETS
-
-from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_config_options
-from mmhand_dne.deployment import HandNetwork
-from mmhand_dne.deployment.onnx_check import example_crops, open_session
-from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.cli.arguments import add_config_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +39,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     add_config_options(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+import torch
+from mmpose.registry import DATASETS
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.deployment import HandNetwork
+from mmhand_dne.deployment.onnx_check import example_crops, open_session
+from mmhand_dne.fileio.atomic import write_whole
 
 
 def test_set_crops(cfg, count: int) -> torch.Tensor:

@@ -14,20 +14,6 @@ import argparse
 import time
 from collections.abc import Callable
 
-import numpy as np
-import torch
-from mmengine.structures import InstanceData
-from mmpose.structures import PoseDataSample
-from scoring_one_by_one import image_errors
-
-import mmhand_dne  # noqa: F401
-from mmhand_dne.evaluation import HandMeshMetric
-from mmhand_dne.hand_model import HandPair
-
-HAND = dict(type='HandPair', source='cc0', tips='interhand')
-PROTOCOLS = ('wrist', 'mcp_scaled')
-SIZE = 256  # pixels
-
 
 def parse_args(args=None):
     """The flags of the command line."""
@@ -37,6 +23,23 @@ def parse_args(args=None):
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--threads', type=int, default=1)
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+from scoring_one_by_one import image_errors
+
+from mmhand_dne.evaluation import HandMeshMetric
+from mmhand_dne.hand_model import HandPair
+
+HAND = dict(type='HandPair', source='cc0', tips='interhand')
+PROTOCOLS = ('wrist', 'mcp_scaled')
+SIZE = 256  # pixels
 
 
 def random_sample(rng: np.random.Generator, pair: HandPair, index: int, stages: int):

@@ -20,26 +20,6 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as tools/demo.py
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import cv2
-import numpy as np
-
-from mmhand_dne.apis import HandMeshInferencer, demo_run, video_outputs
-from mmhand_dne.apis.demo_run import DemoRun
-from mmhand_dne.apis.inputs import sources
-from mmhand_dne.apis.inputs.video import VideoWriter
-from mmhand_dne.apis.result_store import ResultStore
-from mmhand_dne.apis.result_writers.row_writer import RowWriter
-from mmhand_dne.apis.run_record import RunRecord
-
-SETTLED = 200  # the frame that the memory is compared with
-LINES = 10  # of each pass
-FPS = 30.0
-STATUS = Path('/proc/self/status')
-MB = 1e6
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -57,6 +37,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--side', choices=['right', 'left'], help='as of the demo')
     parser.add_argument('--presence-thr', type=float, default=0.5)
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import cv2
+import numpy as np
+
+from mmhand_dne.apis import HandMeshInferencer, demo_run, video_outputs
+from mmhand_dne.apis.demo_run import DemoRun
+from mmhand_dne.apis.inputs import sources
+from mmhand_dne.apis.inputs.video import VideoWriter
+from mmhand_dne.apis.result_store import ResultStore
+from mmhand_dne.apis.result_writers.row_writer import RowWriter
+from mmhand_dne.apis.run_record import RunRecord
+
+SETTLED = 200  # the frame that the memory is compared with
+LINES = 10  # of each pass
+FPS = 30.0
+STATUS = Path('/proc/self/status')
+MB = 1e6
 
 
 def write_video(path: Path, photo: str, frames: int, size: tuple[int, int]) -> None:

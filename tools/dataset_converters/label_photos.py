@@ -15,32 +15,9 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-from mmhand_dne.apis.shipped_model import LANDMARKER, load_part, read_parts
-from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.fileio.images import read_image
-from mmhand_dne.fileio.progress import Progress
-from mmhand_dne.geometry.camera import mirror_pixels
-from mmhand_dne.geometry.hand_rois import (
-    BOX_SCALE,
-    HandRoi,
-    mirror_roi,
-    roi_of_landmarks,
-)
-from mmhand_dne.models.detectors import HandLandmarker
-from mmhand_dne.structures.hand_landmarks import LandmarkedHand
-
-ENDINGS = ('.jpg', '.jpeg', '.png')
-DIGITS = 2  # of a pixel
-TURNS = np.deg2rad([-20.0, 0.0, 20.0])
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,6 +32,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--angles', type=int, default=8, help='rotations tried of each photo (8)'
     )
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+
+from mmhand_dne.apis.shipped_model import LANDMARKER, load_part, read_parts
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.images import read_image
+from mmhand_dne.fileio.progress import Progress
+from mmhand_dne.geometry.camera import mirror_pixels
+from mmhand_dne.geometry.hand_rois import (
+    BOX_SCALE,
+    HandRoi,
+    mirror_roi,
+    roi_of_landmarks,
+)
+from mmhand_dne.models.detectors import HandLandmarker
+from mmhand_dne.structures.hand_landmarks import LandmarkedHand
+
+ENDINGS = ('.jpg', '.jpeg', '.png')
+
+
+DIGITS = 2  # of a pixel
+
+
+TURNS = np.deg2rad([-20.0, 0.0, 20.0])
 
 
 def main(argv: list[str] | None = None) -> None:

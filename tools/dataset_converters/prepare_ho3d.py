@@ -15,12 +15,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+from mmhand_dne.cli.arguments import common_parser
 
-# isort: split
+SPLITS = ('train', 'evaluation')
+
+
+def parse_args() -> argparse.Namespace:
+    """The flags that all prepare tools have."""
+    return common_parser(__doc__, SPLITS).parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.prepare_command import (
-    common_parser,
     conclude,
     hand_of,
     place_of,
@@ -29,7 +38,6 @@ from mmhand_dne.cli.prepare_command import (
 from mmhand_dne.datasets.datasets.ho3d_mesh_dataset import INDEX
 from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.ho3d_checks import (
-    COUNTS,
     check_frames,
     check_geometry,
     check_gt,
@@ -92,7 +100,7 @@ def check_split(
 
 def main() -> None:
     """Check the download that the command line names."""
-    args = common_parser(__doc__, tuple(COUNTS)).parse_args()
+    args = parse_args()
     with plain_errors():
         report = start_report('HO-3D', args.root)
         args.place = place_of(args)

@@ -17,21 +17,36 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
+from mmhand_dne.cli.arguments import common_parser
 
-# isort: split
+SPLITS = ('train', 'val', 'test')
+
+
+def parse_args() -> argparse.Namespace:
+    """The flags that all prepare tools have, and where the images are."""
+    parser = common_parser(__doc__, SPLITS, images=('decode', 'sample', 'exist'))
+    parser.add_argument(
+        '--image-root',
+        type=Path,
+        help='folder of {train,val,test}/Capture* (default: '
+        'images in the folder of the download)',
+    )
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import numpy as np
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.prepare_command import (
-    common_parser,
     conclude,
     place_of,
     start_report,
 )
 from mmhand_dne.datasets.preparation.check_report import PROBLEM, SKIPPED, CheckReport
 from mmhand_dne.datasets.preparation.interhand_checks import (
-    COUNTS,
     check_counts,
     check_fits,
     check_ids,
@@ -49,18 +64,6 @@ from mmhand_dne.datasets.readers.interhand_table import (
     read_table,
 )
 from mmhand_dne.hand_model import HandPair
-
-
-def parse_args() -> argparse.Namespace:
-    """The flags that all prepare tools have, and where the images are."""
-    parser = common_parser(__doc__, tuple(COUNTS), images=('decode', 'sample', 'exist'))
-    parser.add_argument(
-        '--image-root',
-        type=Path,
-        help='folder of {train,val,test}/Capture* (default: '
-        'images in the folder of the download)',
-    )
-    return parser.parse_args()
 
 
 def prepare_part(

@@ -21,27 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import torch
-
-from mmhand_dne.apis import HandMeshInferencer
-from mmhand_dne.apis.config_names import test_pipeline
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_config_options
-from mmhand_dne.deployment import (
-    HandNetwork,
-    Mismatch,
-    check_onnx,
-    describe,
-    export_finder,
-    export_onnx,
-    finder_files,
-)
-from mmhand_dne.deployment.onnx_check import METRES, Difference
-from mmhand_dne.deployment.onnx_export import OPSET
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.cli.arguments import add_config_options
 from mmhand_dne.errors import UserError
-
-PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,6 +59,30 @@ def batch_size(text: str) -> int | None:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'dynamic'")
     return int(text)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import torch
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.config_names import test_pipeline
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.deployment import (
+    HandNetwork,
+    Mismatch,
+    check_onnx,
+    describe,
+    export_finder,
+    export_onnx,
+    finder_files,
+)
+from mmhand_dne.deployment.onnx_check import METRES, Difference
+from mmhand_dne.deployment.onnx_export import OPSET
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+
+PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
 
 def check_request(args: argparse.Namespace) -> None:

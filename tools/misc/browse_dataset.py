@@ -14,22 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
-
-# isort: split
-import mmcv
-import numpy as np
-from mmengine.config import Config, DictAction
-from mmengine.dataset import BaseDataset, ConcatDataset
-from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar, mkdir_or_exist
-from mmpose.registry import DATASETS
-from torch import Tensor
-
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.cli.arguments import ConfigOptions
 from mmhand_dne.errors import UserError
-from mmhand_dne.visualization import HandMeshVisualizer, draw_ground_truth
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,10 +48,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='changes to the config, key=value',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import mmcv
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.registry import init_default_scope
+from mmengine.utils import ProgressBar, mkdir_or_exist
+from mmpose.registry import DATASETS
+from torch import Tensor
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.visualization import HandMeshVisualizer, draw_ground_truth
 
 
 def has_display() -> bool:

@@ -14,15 +14,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne
+from mmhand_dne.errors import UserError
 
-# isort: split
+
+def parse_args() -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='of a training')
+    parser.add_argument('out', type=Path, help='name of the file, without the hash')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 
+import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.engine.hooks.checkpoint_match_hook import HAND
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 
 KEPT = ('epoch', 'iter', 'dataset_meta', HAND)  # of a checkpoint's meta
@@ -53,12 +66,7 @@ def publish(source: str, out: Path) -> Path:
 
 def main() -> None:
     """Publish the checkpoint of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('checkpoint', help='of a training')
-    parser.add_argument('out', type=Path, help='name of the file, without the hash')
-    args = parser.parse_args()
+    args = parse_args()
     with plain_errors():
         print(publish(args.checkpoint, args.out))
 

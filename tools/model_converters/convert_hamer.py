@@ -20,6 +20,25 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmhand_dne.errors import UserError
+
+
+def parse_args(args=None):
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', help='official checkpoint, .ckpt')
+    parser.add_argument('out', help='file to write, .pth')
+    parser.add_argument(
+        '--keep-discriminator',
+        action='store_true',
+        help='to go on training with the adversarial prior',
+    )
+    return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 from hamer_keys import (
     COVARIANCE,
@@ -37,14 +56,19 @@ from torch import Tensor
 import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.compat.foreign_checkpoint import load_foreign
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.gaussian.mixing import state_from_mixing
 
 RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
+
+
 # Order of the 21 joints out of MANO's 16 and five tips, in every official file.
 JOINT_MAP = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
+
+
 TIPS = [744, 320, 443, 554, 671]
+
+
 MEANING = dict(
     D='channels',
     P='positions',
@@ -55,21 +79,12 @@ MEANING = dict(
     blocks='blocks',
     layers='decoder layers',
 )
+
+
 DISCRIMINATOR = 'discriminator.'
+
+
 NAMED = 4  # tensors of a kind that an error sentence names; all are printed above it
-
-
-def parse_args(args=None):
-    """The flags of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('source', help='official checkpoint, .ckpt')
-    parser.add_argument('out', help='file to write, .pth')
-    parser.add_argument(
-        '--keep-discriminator',
-        action='store_true',
-        help='to go on training with the adversarial prior',
-    )
-    return parser.parse_args(args)
 
 
 def read_state(path: str) -> dict[str, Tensor]:

@@ -23,18 +23,35 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmhand_dne.errors import UserError
+
+
+def parse_args(args=None):
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', help='wheel of mediapipe 0.10.21, folder or .tflite')
+    parser.add_argument('out', help='file to write, .pth')
+    return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
 import torch
 from tflite_layers import TFLiteLayer, read_layers
 from torch import Tensor, nn
 
 import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.models.detectors import HandLandmarker, PalmDetector
 
 VERSION = 'mediapipe 0.10.21'
+
+
 LICENCE = 'Apache-2.0, (c) The MediaPipe Authors; converted'
+
+
 OPERATORS = {nn.Linear: 'FULLY_CONNECTED', nn.PReLU: 'PRELU'}
 
 
@@ -61,14 +78,6 @@ NETWORKS = {
         224,
     ),
 }
-
-
-def parse_args(args=None):
-    """The flags of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('source', help='wheel of mediapipe 0.10.21, folder or .tflite')
-    parser.add_argument('out', help='file to write, .pth')
-    return parser.parse_args(args)
 
 
 def read_files(source: str | Path) -> dict[str, bytes]:

@@ -14,25 +14,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne
-
-# isort: split
-from mmengine.runner.checkpoint import CheckpointLoader
-
-from mmhand_dne.apis.shipped_model import FINDERS, LANDMARKER, read_parts
-from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import write_whole
-
-LIMIT = 20e6  # bytes, of what a package may hold
-NOTICE = (
-    'Apache-2.0; contains MediaPipe Hands networks, (c) The MediaPipe Authors, '
-    'converted and modified'
-)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,6 +28,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('detector', help='of convert_mediapipe.py')
     parser.add_argument('out', type=Path)
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+import mmhand_dne
+from mmhand_dne.apis.shipped_model import FINDERS, LANDMARKER, read_parts
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.fileio.atomic import write_whole
+
+LIMIT = 20e6  # bytes, of what a package may hold
+
+
+NOTICE = (
+    'Apache-2.0; contains MediaPipe Hands networks, (c) The MediaPipe Authors, '
+    'converted and modified'
+)
 
 
 def main(argv: list[str] | None = None) -> None:

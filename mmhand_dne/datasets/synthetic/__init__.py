@@ -1,6 +1,7 @@
 """Rendered hands: scenes, images and files in the layout of InterHand2.6M."""
 
-from .dataset_recipe import Recipe
+from mmhand_dne.rendered_recipe import Recipe
+
 from .dataset_writer import (
     RenderedFrame,
     annotation_file,

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
+from mmhand_dne.rendered_recipe import Recipe
+
 from .camera_rig import RigCamera
-from .dataset_recipe import Recipe
 
 JPEG_QUALITY = (75, 96)
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.camera import project_pinhole
-
-from .dataset_recipe import Recipe
+from mmhand_dne.rendered_recipe import Recipe
 
 # Where a rig looks, millimetres; off zero as in InterHand2.6M, whose invalid
 # joints stand at (1, 1, 1).

@@ -16,10 +16,10 @@ from mmhand_dne.conventions import (
 from mmhand_dne.datasets.readers.interhand_table import KINDS
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.geometry.bounding_boxes import tight_corners
+from mmhand_dne.rendered_recipe import Recipe
 
 from .backdrop import add_occluders, encode, expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
-from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light, sample_tone
 from .hand_models import Hand, HandModels
 from .photo_look import expose_photo, in_scenery, sample_photo_light

@@ -10,10 +10,10 @@ from torch import Tensor
 from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import front_facing, rasterize
+from mmhand_dne.rendered_recipe import Recipe
 
 from .arms import Clothing, make_arm, sample_clothing
 from .camera_rig import make_rig
-from .dataset_recipe import Recipe
 from .grasps import Thing
 from .hand_models import Hand, HandModels
 

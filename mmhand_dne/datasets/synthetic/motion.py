@@ -10,10 +10,10 @@ from scipy.spatial.transform import Rotation, RotationSpline
 
 from mmhand_dne.conventions import MILLIMETRES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
+from mmhand_dne.rendered_recipe import Recipe
 
 from .backdrop import expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
-from .dataset_recipe import Recipe
 from .hand_body import build_body, sample_light
 from .hand_models import Hand, HandModels
 from .render import compose, draw_body

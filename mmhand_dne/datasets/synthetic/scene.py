@@ -14,9 +14,9 @@ from mmhand_dne.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
 )
+from mmhand_dne.rendered_recipe import Recipe
 
 from .camera_rig import RIG_CENTRE
-from .dataset_recipe import Recipe
 from .gestures import sample_gesture
 from .grasps import Thing, sample_grasp
 from .hand_models import Hand, HandModels

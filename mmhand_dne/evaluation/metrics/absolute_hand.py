@@ -14,13 +14,12 @@ from mmhand_dne.conventions import (
     OPENGL_AXES,
     OPENPOSE_FROM_INTERHAND,
     RIGHT,
+    ROOTS,
     WRIST,
 )
 from mmhand_dne.errors import UserError
 
 from .image_results import read_field
-
-ROOTS = ('predicted', 'given')
 
 
 class AbsoluteHand(NamedTuple):
