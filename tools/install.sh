@@ -14,7 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { echo "[install] $SECONDS s: $*"; }
 
-# Without byte code, of which most is never imported: a third of the time.
+# Without byte code, of which most is never imported: a third of the time. The check
+# compiles what is.
 pip_install() { "$PY" -m pip install -qq --no-compile "$@"; }
 
 has_torch() {  # PYTHON: whether it imports torch >= 2.6
@@ -112,8 +113,10 @@ if [ ! -x "$PY" ] || ! "$PY" -m pip --version >/dev/null 2>&1; then
 fi
 install_packages
 repair_opencv
-say "check"
-if ! report="$("$PY" "$ROOT/tools/check_env.py" 2>&1)"; then
+# It imports all that the tools do, so that the byte code is there at their first start,
+# also where the environment says that no program should write it.
+say "check, byte code"
+if ! report="$(PYTHONDONTWRITEBYTECODE='' "$PY" "$ROOT/tools/check_env.py" 2>&1)"; then
     echo "$report" >&2
     exit 1
 fi
