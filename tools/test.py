@@ -66,8 +66,6 @@ from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
 
 PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
-
-
 DUMP_FILES = ('.npz', *PICKLES)
 
 

@@ -1,6 +1,8 @@
 """Every tool answers --help before it imports what takes seconds."""
 
+import gc
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +99,14 @@ def test_the_benchmark_times_what_runs_and_names_what_fails(monkeypatch, capsys)
     assert float(times['idle'][1]) < 0.2
     with pytest.raises(RuntimeError, match='no such thing'):
         tool.seconds_of(['-c', 'raise SystemExit("no such thing")'])
+
+
+def test_the_demo_collects_garbage_again_once_all_is_imported(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['demo.py', 'no_such_photo.jpg'])
+    try:
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(ROOT / 'tools/demo.py'), run_name='__main__')
+        assert 'no_such_photo.jpg' in capsys.readouterr().err
+        assert gc.isenabled() and gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -61,11 +61,7 @@ from mmhand_dne.evaluation.metrics.dump_predictions import dumped_samples
 from mmhand_dne.fileio.dump_file import DumpFile
 
 USUAL_ROOT = dict(freihand='predicted', ho3d='given')
-
-
 NEEDED = ('pred/hand_vertices', 'pred/hand_joints', 'meta/id')
-
-
 # Fields for either root: the predicted wrist, or the annotated one.
 ROOT_FIELDS = dict(
     predicted=('pred/hand_root_cam',),

@@ -90,8 +90,6 @@ from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import ImageResult
 
 FPS = 30.0
-
-
 COLUMNS = (
     'MPJPE [mm]',
     'MPVPE [mm]',

@@ -62,8 +62,6 @@ KINDS = {
         {'linear': False},
     ),
 }
-
-
 NLL = ' NLL'  # ends the name of the loss alone
 
 

@@ -72,14 +72,8 @@ from mmhand_dne.datasets.readers.interhand_table import (
 )
 
 GIGABYTE = 1e9
-
-
 SMALL = 50000  # frames; MMPose's data set takes 30 GB for a million
-
-
 TIMED = 300  # samples in one process
-
-
 HEAD = (
     f'{"frames":>10}  {"reader":<34}{"open s":>8}{"samples/s":>11}'
     f'{"parent GB":>11}{"all GB":>8}{"peak GB":>9}'

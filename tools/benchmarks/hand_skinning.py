@@ -42,8 +42,6 @@ from mmhand_dne.geometry.rotation import matrix_from_axis_angle
 from mmhand_dne.hand_model import MANOLayer
 
 BACKENDS = ('own', 'smplx')
-
-
 WARM_UP = 3  # rounds
 
 

@@ -96,11 +96,7 @@ from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.fileio.images import read_image
 
 ROWS = (*STAGES, TO_MESH, DRAW, TOTAL)
-
-
 ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
-
-
 MILLISECONDS = 1000.0  # in a second
 
 

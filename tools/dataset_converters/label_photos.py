@@ -55,11 +55,7 @@ from mmhand_dne.models.detectors import HandLandmarker
 from mmhand_dne.structures.hand_landmarks import LandmarkedHand
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
-
-
 DIGITS = 2  # of a pixel
-
-
 TURNS = np.deg2rad([-20.0, 0.0, 20.0])
 
 

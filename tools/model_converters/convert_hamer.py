@@ -60,15 +60,9 @@ from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.gaussian.mixing import state_from_mixing
 
 RANDOM_BOUND = 0.12599  # 63 ** -0.5, of torch's first values of W
-
-
 # Order of the 21 joints out of MANO's 16 and five tips, in every official file.
 JOINT_MAP = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
-
-
 TIPS = [744, 320, 443, 554, 671]
-
-
 MEANING = dict(
     D='channels',
     P='positions',
@@ -79,11 +73,7 @@ MEANING = dict(
     blocks='blocks',
     layers='decoder layers',
 )
-
-
 DISCRIMINATOR = 'discriminator.'
-
-
 NAMED = 4  # tensors of a kind that an error sentence names; all are printed above it
 
 

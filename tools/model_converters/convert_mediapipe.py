@@ -47,11 +47,7 @@ from mmhand_dne.fileio.atomic import whole_file
 from mmhand_dne.models.detectors import HandLandmarker, PalmDetector
 
 VERSION = 'mediapipe 0.10.21'
-
-
 LICENCE = 'Apache-2.0, (c) The MediaPipe Authors; converted'
-
-
 OPERATORS = {nn.Linear: 'FULLY_CONNECTED', nn.PReLU: 'PRELU'}
 
 

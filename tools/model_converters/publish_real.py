@@ -42,8 +42,6 @@ from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.fileio.atomic import write_whole
 
 LIMIT = 20e6  # bytes, of what a package may hold
-
-
 NOTICE = (
     'Apache-2.0; contains MediaPipe Hands networks, (c) The MediaPipe Authors, '
     'converted and modified'
