@@ -17,17 +17,17 @@ ROOT = Path(__file__).resolve().parent
 INSTALL_REQUIRES = [
     'torch>=2.6',  # the network; from 2.6 on weights-only loading knows our types
     'mmengine>=0.10.7,<1',  # runner, hooks, registries; 0.10.7 is the newest 0.10
-    'numpy>=1.22,<2',  # xtcocotools and MMPose 1.3.2 are built for NumPy 1
-    'setuptools<81',  # mmengine imports pkg_resources, which newer ones remove
+    'numpy>=1.22,<3',  # arrays
     'roma>=1.5',  # rotation conversions
-    'opencv-python>=4.5,<4.12',  # images; 4.12 asks for NumPy 2
+    'opencv-python>=4.5,<6',  # images
     'scipy',  # mmpose: codecs, datasets, evaluation
     'matplotlib',  # mmpose: visualisers
     'pillow',  # mmpose: visualisers
     'json_tricks',  # mmpose: annotation files
     'munkres',  # mmpose: bottom-up grouping, imported by every head
     'six',  # mmpose.models.utils imports it without listing it
-    'xtcocotools>=1.12',  # mmpose: COCO-style annotation files
+    # mmpose: COCO-style annotation files, as xtcocotools where that does not load.
+    'pycocotools>=2.0.8',
     'rich',  # progress bars
 ]
 # tools/deployment/export_onnx.py: torch's exporter needs the first two, the check the
@@ -107,6 +107,11 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    classifiers=[
+        'Programming Language :: Python :: 3',
+        *(f'Programming Language :: Python :: 3.{n}' for n in range(10, 14)),
+        'Operating System :: POSIX :: Linux',
+    ],
     python_requires='>=3.10',
     packages=find_packages(include=['mmhand_dne', 'mmhand_dne.*']),
     package_data={'mmhand_dne': PACKAGE_DATA},

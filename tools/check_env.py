@@ -31,7 +31,6 @@ MODULES = (
     ('munkres', 'munkres'),
     ('six', 'six'),
     ('rich', 'rich'),
-    ('xtcocotools.mask', 'xtcocotools'),
     ('roma', 'roma'),
 )
 # Works without; but what is installed and does not load stops MMPose.
@@ -51,7 +50,7 @@ ON_REQUEST = (
 )
 HEADLESS = (
     'pip uninstall -y opencv-python && '
-    'pip install "opencv-python-headless>=4.5,<4.12"  # or: apt-get install -y libgl1'
+    'pip install "opencv-python-headless>=4.5,<6"  # or: apt-get install -y libgl1'
 )
 
 
@@ -89,7 +88,7 @@ def check_required(versions) -> Iterator[Row]:
     """Python and the packages with a version window."""
     python = '.'.join(map(str, sys.version_info[:3]))
     problem = versions.python_problem()
-    repair = 'python3.11 -m venv .venv  # Debian: apt-get install python3.11-venv'
+    repair = 'python3 -m venv .venv  # of a Python 3.10 to 3.13'
     yield (
         Row('note', 'python', problem, repair)
         if problem
@@ -115,12 +114,23 @@ def check_modules() -> Iterator[Row]:
         yield _row(pip_name, import_error(module), f'pip install {pip_name}')
 
 
+def check_coco(names) -> Row:
+    """xtcocotools, or pycocotools in its place."""
+    absent, problem = names.loading_problem(names.XT), names.loading_problem(names.PY)
+    if problem is None:
+        text = '' if absent is None else f'in place of xtcocotools ({absent})'
+        return Row('ok', names.PY, text)
+    if absent is None:
+        return Row('ok', names.XT, '')
+    return _row(names.PY, problem, f'pip install {names.PY}')
+
+
 def check_opencv() -> Row:
     """OpenCV, whose usual build needs libGL of the system."""
     error = import_error('cv2')
     if error and re.search('libGL|libgthread|libglib', error):
         return Row('broken', 'opencv-python', error, HEADLESS)
-    return _row('opencv-python', error, 'pip install "opencv-python>=4.5,<4.12"')
+    return _row('opencv-python', error, 'pip install "opencv-python>=4.5,<6"')
 
 
 def _row(name: str, error: str | None, repair: str) -> Row:
@@ -191,6 +201,7 @@ def collect(mano: Path | None) -> Iterator[Row]:
     yield check_opencv()  # first: mmengine and mmcv import it
     yield from check_required(load_from_compat('versions'))
     yield from check_modules()
+    yield check_coco(load_from_compat('coco_names'))
     yield from check_optional(load_from_compat('optional_modules'))
     plugin = check_plugin()
     yield plugin

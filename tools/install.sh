@@ -4,7 +4,7 @@
 #   bash tools/install.sh
 #
 # MMHAND_VENV    where it goes (default: .venv in the project)
-# MMHAND_PYTHON  the Python 3.10 or 3.11 that makes it (default: the first found)
+# MMHAND_PYTHON  the Python 3.10 to 3.14 that makes it (default: the first found)
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -31,13 +31,14 @@ sys.exit(importlib.util.find_spec("mmcv") is None)'
 
 find_python() {
     local name found=""
-    for name in ${MMHAND_PYTHON:-python3.11 python3.10 python3 python}; do
+    for name in ${MMHAND_PYTHON:-python3.11 python3.12 python3.13 python3.10 python3 python}
+    do
         local version
         version="$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' \
             2>/dev/null)" || continue
         found="$found $name=$version"
         case "$version" in
-            3.10 | 3.11) ;;
+            3.1[0-4]) ;;
             *) continue ;;
         esac
         if "$name" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -47,9 +48,9 @@ find_python() {
         found="$found(without-venv)"
     done
     {
-        echo "No usable Python 3.10 or 3.11 with its venv module, found:${found:- none}."
-        echo "Install one (Debian: apt-get install python3.11 python3.11-venv), or name"
-        echo "it: MMHAND_PYTHON=/path/to/python3.11 bash $0"
+        echo "No usable Python 3.10 to 3.14 with its venv module, found:${found:- none}."
+        echo "Install one (Debian: apt-get install python3 python3-venv), or name it:"
+        echo "MMHAND_PYTHON=/path/to/python3.12 bash $0"
     } >&2
     return 1
 }
@@ -65,9 +66,8 @@ make_venv() {
 }
 
 install_packages() {
-    # The bound on setuptools, also for what the packages below build.
     say "setuptools"
-    pip_install "setuptools>=64,<81" wheel
+    pip_install "setuptools>=64" wheel
     if has_torch "$PY"; then
         say "torch is there"
     else
@@ -76,11 +76,20 @@ install_packages() {
     fi
     say "packages"
     # First ours, whose bounds on NumPy and OpenCV then hold for mmcv's needs.
-    pip_install --no-build-isolation -e "$ROOT[tests]"
+    pip_install --no-build-isolation -e "$ROOT[tests]" $(pins)
     say "mmcv, mmpose"
     has_mmcv || pip_install mmcv-lite==2.1.0
     # Its metadata asks for chumpy, which it never imports and which does not build.
     pip_install --no-deps mmpose==1.3.2
+}
+
+# Where xtcocotools has wheels, which NumPy 1 they need, and no NumPy 2 is there yet.
+pins() {
+    "$PY" -c 'import sys
+from importlib import metadata, util
+new = util.find_spec("numpy") and metadata.version("numpy").split(".")[0] != "1"
+sys.exit(sys.version_info >= (3, 12) or bool(new))' &&
+        echo 'numpy<2 opencv-python<4.12 xtcocotools>=1.12'
 }
 
 repair_opencv() {  # without libGL only the headless build of OpenCV loads

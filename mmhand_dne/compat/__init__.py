@@ -4,6 +4,7 @@ import importlib
 import sys
 import warnings
 
+from .coco_names import coco_names
 from .config_scope import register_config_scope
 from .optional_modules import OPTIONAL_PACKAGES, is_present, stand_ins
 from .versions import check_versions
@@ -30,11 +31,11 @@ def install() -> None:
             message holds the command that repairs it.
     """
     check_versions()
+    from .package_lookup import install_package_lookup
     from .safe_load import install_safe_loading
 
-    # mmengine reloads pkg_resources with every config; setup.py bounds setuptools.
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    with stand_ins() as absent, warnings.catch_warnings():
+    install_package_lookup()
+    with coco_names(), stand_ins() as absent, warnings.catch_warnings():
         # mmcv.cnn says on import that mmcv-lite lacks ops; using one says it better.
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
         check_optional_packages_load(absent)

@@ -49,7 +49,7 @@ OPTIONAL_PACKAGES = {
     ),
     'xtcocotools': OptionalPackage(
         probe='xtcocotools',
-        remedy='pip install xtcocotools',
+        remedy='pip install pycocotools',  # under its name, see coco_names
         members={
             'xtcocotools': (),
             'xtcocotools.coco': ('COCO',),

@@ -40,7 +40,8 @@ def test_with_nothing_installed_every_repair_is_a_command():
     assert status == 1 and output.rstrip().endswith('The plug-in cannot run.')
     for name, command in (
         ('torch', 'pip install torch==2.13.0'),
-        ('numpy', 'pip install "numpy>=1.22,<2"'),
+        ('numpy', 'pip install "numpy>=1.22,<3"'),
+        ('pycocotools', 'pip install pycocotools'),
         ('mmpose', 'pip install --no-deps mmpose==1.3.2'),
         ('mmcv', 'pip install mmcv-lite==2.1.0'),
         ('roma', 'pip install roma'),

@@ -44,9 +44,9 @@ def test_without_mmpose_the_message_holds_the_exact_line(pretend):
 @pytest.mark.parametrize(
     ('name', 'found', 'remedy'),
     [
-        ('numpy', '2.1.0', 'pip install "numpy>=1.22,<2"'),
+        ('numpy', '3.0.0', 'pip install "numpy>=1.22,<3"'),
+        ('numpy', '1.21.6', 'pip install "numpy>=1.22,<3"'),
         ('torch', '2.5.1+cu118', 'pip install torch==2.13.0'),
-        ('setuptools', '82.0.0', 'pip install "setuptools<81"'),
         ('mmpose', '0.29.0', 'pip install --no-deps mmpose==1.3.2'),
     ],
 )
@@ -72,8 +72,9 @@ def test_the_maintained_fork_of_mmengine_will_do(pretend):
 
 def test_python_window():
     assert versions.python_problem((3, 10, 1)) is None
-    assert versions.python_problem((3, 11, 7)) is None
-    assert 'Python 3.12' in versions.python_problem((3, 12, 0))
+    assert versions.python_problem((3, 13, 0)) is None
+    assert 'Python 3.14' in versions.python_problem((3, 14, 0))
+    assert 'Python 3.9' in versions.python_problem((3, 9, 18))
 
 
 def test_setup_requires_neither_mmpose_nor_mmcv_and_check_env_looks_at_the_rest():
@@ -89,7 +90,8 @@ def test_setup_requires_neither_mmpose_nor_mmcv_and_check_env_looks_at_the_rest(
     spec = importlib.util.spec_from_file_location('check_env', path)
     check_env = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check_env)
-    checked = {pip_name for _, pip_name in check_env.MODULES} | {'opencv-python'}
+    checked = {pip_name for _, pip_name in check_env.MODULES}
+    checked |= {'opencv-python', 'pycocotools'}
     checked |= {item.distributions[0] for item in versions.REQUIREMENTS}
     assert names <= checked
 
