@@ -3,8 +3,8 @@
 mmpose: its metadata asks for chumpy, which does not build on Python 3.11 and which
 MMPose never imports, so it is installed with ``pip install --no-deps mmpose==1.3.2``.
 mmcv: either of mmcv, mmcv-lite and the onedl forks will do, which pip cannot say, and
-two of them together overwrite each other's files. ``tools/install.sh`` installs
-mmcv-lite where none of them is there.
+two of them together overwrite each other's files. ``tools/install.sh`` and
+``mmhand-dne setup`` install mmcv-lite where none of them is there, and mmpose.
 """
 
 import re
@@ -72,13 +72,14 @@ EXTRAS_REQUIRE = {
 # checkout, so that an editable install needs no step; a wheel gets the files.
 MIM = ROOT / 'mmhand_dne' / '.mim'
 PACKAGE_DATA = [
+    'py.typed',
     'hand_model/*.npz',
     'hand_model/*.md',
     'weights/*',
     'visualization/report/assets/*',
     '.mim/model-index.yml',
     *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),
-    *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh')),
+    *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh', 'md')),
 ]
 
 
@@ -111,8 +112,11 @@ setup(
         'Programming Language :: Python :: 3',
         *(f'Programming Language :: Python :: 3.{n}' for n in range(10, 14)),
         'Operating System :: POSIX :: Linux',
+        'Typing :: Typed',
     ],
     python_requires='>=3.10',
+    py_modules=['mmhand_dne_command'],
+    entry_points={'console_scripts': ['mmhand-dne = mmhand_dne_command:main']},
     packages=find_packages(include=['mmhand_dne', 'mmhand_dne.*']),
     package_data={'mmhand_dne': PACKAGE_DATA},
     install_requires=INSTALL_REQUIRES,
