@@ -43,6 +43,7 @@ COMMANDS = {
 }
 SETUP = 'setup'
 NAMED_CONFIGS = ('train', 'test')  # the other tools find a config by name themselves
+WITHOUT_MMPOSE = ('check', 'run')
 # What the package's metadata cannot ask for: see setup.py.
 MMPOSE = ('--no-deps', 'mmpose==1.3.2')
 MMCV = ('mmcv-lite==2.1.0',)
@@ -135,6 +136,13 @@ def main() -> None:
     name, rest = found
     if name == SETUP:
         sys.exit(setup(rest))
+    absent = [m for m in ('mmcv', 'mmpose') if importlib.util.find_spec(m) is None]
+    if absent and name not in WITHOUT_MMPOSE:
+        print(
+            f'error: {" and ".join(absent)} not installed; run: mmhand-dne {SETUP}',
+            file=sys.stderr,
+        )
+        sys.exit(2)
     script = TOOLS / COMMANDS[name][0]
     if name in NAMED_CONFIGS:
         rest = with_config_path(rest)

@@ -166,6 +166,18 @@ def test_setup_installs_what_is_absent_with_pips_flags(has, monkeypatch, capsys)
     assert all(line[3:5] == ['install', '--no-index'] for line in calls)
 
 
+@pytest.mark.parametrize('words', [['demo', 'photo.jpg'], ['export', 'x.onnx']])
+def test_before_setup_the_command_says_so(words, monkeypatch, capsys):
+    monkeypatch.setattr(front.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(front.sys, 'argv', ['mmhand-dne', *words])
+    with pytest.raises(SystemExit) as end:
+        front.main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'error: mmcv and mmpose not installed; run: mmhand-dne setup'
+    ]
+
+
 def test_setup_stops_where_an_install_fails(monkeypatch, capsys):
     monkeypatch.setattr(
         front.importlib.util, 'find_spec', lambda name: name == 'pip' or None
