@@ -16,26 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmhand_dne  # noqa: F401
-
-# isort: split
-import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
-from mmpose.registry import MODELS
-from torch import Tensor, nn
-
-from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.cli.run_flags import add_config_options
-from mmhand_dne.conventions import MILLIMETRES
-from mmhand_dne.engine.hooks.checkpoint_match_hook import check_hand, what_differs
-from mmhand_dne.engine.runner.run_config import read_config
-from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.models.confidences import DensityConfidence
-from mmhand_dne.structures.hand_targets import HandTargets
+from mmhand_dne.cli.arguments import add_config_options
 
 RANDOM, ORACLE = 'random', 'oracle'
 
@@ -53,6 +34,30 @@ def parse_args(args=None):
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     add_config_options(parser)
     return parser.parse_args(args)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import mmhand_dne  # noqa: F401
+
+# isort: split
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.conventions import MILLIMETRES
+from mmhand_dne.engine.hooks.checkpoint_match_hook import check_hand, what_differs
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.models.confidences import DensityConfidence
+from mmhand_dne.structures.hand_targets import HandTargets
 
 
 def load_model(cfg: Config, path: str) -> nn.Module:
