@@ -46,6 +46,9 @@ SMPLX = ['smplx>=0.1.28']
 # OpenCV's wheels lack (AV1) are read: OpenCV writes even rates only. 36 MB, so not for
 # all.
 VIDEO = ['av>=15']
+# The documentation site. It is built from the sources, so it needs nothing else of this
+# list; the tests need it only to build the site once more.
+DOCS = ['mkdocs-material>=9.6,<10', 'mkdocstrings[python]>=1,<2']
 EXTRAS_REQUIRE = {
     # trimesh with rtree casts the rays that the rasteriser is compared with, and opens
     # the meshes that are written.
@@ -62,6 +65,7 @@ EXTRAS_REQUIRE = {
         *VIDEO,
     ],
     'convert': CONVERT,
+    'docs': DOCS,
     'report': REPORT,
     'onnx': ONNX,
     'smplx': SMPLX,

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmhand_dne'
 FILES = sorted(
     path
-    for folder in ('mmhand_dne', 'tools', 'configs', 'tests')
+    for folder in ('mmhand_dne', 'tools', 'configs', 'docs', 'tests')
     for path in (ROOT / folder).rglob('*.py')
     if '.mim' not in path.parts
 )

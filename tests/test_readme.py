@@ -14,10 +14,11 @@ PAGES = [
     *sorted((ROOT / 'configs').rglob('*.md')),
     *sorted((ROOT / 'tools').rglob('*.md')),
     *sorted((ROOT / '.github').glob('*.md')),
+    *sorted((ROOT / 'docs').rglob('*.md')),
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
-OURS = ('tools', 'configs', 'tests', '.github', '.ci')
+OURS = ('tools', 'configs', 'tests', 'docs', '.github', '.ci')
 
 
 def anchor(title):
@@ -45,6 +46,13 @@ def test_links_lead_somewhere(page):
         elif '://' not in target:
             path = page.parent / target.partition('#')[0]
             assert path.exists(), f'{page}: {target}'
+
+
+def test_file_names_in_pages_of_the_site_exist():
+    for page in (ROOT / 'docs').rglob('*.md'):
+        for name in re.findall(r'`([\w.]+/[\w./-]+\.\w+)`', page.read_text('utf-8')):
+            if name.partition('/')[0] in (*OURS, 'mmhand_dne'):
+                assert (ROOT / name).exists(), f'{page}: {name}'
 
 
 @pytest.mark.parametrize('page', PAGES, ids=NAMES)
