@@ -88,7 +88,7 @@ def _model(model: dict) -> str:
     return '\n\n'.join(
         [
             f'### `{model["Name"]}`',
-            table(['', ''], rows),
+            table(rows[0], rows[1:]),
             'Results (lengths in mm, 2D errors in % of the box):',
             table(['data', *columns], results),
         ]
