@@ -110,6 +110,14 @@ def test_a_heading_in_code_is_none():
     assert [s.title for s in page_parts.sections_of(text)] == ['A', 'B']
 
 
+def test_what_belongs_to_a_list_item_stays_in_it():
+    text = '1. One:\n\n   ```\n   a\n   ```\n2. Two\n- A\n  - B\n\n```\n- x\n  y\n```'
+    wide = '1. One:\n\n    ```\n    a\n    ```\n\n2. Two\n- A\n    - B\n'
+    assert page_parts.wide_lists(text) == wide + '\n```\n- x\n  y\n```'
+    steps = BUILT['data/README.md']
+    assert '\n    Every check is a line' in steps and '\n\n3. Look at it' in steps
+
+
 def test_quoted_sentences_are_said_by_the_software():
     source = messages.all_texts()
     quoted = SAID.findall(PAGES['troubleshooting.md'])

@@ -65,6 +65,27 @@ def sections_of(text: str) -> list[Section]:
     return [section for section in found if section.text.strip()]
 
 
+def wide_lists(text: str) -> str:
+    """A page whose lists keep what belongs to an item four spaces in.
+
+    GitHub takes the width of the item's mark, Python-Markdown four.
+    """
+    lines, width, fenced = [], 0, False
+    for line in text.splitlines():
+        fenced ^= line.startswith('```')
+        mark = re.match(r'\d+\. |[-*] ', line)
+        if fenced or (line.strip() and not line.startswith(' ') and not mark):
+            width = 0
+        elif mark:
+            if width and lines[-1].startswith('    '):
+                lines.append('')  # else the next item would go on the paragraph above
+            width = len(mark[0])
+        elif width and line.startswith(' ' * width):
+            line = ' ' * (4 - width) + line
+        lines.append(line)
+    return '\n'.join(lines)
+
+
 def pages() -> dict[str, str]:
     """Path in docs/ and text of every page of the site."""
     files = (
@@ -109,7 +130,7 @@ class Parts:
         def part(match: re.Match) -> str:
             shift = self._shift(text, match)
             moved = [_shifted(section, shift) for section in self._sections(match)]
-            return self._relink('\n'.join(moved), match[1], page)
+            return self._relink(wide_lists('\n'.join(moved)), match[1], page)
 
         return FILE.sub(_file_block, INCLUDE.sub(part, text))
 
