@@ -38,6 +38,17 @@ def test_table_has_a_row_a_stage_and_the_ratios(tool, tmp_path, capsys):
     assert 'refined / coarse: MPJPE 0.250' in '\n'.join(lines)
 
 
+def test_the_last_stage_is_the_refined_mesh(tool, tmp_path, capsys):
+    path = write(tmp_path / 'm.json', 10, ('coarse/', 'stage1/'))
+    metrics = json.loads(Path(path).read_text())
+    for name, value in list(metrics.items()):
+        metrics[name.removeprefix('stage1/')] = value
+    Path(path).write_text(json.dumps(metrics))
+    tool.main([path])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split('|')[1].strip() for line in lines[2:4]] == ['coarse', 'refined']
+
+
 def test_group_is_chosen(tool, tmp_path, capsys):
     tool.main([write(tmp_path / 'm.json', 1, ('coarse/', '')), '--group', 'SH'])
     assert '1000.00' in capsys.readouterr().out

@@ -50,18 +50,22 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def rows(metrics: dict, constant: dict | None, group: str) -> list[tuple[str, list]]:
-    """(name, values) of each row; NaN where a metric is absent."""
+    """(name, values) of each row; NaN where a metric is absent. The last stage is the
+    refined mesh and has that row only.
+    """
 
     def row(source, prefix=''):
         return [source.get(f'{prefix}{name}_{group}', math.nan) for name in COLUMNS]
 
     prefixes = {match[0] for match in map(STAGE.match, metrics) if match}
     found = [('constant', row(constant))] if constant else []
-    found += [
+    stages = [
         (prefix[:-1], row(metrics, prefix))
         for prefix in sorted(prefixes, key=lambda p: (p != 'coarse/', len(p), p))
     ]
-    return [*found, ('refined', row(metrics))]
+    if stages and stages[-1][1] == row(metrics):
+        stages.pop()
+    return [*found, *stages, ('refined', row(metrics))]
 
 
 def table(named_rows: list[tuple[str, list]]) -> str:
