@@ -28,7 +28,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 # Likewise: ffmpeg writes a line a frame about what our own sentence says.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
-from mmhand_dne.cli.arguments import add_config_options
+from mmhand_dne.cli.arguments import add_config_options, share
 from mmhand_dne.errors import UserError
 
 FORMATS = ('json', 'npz', 'obj', 'ply', 'glb', 'pkl-smplx')
@@ -143,7 +143,7 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--presence-thr',
-        type=float,
+        type=share,
         default=0.5,
         help='leave out hands less probable; default: 0.5',
     )

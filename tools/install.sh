@@ -7,6 +7,12 @@
 # MMHAND_PYTHON  the Python 3.10 to 3.14 that makes it (default: the first found)
 set -euo pipefail
 
+case "${1:-}" in
+    '') ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "install.sh takes no argument $1; see --help" >&2; exit 2 ;;
+esac
+
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${MMHAND_VENV:-$ROOT/.venv}"
 PY="$VENV/bin/python"

@@ -290,7 +290,15 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         return self.model.test_step(self.collate_fn(inputs))
 
     def result_of(self, job: ImageJob, presence_thr: float = 0.5) -> ImageResult:
-        """The typed result of an image whose crops have been predicted."""
+        """The typed result of an image whose crops have been predicted.
+
+        Raises UserError where ``presence_thr`` is no probability.
+        """
+        if not 0 <= presence_thr <= 1:
+            raise UserError(
+                f'presence_thr={presence_thr} is no probability; give a number from 0 '
+                'to 1'
+            )
         return result_of(job, self.reader, presence_thr)
 
     def visualize(

@@ -27,6 +27,20 @@ class ConfigOptions(argparse.Action):
         action(parser, namespace, values, option_string)
 
 
+def share(text: str) -> float:
+    """A flag's number from 0 to 1.
+
+    Raises ArgumentTypeError for anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 to 1')
+    return value
+
+
 def add_common_arguments(
     parser: argparse.ArgumentParser, pictures: str, example: str
 ) -> None:

@@ -274,6 +274,8 @@ def test_presence_decides_who_is_there(dne):
     [nobody] = dne.results(IMAGE, presence_thr=1.0)
     assert nobody.hands == () and 'no hand found (highest presence 0.' in nobody.problem
     # A side that is given is there, whatever the model thinks.
+    with pytest.raises(ValueError, match='presence_thr=1.1 is no probability'):
+        list(dne.results(IMAGE, presence_thr=1.1))
     [given] = dne.results(IMAGE, presence_thr=1.0, side='left')
     assert [hand.side for hand in given.hands] == ['left']
 

@@ -31,3 +31,17 @@ def test_byte_code_is_written_once_whatever_the_environment_says(tmp_path):
     # The last step: it imports what the tools import.
     assert lines[-1] == f'byte code yes: {ROOT}/tools/check_env.py'
     assert (tmp_path / 'venv/.mmhand_dne_stamp').is_file()
+
+
+def test_help_installs_nothing(tmp_path):
+    command = ['bash', str(ROOT / 'tools/install.sh')]
+    environment = {**os.environ, 'MMHAND_VENV': str(tmp_path / 'venv')}
+    told = subprocess.run(
+        [*command, '--help'], env=environment, capture_output=True, text=True
+    )
+    assert told.returncode == 0 and 'MMHAND_PYTHON' in told.stdout
+    wrong = subprocess.run(
+        [*command, '--fast'], env=environment, capture_output=True, text=True
+    )
+    assert wrong.returncode == 2 and 'takes no argument --fast' in wrong.stderr
+    assert not (tmp_path / 'venv').exists()

@@ -11,7 +11,7 @@ one gets a hidden layer, since its factor is no linear function of x.
 W is trained by plain Adam, as any model's is; what counts is the sum of its learning
 rates over the steps. ``--mixing-sums`` trains W at constant rates of these sums, the
 readouts as ever. With
-``--mixing-sums 0.275 1 2 4 5.5 11 --steps 1500 --batch-size 256 --seeds 1``
+``--mixing-sums 0.275 1 2 4 5.5 11 --steps 1500 --batch-size 256 --seeds 0``
 
     | sum of W's learning rates | error [%] | NLL above true |
     | 0.275 | 60.4 | 0.2821 |
@@ -59,7 +59,7 @@ def parse_args(args=None):
     parser.add_argument('--dim', type=int, default=60, help='a multiple of 3')
     parser.add_argument('--condition', type=float, default=10.0)
     parser.add_argument('--samples', type=int, default=20_000)
-    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--steps', type=int, default=3000)
     parser.add_argument('--batch-size', type=int, default=512)
     parser.add_argument('--lr', type=float, default=1e-2)
@@ -264,10 +264,10 @@ def run(args) -> list[dict]:
     results = []
     for row in rows_of(args):
         start, scores = time.perf_counter(), []
-        for seed in range(args.seeds):
+        for seed in args.seeds:
             world = make_world(args.dim, args.condition, seed)
             scores.append(score(train(row, world, args, seed), world, seed))
-        seconds = (time.perf_counter() - start) / args.seeds
+        seconds = (time.perf_counter() - start) / len(args.seeds)
         results.append({**row._asdict(), 'seconds': seconds, 'scores': scores})
         print_row(results[-1])
     return results
@@ -280,7 +280,7 @@ def run_sums(args) -> list[dict]:
     print('|---:|---:|---:|')
     for total in args.mixing_sums:
         scores = []
-        for seed in range(args.seeds):
+        for seed in args.seeds:
             world = make_world(args.dim, args.condition, seed)
             scores.append(score(train(row, world, args, seed, total), world, seed))
         results.append(dict(mixing_sum=total, scores=scores))
@@ -356,7 +356,7 @@ def main(args=None):
     print('|---|---:|---:|---:|---:|---:|')
     results = run(args)
     (args.out_dir / 'covariance_toy.json').write_text(json.dumps(results, indent=2))
-    title = f'd = {args.dim}, condition {args.condition:g}, {args.seeds} seeds'
+    title = f'd = {args.dim}, condition {args.condition:g}, {len(args.seeds)} seeds'
     plot(results, title, args.out_dir / 'covariance_toy.png')
     print(f'wrote {args.out_dir}/covariance_toy.png and .json')
     return results
