@@ -12,7 +12,6 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFLINE = ('--no-build-isolation', '--no-deps', '--no-index', '-q')
-COMMAND = 'mmhand_dne_command.py'
 
 
 @pytest.fixture(scope='session')
@@ -23,7 +22,7 @@ def sources(tmp_path_factory):
     for name in ('mmhand_dne', 'configs', 'tools'):
         ignore = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignore)
-    for name in ('setup.py', 'model-index.yml', 'README.md', 'LICENSE', COMMAND):
+    for name in ('setup.py', 'model-index.yml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, copy)
     return copy
 

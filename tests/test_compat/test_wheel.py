@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import mmhand_dne_command as front
+from mmhand_dne.cli import console
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +71,7 @@ def test_the_command_lists_its_commands_without_loading_anything(installed, tmp_
 
 def test_every_command_has_its_tool_and_says_its_own_name(installed, tmp_path):
     tools = installed[1] / 'mmhand_dne' / '.mim' / 'tools'
-    assert all((tools / script).is_file() for script, _ in front.COMMANDS.values())
+    assert all((tools / script).is_file() for script, _ in console.COMMANDS.values())
     done = command(installed[0], tmp_path, 'check', '--help')
     assert done.returncode == 0 and done.stdout.startswith('usage: mmhand-dne check ')
 
@@ -90,7 +90,7 @@ if __name__ == '__main__':
 RUN = """
 import sys
 from pathlib import Path
-from mmhand_dne_command import run_script
+from mmhand_dne.cli.console import run_script
 sys.argv = ['mmhand-dne some', '--flag']
 run_script(Path('some_tool.py').resolve())
 """
@@ -137,7 +137,7 @@ def test_the_front_door_then_uninstall_leaves_nothing(installed, tmp_path, pip):
 )
 def test_a_config_of_ours_goes_by_name(words, wanted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = front.with_config_path(words)
+    found = console.with_config_path(words)
     assert found[1:] == words[1:]
     assert (
         found == words
@@ -148,19 +148,21 @@ def test_a_config_of_ours_goes_by_name(words, wanted, tmp_path, monkeypatch):
     if words and wanted:
         Path(words[0]).parent.mkdir(exist_ok=True, parents=True)
         Path(words[0]).touch()
-        assert front.with_config_path(words) == words  # a file of the user's
+        assert console.with_config_path(words) == words  # a file of the user's
 
 
 @pytest.mark.parametrize('has', ['mmcv', 'mmpose', None])
 def test_setup_installs_what_is_absent_with_pips_flags(has, monkeypatch, capsys):
     present = {'pip', has}
     monkeypatch.setattr(
-        front.importlib.util, 'find_spec', lambda name: name in present or None
+        console.importlib.util, 'find_spec', lambda name: name in present or None
     )
     calls = []
-    monkeypatch.setattr(front.subprocess, 'call', lambda line: calls.append(line) or 0)
-    assert front.setup(['--no-index']) == 0
-    wanted = [front.MMCV, front.MMPOSE]
+    monkeypatch.setattr(
+        console.subprocess, 'call', lambda line: calls.append(line) or 0
+    )
+    assert console.setup(['--no-index']) == 0
+    wanted = [console.MMCV, console.MMPOSE]
     wanted = [w for w, name in zip(wanted, ('mmcv', 'mmpose')) if name != has]
     assert [tuple(line[5:]) for line in calls] == wanted
     assert all(line[3:5] == ['install', '--no-index'] for line in calls)
@@ -168,10 +170,10 @@ def test_setup_installs_what_is_absent_with_pips_flags(has, monkeypatch, capsys)
 
 @pytest.mark.parametrize('words', [['demo', 'photo.jpg'], ['export', 'x.onnx']])
 def test_before_setup_the_command_says_so(words, monkeypatch, capsys):
-    monkeypatch.setattr(front.importlib.util, 'find_spec', lambda name: None)
-    monkeypatch.setattr(front.sys, 'argv', ['mmhand-dne', *words])
+    monkeypatch.setattr(console.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(console.sys, 'argv', ['mmhand-dne', *words])
     with pytest.raises(SystemExit) as end:
-        front.main()
+        console.main()
     assert end.value.code == 2
     assert capsys.readouterr().err.splitlines() == [
         'error: mmcv and mmpose not installed; run: mmhand-dne setup'
@@ -180,7 +182,7 @@ def test_before_setup_the_command_says_so(words, monkeypatch, capsys):
 
 def test_setup_stops_where_an_install_fails(monkeypatch, capsys):
     monkeypatch.setattr(
-        front.importlib.util, 'find_spec', lambda name: name == 'pip' or None
+        console.importlib.util, 'find_spec', lambda name: name == 'pip' or None
     )
-    monkeypatch.setattr(front.subprocess, 'call', lambda line: 1)
-    assert front.setup([]) == 1 and 'everything' not in capsys.readouterr().out
+    monkeypatch.setattr(console.subprocess, 'call', lambda line: 1)
+    assert console.setup([]) == 1 and 'everything' not in capsys.readouterr().out

@@ -37,8 +37,8 @@ class LandmarkRefit(nn.Module):
     squared distances and the squared change of pose, shape and camera, each in its
     standard deviations. A few damped Gauss-Newton steps find it, always as many, so
     that the part can be exported. Landmarks that lie far from the regressed joints
-    are as likely misread (Cauchy's weights, from the start): without that, hands whose
-    landmarks are wrong are torn apart.
+    are as likely misread and count less (Geman and McClure's weights, of the gaps at
+    the start): without that, hands whose landmarks are wrong are torn apart.
 
     One hand a row; no weights to train, no gradient.
 
@@ -46,7 +46,7 @@ class LandmarkRefit(nn.Module):
         hand_model: :class:`SingleHand` or its config.
         sigma_2d: standard deviation of a landmark, over the longer side of the
             landmarks' box.
-        outlier: gap, over the same side, at which a landmark weighs half.
+        outlier: gap, over the same side, at which a landmark's distance counts half.
         sigma_turn: of the global rotation, radians.
         sigma_pose: of each finger rotation's three numbers, radians.
         sigma_shape: of betas.

@@ -4,7 +4,7 @@
 
 runs ``tools/demo.py`` of the installed package. Only the standard library is imported
 here, so that help and ``setup`` answer at once and on a machine where nothing else is
-installed; ``mmhand_dne`` itself needs MMPose when it is imported.
+installed.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parent / 'mmhand_dne' / '.mim' / 'tools'
+TOOLS = Path(__file__).resolve().parents[1] / '.mim' / 'tools'
 # Command: (tool, what it does); of several words where a tool has brothers.
 COMMANDS = {
     'demo': ('demo.py', 'hands of photos, videos or a camera'),
