@@ -11,6 +11,7 @@ from mmhand_dne.structures.hand_state import CoarseHands, RefinedHands
 LEAST_SIZE = 1e-3  # NDC, of the square about the landmarks
 GAP_UNIT = 0.1  # of the square; displacements in the token are of size about 1
 LEAST_GAP = 0.02  # of the square; below it a gap is the landmarks' own noise
+MOST_GAP = 1.0  # of the square; landmarks that are read on one point say no more
 
 
 @MODELS.register_module()
@@ -83,6 +84,7 @@ class LandmarkGapToken(nn.Module):
         size = (landmarks.amax(-2) - landmarks.amin(-2)).amax(-1).clamp(LEAST_SIZE)
         seen = project(state.joints, state.camera).detach()
         gap = (landmarks - seen) / size[..., None, None]  # (B, S, 21, 2)
+        gap = gap.clamp(-MOST_GAP, MOST_GAP)
         length = torch.log(gap.norm(dim=-1, keepdim=True) + LEAST_GAP)
         told = torch.cat([gap / GAP_UNIT, length], -1).flatten(-2)
         return torch.cat([coarse.token, told.to(coarse.token.dtype)], -1)

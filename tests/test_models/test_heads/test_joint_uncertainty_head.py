@@ -231,3 +231,16 @@ def test_gap_token_tells_where_landmarks_lie_and_moves_nothing():
     assert coarse.token.grad is not None and state.joints.grad is None
     with pytest.raises(ValueError, match='no token or reads no landmarks'):
         LandmarkGapToken()(coarse._replace(landmarks_ndc=None), [])
+
+
+def test_landmarks_on_one_point_do_not_blow_the_token_up():
+    state = HandState(
+        torch.zeros(1, 1, 778, 3),
+        torch.randn(1, 1, 21, 3, generator=torch.Generator().manual_seed(0)) * 0.05,
+        torch.zeros(1, 1, 3),
+        torch.tensor([[5.0, 0.0], [5.0, 0.0]]).expand(1, 1, 2, 2),
+    )
+    coarse = CoarseHands(*[None] * 8)._replace(
+        state=state, token=torch.ones(1, 1, IN), landmarks_ndc=torch.zeros(1, 1, 21, 2)
+    )
+    assert LandmarkGapToken()(coarse, []).abs().max() <= 10.0
