@@ -187,22 +187,9 @@ class DemoRun:
         if self._kept(name, path) and not self.report:
             self.counts['skipped'] = len(self.source)
             return
-        with (
-            self._predicted_video() as store,
-            self._outputs() as outputs,
-            Progress(len(store), 'writing frames') as bar,
-        ):
-            results = in_time(
-                store,
-                self.smoothing,
-                self.source.fps,
-                self.inferencer.model.hand_model,
-            )
-            for frame, result in zip(self.source, results):
-                outputs.add(frame, result)
-                self._count(result)
-                self._remember(frame, result)
-                bar.update()
+        with self._store() as store:
+            self._predict_video(store)
+            outputs = self._write_video(store)
         self.record.add(name, path, outputs.files, self.counts['hands'])
         shutil.rmtree(self.folder / FRAMES, ignore_errors=True)
 
@@ -216,25 +203,42 @@ class DemoRun:
             self.show,
         )
 
-    def _predicted_video(self) -> ResultStore:
-        """Every frame's result; what an earlier run stored is not predicted again."""
+    def _write_video(self, store: ResultStore) -> VideoOutputs:
+        """Files and windows of all frames."""
+        results = in_time(
+            store,
+            self.smoothing,
+            self.source.fps,
+            self.inferencer.model.hand_model,
+        )
+        with (
+            self._outputs() as outputs,
+            Progress(len(store), 'writing frames') as bar,
+        ):
+            for frame, result in zip(self.source, results):
+                outputs.add(frame, result)
+                self._count(result)
+                self._remember(frame, result)
+                bar.update()
+        return outputs
+
+    def _store(self) -> ResultStore:
+        """Of the frames' results; those of another video are thrown away."""
         source, folder = self.source, self.folder / FRAMES
         mark, now = folder / 'of.txt', stamp(source.source)
         if not mark.exists() or mark.read_text() != now:
             shutil.rmtree(folder, ignore_errors=True)
             write_whole(mark, now)
-        store = ResultStore(folder / 'results', self.inferencer.reader.faces)
+        return ResultStore(folder / 'results', self.inferencer.reader.faces)
+
+    def _predict_video(self, store: ResultStore) -> None:
+        """Every frame's result; what an earlier run stored is not predicted again."""
         self.counts['skipped'] = len(store)
         first = store.last + 1
-        frames = (frame for frame in source if frame.index >= first)
-        try:
-            for _, result in self._predicted(frames, max(len(source) - first, 0)):
-                store.append(result)
-        except BaseException:
-            store.__exit__()
-            raise
+        frames = (frame for frame in self.source if frame.index >= first)
+        for _, result in self._predicted(frames, max(len(self.source) - first, 0)):
+            store.append(result)
         self.counts['skipped'] = 0
-        return store
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window, if any."""

@@ -30,10 +30,10 @@ from .inputs.detectors import PALM, build_detector
 from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
 from .inputs.intrinsics import Cameras, GivenCameras
 from .inputs.palm_hands import PalmHands
-from .inputs.sources import GIVEN, Images, InputFrame, VideoFrames, open_input
+from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
-from .result_writers.row_writer import JSON, RowWriter
+from .result_writers.row_writer import rows_of
 from .shipped_model import REMEDY, SHIPPED_WEIGHTS, shipped_files
 
 # MMEngine's registries and default scope are the program's, not a thread's.
@@ -186,8 +186,9 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
             drawing['show'] = can_show(True)
         folder = drawing.get('vis_out_dir')
-        rows = rows_of(source, **after)
-        after['formats'] = rows.others if rows else after.get('formats', ('json',))
+        written, formats = after.get('pred_out_dir'), after.get('formats', ('json',))
+        rows = rows_of(source, written, formats) if written else None
+        after['formats'] = rows.others if rows else formats
         with (
             PictureSaver(folder, source) if folder else nullcontext() as saver,
             rows or nullcontext(),
@@ -347,17 +348,6 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             predictions=preds if samples is None else samples,
             visualization=visualization,
         )
-
-
-def rows_of(
-    source: Images | VideoFrames,
-    pred_out_dir: str = '',
-    formats: Sequence[str] = ('json',),
-) -> RowWriter | None:
-    """What writes a video's JSON, if that is asked for."""
-    if not (pred_out_dir and source.is_video and JSON in formats):
-        return None
-    return RowWriter(Path(pred_out_dir) / source.row_file, source.is_live, formats)
 
 
 def check_files(weights: str | Path | None, device: str | None) -> str:

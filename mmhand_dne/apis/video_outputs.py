@@ -12,7 +12,7 @@ from .image_saver import PictureSaver
 from .inputs.sources import InputFrame, VideoFrames
 from .result_drawing import draw_frame, show_picture, video_size
 from .result_writers import write
-from .result_writers.row_writer import JSON, RowWriter
+from .result_writers.row_writer import rows_of
 from .temporal.smoothing import smooth_frames
 from .temporal.tracking import track
 
@@ -78,9 +78,7 @@ class VideoOutputs:
         self.folder, self.source, self.show = folder, source, show
         self.kinds = tuple(kinds[:1]) or (('overlay',) if show else ())
         self.files: list[Path] = []
-        path = folder / source.row_file
-        wanted = JSON in formats and not frame_files
-        self.rows = RowWriter(path, source.is_live, formats) if wanted else None
+        self.rows = None if frame_files else rows_of(source, folder, formats)
         self.formats = self.rows.others if self.rows else tuple(formats)
         drawn = bool(kinds) and not source.is_live
         self.saver = PictureSaver(folder, source) if drawn else None

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from mmhand_dne.apis.inputs.sources import Images, VideoFrames
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import named_errors, whole_file
 from mmhand_dne.structures.hand_result import ImageResult
@@ -34,6 +35,15 @@ MESHES = (
     'faces',
     'joint_covariance_full',
 )
+
+
+def rows_of(
+    source: Images | VideoFrames, folder: str | Path, formats: Sequence[str]
+) -> 'RowWriter | None':
+    """What writes a video's JSON into a folder, if the formats ask for it."""
+    if not (source.is_video and JSON in formats):
+        return None
+    return RowWriter(Path(folder) / source.row_file, source.is_live, formats)
 
 
 class RowWriter:

@@ -5,10 +5,9 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import project
+from mmhand_dne.models.fitting.landmark_terms import landmark_gaps
 from mmhand_dne.structures.hand_state import CoarseHands, RefinedHands
 
-LEAST_SIZE = 1e-3  # NDC, of the square about the landmarks
 GAP_UNIT = 0.1  # of the square; displacements in the token are of size about 1
 LEAST_GAP = 0.02  # of the square; below it a gap is the landmarks' own noise
 MOST_GAP = 1.0  # of the square; landmarks that are read on one point say no more
@@ -80,11 +79,8 @@ class LandmarkGapToken(nn.Module):
                 "use MANOTokenHead, or hand_token=dict(type='CoarseHandToken')"
             )
         state = refined[-1].state if refined else coarse.state
-        landmarks = coarse.landmarks_ndc.detach()
-        size = (landmarks.amax(-2) - landmarks.amin(-2)).amax(-1).clamp(LEAST_SIZE)
-        seen = project(state.joints, state.camera).detach()
-        gap = (landmarks - seen) / size[..., None, None]  # (B, S, 21, 2)
-        gap = gap.clamp(-MOST_GAP, MOST_GAP)
+        gap, _ = landmark_gaps(coarse.landmarks_ndc, state)  # (B, S, 21, 2)
+        gap = gap.detach().clamp(-MOST_GAP, MOST_GAP)
         length = torch.log(gap.norm(dim=-1, keepdim=True) + LEAST_GAP)
         told = torch.cat([gap / GAP_UNIT, length], -1).flatten(-2)
         return torch.cat([coarse.token, told.to(coarse.token.dtype)], -1)

@@ -15,16 +15,14 @@ from .landmark_starts import Starts, start_of_world, starts_all_around
 from .landmark_terms import (
     BONE_ENDS,
     BONE_STARTS,
-    SCALE,
     SHAPE,
-    SHIFT,
     TURNS,
     LandmarkTargets,
     LandmarkTerms,
     bone_directions,
+    camera_of,
+    extent,
 )
-
-MIN_SIZE = 1e-3  # NDC; landmarks that all lie on one point
 
 
 @MODELS.register_module()
@@ -110,7 +108,7 @@ class LandmarkFit(nn.Module):
         seen = points.isfinite().all(-1)
         weights = torch.where(seen & weights.isfinite(), weights, 0).to(dtype)
         points = torch.where(seen[..., None], points, 0)
-        size = extent(points, weights)
+        size = extent(points, weights > 0)
         if world is None:
             starts = starts_all_around(
                 self.terms, points, weights, self.num_views, self.num_starts
@@ -161,8 +159,7 @@ class LandmarkFit(nn.Module):
         rotations = rotations[:, None].to(like)
         betas = parameters[:, None, SHAPE].to(like)
         mesh = self.hand_model(rotations, betas)
-        scale = parameters[:, SCALE, None].exp().expand(-1, 2)
-        camera = torch.stack([scale, parameters[:, SHIFT]], -1)[:, None].to(like)
+        camera = camera_of(parameters).to(like)
         return CoarseHands(
             HandState(mesh.vertices, mesh.joints, mesh.root, camera),
             sixd_from_matrix(rotations),
@@ -181,14 +178,6 @@ def best_of(starts: Starts, found: LeastSquares, keep: int) -> Starts:
     row = torch.arange(batch, device=chosen.device)[:, None]
     parameters = found.parameters.unflatten(0, (batch, count))
     return Starts(starts.base[row, chosen], parameters[row, chosen])
-
-
-def extent(points: Tensor, weights: Tensor) -> Tensor:
-    """(B,) the longer side of the box of the points (B, 21, 2) that weigh anything."""
-    seen = (weights > 0)[..., None]
-    low = torch.where(seen, points, torch.inf).amin(1)
-    high = torch.where(seen, points, -torch.inf).amax(1)
-    return (high - low).amax(-1).clamp(min=MIN_SIZE)
 
 
 def bone_weights(world: Tensor, weights: Tensor) -> Tensor:

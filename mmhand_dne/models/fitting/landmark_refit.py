@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_ROTATIONS
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle, sixd_from_matrix
 from mmhand_dne.hand_model import build_single_hand
@@ -21,10 +20,11 @@ from .landmark_terms import (
     TURNS,
     LandmarkTargets,
     LandmarkTerms,
+    camera_of,
+    landmark_gaps,
 )
 from .positive_solve import PositiveSolve
 
-MIN_SIZE = 1e-3  # NDC; landmarks that all lie on one point
 FREE = 10.0  # NDC; the standard deviation of a shift that nothing holds
 
 
@@ -118,11 +118,9 @@ class LandmarkRefit(nn.Module):
             ],
             1,
         )
-        size = (points.amax(1) - points.amin(1)).amax(1).clamp(min=MIN_SIZE)
-        seen = project(coarse.state.joints, coarse.state.camera)[:, 0]
-        gap = (points - seen).norm(dim=-1) / size[:, None]
-        weights = 1 / (1 + (gap / self.outlier).square())
-        return start, LandmarkTargets(rotations, points, weights, size)
+        gaps, size = landmark_gaps(points[:, None], coarse.state)
+        weights = 1 / (1 + (gaps[:, 0].norm(dim=-1) / self.outlier).square())
+        return start, LandmarkTargets(rotations, points, weights, size[:, 0])
 
     def step(self, found: Tensor, start: Tensor, targets: LandmarkTargets) -> Tensor:
         """What to take from parameters (B, 61)."""
@@ -143,11 +141,8 @@ class LandmarkRefit(nn.Module):
         )
         rotations, betas = (turns @ rotations)[:, None], found[:, None, SHAPE]
         mesh = self.hand_model(rotations, betas)
-        scale = found[:, SCALE, None].exp().expand(-1, 2)
-        camera = torch.stack([scale, found[:, SHIFT]], -1)[:, None]
-        state = HandState(
-            mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), camera
-        )
+        root = torch.zeros_like(mesh.root)
+        state = HandState(mesh.vertices, mesh.joints, root, camera_of(found))
         return coarse._replace(
             state=state,
             rotations=rotations,

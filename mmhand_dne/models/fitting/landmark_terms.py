@@ -15,8 +15,10 @@ from mmhand_dne.conventions import (
     OPENPOSE_JOINTS,
     WRIST,
 )
+from mmhand_dne.geometry.camera import project
 from mmhand_dne.hand_model import SingleHand, load_cc0_hand
 from mmhand_dne.hand_model.joint_motion import JointMotion, MovedJoints
+from mmhand_dne.structures.hand_state import HandState
 
 TURNS = 3 * NUM_ROTATIONS
 POSE = slice(3, TURNS)  # of the parameters: the fingers' axis-angle
@@ -29,6 +31,7 @@ HAND = slice(0, SCALE)  # what moves the joints
 BONE_ENDS = [i for i in range(NUM_JOINTS) if i != WRIST]
 BONE_STARTS = [WRIST if OPENPOSE_JOINTS[i][-1] == '1' else i - 1 for i in BONE_ENDS]
 MIN_BONE = 1e-6  # metres; a shorter one has no direction
+MIN_SIZE = 1e-3  # NDC; landmarks that all lie on one point
 
 
 class LandmarkTargets(NamedTuple):
@@ -50,6 +53,36 @@ class LandmarkTargets(NamedTuple):
     size: Tensor
     directions: Tensor | None = None
     bone_weights: Tensor | None = None
+
+
+def extent(points: Tensor, seen: Tensor | None = None) -> Tensor:
+    """(...) the longer side of the box of points (..., 21, 2), those of ``seen``
+    (..., 21) only if given; at least ``MIN_SIZE``.
+    """
+    low = high = points
+    if seen is not None:
+        low = torch.where(seen[..., None], points, torch.inf)
+        high = torch.where(seen[..., None], points, -torch.inf)
+    return (high.amax(-2) - low.amin(-2)).amax(-1).clamp(min=MIN_SIZE)
+
+
+def landmark_gaps(landmarks: Tensor, state: HandState) -> tuple[Tensor, Tensor]:
+    """From where joints are seen to their landmarks.
+
+    Args:
+        landmarks: (B, S, 21, 2) crop NDC.
+        state: the hands.
+    Returns: (B, S, 21, 2) over the longer side of the landmarks' box, and that (B, S).
+    """
+    size = extent(landmarks)
+    seen = project(state.joints, state.camera)
+    return (landmarks - seen) / size[..., None, None], size
+
+
+def camera_of(parameters: Tensor) -> Tensor:
+    """(B, 1, 2, 2) rows (scale, shift) of parameters (B, 61)."""
+    scale = parameters[:, SCALE, None].exp().expand(-1, 2)
+    return torch.stack([scale, parameters[:, SHIFT]], -1)[:, None]
 
 
 def bone_directions(joints: Tensor) -> Tensor:

@@ -3,25 +3,21 @@
 from typing import Any
 
 import torch
-from mmpose.models.heads import InternetHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor
 
 from mmhand_dne.conventions import NUM_JOINTS, SIDES
-from mmhand_dne.models.covariances.keypoint_gaussian import (
-    Computed,
-    Features,
-    KeypointGaussian,
-    stack,
-)
+from mmhand_dne.models.covariances.keypoint_gaussian import Features, KeypointGaussian
+
+from .internet_maps_head import InternetMapsHead, peak
 
 # InterNet's keypoints: right then left, tip to base, the wrist last.
 NUM_HANDS = len(SIDES)
 
 
 @MODELS.register_module()
-class InternetGaussianHead(InternetHead):
+class InternetGaussianHead(InternetMapsHead):
     """InternetHead plus a Gaussian per hand over its 3D keypoints.
 
     The mean is the heat maps' maximum, InterNet's own prediction, which passes no
@@ -58,27 +54,13 @@ class InternetGaussianHead(InternetHead):
             num_slots=NUM_HANDS,
         )
 
-    def forward(self, feats: Features) -> list[Tensor]:
-        """The parent's outputs; what is computed already passes through."""
-        return list(feats) if isinstance(feats, Computed) else super().forward(feats)
-
     def loss(
         self, feats: Features, batch_data_samples: list, train_cfg: dict = {}
     ) -> dict[str, Tensor]:
         """The parent's losses and ``loss_nll``."""
-        outputs = self.forward(feats)
-        losses = super().loss(Computed(outputs), batch_data_samples, train_cfg)
-        shape = outputs[0].shape[1:]
-        maps = torch.stack(
-            [sample.gt_fields.heatmaps.reshape(shape) for sample in batch_data_samples]
-        )
-        mass = maps.sum((-1, -2, -3)) > 0  # a joint outside of the volume has no map
-        visible = (stack(batch_data_samples, 'keypoint_weights') > 0) & mass
+        losses, maps, true = self.parent_loss(feats, batch_data_samples, train_cfg)
         losses['loss_nll'] = self.gaussian.loss(
-            feats[-1],
-            by_hand(peak(outputs[0])),
-            by_hand(centre_of_mass(maps)),
-            by_hand(visible),
+            feats[-1], by_hand(peak(maps)), by_hand(true.cells), by_hand(true.known)
         )
         return losses
 
@@ -86,43 +68,17 @@ class InternetGaussianHead(InternetHead):
         self, feats: Features, batch_data_samples: list, test_cfg: dict = {}
     ) -> list:
         """The parent's predictions with standard deviations."""
-        flipped = test_cfg.get('flip_test', False)
-        features = feats[0] if flipped else feats
-        outputs = self.forward(features)
-        hands = self.gaussian(features[-1], by_hand(peak(outputs[0])))
+        preds, features, maps = self.parent_prediction(
+            feats, batch_data_samples, test_cfg
+        )
+        hands = self.gaussian(features, by_hand(peak(maps)))
         std = hands.std().unflatten(-1, (-1, 3))
         std = torch.nn.functional.pad(std, (0, 0, 0, 1)).flatten(1, 2)  # (B, 42, 3)
-        preds = super().predict(
-            feats if flipped else Computed(outputs), batch_data_samples, test_cfg
-        )
-        cell = (
-            *self.decoder.scale_factor,
-            self.decoder.heatmap3d_depth_bound / self.decoder.depth_size,
-        )
         for pred, values in zip(preds, to_numpy(std)):
-            pred.keypoint_std = values[None] * cell
+            pred.keypoint_std = values[None] * self.cell
         return preds
 
 
 def by_hand(values: Tensor) -> Tensor:
     """(B, 42, ...) -> (B, 2, 20, ...), without the wrists."""
     return values.unflatten(1, (NUM_HANDS, NUM_JOINTS))[:, :, :-1]
-
-
-def peak(maps: Tensor) -> Tensor:
-    """Cell (x, y, z) of the maximum of maps (B, K, D, H, W): (B, K, 3), no gradient."""
-    depth, height, width = maps.shape[2:]
-    index = maps.detach().flatten(2).argmax(-1)
-    cells = (index % width, index // width % height, index // (width * height))
-    return torch.stack(cells, -1).to(maps.dtype)
-
-
-def centre_of_mass(maps: Tensor) -> Tensor:
-    """Mean cell (x, y, z) of maps (B, K, D, H, W) >= 0: (B, K, 3), 0 where empty."""
-    total = maps.sum((2, 3, 4)).clamp(min=torch.finfo(maps.dtype).tiny)
-    means = []
-    for axis in (4, 3, 2):
-        others = [other for other in (2, 3, 4) if other != axis]
-        positions = torch.arange(maps.shape[axis], device=maps.device, dtype=maps.dtype)
-        means.append((maps.sum(others) * positions).sum(-1) / total)
-    return torch.stack(means, -1)

@@ -2,23 +2,21 @@
 
 from typing import Any
 
-import torch
-from mmpose.models.heads import InternetHead
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.geometry.sampling import bilinear
-from mmhand_dne.models.covariances.keypoint_gaussian import Computed, Features, stack
+from mmhand_dne.models.covariances.keypoint_gaussian import Features
 from mmhand_dne.models.losses.masked_loss import masked_mean
 from mmhand_dne.models.losses.mesh_losses import l1_distance
 
-from .internet_gaussian_head import centre_of_mass, peak
+from .internet_maps_head import InternetMapsHead, peak
 
 
 @MODELS.register_module()
-class InternetThreeViewHead(InternetHead):
+class InternetThreeViewHead(InternetMapsHead):
     """InternetHead whose keypoints are moved by what three views of a hand show.
 
     Each keypoint reads the feature map where its heat map has the maximum; front,
@@ -54,10 +52,6 @@ class InternetThreeViewHead(InternetHead):
         nn.init.zeros_(self.offset.bias)
         self.offset_weight = offset_weight
 
-    def forward(self, feats: Features) -> list[Tensor]:
-        """The parent's outputs; what is computed already passes through."""
-        return list(feats) if isinstance(feats, Computed) else super().forward(feats)
-
     def offsets(self, features: Tensor, maps: Tensor) -> Tensor:
         """How far the keypoints are from the maxima of their heat maps.
 
@@ -80,34 +74,21 @@ class InternetThreeViewHead(InternetHead):
         self, feats: Features, batch_data_samples: list, train_cfg: dict = {}
     ) -> dict[str, Tensor]:
         """The parent's losses and ``loss_offset``."""
-        outputs = self.forward(feats)
-        losses = super().loss(Computed(outputs), batch_data_samples, train_cfg)
-        shape = outputs[0].shape[1:]
-        maps = torch.stack(
-            [sample.gt_fields.heatmaps.reshape(shape) for sample in batch_data_samples]
+        losses, maps, true = self.parent_loss(feats, batch_data_samples, train_cfg)
+        error = l1_distance(self.offsets(feats[-1], maps), true.cells - peak(maps))
+        losses['loss_offset'] = self.offset_weight * masked_mean(
+            error, true.known.float()
         )
-        mass = maps.sum((-1, -2, -3)) > 0  # a joint outside of the volume has no map
-        known = (stack(batch_data_samples, 'keypoint_weights') > 0) & mass
-        wanted = centre_of_mass(maps) - peak(outputs[0])
-        error = l1_distance(self.offsets(feats[-1], outputs[0]), wanted)
-        losses['loss_offset'] = self.offset_weight * masked_mean(error, known.float())
         return losses
 
     def predict(
         self, feats: Features, batch_data_samples: list, test_cfg: dict = {}
     ) -> list:
         """The parent's predictions, moved; pixels of the crop (x, y) and mm (z)."""
-        flipped = test_cfg.get('flip_test', False)
-        features = feats[0] if flipped else feats
-        outputs = self.forward(features)
-        offsets = to_numpy(self.offsets(features[-1], outputs[0]))
-        preds = super().predict(
-            feats if flipped else Computed(outputs), batch_data_samples, test_cfg
+        preds, features, maps = self.parent_prediction(
+            feats, batch_data_samples, test_cfg
         )
-        cell = (
-            *self.decoder.scale_factor,
-            self.decoder.heatmap3d_depth_bound / self.decoder.depth_size,
-        )
+        offsets = to_numpy(self.offsets(features, maps))
         for pred, values in zip(preds, offsets):
-            pred.keypoints = pred.keypoints + values[None] * cell
+            pred.keypoints = pred.keypoints + values[None] * self.cell
         return preds

@@ -205,13 +205,19 @@ def test_only_photos_with_a_visible_wrist_are_scored_in_the_image():
         make(image_loss=True, aligned=False)
 
 
-def test_gap_token_tells_where_landmarks_lie_and_moves_nothing():
-    state = HandState(
-        torch.zeros(2, 1, 778, 3),
-        torch.randn(2, 1, 21, 3, generator=torch.Generator().manual_seed(0)) * 0.05,
-        torch.zeros(2, 1, 3),
-        torch.tensor([[5.0, 0.0], [5.0, 0.0]]).expand(2, 1, 2, 2),
+def seen_hands(count):
+    """Hands without meshes whose joints a camera sees."""
+    draw = torch.Generator().manual_seed(0)
+    return HandState(
+        torch.zeros(count, 1, 778, 3),
+        torch.randn(count, 1, 21, 3, generator=draw) * 0.05,
+        torch.zeros(count, 1, 3),
+        torch.tensor([[5.0, 0.0], [5.0, 0.0]]).expand(count, 1, 2, 2),
     )
+
+
+def test_gap_token_tells_where_landmarks_lie_and_moves_nothing():
+    state = seen_hands(2)
     state.joints.requires_grad_()
     seen = project(state.joints, state.camera).detach()
     away = seen.clone()
@@ -234,12 +240,7 @@ def test_gap_token_tells_where_landmarks_lie_and_moves_nothing():
 
 
 def test_landmarks_on_one_point_do_not_blow_the_token_up():
-    state = HandState(
-        torch.zeros(1, 1, 778, 3),
-        torch.randn(1, 1, 21, 3, generator=torch.Generator().manual_seed(0)) * 0.05,
-        torch.zeros(1, 1, 3),
-        torch.tensor([[5.0, 0.0], [5.0, 0.0]]).expand(1, 1, 2, 2),
-    )
+    state = seen_hands(1)
     coarse = CoarseHands(*[None] * 8)._replace(
         state=state, token=torch.ones(1, 1, IN), landmarks_ndc=torch.zeros(1, 1, 21, 2)
     )

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData, PixelData
 
-from mmhand_dne.models.heads.internet_gaussian_head import centre_of_mass, peak
+from mmhand_dne.models.heads.internet_maps_head import centre_of_mass, peak
 
 MIX = Path(__file__).resolve().parents[3] / 'configs/mix'
 CELLS, SIZE = 8, 32

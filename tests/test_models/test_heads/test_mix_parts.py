@@ -14,7 +14,7 @@ from mmhand_dne.engine.runner.shared_hand import hand_of_model
 from mmhand_dne.evaluation.metrics import HandMeshMetric
 from mmhand_dne.geometry.camera import ndc_to_pixels, project
 from mmhand_dne.geometry.ridge_camera import ridge_camera
-from mmhand_dne.models.heads.internet_gaussian_head import peak
+from mmhand_dne.models.heads.internet_maps_head import peak
 from tests.fake_samples import fake_samples
 
 from .test_mix_configs import internet, make_batch
