@@ -27,6 +27,8 @@ PARTS = page_parts.Parts(PAGES)
 BUILT = {page: PARTS.expand(page) for page in PAGES}
 LINK = re.compile(r'(?<!!)\[[^\]]*\]\(([^)\s]+)\)')
 SAID = re.compile(r'^> (.+)$', re.M)
+TITLES = ('Hands of your own images', 'From Python')
+SHOWN = '<!-- include tools/demo.md -->'
 ROW = re.compile(r'^\| (.+?) \| .+? \| (`.+`) \|$', re.M)
 
 
@@ -95,14 +97,45 @@ def test_a_section_that_is_not_there_is_named():
 
 
 def test_a_link_to_nowhere_is_named():
-    page = {'a.md': '<!-- include README.md: Any photo -->'}
-    with pytest.raises(ValueError, match='the link to #your-own-pictures'):
+    page = {'a.md': '<!-- include README.md: -->', 'b.md': '[x](../setup.py)'}
+    with pytest.raises(ValueError, match='README.md: the link to #three-commands'):
         page_parts.Parts(page).expand('a.md')
+    with pytest.raises(ValueError, match='docs/b.md: the link to ../setup.py'):
+        page_parts.Parts(page).expand('b.md')
 
 
 def test_a_section_named_apart_is_not_taken_twice():
-    assert '## Real hands' not in BUILT['front_door.md']
-    assert BUILT['real_hands.md'].startswith('# Real hands')
+    rest, apart = (f'<!-- include tools/demo.md: {title} -->' for title in TITLES)
+    parts = page_parts.Parts({'a.md': rest, 'b.md': apart})
+    assert '## From Python' in page_parts.Parts({'a.md': rest}).expand('a.md')
+    assert '## From Python' not in parts.expand('a.md')
+    assert '## Long runs' in parts.expand('a.md')
+    assert parts.expand('b.md').startswith('# From Python')
+
+
+def test_what_a_page_says_itself_links_to_pages_and_pictures():
+    own = (
+        'See [it](../tools/demo.md#long-runs).\n\n![A hand](../.github/real_hand.jpg)\n'
+    )
+    text = own + '<!-- include .github/CONTRIBUTING.md -->\n' + own
+    pages = {'in/a.md': text.replace('../', '../../'), 'b.md': SHOWN}
+    parts = page_parts.Parts(pages)
+    built = parts.expand('in/a.md')
+    link = 'See [it](../b.md#long-runs).\n\n![A hand](../images/real_hand.jpg)\n'
+    assert built.startswith(link) and built.endswith(f'\n{link}')
+    assert list(parts.pictures()) == ['images/real_hand.jpg']
+    assert '](images/gallery_overlay.jpg)' in BUILT['front_door.md']
+
+
+def test_readme_is_a_short_door_to_every_page():
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert len(readme.splitlines()) <= 200
+    linked = set(LINK.findall(readme))
+    for page, text in PAGES.items():
+        # Listed by another page, which is linked.
+        inner = page.startswith(('api/', 'data/')) or page == 'all_messages.md'
+        places = {match[1] for match in page_parts.INCLUDE.finditer(text)}
+        assert inner or {f'docs/{page}', *places} & {'README.md', *linked}, page
 
 
 def test_a_heading_in_code_is_none():

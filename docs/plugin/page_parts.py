@@ -1,16 +1,17 @@
-"""Pages of the site that hold parts of the README and of other pages of the project.
+"""Pages of the site, which may hold other pages of the project or parts of them.
 
 A page of ``docs/`` names such a part in a line of its own, so that nothing is written
 twice:
 
-    <!-- include README.md: Any photo -->   a section, with the sections inside it that
+    <!-- include README.md: Citation -->    a section, with the sections inside it that
                                             no other line names
     <!-- include README.md: -->             what stands before the first section
     <!-- include tools/demo.md -->          a whole page
     <!-- file CITATION.cff -->              a file as it is
 
-Links between parts are turned into links between the pages that hold them. Only the
-standard library is needed, so that tests run without MkDocs.
+Pages and parts link to files of the project, as GitHub wants it; here these become
+links between the pages that hold them. Only the standard library is needed, so that
+tests run without MkDocs.
 """
 
 import os
@@ -132,19 +133,30 @@ class Parts:
             moved = [_shifted(section, shift) for section in self._sections(match)]
             return self._relink(wide_lists('\n'.join(moved)), match[1], page)
 
-        return FILE.sub(_file_block, INCLUDE.sub(part, text))
+        shown, end = '', 0
+        for match in INCLUDE.finditer(text):
+            shown += self._own(text[end : match.start()], page) + part(match)
+            end = match.end()
+        return FILE.sub(_file_block, shown + self._own(text[end:], page))
 
     def pictures(self) -> dict[str, Path]:
-        """Path on the site and file of every picture that the parts show."""
+        """Path on the site and file of every picture that the pages show."""
         found = {}
-        for text in self.pages.values():
+        for page, text in self.pages.items():
+            shown = [(f'docs/{page}', INCLUDE.sub('', text))]
             for match in INCLUDE.finditer(text):
-                shown = '\n'.join(section.text for section in self._sections(match))
-                for target in LINK.findall(CODE.sub('', shown)):
+                shown += [(match[1], part.text) for part in self._sections(match)]
+            for source, part in shown:
+                for target in LINK.findall(CODE.sub('', part)):
                     if target.endswith(PICTURES) and '://' not in target:
-                        path = ROOT / Path(match[1]).parent / target
+                        path = (ROOT / source).parent / target
                         found[f'{IMAGES}/{path.name}'] = path
         return found
+
+    def _own(self, text: str, page: str) -> str:
+        """What a page says itself."""
+        end = '\n' if text.endswith('\n') else ''  # which joined lines have lost
+        return self._relink(wide_lists(text) + end, f'docs/{page}', page)
 
     def _sections(self, match: re.Match) -> list[Section]:
         source, is_section, title = match[1], match[2], match[3]
@@ -183,6 +195,8 @@ class Parts:
         return (2 if titled else 1) - levels[0] if levels else 0
 
     def _note_homes(self, page: str, text: str) -> None:
+        for match in FILE.finditer(text):
+            self.homes.setdefault((match[1], ''), Home(page, ''))
         for match in INCLUDE.finditer(text):
             for number, section in enumerate(self._sections(match)):
                 first = number == 0 and self._shift(text, match) + section.level == 1

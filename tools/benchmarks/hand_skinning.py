@@ -2,8 +2,8 @@
 
 Both take the same poses in turn, so that a busy machine slows both alike; the table
 shows medians, and the median of the ratios inside a round. "step" is the vertices and
-the gradients of rotations and shapes. smplx has to be installed; see README on its
-licence.
+the gradients of rotations and shapes. smplx has to be installed; docs/train.md says
+its licence.
 
 Example:
     python tools/benchmarks/hand_skinning.py
