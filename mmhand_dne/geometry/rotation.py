@@ -5,13 +5,16 @@ three numbers in a row (Zhou et al., CVPR 2019; the layout of HaMeR and IntagHan
 not the interleaved one of SPIN nor the row one of PyTorch3D).
 """
 
-import roma
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmhand_dne.compat.late_dynamo import late_dynamo
 from mmhand_dne.conventions import MIRROR_POINTS
 from mmhand_dne.errors import UserError
+
+with late_dynamo():
+    import roma
 
 MIN_LENGTH = 1e-8  # unitless; a shorter 6D column has no direction of its own
 SMALL_ANGLE = 1e-4  # radians; below it series replace quotients
