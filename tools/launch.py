@@ -1,6 +1,25 @@
-"""torchrun for launch.sh: a user's mistake is said last, after torchrun's report."""
+"""torchrun for launch.sh: a user's mistake is said last, after torchrun's report.
 
+The flags before TOOL are torchrun's (python -m torch.distributed.run --help lists
+them), those behind it are the tool's.
+"""
+
+import argparse
 import sys
+
+
+def parse_args(argv: list[str]) -> None:
+    """Answer --help where it is the first flag; all others are torchrun's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage='launch.py [--help] [flags of torchrun] TOOL [flags of TOOL]',
+    )
+    parser.parse_args([flag for flag in argv[:1] if flag in ('-h', '--help')])
+
+
+if __name__ == '__main__':
+    parse_args(sys.argv[1:])
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main

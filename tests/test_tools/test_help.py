@@ -13,12 +13,8 @@ ROOT = Path(__file__).parents[2]
 GUARD = "if __name__ == '__main__'"
 # Of the whole stack; NumPy and ONNX Runtime, which take a tenth of a second, may come.
 SLOW = {'torch', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'scipy', 'smplx'}
-# Flags that are made of what the tool's parts know, and torchrun's own.
-LATE = {'real_hands.py', 'launch.py'}
 TOOLS = sorted(
-    path
-    for path in (ROOT / 'tools').rglob('*.py')
-    if GUARD in path.read_text() and path.name not in LATE
+    path for path in (ROOT / 'tools').rglob('*.py') if GUARD in path.read_text()
 )
 WATCHED = """
 import atexit, json, runpy, sys
@@ -60,6 +56,23 @@ def test_the_watched_packages_are_seen_where_they_are_imported():
     assert imported >= {'torch', 'mmengine', 'mmpose'}
 
 
+def test_the_modes_of_real_hands_are_those_that_the_code_knows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'analysis_tools'))
+    import real_hand_predictors as code
+    import real_hands as tool
+
+    assert tool.MODES == (code.GIVEN, code.UPRIGHT, code.FOUND)
+    assert tool.parse_args(['--data', 'd']).modes == [code.GIVEN, code.FOUND]
+
+
+def test_the_launcher_leaves_a_tool_s_help_to_the_tool():
+    from tools import launch
+
+    assert launch.parse_args(['--nnodes=1', 'train.py', '--help']) is None
+    with pytest.raises(SystemExit):
+        launch.parse_args(['--help', 'train.py'])
+
+
 def test_the_formats_and_splits_of_the_flags_are_those_that_the_code_knows():
     from mmhand_dne.apis.result_writers import FORMATS
     from mmhand_dne.datasets.preparation import (
@@ -86,7 +99,7 @@ def test_the_benchmark_times_what_runs_and_names_what_fails(monkeypatch, capsys)
     rows = tool.commands('photo.jpg', 'folder')
     assert set(rows) >= {'import mmpose', 'import mmhand_dne', 'demo.py PHOTO'}
     names = {Path(row[0]).name for name, row in rows.items() if name.endswith('--help')}
-    assert names == {path.name for path in TOOLS} | LATE
+    assert names == {path.name for path in TOOLS}
     busy = 'import time\nwhile time.process_time() < 0.2: pass'
     some = {'busy': ['-c', busy], 'idle': ['-c', 'import time; time.sleep(0.3)']}
     monkeypatch.setattr(tool, 'commands', lambda *_: some)

@@ -29,6 +29,44 @@ import math
 import os
 from pathlib import Path
 
+MODES = ('given', 'upright', 'found')  # how boxes come about
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--data',
+        type=Path,
+        default=os.environ.get('MMHAND_REAL_DATA') or None,
+        help='folder of freihand, interhand2.6m, real_hands and photos',
+    )
+    parser.add_argument(
+        '--rendered', type=Path, nargs='+', default=[], help='folders of rendered hands'
+    )
+    parser.add_argument('--false-hands', type=Path, help='folder of hand-free pictures')
+    parser.add_argument('--config', help='default: the shipped model')
+    parser.add_argument('--checkpoint', help='of --config')
+    parser.add_argument('--quick-start', help='checkpoint of the config dne_rendered')
+    parser.add_argument('--networks', help='file of palm and landmark network')
+    parser.add_argument('--modes', nargs='+', choices=MODES, default=['given', 'found'])
+    parser.add_argument('--rendered-count', type=int, default=200, help='0: all')
+    parser.add_argument('--photo-count', type=int, default=48, help='a set; 0: all')
+    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/real_hands'))
+    parser.add_argument(
+        '--pictures', action='store_true', help='sheets of overlays into --out-dir'
+    )
+    parser.add_argument('--threads', type=int, help='of the CPU; default: all cores')
+    args = parser.parse_args(args)
+    if not (args.data or args.rendered or args.false_hands):
+        parser.error('give --data, --rendered or --false-hands')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()
+
 import mmhand_dne  # noqa: F401  registers the plug-in; MMPose is importable after it
 
 # isort: split
@@ -54,7 +92,6 @@ from real_hand_predictors import (
     QUICK_START,
     REFINED,
     REFITTED,
-    UPRIGHT,
     ConstantPose,
     LandmarkNet,
     MeshModel,
@@ -73,43 +110,10 @@ from mmhand_dne.models.fitting import LandmarkFit
 # Of a landmark, over the box: 0.02 of the network's square, which is twice as large.
 SIGMA_2D = 0.04
 BOTH = f'{FREIHAND_TITLE} and {INTERHAND_TITLE}'
-MODES = (GIVEN, UPRIGHT, FOUND)
 COLUMNS = ('group', 'boxes', 'predictor', 'hands', 'false', 'side right', '2D mean %')
 COLUMNS += ('2D median %', 'MPJPE', 'MPVPE', 'PA-MPJPE', 'in 90 %')
 SCORES = slice(5, 12)  # what a metafile tells
 COLUMNS += ('rho of joints (n)', 'rho of hands (n)', 'ms')
-
-
-def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        '--data',
-        type=Path,
-        default=os.environ.get('MMHAND_REAL_DATA') or None,
-        help='folder of freihand, interhand2.6m, real_hands and photos',
-    )
-    parser.add_argument(
-        '--rendered', type=Path, nargs='+', default=[], help='folders of rendered hands'
-    )
-    parser.add_argument('--false-hands', type=Path, help='folder of hand-free pictures')
-    parser.add_argument('--config', help='default: the shipped model')
-    parser.add_argument('--checkpoint', help='of --config')
-    parser.add_argument('--quick-start', help='checkpoint of the config dne_rendered')
-    parser.add_argument('--networks', help='file of palm and landmark network')
-    parser.add_argument('--modes', nargs='+', choices=MODES, default=[GIVEN, FOUND])
-    parser.add_argument('--rendered-count', type=int, default=200, help='0: all')
-    parser.add_argument('--photo-count', type=int, default=48, help='a set; 0: all')
-    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/real_hands'))
-    parser.add_argument(
-        '--pictures', action='store_true', help='sheets of overlays into --out-dir'
-    )
-    parser.add_argument('--threads', type=int, help='of the CPU; default: all cores')
-    args = parser.parse_args(args)
-    if not (args.data or args.rendered or args.false_hands):
-        parser.error('give --data, --rendered or --false-hands')
-    return args
 
 
 def read_groups(args: argparse.Namespace, hands: PalmHands) -> list[PictureGroup]:
