@@ -5,17 +5,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from mmhand_dne.visualization.canvas import uncertainty_colors
-from mmhand_dne.visualization.canvas.lettering import (
-    LEAST,
-    Tag,
-    draw_tags,
-    letter_height,
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    LEFT_COLOR,
+    RIGHT_COLOR,
 )
-from mmhand_dne.visualization.canvas.mesh_renderer import LEFT_COLOR, RIGHT_COLOR
-from mmhand_dne.visualization.results import hand_uncertainty
 from mmhand_dne.visualization.results.result_pictures import KINDS, draw_result
 from mmhand_dne.visualization.results.result_views import (
     cut,
@@ -30,7 +24,6 @@ from tests.test_visualization.result_samples import (
     SIZE,
     make_hand,
     make_result,
-    outward,
     sample_image,
 )
 
@@ -140,73 +133,6 @@ def test_the_image_map_is_the_camera_of_the_mesh():
     np.testing.assert_allclose(joints @ image_map(hand), hand.joints_2d, atol=1e-6)
 
 
-def test_a_vertex_at_a_joint_has_that_joints_deviation_and_no_other_is_beyond():
-    hand = make_hand(0)
-    std = np.linspace(0, 20, 21)
-    values = hand_uncertainty.vertex_deviation(
-        hand.vertices, hand.joints, std, hand.faces
-    )
-    assert values.min() >= 0 and values.max() <= 20
-    tips = [4, 8, 12, 16, 20]
-    for tip in tips:
-        near = np.linalg.norm(hand.vertices - hand.joints[tip], axis=-1).argmin()
-        assert abs(values[near] - std[tip]) < 0.25 * (std[tip] - std[tip - 1]) + 0.2
-    wrist = np.linalg.norm(hand.vertices - hand.joints[0], axis=-1).argmin()
-    assert values[wrist] < 3
-    equal = hand_uncertainty.vertex_deviation(
-        hand.vertices, hand.joints, np.full(21, 7.0), hand.faces
-    )
-    np.testing.assert_allclose(equal, 7.0)
-
-
-def test_half_of_the_samples_are_inside_an_ellipsoid():
-    rng = np.random.default_rng(2)
-    factor = rng.normal(size=(3, 3)) * 0.01
-    covariance = np.zeros((21, 3, 3))
-    covariance[8] = factor @ factor.T
-    joints = rng.normal(size=(21, 3))
-    ((joint, vertices, faces),) = hand_uncertainty.joint_ellipsoids(joints, covariance)
-    assert joint == 8
-    assert outward(torch.tensor(vertices), torch.tensor(faces))
-    # Every vertex is as far from the centre, in Mahalanobis' distance.
-    offset = vertices - joints[8]
-    distance = np.sqrt((offset @ np.linalg.inv(covariance[8]) * offset).sum(axis=-1))
-    np.testing.assert_allclose(distance, distance[0], rtol=1e-9)
-    samples = rng.multivariate_normal(np.zeros(3), covariance[8], 20000)
-    distances = np.sqrt((samples @ np.linalg.inv(covariance[8]) * samples).sum(axis=-1))
-    assert abs((distances < distance[0]).mean() - 0.5) < 0.01
-
-
-@pytest.mark.parametrize(
-    'largest, end', [(0.2, 1.0), (9.1, 10.0), (17.0, 20.0), (44.0, 50.0), (np.nan, 1.0)]
-)
-def test_the_legend_ends_at_a_round_number(largest, end):
-    assert uncertainty_colors.color_span([np.array([0.1, largest])]) == end
-
-
-def test_the_legend_has_the_colours_of_the_mesh():
-    bar = uncertainty_colors.legend(400, 20.0)
-    colors = uncertainty_colors.deviation_colors(np.array([0.0, 10.0, 20.0]), 20.0)
-    for color in colors:
-        assert (bar == color).all(axis=-1).any()
-    grey = uncertainty_colors.deviation_colors(np.array([np.nan]), 20.0)
-    assert tuple(grey[0]) == uncertainty_colors.NO_VALUE
-
-
-def test_brightness_grows_with_the_deviation():
-    """So that the order survives any colour vision, and grey printing."""
-    colors = uncertainty_colors.deviation_colors(np.linspace(0, 1, 64), 1.0) / 255
-    linear = np.where(
-        colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4
-    )
-    assert (np.diff(linear @ (0.2126, 0.7152, 0.0722)) > 0).all()
-
-
-def test_letters_stay_legible_when_a_picture_is_shrunk():
-    for width in (256, 768, 1600):
-        assert letter_height(width) * 256 / width >= 10 or letter_height(width) == LEAST
-
-
 def test_hands_too_far_apart_are_put_closer_and_it_is_said():
     near, far = make_hand(0), make_hand(1)
     wrists, remark = hand_wrists([near, far])
@@ -235,25 +161,3 @@ def test_close_ups_of_a_portrait_stand_beside_it():
     result = make_result(size=(300, 500))
     picture = draw_result(image, result, ['overlay'], size=SMALL)['overlay']
     assert picture.shape[0] < SMALL + 12 and picture.shape[1] > 0.6 * SMALL + 100
-
-
-def test_a_close_up_of_ellipsoids_contains_them():
-    hand = make_hand(1)
-    (plain,) = hand_groups(make_result([hand]), 64)
-    (wide,) = hand_groups(make_result([hand]), 64, lambda h: 2 * h.vertices_2d)
-    for point in 2 * hand.vertices_2d:
-        assert (wide.window.to_picture(point) < 64).all()
-    assert wide.window.scale < plain.window.scale
-
-
-def test_letters_of_hands_at_one_place_do_not_hide_each_other():
-    blank = np.full((80, 120, 3), 255, np.uint8)
-    tags = [
-        Tag(text, np.array([60.0, 40.0]), color)
-        for text, color in (('R', RIGHT_COLOR), ('L', LEFT_COLOR))
-    ]
-    drawn = draw_tags(blank, tags, 14)
-    areas = [(drawn == color).all(axis=-1).sum() for color in (RIGHT_COLOR, LEFT_COLOR)]
-    assert min(areas) > 0.8 * max(areas)
-    far = [Tag('R', np.array([500.0, np.nan]), RIGHT_COLOR)]
-    assert (draw_tags(blank, far, 14) == RIGHT_COLOR).all(axis=-1).sum() > 100

@@ -82,6 +82,43 @@ def draw_polygon(
     return image
 
 
+def blend_polygon(
+    image: np.ndarray, corners: np.ndarray, color: Sequence[int], opacity: float
+) -> np.ndarray:
+    """A filled convex outline through corners (N, 2), pixels, that shows through."""
+    points = np.array([_fixed(corner) for corner in corners], np.int32)
+    filled = image.copy()
+    cv2.fillConvexPoly(filled, points, color, cv2.LINE_AA, SUBPIXEL)
+    return cv2.addWeighted(filled, opacity, image, 1 - opacity, 0)
+
+
+def draw_line(
+    image: np.ndarray, ends: np.ndarray, color: Sequence[int], width: int = 1
+) -> np.ndarray:
+    """A straight line between ends (2, 2), pixels; none where they are not finite."""
+    if not np.isfinite(ends).all():
+        return image
+    image = image.copy()
+    first, last = (_fixed(end) for end in ends)
+    cv2.line(image, first, last, color, width, cv2.LINE_AA, SUBPIXEL)
+    return image
+
+
+def draw_dot(
+    image: np.ndarray,
+    point: np.ndarray,
+    radius: float,
+    color: Sequence[int],
+    edge_color: Sequence[int],
+) -> np.ndarray:
+    """A disc of a radius in pixels with an outline; none where it is not finite."""
+    if not np.isfinite(point).all():
+        return image
+    image = image.copy()
+    _dot(image, point, radius, color, edge_color, False)
+    return image
+
+
 def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
     """Rows of pictures as one, on white; a row's pictures are aligned at the top."""
     lines = []

@@ -12,6 +12,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .tag_places import place_tags
+
 INK = (25, 25, 25)
 PAPER = (255, 255, 255)
 LEAST = 11  # pixels, the smallest letters that are written
@@ -75,20 +77,26 @@ class Tag(NamedTuple):
     color: Sequence[int]  # RGB of the disc
 
 
-def draw_tags(picture: np.ndarray, tags: Sequence[Tag], height: int) -> np.ndarray:
+def draw_tags(
+    picture: np.ndarray,
+    tags: Sequence[Tag],
+    height: int,
+    clear: np.ndarray | None = None,
+    hands: np.ndarray | None = None,
+) -> np.ndarray:
     """The picture with tags, which move off each other and into it.
 
     Args:
         picture: (h, w, 3) uint8 RGB.
         tags: a centre that is not finite is taken for the upper left corner.
         height: of a letter, pixels.
+        clear: (N, 2) pixels that no tag may cover: fingertips.
+        hands: (M, 2) pixels of the hands, which tags rather leave free.
     """
-    rows, columns = picture.shape[:2]
     reach, edge = round(0.85 * height), max(1, height // 10)
-    high = np.maximum((columns - reach, rows - reach), reach)
     spots = np.array([tag.center for tag in tags], dtype=np.float64).reshape(-1, 2)
-    spots = np.nan_to_num(spots, nan=0.0, posinf=0.0, neginf=0.0).clip(reach, high)
-    spots = _apart(spots, 2.0 * reach + edge).clip(reach, high)
+    spots = np.nan_to_num(spots, nan=0.0, posinf=0.0, neginf=0.0)
+    spots = place_tags(spots, reach, picture.shape[:2], clear, hands, edge)
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
     for tag, (x, y) in zip(tags, spots.tolist()):
@@ -97,19 +105,6 @@ def draw_tags(picture: np.ndarray, tags: Sequence[Tag], height: int) -> np.ndarr
         font = _font(fit(tag.text, height, round(1.5 * reach), bold=True), True)
         draw.text((x, y), tag.text, fill=INK, font=font, anchor='mm')
     return np.array(canvas)
-
-
-def _apart(spots: np.ndarray, distance: float) -> np.ndarray:
-    """Points (N, 2) of which neighbours in a row are moved sideways off each other."""
-    spots = spots.copy()
-    order = spots[:, 0].argsort(kind='stable')
-    for left, right in zip(order, order[1:]):
-        gap, drop = np.abs(spots[right] - spots[left])
-        wanted = np.sqrt(max(0.0, distance**2 - drop**2))
-        if gap < wanted:
-            spots[left, 0] -= (wanted - gap) / 2
-            spots[right, 0] += (wanted - gap) / 2
-    return spots
 
 
 def write(

@@ -15,6 +15,7 @@ from .mesh_renderer import Surface, orthographic_surface, paint
 BLANK = 236  # grey level behind the hands
 BAR = 0.05  # metres, length of the scale bar
 FLOOR = 0.17  # share of the picture's height that is kept for the scale bar
+FINGERS_FROM = 0.55  # of the hand's length from its wrist; a tag covers none
 TAGGED_VERTICES = 16  # nearest to the wrist; the tag is beyond their middle
 FAR_IS_RIGHT = 'side view, far is right'  # the title of a view from the right
 
@@ -93,7 +94,11 @@ def draw_side_view(
         Tag(hand.name, _beyond_wrist(hand, surface), hand.color)
         for hand, surface in zip(hands, surfaces)
     ]
-    picture = draw_tags(picture, tags, letters)
+    fingers = np.concatenate(
+        [_fingers(hand, surface) for hand, surface in zip(hands, surfaces)]
+    )
+    points = torch.cat([surface.points[:, :2] for surface in surfaces]).numpy()
+    picture = draw_tags(picture, tags, letters, fingers, points)
     foot = _scale_bar(blank[size - floor :], _pixels_per_metre(surfaces[0]), letters)
     return np.concatenate([picture, foot])
 
@@ -125,6 +130,13 @@ def _beyond_wrist(hand: PlacedHand, surface: Surface) -> np.ndarray:
     points = surface.points[:, :2].numpy()
     wrist = points[distance.argsort()[:TAGGED_VERTICES]].mean(axis=0)
     return wrist + 0.35 * (wrist - points.mean(axis=0))
+
+
+def _fingers(hand: PlacedHand, surface: Surface) -> np.ndarray:
+    """Pixels (N, 2) of what is farther from the wrist than knuckles are."""
+    distance = np.linalg.norm(hand.vertices - hand.wrist, axis=-1)
+    far = distance > FINGERS_FROM * distance.max()
+    return surface.points[:, :2].numpy()[far]
 
 
 def _pixels_per_metre(surface: Surface) -> float:

@@ -27,7 +27,7 @@ def color_span(deviations: Sequence[np.ndarray]) -> float:
     """
     values = np.concatenate([np.ravel(d) for d in deviations] + [[LEAST_SPAN]])
     largest = float(values[np.isfinite(values)].max())
-    return float(_ticks(largest)[-1])
+    return float(ticks(largest)[-1])
 
 
 def deviation_colors(deviation: np.ndarray, span: float) -> np.ndarray:
@@ -65,12 +65,12 @@ def legend(width: int, span: float, title: str = 'standard deviation') -> np.nda
     picture = np.full((rows, width, 3), PAPER, np.uint8)
     picture = write(picture, f'{title} [mm]', (pad, pad // 2), height, bold=True)
     # The strip leaves room for half a number at each end.
-    ticks = _ticks(span)
-    label_room = measure(f'{ticks[-1]:g}', height)[0] // 2
+    marks = ticks(span)
+    label_room = measure(f'{marks[-1]:g}', height)[0] // 2
     left, right = pad + label_room, width - pad - label_room
     strip = deviation_colors(np.linspace(0, span, right - left), span)
     picture[strip_top:strip_bottom, left:right] = strip
-    for tick in ticks:
+    for tick in marks:
         x = left + round(tick / span * (right - left - 1))
         picture[strip_bottom : strip_bottom + pad, max(x - 1, 0) : x + 1] = INK
         at = (x, strip_bottom + pad)
@@ -78,7 +78,7 @@ def legend(width: int, span: float, title: str = 'standard deviation') -> np.nda
     return picture
 
 
-def _ticks(largest: float) -> np.ndarray:
+def ticks(largest: float) -> np.ndarray:
     """Round numbers from zero to the first that is not below ``largest``."""
-    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, largest)
-    return ticks[ticks >= 0]
+    values = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, largest)
+    return values[values >= 0]

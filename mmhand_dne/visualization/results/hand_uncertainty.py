@@ -9,6 +9,7 @@ ELLIPSOID_SHARE = 0.5  # probability that the true joint is inside its ellipsoid
 # A Gaussian in three dimensions has this much inside so many standard deviations; one
 # standard deviation would hold a fifth only.
 ELLIPSOID_RADIUS = float(np.sqrt(chi2.ppf(ELLIPSOID_SHARE, df=3)))  # 1.538
+OUTLINE_POINTS = 48  # of an ellipsoid's outline
 SMOOTHING_STEPS = 3  # of the vertices' values over the edges
 
 
@@ -43,26 +44,34 @@ def vertex_deviation(
     return _smooth(values, faces)
 
 
-def joint_ellipsoids(
-    joints: np.ndarray, covariance: np.ndarray
-) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """The ellipsoids that hold each joint with probability one half.
+def usable_joints(covariance: np.ndarray) -> np.ndarray:
+    """Indices (K,) of the joints that have an ellipsoid.
+
+    The wrist, to which the others are relative, has none, and nor has a joint whose
+    block is not finite.
 
     Args:
-        joints: (21, 3) metres.
-        covariance: (21, 3, 3) square metres, each joint's own block. The wrist, to
-            which the others are relative, has none, and nor has a block that is not
-            finite.
-    Returns: of each joint with an ellipsoid its index, vertices (N, 3) in metres in
-        the joints' frame, and faces (M, 3) wound outwards.
+        covariance: (21, 3, 3) square metres, each joint's own block.
     """
-    sphere, faces = unit_sphere()
-    found = []
-    for joint, (center, block) in enumerate(zip(joints, covariance)):
-        if not np.isfinite(block).all() or np.trace(block) <= 0:
-            continue
-        found.append((joint, center + sphere @ ellipsoid_axes(block).T, faces))
-    return found
+    known = np.isfinite(covariance).all(axis=(1, 2))
+    return np.flatnonzero(known & (np.trace(covariance, axis1=1, axis2=2) > 0))
+
+
+def ellipsoid_outline(axes: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """What an affine camera sees an ellipsoid end at: (OUTLINE_POINTS, 2), an ellipse.
+
+    The image of the unit sphere under a map of rank two is an ellipse, whose half-axes
+    are the map's singular vectors times its singular values.
+
+    Args:
+        axes: (3, 3) metres, as of ``ellipsoid_axes``.
+        camera: (3, 2), a step in metres times it is the step in pixels.
+    Returns: pixels from the ellipsoid's middle.
+    """
+    directions, lengths, _ = np.linalg.svd(camera.T @ axes)
+    angles = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return circle * lengths @ directions.T
 
 
 def ellipsoid_axes(block: np.ndarray) -> np.ndarray:

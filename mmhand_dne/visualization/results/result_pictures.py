@@ -30,6 +30,7 @@ from .result_views import (
     MOST_ROWS,
     Group,
     PictureJob,
+    bordered,
     cut,
     hand_color,
     hand_names,
@@ -53,14 +54,16 @@ def draw_result(
     result: ImageResult,
     kinds: Sequence[str] = KINDS,
     size: int = 768,
+    span: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw one image's hands.
 
     Kinds: ``overlay`` the meshes over the whole image, with close-ups of small hands;
-    ``side`` the hands seen from the camera's right; ``uncertainty`` standard deviations
-    as colours of the mesh and as ellipsoids at the joints that hold the true joint with
-    probability one half; ``coarse_refined`` the mesh before and after refinement;
-    ``maps`` the auxiliary maps.
+    ``whole`` the same without close-ups; ``side`` the hands seen from the camera's
+    right; ``uncertainty`` standard deviations as colours of the mesh, and outlines of
+    ellipsoids around the joints that hold the true joint with probability one half;
+    ``coarse_refined`` the mesh before and after refinement; ``maps`` the auxiliary
+    maps. Hands that overlap have a line around them.
 
     Args:
         image: (h, w, 3) uint8 RGB, the one that the result is of.
@@ -68,10 +71,13 @@ def draw_result(
         kinds: pictures to make.
         size: longer side of the whole image in the overlay, pixels; the other pictures
             follow it, and letters are sized for a reduction to 256 pixels.
+        span: where the colours of deviations end, millimetres, for instance of
+            :func:`run_span`, so that a colour means the same in many pictures; by
+            default as this image's hands ask for.
     Returns: kind -> (h, w, 3) uint8 RGB. What the result has nothing for is left out:
-        every kind but the overlay without hands, ``uncertainty`` without error bars,
-        ``coarse_refined`` without stages, ``maps`` unless asked of the inferencer. An
-        overlay without hands is the image with a note.
+        every kind but ``overlay`` and ``whole`` without hands, ``uncertainty`` without
+        error bars, ``coarse_refined`` without stages, ``maps`` unless asked of the
+        inferencer. An overlay without hands is the image with a note.
     Raises:
         ValueError: if a kind is unknown, or the image is not RGB of the result's size.
     """
@@ -85,13 +91,13 @@ def draw_result(
             f'image is {image.shape[1]} x {image.shape[0]} pixels, but the result is '
             f'of {width} x {height}; pass the image as the inferencer read it'
         )
-    job = PictureJob(image, result, size)
+    job = PictureJob(image, result, size, span)
     drawn = {kind: PAINTERS[kind](job) for kind in dict.fromkeys(kinds)}
     return {kind: picture for kind, picture in drawn.items() if picture is not None}
 
 
-def _draw_overlay(job: PictureJob) -> np.ndarray:
-    """The meshes over the whole image, and close-ups of small hands."""
+def _draw_whole(job: PictureJob) -> np.ndarray:
+    """The meshes over the whole image."""
     window = whole_window(job.result.size, job.size)
     picture = cut(job.image, window)
     hands = job.result.hands
@@ -99,10 +105,16 @@ def _draw_overlay(job: PictureJob) -> np.ndarray:
         return note(picture, 'no hand found')
     surfaces = [hand_surface(hand, window) for hand in hands]
     picture = paint(picture, surfaces, MESH_OPACITY)
-    picture = tagged(job, picture, Group(hands, hand_names(job.result), window))
+    picture = bordered(picture, hands, surfaces)
+    return tagged(job, picture, Group(hands, hand_names(job.result), window))
+
+
+def _draw_overlay(job: PictureJob) -> np.ndarray:
+    """The meshes over the whole image, and close-ups of small hands."""
+    picture = _draw_whole(job)
     small = [group for group in job.groups() if is_small(group, job.result.size)]
     pairs = [
-        [cut(job.image, group.window), _overlay_tile(job, group)]
+        [cut(job.image, group.window), overlay_tile(job, group)]
         for group in small[:MOST_ROWS]
     ]
     if not pairs:
@@ -118,8 +130,8 @@ def _draw_coarse_refined(job: PictureJob) -> np.ndarray | None:
         return None
     rows = []
     for group in job.groups()[:MOST_ROWS]:
-        before = _overlay_tile(job, group, coarse=True)
-        after = _overlay_tile(job, group)
+        before = overlay_tile(job, group, coarse=True)
+        after = overlay_tile(job, group)
         rows.append(
             [
                 caption(before, 'coarse', height=job.letters),
@@ -129,18 +141,19 @@ def _draw_coarse_refined(job: PictureJob) -> np.ndarray | None:
     return grid(rows, GAP)
 
 
-def _overlay_tile(job: PictureJob, group: Group, coarse: bool = False) -> np.ndarray:
+def overlay_tile(job: PictureJob, group: Group, coarse: bool = False) -> np.ndarray:
+    """The group's close-up with its meshes, or those before refinement."""
     hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
     surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
     picture = paint(cut(job.image, group.window), surfaces, MESH_OPACITY)
-    return tagged(job, picture, group)
+    return tagged(job, bordered(picture, hands, surfaces), group)
 
 
 def _draw_side(job: PictureJob) -> np.ndarray | None:
     """Two square pictures of each group of hands, None without hands."""
     rows = []
     for group in job.groups()[:MOST_ROWS]:
-        hands, remark = _placed_hands(group)
+        hands, remark = hands_in_space(group)
         lines = remark.split(', ') if remark else []
         views = [
             (title, draw_side_view(hands, job.half, job.letters, rotation))
@@ -150,7 +163,7 @@ def _draw_side(job: PictureJob) -> np.ndarray | None:
     return grid(rows, GAP) if rows else None
 
 
-def _placed_hands(group: Group) -> tuple[list[PlacedHand], str]:
+def hands_in_space(group: Group) -> tuple[list[PlacedHand], str]:
     """A group's hands for the side view, and a remark on their distances."""
     positions, remark = hand_wrists(group.hands)
     placed = [
@@ -188,5 +201,6 @@ PAINTERS: dict[str, Callable[[PictureJob], np.ndarray | None]] = dict(
     side=_draw_side,
     uncertainty=draw_uncertainty,
     coarse_refined=_draw_coarse_refined,
+    whole=_draw_whole,
     maps=_draw_maps,
 )

@@ -4,28 +4,32 @@ A ``Window`` is the whole image or a square of it, drawn at a bounded size, so t
 one of 48 megapixels costs hardly more than a small one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import SIDES
+from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS, SIDES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
+from mmhand_dne.visualization.canvas.hand_borders import draw_borders
 from mmhand_dne.visualization.canvas.lettering import Tag, draw_tags, letter_height
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
     UNKNOWN_DEPTH,
     Surface,
 )
+from mmhand_dne.visualization.canvas.uncertainty_colors import color_span
 from mmhand_dne.visualization.canvas.wrist_layout import place_wrists
 
 OUTSIDE = 225  # grey level beyond the border of the image
 GAP = 4  # pixels between pictures
 MOST_ROWS = 4  # of close-ups in a picture
 MARGIN = 0.18  # of a close-up, in the hands' size, at each edge
+FINGERTIP = 0.012  # metres from a finger's end that belong to its tip
+BORDER = 350  # of a picture's longer side, to the width of a line around a hand
 LEAST_SIDE = 8.0  # pixels of the image, the smallest close-up
 
 
@@ -56,6 +60,7 @@ class PictureJob(NamedTuple):
     image: np.ndarray  # (h, w, 3) uint8 RGB
     result: ImageResult
     size: int  # longer side of the whole image in a picture, pixels
+    span: float | None = None  # where the colours of deviations end, millimetres
 
     @property
     def letters(self) -> int:
@@ -67,9 +72,32 @@ class PictureJob(NamedTuple):
         """Side of a square picture, two of which are as wide as an overlay."""
         return (self.size - GAP) // 2
 
+    @property
+    def color_span(self) -> float | None:
+        """Where the legend of deviations ends: ``span``, or as these hands ask for.
+
+        None if no hand has error bars.
+        """
+        own = run_span([self.result])
+        return own if own is None else self.span or own
+
     def groups(self) -> list[Group]:
         """Close-ups ``half`` pixels wide."""
         return hand_groups(self.result, self.half)
+
+
+def run_span(results: Iterable[ImageResult]) -> float | None:
+    """Where one legend for the deviations of all results ends, millimetres.
+
+    None if no hand has error bars. That of several runs is the largest of theirs.
+    """
+    known = [
+        hand.joint_std
+        for result in results
+        for hand in result.hands
+        if hand.joint_std is not None
+    ]
+    return color_span(known) if known else None
 
 
 def whole_window(size: tuple[int, int], longest: int) -> Window:
@@ -170,23 +198,6 @@ def hand_surface(
     return _surface(hand, vertices, window.to_picture(pixels), hand.faces, color)
 
 
-def solid_surface(
-    hand: HandResult,
-    window: Window,
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    color: Sequence,
-) -> Surface:
-    """A body (N, 3), metres in the hand's frame, seen by the hand's crop camera."""
-    pixels = window.to_picture(to_image(hand, vertices))
-    return _surface(hand, vertices, pixels, faces, color)
-
-
-def to_image(hand: HandResult, points: np.ndarray) -> np.ndarray:
-    """Points (N, 3), metres in the hand's frame, as pixels (N, 2) of the image."""
-    return _with_one(points[:, :2]) @ image_map(hand)
-
-
 def image_map(hand: HandResult) -> np.ndarray:
     """The hand's camera as one map (3, 2): (x, y, 1) in metres to image pixels.
 
@@ -205,13 +216,53 @@ def hand_wrists(hands: Sequence[HandResult]) -> tuple[np.ndarray, str]:
 
 
 def tagged(job: PictureJob, picture: np.ndarray, group: Group) -> np.ndarray:
-    """The picture of a group's window with the hands' letters, beyond the wrists."""
-    tags = []
+    """The picture of a group's window with the hands' letters, beyond the wrists.
+
+    No letter covers a fingertip.
+    """
+    tags, to_picture = [], group.window.to_picture
     for hand, name in zip(group.hands, group.names):
-        wrist = group.window.to_picture(hand.joints_2d[0])
-        middle = group.window.to_picture(hand.joints_2d[1:].mean(axis=0))
+        wrist = to_picture(hand.joints_2d[0])
+        middle = to_picture(hand.joints_2d[1:].mean(axis=0))
         tags.append(Tag(name, wrist + 0.45 * (wrist - middle), hand_color(hand)))
-    return draw_tags(picture, tags, job.letters)
+    tips = [to_picture(fingertips(hand)) for hand in group.hands]
+    meshes = [to_picture(hand.vertices_2d) for hand in group.hands]
+    return draw_tags(
+        picture, tags, job.letters, np.concatenate(tips), np.concatenate(meshes)
+    )
+
+
+def bordered(
+    picture: np.ndarray, hands: Sequence[HandResult], surfaces: Sequence[Surface]
+) -> np.ndarray:
+    """The picture with lines around hands that may hide each other, in their colours.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB with the surfaces.
+        hands: a hand that overlaps no other has no line.
+        surfaces: of the hands.
+    """
+    extents = [_extent(hand) for hand in hands]
+    crossed = [
+        i
+        for i, own in enumerate(extents)
+        if any(_meet(own, other) for j, other in enumerate(extents) if j != i)
+    ]
+    if not crossed:
+        return picture
+    return draw_borders(
+        picture,
+        [surfaces[i] for i in crossed],
+        [hand_color(hands[i]) for i in crossed],
+        max(1, round(max(picture.shape[:2]) / BORDER)),
+    )
+
+
+def fingertips(hand: HandResult) -> np.ndarray:
+    """Pixels (N, 2) of the image of the vertices around the ends of the fingers."""
+    ends = hand.joints[[OPENPOSE_JOINTS.index(f'{finger}4') for finger in FINGERS]]
+    distance = np.linalg.norm(hand.vertices[:, None] - ends, axis=-1).min(axis=1)
+    return hand.vertices_2d[distance < FINGERTIP]
 
 
 def _surface(

@@ -3,55 +3,71 @@
 import numpy as np
 
 from mmhand_dne.structures.hand_result import HandResult
-from mmhand_dne.visualization.canvas.drawing import grid
-from mmhand_dne.visualization.canvas.lettering import caption
-from mmhand_dne.visualization.canvas.mesh_renderer import paint
+from mmhand_dne.visualization.canvas.drawing import (
+    blend_polygon,
+    bones,
+    draw_dot,
+    draw_line,
+    draw_polygon,
+    grid,
+)
+from mmhand_dne.visualization.canvas.lettering import PAPER, caption
+from mmhand_dne.visualization.canvas.mesh_renderer import outline, paint
 from mmhand_dne.visualization.canvas.uncertainty_colors import (
-    color_span,
     deviation_colors,
     legend,
 )
 
-from .hand_uncertainty import ELLIPSOID_SHARE, joint_ellipsoids, vertex_deviation
+from .hand_uncertainty import (
+    ELLIPSOID_SHARE,
+    ellipsoid_axes,
+    ellipsoid_outline,
+    usable_joints,
+    vertex_deviation,
+)
 from .result_views import (
     GAP,
     MOST_ROWS,
     Group,
     PictureJob,
+    Window,
+    bordered,
     cut,
     hand_groups,
     hand_surface,
-    solid_surface,
+    image_map,
     tagged,
-    to_image,
 )
 
-GHOST = (215, 215, 215)  # RGB of the mesh behind the ellipsoids
-GHOST_OPACITY = 0.35
+FILL = 0.3  # opacity of an ellipsoid beside the hands
+HAND_SHARE = 0.6  # of the photograph where a hand is
 FLAT_AMBIENT = 0.65  # where colours have a meaning: close to those of the legend
 
 
 def draw_uncertainty(job: PictureJob) -> np.ndarray | None:
-    """Two close-ups of each group of hands above a legend, None without error bars."""
-    known = [hand.joint_std for hand in job.result.hands if hand.joint_std is not None]
-    if not known:
+    """Two close-ups of each group of hands above a legend, None without error bars.
+
+    The mesh coloured by its deviation, and the outlines of the joints' ellipsoids over
+    the photograph and its skeleton, which stay to be seen.
+    """
+    span = job.color_span
+    if span is None:
         return None
-    span = color_span(known)
     rows = []
-    for group in hand_groups(job.result, job.half, _ellipsoid_pixels)[:MOST_ROWS]:
-        colored = _colored_tile(job, group, span)
-        solid = _ellipsoid_tile(job, group, span)
+    for group in hand_groups(job.result, job.half, ellipse_pixels)[:MOST_ROWS]:
+        colored = colored_tile(job, group)
+        rings = ellipse_tile(job, group)
         rows.append(
             [
                 caption(colored, 'mesh by joints', height=job.letters),
-                caption(solid, f'{ELLIPSOID_SHARE:.0%} ellipsoids', height=job.letters),
+                caption(rings, f'{ELLIPSOID_SHARE:.0%} ellipsoids', height=job.letters),
             ]
         )
     bar = legend(job.size, span, 'standard deviation')
     return grid([*rows, [bar]], GAP)
 
 
-def _colored_tile(job: PictureJob, group: Group, span: float) -> np.ndarray:
+def colored_tile(job: PictureJob, group: Group) -> np.ndarray:
     """The close-up with meshes coloured by their deviation, grey without error bars."""
     surfaces = []
     for hand in group.hands:
@@ -60,34 +76,74 @@ def _colored_tile(job: PictureJob, group: Group, span: float) -> np.ndarray:
             deviation = vertex_deviation(
                 hand.vertices, hand.joints, hand.joint_std, hand.faces
             )
-        colors = deviation_colors(deviation, span)
+        colors = deviation_colors(deviation, job.color_span)
         surfaces.append(hand_surface(hand, group.window, colors))
     picture = paint(cut(job.image, group.window), surfaces, 1.0, FLAT_AMBIENT)
-    return tagged(job, picture, group)
+    return tagged(job, bordered(picture, group.hands, surfaces), group)
 
 
-def _ellipsoid_tile(job: PictureJob, group: Group, span: float) -> np.ndarray:
-    """The close-up with a pale mesh and the joints' ellipsoids before it."""
-    ghosts = [hand_surface(hand, group.window, GHOST) for hand in group.hands]
-    picture = paint(cut(job.image, group.window), ghosts, GHOST_OPACITY)
-    solids = []
+def ellipse_tile(job: PictureJob, group: Group) -> np.ndarray:
+    """The close-up with ellipsoids, faint where they would hide the hands."""
+    plain = cut(job.image, group.window)
+    picture = plain
     for hand in group.hands:
-        if hand.joint_covariance is None:
-            continue
-        found = joint_ellipsoids(hand.joints, hand.joint_covariance)
-        for joint, vertices, faces in found:
-            color = deviation_colors(hand.joint_std[joint], span)
-            solids.append(solid_surface(hand, group.window, vertices, faces, color))
-    if solids:
-        picture = paint(picture, solids, 1.0, FLAT_AMBIENT)
+        picture = _draw_ellipses(job, picture, hand, group.window)
+    surfaces = [hand_surface(hand, group.window) for hand in group.hands]
+    inside = outline(surfaces, plain.shape[:2])[..., None] * HAND_SHARE
+    picture = np.rint(picture + inside * (plain - picture.astype(np.float32)))
+    picture = bordered(picture.astype(np.uint8), group.hands, surfaces)
+    for hand in group.hands:
+        picture = _draw_joints(job, picture, hand, group.window)
     return tagged(job, picture, group)
 
 
-def _ellipsoid_pixels(hand: HandResult) -> np.ndarray:
+def _draw_ellipses(
+    job: PictureJob, picture: np.ndarray, hand: HandResult, window: Window
+) -> np.ndarray:
+    """A hand's ellipsoids as discs and rings, the farther from the camera first."""
+    if hand.joint_covariance is None:
+        return picture
+    rings = _rings(hand)
+    for joint in sorted(rings, key=lambda joint: -hand.joints[joint, 2]):
+        color = deviation_colors(hand.joint_std[joint], job.color_span).tolist()
+        ring = window.to_picture(rings[joint])
+        picture = blend_polygon(picture, ring, color, FILL)
+        picture = draw_polygon(picture, ring, color, _thin(job))
+    return picture
+
+
+def _draw_joints(
+    job: PictureJob, picture: np.ndarray, hand: HandResult, window: Window
+) -> np.ndarray:
+    """Bones, and joints in the colours of their deviations, grey without one."""
+    joints = window.to_picture(hand.joints_2d)
+    std = np.full(len(joints), np.nan) if hand.joint_std is None else hand.joint_std
+    colors = deviation_colors(std, job.color_span).tolist()
+    for ends in bones():
+        picture = draw_line(picture, joints[list(ends)], PAPER, max(1, _thin(job) // 2))
+    for point, color in zip(joints, colors):
+        picture = draw_dot(picture, point, 1.8 * _thin(job), color, PAPER)
+    return picture
+
+
+def _thin(job: PictureJob) -> int:
+    """Width of a line, pixels."""
+    return max(1, round(job.letters / 12))
+
+
+def _rings(hand: HandResult) -> dict[int, np.ndarray]:
+    """Outlines (N, 2) of a hand's ellipsoids by joint, pixels of the image."""
+    camera = np.zeros((3, 2))
+    camera[:2] = image_map(hand)[:2]
+    return {
+        int(joint): hand.joints_2d[joint]
+        + ellipsoid_outline(ellipsoid_axes(hand.joint_covariance[joint]), camera)
+        for joint in usable_joints(hand.joint_covariance)
+    }
+
+
+def ellipse_pixels(hand: HandResult) -> np.ndarray:
     """Where the image shows the hand's ellipsoids, (N, 2) pixels."""
     if hand.joint_covariance is None:
         return np.zeros((0, 2))
-    found = joint_ellipsoids(hand.joints, hand.joint_covariance)
-    return np.concatenate(
-        [to_image(hand, v) for _, v, _ in found] or [np.zeros((0, 2))]
-    )
+    return np.concatenate([*_rings(hand).values(), np.zeros((0, 2))])

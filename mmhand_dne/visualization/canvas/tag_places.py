@@ -1,0 +1,69 @@
+"""Where labels stand: near what they name, off each other and off what must be seen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+DIRECTIONS = 24  # around the spot that is wanted
+STEP = 0.5  # of a tag's radius, between the circles of spots that are tried
+FARTHEST = 14.0  # of a tag's radius
+# What a spot costs, in radii of the way from the one that is wanted
+ON_A_TAG = 1e6
+ON_A_TIP = 1e3  # for each point
+TOUCHES_A_HAND = 4.0
+ON_A_HAND = 4.0  # more, for the spot that covers the most of one
+
+
+def place_tags(
+    wanted: np.ndarray,
+    reach: float,
+    size: tuple[int, int],
+    clear: np.ndarray | None = None,
+    hands: np.ndarray | None = None,
+    apart: float = 0.0,
+) -> np.ndarray:
+    """Centres (N, 2) of discs inside a picture, one after the other the cheapest spot.
+
+    Off the discs before it, off the points to be kept clear, and near the spot that is
+    wanted; where a picture has no such spot, over as few points as possible.
+
+    Args:
+        wanted: (N, 2) pixels, finite.
+        reach: radius of a disc, pixels.
+        size: (h, w) of the picture.
+        clear: (M, 2) pixels that no disc should cover, such as fingertips.
+        hands: (K, 2) pixels that are better left free: points all over the hands.
+        apart: pixels between two discs.
+    """
+    clear, hands = (
+        np.zeros((0, 2)) if points is None else points[np.isfinite(points).all(axis=-1)]
+        for points in (clear, hands)
+    )
+    placed: list[np.ndarray] = []
+    for spot in np.asarray(wanted, np.float64).reshape(-1, 2):
+        tried = _spots(spot, reach, size)
+        cost = np.linalg.norm(tried - spot, axis=-1) / reach
+        cost += ON_A_TIP * _within(tried, clear, reach).sum(axis=1)
+        covered = _within(tried, hands, reach).sum(axis=1)
+        cost += TOUCHES_A_HAND * (covered > 0)
+        cost += ON_A_HAND * covered / max(1, covered.max(initial=0))
+        others = np.array(placed).reshape(-1, 2)
+        cost += ON_A_TAG * _within(tried, others, 2 * reach + apart).any(axis=1)
+        placed.append(tried[cost.argmin()])
+    return np.array(placed).reshape(-1, 2)
+
+
+def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
+    """The spot itself, circles around it, all moved into the picture, (S, 2)."""
+    angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    around = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+    radii = reach * np.arange(STEP, FARTHEST, STEP)
+    circles = spot + (radii[:, None, None] * around).reshape(-1, 2)
+    high = np.maximum(np.array(size[::-1]) - reach, reach)
+    return np.concatenate([spot[None], circles]).clip(reach, high)
+
+
+def _within(spots: np.ndarray, points: Sequence, distance: float) -> np.ndarray:
+    """Whether each point (N) is less than a distance from each spot (S): (S, N)."""
+    points = np.asarray(points)
+    return ((spots[:, None] - points) ** 2).sum(axis=-1) < distance**2
