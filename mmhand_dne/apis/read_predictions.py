@@ -132,13 +132,15 @@ class PredictionReader:
             points: of :meth:`_points_in_crop`.
         """
         slot = SIDES.index(side) if self.num_slots > 1 else 0
-        found = view.crop.box.presence  # of what found the hand, if anything did
+        found, said = view.crop.box.presence, 'detector'
         if found is None:
             found = view.pred.hand_presence[0, slot]
+            said = 'model' if self.num_slots > 1 else 'nobody'
         fields = dict(
             _mesh(view, slot, roots[slot], points, self.origin),
             side=side,
             presence=float(found),
+            presence_of=said,
             faces=self.faces[side],
             intrinsics=view.crop.intrinsics,
             metric=metric,

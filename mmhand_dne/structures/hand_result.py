@@ -72,6 +72,8 @@ class HandResult:
             wrist's is 0. None for models without error bars, as are the next two.
         joint_covariance_full: (60, 60) m^2 of joints 1 to 20, joint by joint, x y z.
         joint_std: (21,) millimetres, square root of the trace of the joint's block.
+        presence_of: whose word ``presence`` is: 'model', 'detector', or 'nobody' where
+            a box is given to a model that knows none; None in files that do not say.
     """
 
     side: str
@@ -93,6 +95,7 @@ class HandResult:
     joint_covariance: np.ndarray | None = None
     joint_covariance_full: np.ndarray | None = None
     joint_std: np.ndarray | None = None
+    presence_of: str | None = None
 
     def __post_init__(self) -> None:
         check_side(self.side)
