@@ -24,6 +24,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmhand_dne.errors import UserError
 
+from .plain_checkpoint import restore_types
+
 _THREAD = threading.local()  # whether this thread is inside weights_only()
 # What torch and pickle raise over a file that is cut short or no checkpoint at all.
 UNREADABLE = (
@@ -135,7 +137,8 @@ def install_safe_loading() -> None:
     def load_checkpoint(cls, filename, map_location=None, logger='current'):
         try:
             with weights_only():
-                return load(cls, os.fspath(filename), map_location, logger)
+                content = load(cls, os.fspath(filename), map_location, logger)
+            return restore_types(content)
         except UNREADABLE as error:
             raise UserError(refusal(filename, error)) from error
 

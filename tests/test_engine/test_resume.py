@@ -1,12 +1,15 @@
 """A run that was killed and resumed ends like the one that was not."""
 
+from pickle import UnpicklingError
+
 import pytest
 import torch
 from mmengine.runner import Runner
-from toy_parts import digest, toy_config, train_toy
+from toy_parts import digest, plain_torch, toy_config, train_toy
 from toy_processes import run_forked
 
 from mmhand_dne.cli.run_flags import choose_start
+from mmhand_dne.engine.hooks import atomic_checkpoint_hook
 from mmhand_dne.engine.runner.distributed import init_distributed
 
 EMA = dict(type='EMAHook', ema_type='ExpMomentumEMA', priority='NORMAL')
@@ -56,6 +59,43 @@ def test_a_run_killed_inside_epochs_ends_with_the_same_bits(tmp_path, more, kill
     assert run_forked(train, tmp_path / 'whole', options) == [0]
     resumed = train_killed_and_resumed(tmp_path / 'killed', options, kills)
     assert resumed == digest(tmp_path / 'whole/epoch_3.pth')
+
+
+def test_every_file_of_a_killed_run_loads_plainly_and_its_log_goes_on(tmp_path):
+    train_killed_and_resumed(tmp_path, OPTIONS, [9])
+    files = sorted(tmp_path.glob('*.pth'))
+    assert len(files) >= 4
+    with plain_torch():
+        last = [torch.load(path, weights_only=True) for path in files][1]
+    assert files[1].name == 'epoch_1.pth' and last['meta']['epoch'] == 1
+    hub = torch.load(tmp_path / 'epoch_3.pth', weights_only=True)['message_hub']
+    assert len(hub['log_scalars']['train/loss']['log']) == 18  # 6 an epoch
+
+
+def test_a_checkpoint_as_mmengine_writes_it_resumes(tmp_path, monkeypatch):
+    for name in ('now', 'before'):
+        with monkeypatch.context() as patch:
+            if name == 'before':
+                patch.setattr(
+                    atomic_checkpoint_hook, 'make_plain', lambda content: None
+                )
+            train_toy(tmp_path / name, train_cfg__max_epochs=1)
+    with plain_torch(), pytest.raises(UnpicklingError):
+        torch.load(tmp_path / 'before/epoch_1.pth', weights_only=True)
+    for name in ('now', 'before'):
+        train_toy(tmp_path / name, train_cfg__max_epochs=2, resume=True)
+    found, expected = (
+        torch.load(tmp_path / name / 'epoch_2.pth', weights_only=True)
+        for name in ('before', 'now')
+    )
+    assert digest(tmp_path / 'before/epoch_2.pth') == digest(
+        tmp_path / 'now/epoch_2.pth'
+    )
+    losses = [
+        read['message_hub']['log_scalars']['train/loss']['log']
+        for read in (found, expected)
+    ]
+    assert len(losses[0]) == 12 and torch.equal(*losses)
 
 
 def test_two_processes_killed_inside_an_epoch_end_with_the_same_bits(tmp_path):

@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from mmhand_dne.compat.plain_checkpoint import make_plain
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import remove_partial_files
 
@@ -26,7 +27,9 @@ class AtomicCheckpointHook(CheckpointHook):
     and parameters that are not finite are never written. Before each checkpoint
     that can be resumed ``prepare_checkpoint`` of every hook is called in every process.
     Only files of the run's own folder are removed, and a training without a single
-    batch is refused before it could write any.
+    batch is refused before it could write any. What MMEngine keeps in objects of its
+    own and of NumPy is written as tensors and numbers, so that a plain ``torch.load``
+    reads the file; MMEngine's loader gets the objects back.
 
     Args:
         iter_interval: besides every ``interval`` epochs, write ``iter_N.pth`` every so
@@ -98,6 +101,10 @@ class AtomicCheckpointHook(CheckpointHook):
             )
             self._write(runner, f'iter_{step}.pth', dict(epoch=runner.epoch, iter=step))
             self._remove(f'iter_{step}.pth' for step in old)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave tensors and plain data only in what is written."""
+        make_plain(checkpoint)
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Keep the best; a metric that was not computed is an error."""
