@@ -7,6 +7,7 @@ import numpy as np
 
 from mmhand_dne.errors import UserError
 
+RECIPE_FILE = 'recipe.json'  # in the folder of a rendered set
 SHARES = (
     'interacting_share',
     'occlusion_share',

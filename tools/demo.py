@@ -101,7 +101,7 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--bboxes',
         help='JSON: {"photo.jpg": [[x0, y0, x1, y1], '
         '{"box": [...], "side": "left", "angle": 20}]}, or a list with '
-        'an entry per image; default: the detector or the whole image',
+        'an entry per image; default: what the detector finds',
     )
     parser.add_argument(
         '--side',
@@ -114,7 +114,7 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         '--det-model',
         dest='detector',
         help='palm (our own, which tells sides too), mediapipe, whole_image, or a '
-        'config of MMDetection; default: palm for the shipped model, else whole_image',
+        'config of MMDetection; default: palm',
     )
     parser.add_argument('--det-weights', help="the detector's checkpoint")
     parser.add_argument(

@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.rendered_recipe import Recipe
+from mmhand_dne.rendered_recipe import RECIPE_FILE, Recipe
 
 SPLITS = ('train', 'val', 'test')
 DEFAULTS = Recipe()
@@ -167,7 +167,7 @@ def remove_unfinished(root: Path) -> None:
 
 def check_recipe(root: Path, settings: dict) -> None:
     """Refuse to mix two recipes in one folder; remember a new one."""
-    path = root / 'recipe.json'
+    path = root / RECIPE_FILE
     if path.exists():
         found = json.loads(path.read_bytes())
         for name, value in settings.items():
@@ -181,7 +181,7 @@ def check_recipe(root: Path, settings: dict) -> None:
         return
     if root.exists() and any(root.iterdir()):
         raise UserError(
-            f'{root} holds other files and no recipe.json; give an '
+            f'{root} holds other files and no {RECIPE_FILE}; give an '
             'empty or a new folder'
         )
     write_whole(path, json.dumps(settings, indent=2).encode())

@@ -101,6 +101,8 @@ class DemoRun:
                 f'the report shows one {unit} in {self.report_step}: '
                 f'{MOST_ENTRIES} at the most'
             )
+        if self.inferencer.caution:
+            notes.append(self.inferencer.caution)
         done, hands = _some(count['done'], unit), _some(count['hands'], 'hand')
         line = (
             f'{done}{skipped}: {hands}, {_some(count["without"], unit)} without; '
@@ -278,6 +280,7 @@ class DemoRun:
             entries,
             downloads,
             f'Hands of {Path(self.source.title).name}',
+            self.inferencer.caution,
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
 
@@ -17,6 +18,7 @@ from mmpose.structures import PoseDataSample
 from torch import nn
 
 from mmhand_dne.engine.hooks.checkpoint_match_hook import check_hand, what_differs
+from mmhand_dne.engine.runner.training_record import caution_about
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
@@ -26,7 +28,7 @@ from .config_names import config_of, test_pipeline
 from .crops import CropPipeline
 from .image_saver import PictureSaver
 from .inputs.box_choice import BoxChoice
-from .inputs.detectors import PALM, build_detector
+from .inputs.detectors import PALM, Detector, build_detector
 from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
 from .inputs.intrinsics import Cameras, GivenCameras
 from .inputs.palm_hands import PalmHands
@@ -53,13 +55,16 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         device: such as 'cuda:0' or 'cpu'; None takes what there is.
         scope, show_progress: see MMPose's ``BaseMMPoseInferencer``.
         det_model, det_weights, det_cat_ids: where hands are, if no boxes are given:
-            see :func:`build_detector`. By default the whole image is one box; models
-            that know only upright crops, as the shipped one, find hands with 'palm',
-            which also tells them how the hand in a given box lies.
+            see :func:`build_detector`. None is 'palm', our own, which tells sides too,
+            and models that know only upright crops, as the shipped one, how the hand
+            in a given box lies; the whole image is a box only as 'whole_image'.
         flip_test: average with the un-mirrored prediction on the mirrored crop; None
             leaves it to the config. Not for models of one hand.
         output_maps: auxiliary maps too (``ImageResult.maps``).
         cfg_options: keys of the config to override, as of the tools' --cfg-options.
+
+    Attributes:
+        caution (str): what the checkpoint's metadata say against it, logged too, or ''.
 
     Called with an input it yields, image by image, ``dict(predictions=[result],
     visualization=[picture])``; :meth:`results` yields the typed results alone.
@@ -98,21 +103,26 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
             cfg.model.test_cfg = test_cfg
             self.weights = check_files(weights, device)
+            self._device = device  # of a detector that is loaded later
             init_default_scope(scope or 'mmpose')
             super().__init__(cfg, self.weights, device, scope, show_progress)
             self.reader = PredictionReader(self.model)
             upright = self.pipeline.upright
-            det_model = det_model or (PALM if upright else None)
-            self.detector = build_detector(
-                det_model, det_weights, det_cat_ids, device, upright
-            )
-            self.turner = self._turner(device) if upright else None
+            if det_model or det_weights or upright:
+                self.detector = build_detector(
+                    det_model or PALM, det_weights, det_cat_ids, device, upright
+                )
+            self.turner = None  # turns boxes for a model that knows only upright crops
+            if upright:
+                is_palm = isinstance(self.detector, PalmHands)
+                self.turner = (
+                    self.detector if is_palm else PalmHands(None, device, True)
+                )
 
-    def _turner(self, device: str | None) -> PalmHands:
-        """What turns boxes for a model that knows only upright crops."""
-        if isinstance(self.detector, PalmHands):
-            return self.detector
-        return PalmHands(None, device, upright=True)
+    @cached_property
+    def detector(self) -> Detector | None:
+        """Of :func:`build_detector`. If none is named it waits for the first image."""
+        return build_detector(PALM, device=self._device)
 
     def _load_weights_to_model(
         self, model: nn.Module, checkpoint: dict, cfg: Config
@@ -132,6 +142,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             )
         if not match.get('allow_other_hand'):
             check_hand(model, checkpoint, self.weights)
+        self.caution = caution_about(checkpoint, self.weights)
         _load_checkpoint_to_model(model, checkpoint)
 
     def _init_pipeline(self, cfg: Config) -> CropPipeline:
@@ -259,8 +270,9 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         check_side(side)
         cameras = Cameras(intrinsics, count)
         given = None if bboxes is None else GivenBoxes(bboxes, count, side)
+        detector = self.detector if given is None else None
         choice = BoxChoice(
-            given, self.detector, side, bbox_thr, nms_thr, self.turner, in_time
+            given, detector, side, bbox_thr, nms_thr, self.turner, in_time
         )
         for frame in inputs:
             job = ImageJob(frame, detected=choice.detects, metric=cameras.known)

@@ -349,6 +349,7 @@ def test_it_is_built_and_called_as_mmposes(folder, tmp_path, dne):
         model=DNE,
         weights=str(folder / f'{DNE}.pth'),
         device='cpu',
+        det_model='whole_image',
         output_maps=True,
     )
     inferencer = INFERENCERS.build(config)

@@ -13,6 +13,7 @@ from mmhand_dne.apis.config_names import config_of
 from mmhand_dne.hand_model import MANOLayer
 from tests.tiny_inferencers import DNE, noise_image, write_checkpoint
 
+WHOLE = 'whole_image'
 IMAGE = noise_image()
 
 
@@ -28,23 +29,26 @@ def vertices_of(inferencer):
 def vertices_in_process(checkpoint):
     import mmhand_dne  # noqa: F401  a spawned process begins with nothing
 
-    return vertices_of(HandMeshInferencer(DNE, checkpoint, 'cpu'))
+    return vertices_of(HandMeshInferencer(DNE, checkpoint, 'cpu', det_model=WHOLE))
 
 
 @pytest.fixture(scope='module')
 def wanted(checkpoint):
-    return vertices_of(HandMeshInferencer(DNE, checkpoint, 'cpu'))
+    return vertices_of(HandMeshInferencer(DNE, checkpoint, 'cpu', det_model=WHOLE))
 
 
 def test_threads_build_and_use_one_inferencer_each(checkpoint, wanted):
     with ThreadPoolExecutor(4) as pool:
-        built = pool.map(lambda _: HandMeshInferencer(DNE, checkpoint, 'cpu'), range(4))
+        built = pool.map(
+            lambda _: HandMeshInferencer(DNE, checkpoint, 'cpu', det_model=WHOLE),
+            range(4),
+        )
         found = list(pool.map(vertices_of, built))
     assert all(np.array_equal(vertices, wanted) for vertices in found)
 
 
 def test_one_inferencer_serves_two_threads(checkpoint, wanted):
-    shared = HandMeshInferencer(DNE, checkpoint, 'cpu')
+    shared = HandMeshInferencer(DNE, checkpoint, 'cpu', det_model=WHOLE)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(vertices_of, [shared] * 4))
     assert all(np.array_equal(vertices, wanted) for vertices in found)
@@ -76,19 +80,25 @@ def stdout_after_building(_):
 def test_a_config_stays_as_the_caller_made_it(checkpoint, wanted):
     own = config_of(DNE)
     before = own.pretty_text
-    HandMeshInferencer(own, checkpoint, 'cpu', flip_test=True, output_maps=True)
+    HandMeshInferencer(
+        own, checkpoint, 'cpu', det_model=WHOLE, flip_test=True, output_maps=True
+    )
     assert own.pretty_text == before
-    again = HandMeshInferencer(own, checkpoint, 'cpu')
+    again = HandMeshInferencer(own, checkpoint, 'cpu', det_model=WHOLE)
     assert np.array_equal(vertices_of(again), wanted)
 
 
 def test_a_plain_mapping_stays_as_the_caller_made_it(checkpoint):
     own = config_of(DNE).to_dict()
     before = pickle.dumps(own)
-    HandMeshInferencer(own, checkpoint, 'cpu', flip_test=True, output_maps=True)
+    HandMeshInferencer(
+        own, checkpoint, 'cpu', det_model=WHOLE, flip_test=True, output_maps=True
+    )
     assert pickle.dumps(own) == before
 
 
 def test_a_pickled_config_is_the_same_config(checkpoint, wanted):
     own = pickle.loads(pickle.dumps(config_of(DNE)))
-    assert np.array_equal(vertices_of(HandMeshInferencer(own, checkpoint)), wanted)
+    assert np.array_equal(
+        vertices_of(HandMeshInferencer(own, checkpoint, 'cpu', det_model=WHOLE)), wanted
+    )

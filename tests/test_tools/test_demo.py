@@ -107,6 +107,8 @@ def test_files_agree_with_the_test_tool(demo, weights, annotated, tmp_path):
         '0',
         '--device',
         'cpu',
+        '--detector',
+        'whole_image',
     )
     assert status == 0, error
     assert '6 images: 12 hands, 0 images without' in out
@@ -133,6 +135,8 @@ def test_a_second_run_does_only_what_is_left(
         '1',
         '--device',
         'cpu',
+        '--detector',
+        'whole_image',
     )
     forward, calls = HandMeshInferencer.forward, []
 
@@ -180,6 +184,8 @@ def test_odd_images_are_named_and_the_rest_is_done(demo, weights, photos, tmp_pa
         'uncertainty',
         '--device',
         'cpu',
+        '--detector',
+        'whole_image',
         '--save',
         'json',
         'pkl-smplx',
@@ -218,6 +224,8 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
         '0',
         '--device',
         'cpu',
+        '--detector',
+        'whole_image',
     )
     status, text, error = demo(*command)
     assert status == 0, error
@@ -236,7 +244,8 @@ def test_a_video_keeps_its_frames_and_its_rate(demo, weights, tmp_path):
 
 
 def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
-    good = (photos, DNE, weights[DNE], '--device', 'cpu')
+    cpu = ('--device', 'cpu', '--detector', 'whole_image')
+    good = (photos, DNE, weights[DNE], *cpu)
     (tmp_path / 'file').write_text('in the way')
     (tmp_path / 'empty').mkdir()
     for arguments, sentence in (
@@ -254,27 +263,11 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
             'did you mean dne_rendered',
         ),
         (
-            (
-                photos,
-                HAMER,
-                weights[HAMER],
-                '--device',
-                'cpu',
-                '--out-dir',
-                tmp_path / 'c',
-            ),
+            (photos, HAMER, weights[HAMER], *cpu, '--out-dir', tmp_path / 'c'),
             'the model reads one hand',
         ),
         (
-            (
-                photos,
-                HAMER,
-                weights[DNE],
-                '--device',
-                'cpu',
-                '--out-dir',
-                tmp_path / 'd',
-            ),
+            (photos, HAMER, weights[DNE], *cpu, '--out-dir', tmp_path / 'd'),
             'is not of this model',
         ),
     ):
@@ -282,15 +275,7 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
         assert status == 2 and error.startswith('error: ') and sentence in error
     # A run that came to nothing is not in the way of the next one.
     assert (
-        demo(
-            photos / '0.png',
-            DNE,
-            weights[DNE],
-            '--device',
-            'cpu',
-            '--out-dir',
-            tmp_path / 'd',
-        )[0]
+        demo(photos / '0.png', DNE, weights[DNE], *cpu, '--out-dir', tmp_path / 'd')[0]
         == 0
     )
     assert (tmp_path / 'file').read_text() == 'in the way'
@@ -298,7 +283,15 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
 
 
 def test_what_the_model_cannot_draw_is_one_sentence(demo, weights, photos, tmp_path):
-    good = (photos / '0.png', DNE, weights[DNE], '--device', 'cpu')
+    good = (
+        photos / '0.png',
+        DNE,
+        weights[DNE],
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+    )
     status, _, error = demo(*good, '--out-dir', tmp_path, '--vis', 'uncertainty')
     assert status == 2
     assert 'uncertainty shows error bars, which this model has not' in error
@@ -344,7 +337,14 @@ def test_the_shipped_model_needs_a_picture_only(demo, photos, tmp_path, monkeypa
     path = tmp_path / 'dne_real.pth'
     for module in (shipped_model, hand_mesh_inferencer, palm_hands):
         monkeypatch.setattr(module, 'SHIPPED_WEIGHTS', path)
-    command = (photos, '--device', 'cpu', '--out-dir', tmp_path / 'out', '--vis')
+    command = (
+        photos,
+        '--device',
+        'cpu',
+        '--out-dir',
+        tmp_path / 'out',
+        '--vis',
+    )
     status, _, error = demo(*command)
     assert status == 2 and 'there is no such file of weights; install' in error
     finder = HandFinder()

@@ -2,8 +2,10 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from mmhand_dne.apis.config_names import find_config
@@ -40,7 +42,17 @@ def test_what_a_result_depends_on_is_compared_by_content(
     camera.write_text('900 900 100 80')
     config.write_text(f'_base_ = {find_config(DNE)!r}\nremark = 1\n')
     checkpoint.write_bytes(weights[DNE].read_bytes())
-    command = [photos, config, checkpoint, '--device', 'cpu', '--K', camera]
+    command = [
+        photos,
+        config,
+        checkpoint,
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--K',
+        camera,
+    ]
     command += ['--out-dir', tmp_path / 'out', '--presence-thr', '0']
     command += ['--save', 'json', 'glb', '--vis', 'overlay']
     assert demo(*command)[0] == 0
@@ -64,7 +76,17 @@ def test_what_a_result_depends_on_is_compared_by_content(
 
 def test_old_files_do_not_stay_beside_new_results(demo, weights, photos, tmp_path):
     out = tmp_path / 'out'
-    command = [photos, DNE, weights[DNE], '--device', 'cpu', '--out-dir', out]
+    command = [
+        photos,
+        DNE,
+        weights[DNE],
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        out,
+    ]
     command += ['--presence-thr', '0']
     assert demo(*command, '--save', 'json', 'glb', '--vis', 'overlay')[0] == 0
     (out / 'mine.txt').write_text('not of a run')
@@ -82,7 +104,17 @@ def test_old_files_do_not_stay_beside_new_results(demo, weights, photos, tmp_pat
 
 
 def test_one_run_at_a_time_writes_into_a_folder(demo, weights, photos, tmp_path):
-    command = (photos, DNE, weights[DNE], '--device', 'cpu', '--out-dir', tmp_path)
+    command = (
+        photos,
+        DNE,
+        weights[DNE],
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        tmp_path,
+    )
     with RunRecord(tmp_path, {}):
         status, _, error = demo(*command, '--overwrite')
         assert status == 2 and f'process {os.getpid()} is writing there' in error
@@ -91,7 +123,16 @@ def test_one_run_at_a_time_writes_into_a_folder(demo, weights, photos, tmp_path)
 
 
 def test_results_do_not_become_inputs(demo, weights, photos, tmp_path):
-    command = (DNE, weights[DNE], '--device', 'cpu', '--vis', 'overlay')
+    command = (
+        DNE,
+        weights[DNE],
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--vis',
+        'overlay',
+    )
     for given in (photos, f'{photos}/*', f'{tmp_path}/**/*.png'):
         status, _, error = demo(given, *command, '--out-dir', photos)
         assert status == 2 and 'is the output folder and holds the input' in error
@@ -117,7 +158,17 @@ def test_nothing_that_can_be_read_is_exit_status_1(demo, weights, photos, tmp_pa
     for path in photos.iterdir():
         path.write_bytes(b'no image')
     out = tmp_path / 'out'
-    command = (photos, DNE, weights[DNE], '--device', 'cpu', '--out-dir', out)
+    command = (
+        photos,
+        DNE,
+        weights[DNE],
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        out,
+    )
     for _ in range(2):  # what could not be read is tried again
         status, text, error = demo(*command)
         assert status == 1 and 'nothing could be read' in error
@@ -127,3 +178,16 @@ def test_nothing_that_can_be_read_is_exit_status_1(demo, weights, photos, tmp_pa
     assert status == 0 and '4 images: ' in text
     status, text, _ = demo(*command)
     assert status == 0 and '3 images, 1 done before' in text
+
+
+def test_console_and_report_say_what_a_model_has_not_learned(demo, weights, tmp_path):
+    content = torch.load(weights[DNE], weights_only=True)
+    content['meta']['trained_on'] = [dict(name='interhand26m', rendered=True)]
+    torch.save(content, tmp_path / 'rendered.pth')
+    caution = f'{tmp_path / "rendered.pth"} was trained on rendered images only'
+    photo = Path(__file__).parents[1] / 'data/hands/1193_4.jpg'
+    command = (photo, DNE, tmp_path / 'rendered.pth', '--device', 'cpu', '--report')
+    status, out, error = demo(*command, '--out-dir', tmp_path / 'out')
+    assert status == 0, error
+    assert caution in out
+    assert caution in (tmp_path / 'out/report.html').read_text()

@@ -81,7 +81,7 @@ def test_readme_s_commands_follow_each_other(demo, weights, tmp_path, monkeypatc
     Path('photos').mkdir()
     cv2.imwrite('photos/a.png', noise_image())
     Path('boxes.json').write_text('{"a.png": [[10, 10, 150, 150]]}')
-    model = (DNE, weights, '--device', 'cpu')
+    model = (DNE, weights, '--device', 'cpu', '--detector', 'whole_image')
     for given, *flags in (
         ('photos/a.png',),
         ('photos/',),
@@ -110,7 +110,17 @@ def test_a_video_is_rows_and_goes_on_where_it_stopped(
 
     monkeypatch.setattr(HandMeshInferencer, 'forward', interrupted)
     out = tmp_path / 'out'
-    command = (clip, DNE, weights, '--device', 'cpu', '--out-dir', out)
+    command = (
+        clip,
+        DNE,
+        weights,
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        out,
+    )
     command += ('--batch-size', '1', '--presence-thr', '0', '--smooth', 'kalman')
     status, text, _ = demo(*command)
     assert status == 130 and 'stopped' in text
@@ -143,7 +153,17 @@ def test_a_full_disk_names_the_file(demo, weights, clip, tmp_path, monkeypatch, 
         return file
 
     monkeypatch.setattr('builtins.open', opened)
-    command = (clip, DNE, weights, '--device', 'cpu', '--out-dir', tmp_path / 'out')
+    command = (
+        clip,
+        DNE,
+        weights,
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        tmp_path / 'out',
+    )
     status, _, error = demo(*command)
     assert status == 2
     assert f'{name}: cannot be written (No space left on device)' in error
@@ -179,7 +199,17 @@ def test_another_mano_file_is_another_run(demo, weights, tmp_path):
     assert hand_files('cc0') == []
     photo = tmp_path / 'a.png'
     cv2.imwrite(str(photo), noise_image())
-    command = (photo, DNE, weights, '--device', 'cpu', '--out-dir', tmp_path / 'out')
+    command = (
+        photo,
+        DNE,
+        weights,
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        tmp_path / 'out',
+    )
     command += ('--cfg-options', f'hand_model.source={path}')
     status, _, error = demo(*command)
     assert status == 0, error
@@ -194,7 +224,17 @@ def test_another_mano_file_is_another_run(demo, weights, tmp_path):
 def test_threads_can_be_chosen(demo, weights, tmp_path):
     photo = tmp_path / 'a.png'
     cv2.imwrite(str(photo), noise_image())
-    command = (photo, DNE, weights, '--device', 'cpu', '--out-dir', tmp_path / 'out')
+    command = (
+        photo,
+        DNE,
+        weights,
+        '--device',
+        'cpu',
+        '--detector',
+        'whole_image',
+        '--out-dir',
+        tmp_path / 'out',
+    )
     before = torch.get_num_threads(), cv2.getNumThreads()
     try:
         status, _, error = demo(*command, '--threads', '0')

@@ -34,11 +34,13 @@ import torch
 
 import mmhand_dne
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.compat.plain_checkpoint import make_plain
 from mmhand_dne.engine.hooks.checkpoint_match_hook import HAND
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.training_record import TRAINED_ON
 from mmhand_dne.fileio.atomic import write_whole
 
-KEPT = ('epoch', 'iter', 'dataset_meta', HAND)  # of a checkpoint's meta
+KEPT = ('epoch', 'iter', 'dataset_meta', HAND, TRAINED_ON)  # of a checkpoint's meta
 
 
 def publish(source: str, out: Path) -> Path:
@@ -57,8 +59,10 @@ def publish(source: str, out: Path) -> Path:
     meta = content.get('meta') or {}
     kept = {key: meta[key] for key in KEPT if key in meta}
     kept['mmhand_dne_version'] = mmhand_dne.__version__
+    published = dict(meta=kept, state_dict=content['state_dict'])
+    make_plain(published)
     stream = io.BytesIO()
-    torch.save(dict(meta=kept, state_dict=content['state_dict']), stream)
+    torch.save(published, stream)
     digest = hashlib.sha256(stream.getvalue()).hexdigest()[:8]
     path = out.with_name(f'{out.stem}-{digest}.pth')
     return write_whole(path, stream.getvalue())

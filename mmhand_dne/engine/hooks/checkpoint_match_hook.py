@@ -14,6 +14,7 @@ from mmhand_dne.hand_model import hand_fingerprint
 
 from ..runner.distributed import unwrapped
 from ..runner.shared_hand import hand_of_model
+from ..runner.training_record import TRAINED_ON, joined, record_of, training_sets
 
 HAND = 'hand_fingerprint'  # in a checkpoint's meta
 SETTINGS = ('initial_lr', 'weight_decay')  # of an optimiser, which nothing schedules
@@ -26,8 +27,9 @@ class CheckpointMatchHook(Hook):
     MMEngine loads what fits and warns about the rest, so that a test of the wrong
     model prints numbers. A hand model's arrays are in no checkpoint and not counted.
     They are named by their fingerprint instead: every checkpoint has that of its hand,
-    and is refused for another. A resumed optimiser brings its own learning rate; one
-    that the config does not have is refused too.
+    and is refused for another. It also names the data sets that the weights have seen,
+    those of the weights that a run began with included. A resumed optimiser brings its
+    own learning rate; one that the config does not have is refused too.
 
     Args:
         allow_missing: beginnings of names that the checkpoint may lack, such as
@@ -47,12 +49,15 @@ class CheckpointMatchHook(Hook):
         self.allow_other_hand = allow_other_hand
         self.allow_missing = tuple(allow_missing)
         self.allow_unexpected = tuple(allow_unexpected)
+        self._seen_before: list[dict] = []
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Say of which hand the weights are."""
+        """Say of which hand the weights are, and of which pictures."""
         hand = _hand_of(runner.model)
         if hand is not None:
             checkpoint['meta'][HAND] = hand
+        seen = training_sets(runner.train_dataloader.dataset)
+        checkpoint['meta'][TRAINED_ON] = joined(self._seen_before, seen)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes before anything is loaded."""
@@ -68,6 +73,7 @@ class CheckpointMatchHook(Hook):
             )
         if not self.allow_other_hand:
             check_hand(runner.model, checkpoint, runner._load_from)
+        self._seen_before = record_of(checkpoint)
         if runner._resume and 'optimizer' in checkpoint:
             _check_settings(runner, checkpoint['optimizer'])
 

@@ -39,6 +39,7 @@ def write_report(
     entries: Iterable[tuple[ImageResult, np.ndarray | None]],
     files: Callable[[ImageResult], Mapping[str, bytes]] | None = None,
     heading: str = 'Hands',
+    caution: str = '',
 ) -> None:
     """Write a page that needs nothing but itself.
 
@@ -52,6 +53,7 @@ def write_report(
             not be read. Taken one after the other and not kept.
         files: gives a result's downloads, name -> bytes; none by default.
         heading: of the page.
+        caution: a sentence about the model that stands below the heading.
     Raises:
         ModuleNotFoundError: if plotly, which brings the viewer, is not installed.
         ValueError: if an image is not that of its result.
@@ -68,6 +70,7 @@ def write_report(
     page = page_templates().get_template('page.html')
     text = page.render(
         heading=heading,
+        caution=caution,
         style=_own_text('page.css'),
         summary=_summary(articles),
         articles=articles,

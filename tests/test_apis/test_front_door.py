@@ -1,0 +1,60 @@
+"""Hands are looked for, and a model that has not learned photos says so."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from mmhand_dne.apis import HandMeshInferencer
+from mmhand_dne.apis.inputs.palm_hands import PalmHands
+from tests.tiny_inferencers import DNE, HAMER, noise_image, write_checkpoint
+
+PHOTOS = sorted((Path(__file__).parents[1] / 'data' / 'hands').glob('*.jpg'))
+CAUTION = 'was trained on rendered images only'
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """Random ones, whose metadata say that they have seen rendered images only."""
+    folder, found = tmp_path_factory.mktemp('weights'), {}
+    for name in (DNE, HAMER):
+        path = write_checkpoint(name, folder / f'{name}.pth')
+        content = torch.load(path, weights_only=True)
+        content['meta']['trained_on'] = [dict(name='interhand26m', rendered=True)]
+        torch.save(content, path)
+        found[name] = str(path)
+    return found
+
+
+@pytest.mark.parametrize('name', [DNE, HAMER])
+def test_any_model_gets_the_hands_that_are_found_with_their_sides(weights, name):
+    """Not the whole picture, in which a model of both hands sees both."""
+    photo = cv2.imread(str(PHOTOS[0]))
+    found = PalmHands(device='cpu')(photo, 0.3, 0.3)
+    assert found
+    [result] = HandMeshInferencer(name, weights[name], 'cpu').results(photo)
+    expected = sorted((box.side, round(box.presence, 3)) for box in found)
+    assert sorted((h.side, round(h.presence, 3)) for h in result.hands) == expected
+
+
+@pytest.mark.parametrize('name', [DNE, HAMER])
+def test_a_picture_without_hands_has_none(weights, name):
+    hands = HandMeshInferencer(name, weights[name], 'cpu')
+    [result] = hands.results(noise_image(320, 240), presence_thr=0.0)
+    assert not result.hands and 'the detector found no hand' in result.problem
+    assert 'detector' in vars(hands)
+
+
+def test_given_boxes_load_no_detector(weights):
+    hands = HandMeshInferencer(DNE, weights[DNE], 'cpu')
+    [result] = hands.results(noise_image(), bboxes=[[10, 10, 90, 90]], side='right')
+    assert len(result.hands) == 1 and 'detector' not in vars(hands)
+
+
+def test_what_has_seen_rendered_images_only_says_so(weights, tmp_path):
+    hands = HandMeshInferencer(DNE, weights[DNE], 'cpu')
+    assert CAUTION in hands.caution and weights[DNE] in hands.caution
+    plain = write_checkpoint(DNE, tmp_path / 'plain.pth')
+    assert HandMeshInferencer(DNE, str(plain), 'cpu').caution == ''
+    assert HandMeshInferencer(device='cpu').caution == ''
