@@ -10,6 +10,8 @@ scatter-max and the grid never exists.
 import torch
 from torch import Tensor
 
+from .precision import at_least_fp32, reading_is_free
+
 MIN_EXTENT = 1e-9  # metres; a smaller hand is a point and sits in cell 0
 
 # Front pools along z and keeps (x, y); lateral along x, (y, z); top along y, (x, z).
@@ -39,37 +41,57 @@ class _PooledByCell(torch.autograd.Function):
     """Maximum over the rows that share a cell, given back to each of them.
 
     Sorting the rows by cell and reducing segments moves whole feature rows; torch's
-    scatter-max moves single numbers and is several times slower both ways.
+    scatter-max moves single numbers and is several times slower both ways. Only cells
+    that hold a row exist: most of a plane is empty, and nobody reads that.
     """
 
     @staticmethod
     def forward(ctx, features: Tensor, rows: Tensor, num_rows: int) -> Tensor:
         """(K, C) features; (K, 3) cell of each in three planes -> (K, 3, C)."""
-        flat = rows.flatten()
-        lengths = torch.zeros(num_rows, dtype=torch.int64, device=flat.device)
-        lengths.scatter_add_(0, flat, torch.ones_like(flat))
-        sorted_features = features[flat.argsort(stable=True) // rows.shape[1]]
-        # An empty cell holds -inf; no vertex reads it.
-        planes = torch.segment_reduce(
-            sorted_features, 'max', lengths=lengths, axis=0, unsafe=True
+        order, cell, lengths = _occupied(rows.flatten(), num_rows)
+        # Cells beyond the occupied ones hold -inf; no vertex reads them.
+        pooled = torch.segment_reduce(
+            features[order // rows.shape[1]], 'max', lengths=lengths, unsafe=True
         )
-        read = planes[flat].view(*rows.shape, features.shape[-1])
-        ctx.save_for_backward(features, flat, read)
-        ctx.num_rows = num_rows
-        return read
+        ctx.save_for_backward(features, cell.view_as(rows), pooled)
+        return pooled[cell].view(*rows.shape, features.shape[-1])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
         """The maximum's gradient goes to its vertices, ties share it evenly."""
-        features, flat, read = ctx.saved_tensors
-        winners = (features[:, None] == read).to(grad.dtype)
-        channels = features.shape[-1]
-        empty = grad.new_zeros(ctx.num_rows, channels)
-        total = empty.index_add(0, flat, grad.reshape(-1, channels))
-        ties = empty.index_add_(0, flat, winners.reshape(-1, channels))
-        share = (total / ties.clamp_(min=1))[flat].view_as(winners)
-        return (share * winners).sum(1), None, None
+        features, cell, pooled = ctx.saved_tensors
+        share = grad.new_zeros(pooled.shape)
+        share.index_add_(0, cell.flatten(), grad.flatten(0, 1))
+        ties, winners = grad.new_zeros(pooled.shape), []
+        for view in cell.unbind(1):  # one at a time: a third of the memory
+            wins = features == pooled.index_select(0, view)
+            winners.append(wins)
+            ties.index_add_(0, view, wins.to(grad.dtype))
+        share /= ties.clamp_(min=1)
+        result = torch.zeros_like(at_least_fp32(features))
+        for view, wins in zip(cell.unbind(1), winners):
+            read = share.index_select(0, view).to(result.dtype)
+            result.addcmul_(read, wins.to(result.dtype))
+        return result.to(features.dtype), None, None
+
+
+def _occupied(rows: Tensor, num_rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Number the rows of a plane that are named at all, in their order.
+
+    Args:
+        rows: (K) int64 in [0, num_rows).
+    Returns: (K) what sorts ``rows``; (K) the number of each one's row; (L) how often
+        each number occurs, zeros at the end where L is only a bound of their count.
+    """
+    ordered, order = rows.sort(stable=True)
+    first = torch.ones_like(ordered)
+    first[1:] = ordered[1:] != ordered[:-1]
+    number = first.cumsum(0) - 1
+    bound = min(len(rows), num_rows)
+    count = int(number[-1]) + 1 if reading_is_free(rows) else bound
+    lengths = number.new_zeros(count).scatter_add_(0, number, torch.ones_like(number))
+    return order, torch.empty_like(number).scatter_(0, order, number), lengths
 
 
 def three_view_features(features: Tensor, vertices: Tensor, cells: int) -> Tensor:
