@@ -11,7 +11,8 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.hashes import tensor_hash
 from mmhand_dne.geometry.precision import at_least_fp32
 
-from .mano_layer import MANOLayer
+from .mano_layer import OWN, MANOLayer, matched
+from .skinning import PairSkin
 
 
 class HandMesh(NamedTuple):
@@ -58,7 +59,10 @@ class HandPair(nn.Module):
         self._keep('joint_regressor', [hand.joint_regressor(tips) for hand in hands])
         self._keep('mean_rotations', [hand.mean_rotations for hand in hands])
         betas = torch.zeros(1, 2, self.right.layer.num_betas)
-        self._keep('template', list(self(self.mean_rotations[None], betas).vertices[0]))
+        template = self._relative(self._one_by_one(self.mean_rotations[None], betas))
+        self._keep('template', list(template.vertices[0]))
+        # smplx's layer has no form for both hands at once.
+        self.skin = PairSkin([hand.layer for hand in hands]) if backend == OWN else None
 
     def _keep(self, name: str, values: list) -> None:
         self.register_buffer(name, torch.stack(values), persistent=False)
@@ -70,13 +74,21 @@ class HandPair(nn.Module):
             rotations: (B, 2, 16, 3, 3) absolute, MANO joint order, global one first.
             betas: (B, 2, 10).
         """
-        vertices = torch.stack(
-            [
-                hand(rotations[:, slot], betas[:, slot])
-                for slot, hand in enumerate((self.right, self.left))
-            ],
-            dim=1,
-        )
+        if self.skin is None:
+            return self._relative(self._one_by_one(rotations, betas))
+        self.right.check_inputs(rotations, betas)
+        with torch.autocast(rotations.device.type, enabled=False):
+            pose, shape = matched(rotations, betas, self.skin.v_template.dtype)
+            return self._relative(self.skin(pose, shape)[0])
+
+    def _one_by_one(self, rotations: Tensor, betas: Tensor) -> Tensor:
+        """Vertices in the MANO frame, (B, 2, V, 3) metres, a hand after the other."""
+        hands = enumerate((self.right, self.left))
+        parts = [hand(rotations[:, slot], betas[:, slot]) for slot, hand in hands]
+        return torch.stack(parts, dim=1)
+
+    def _relative(self, vertices: Tensor) -> HandMesh:
+        """Meshes in the MANO frame and what follows from them."""
         joints = self.regress_joints(vertices)
         root = joints[..., WRIST, :]
         origin = root[..., None, :]

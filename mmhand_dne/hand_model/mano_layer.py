@@ -100,17 +100,15 @@ class MANOLayer(nn.Module):
         Returns: the vertices, and (..., 16, 3) metres, the centres of the rotations,
             MANO joint order; see :meth:`joints` for the regressed ones.
         """
-        self._check_inputs(rotations, betas)
+        self.check_inputs(rotations, betas)
         with torch.autocast(rotations.device.type, enabled=False):
-            pose = at_least_fp32(rotations).to(self.v_template.dtype)
-            shape = at_least_fp32(betas).to(self.v_template.dtype)
-            if pose.shape[:-3] != shape.shape[:-1]:
-                lead = torch.broadcast_shapes(pose.shape[:-3], shape.shape[:-1])
-                pose = pose.expand(*lead, *pose.shape[-3:])
-                shape = shape.expand(*lead, *shape.shape[-1:])
-            return self.layer(pose, shape)
+            return self.layer(*matched(rotations, betas, self.v_template.dtype))
 
-    def _check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
+    def check_inputs(self, rotations: Tensor, betas: Tensor) -> None:
+        """Refuse what is no pose or no shape of this hand.
+
+        Raises: UserError with the shape found and the one expected.
+        """
         if rotations.shape[-3:] != (NUM_ROTATIONS, 3, 3):
             raise UserError(
                 f'rotations have shape {tuple(rotations.shape)}, expected '
@@ -187,6 +185,18 @@ class MANOLayer(nn.Module):
         they differ from the positions of the kinematic chain.
         """
         return self.joint_regressor(tips).to(vertices) @ vertices
+
+
+def matched(
+    rotations: Tensor, betas: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """(..., 16, 3, 3) and (..., 10) in that type, with the same leading dimensions."""
+    pose, shape = (at_least_fp32(value).to(dtype) for value in (rotations, betas))
+    if pose.shape[:-3] != shape.shape[:-1]:
+        lead = torch.broadcast_shapes(pose.shape[:-3], shape.shape[:-1])
+        pose = pose.expand(*lead, *pose.shape[-3:])
+        shape = shape.expand(*lead, *shape.shape[-1:])
+    return pose, shape
 
 
 def _skin(arrays: dict[str, np.ndarray], side: str, backend: str) -> nn.Module:

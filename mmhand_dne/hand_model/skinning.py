@@ -6,6 +6,8 @@ its steps are matrix products and concatenations, with no shape or index that de
 on a value.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -51,18 +53,76 @@ class HandSkin(nn.Module):
             rotations: (..., 16, 3, 3) to the parents, MANO joint order.
             betas: (..., 10), the same leading dimensions.
         """
-        offsets = betas @ self.shapedirs.flatten(0, 1).mT
+        offsets = betas @ self.shapedirs.flatten(-3, -2).mT
         rest = self.v_template + offsets.unflatten(-1, (-1, 3))
-        joints = self.J_regressor @ rest
+        joints = self.weighted(self.J_regressor, rest)
         still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
         bent = (rotations[..., 1:, :, :] - still).flatten(-3)
-        rest = rest + (bent @ self.posedirs).unflatten(-1, (-1, 3))
+        rest = rest + self.moved(bent, self.posedirs)
         world, positions = chained(rotations, joints)
         # A vertex rotates about the origin of the rest pose, not about its joints.
         shifts = positions - (world @ joints[..., None])[..., 0]
-        blended = (self.lbs_weights @ world.flatten(-2)).unflatten(-1, (3, 3))
-        posed = (blended @ rest[..., None])[..., 0] + self.lbs_weights @ shifts
-        return posed, positions
+        blended = self.weighted(self.lbs_weights, world.flatten(-2))
+        moved = blended.unflatten(-1, (3, 3)) @ rest[..., None]
+        return moved[..., 0] + self.weighted(self.lbs_weights, shifts), positions
+
+    def moved(self, values: Tensor, directions: Tensor) -> Tensor:
+        """(..., K) coefficients of (K, 3 V) directions: (..., V, 3)."""
+        return (values @ directions).unflatten(-1, (-1, 3))
+
+    def weighted(self, weights: Tensor, values: Tensor) -> Tensor:
+        """(K, N) weights of (..., N, D) values: (..., K, D)."""
+        return weights @ values
+
+
+class PairSkin(HandSkin):
+    """:class:`HandSkin` of S hands at once, each with arrays of its own.
+
+    The numbers are those of a hand after the other, to rounding; what it saves are half
+    of the calls, which cost more than the arithmetic of a small batch.
+
+    Args:
+        skins: of the S hands.
+
+    Attributes: those of :class:`HandSkin` with a leading S; v_template is (S, 1, V, 3).
+    """
+
+    def __init__(self, skins: Sequence[HandSkin]) -> None:
+        nn.Module.__init__(self)
+        for name, _ in skins[0].named_buffers():
+            arrays = torch.stack([skin.get_buffer(name) for skin in skins])
+            self.register_buffer(name, arrays, persistent=False)
+        self.v_template = self.v_template[:, None]
+
+    def forward(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices (B, S, V, 3) and the chain's joints (B, S, 16, 3), metres.
+
+        Args:
+            rotations: (B, S, 16, 3, 3) to the parents, MANO joint order.
+            betas: (B, S, 10).
+        """
+        posed = super().forward(rotations.transpose(0, 1), betas.transpose(0, 1))
+        return tuple(part.transpose(0, 1) for part in posed)
+
+    def moved(self, values: Tensor, directions: Tensor) -> Tensor:
+        """(S, B, K) coefficients of (S, K, 3 V) directions: (S, B, V, 3).
+
+        A product of large matrices a hand: batched, the sums of its gradient would be
+        rounded otherwise than those of a hand alone.
+        """
+        pairs = zip(values, directions)
+        return torch.stack(
+            [(value @ rows).unflatten(-1, (-1, 3)) for value, rows in pairs]
+        )
+
+    def weighted(self, weights: Tensor, values: Tensor) -> Tensor:
+        """(S, K, N) weights of (S, B, N, D) values: (S, B, K, D).
+
+        A product a hand, of all images: broadcast weights would be copied for each.
+        """
+        size = values.shape[1], values.shape[-1]
+        product = values.mT.flatten(1, 2) @ weights.mT  # (S, B D, K)
+        return product.unflatten(1, size).mT
 
 
 def chained(rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:

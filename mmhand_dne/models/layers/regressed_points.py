@@ -3,7 +3,7 @@
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv1d, linear
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
@@ -80,9 +80,29 @@ class RegressedPoints(BaseModule):
                 f'{self.map_size}; set refine_head.map_size to the input size / stride'
             )
         cells = features if self.pool == 1 else avg_pool2d(features, self.pool)
-        rows = self.spatial(cells.flatten(2)).transpose(1, 2)  # (B, S*V, C)
-        raw = self.shared(rows).unflatten(1, (self.num_hands, self.num_vertices))
+        hidden = self.first_of_perceptron(cells.flatten(2))  # (B, S*V, hidden)
+        raw = self.shared[1:](hidden)
+        raw = raw.unflatten(1, (self.num_hands, self.num_vertices))
         points = MAX_NDC * torch.tanh(self.start + raw[..., :2])
         read = bilinear(features, points.flatten(1, 2))
         read = read.unflatten(1, points.shape[1:3])
         return points, raw[..., 2:].sigmoid() * read
+
+    def first_of_perceptron(self, cells: Tensor) -> Tensor:
+        """Both linear maps, over the cells and over the channels, in the cheaper order.
+
+        They act on different axes, so either may come first: ``C (S W + b) + c`` is
+        ``(C S) W + (C 1) b + c``. The one over the cells is the dear one, and is done
+        on as few channels as can be.
+
+        Args:
+            cells: (B, C, h w).
+        Returns: (B, S*V, hidden), the perceptron's first layer before its ReLU.
+        """
+        first = self.shared[0]
+        if first.in_features <= first.out_features:
+            return first(self.spatial(cells).transpose(1, 2))
+        rows = conv1d(cells, first.weight[..., None])  # (B, hidden, h w)
+        rows = linear(rows, self.spatial.weight)
+        bias = first.weight.sum(1)[:, None] * self.spatial.bias + first.bias[:, None]
+        return (rows + bias).transpose(1, 2)
