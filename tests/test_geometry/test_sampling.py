@@ -1,5 +1,6 @@
 """Bilinear reads and spatial softmax."""
 
+import pytest
 import torch
 
 from mmhand_dne.geometry.sampling import bilinear, gather_bilinear, softmax_readout
@@ -71,3 +72,22 @@ def test_shared_values_are_read_like_copies():
     torch.testing.assert_close(
         softmax_readout(values, attention, shared=True), expected
     )
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_points_are_not_rounded_to_the_precision_of_the_features(dtype):
+    """A step between cells 60 and 61 tells where a point lies, in cells."""
+    features = torch.zeros(1, 1, 64, 64)
+    features[..., 61:] = 1
+    fraction = torch.linspace(0, 1, 33)
+    column = 60 + fraction
+    across = (2 * column + 1) / 64 - 1
+    points = torch.stack([across, torch.zeros_like(across)], -1)[None].requires_grad_()
+    with torch.autocast('cpu', dtype=dtype):
+        read = bilinear(features.to(dtype), points)
+    assert read.dtype == dtype
+    error = (read[0, :, 0].float() - fraction).abs().max()
+    assert error < 2e-3  # half a step of bfloat16 below 1; its points err by 0.06
+    read.float().sum().backward()
+    assert points.grad.dtype == torch.float32
+    torch.testing.assert_close(points.grad[0, 1:-1, 0], torch.full((31,), 32.0))
