@@ -16,7 +16,8 @@ LEAST_VARIANCE = 1e-12  # square metres; of points that are known exactly
 
 def _size(size, like: Tensor) -> Tensor:
     pair = (size, size) if isinstance(size, (int, float)) else tuple(size)
-    return torch.tensor(pair, dtype=like.dtype, device=like.device)
+    # Filled on the device: a copy of numbers from the host would wait for it.
+    return torch.stack([like.new_full((), float(side)) for side in pair])
 
 
 def project(points: Tensor, camera: Tensor) -> Tensor:

@@ -4,6 +4,10 @@ Every face proposes the pixels of its bounding box; a pixel keeps the nearest
 face. Edge functions are taken relative to the pixel, which makes them exactly
 antisymmetric in floating point: two faces that share an edge cannot both miss
 a pixel on it, so a closed mesh has no holes.
+
+On a CPU the faces and pixels that count are picked out. On other devices picking would
+wait for how many they are, so all of them are computed and what does not count is
+masked; the host waits once, for the number of candidates.
 """
 
 from typing import NamedTuple
@@ -12,6 +16,8 @@ import torch
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
+
+from .precision import reading_is_free
 
 # Candidate (face, pixel) pairs handled at once. Bounds the memory to about
 # 100 bytes a pair, and on a CPU keeps the temporaries near the cache.
@@ -35,7 +41,7 @@ class Fragments(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Faces with a non-empty pixel box; N of them, over all images."""
+    """Faces to draw, N of them, over all images; a box may be empty."""
 
     corners: Tensor  # (9, N) x0 y0 z0 x1 y1 z1 x2 y2 z2
     image: Tensor  # (N,) index of the image
@@ -109,9 +115,7 @@ def rasterize(
                 boxes, start, min(total, start + chunk), size, perspective
             )
             nearest.scatter_reduce_(0, pixel, key, 'amin')
-        covered = (nearest != NO_FACE).nonzero().squeeze(1)
-        winner = nearest[covered] & 0x7FFFFFFF
-    return _fragments(points, faces, size, covered, winner, perspective)
+    return _fragments(points, faces, size, nearest, perspective)
 
 
 def interpolate(fragments: Fragments, faces: Tensor, vertex_values: Tensor) -> Tensor:
@@ -125,7 +129,14 @@ def interpolate(fragments: Fragments, faces: Tensor, vertex_values: Tensor) -> T
     """
     batch = len(fragments.face)
     values = vertex_values.expand(batch, *vertex_values.shape[-2:])
-    image, row, column = (fragments.face >= 0).nonzero(as_tuple=True)
+    shown = fragments.face >= 0
+    if len(faces) and not reading_is_free(shown):
+        corners = faces[fragments.face.clamp(min=0)]  # (B, h, w, 3)
+        image = torch.arange(batch, device=shown.device)[:, None, None, None]
+        weights = fragments.barycentric.to(values.dtype)[..., None]
+        pixels = (values[image, corners] * weights).sum(dim=-2)
+        return torch.where(shown[..., None], pixels, 0)
+    image, row, column = shown.nonzero(as_tuple=True)
     corners = faces[fragments.face[image, row, column]]  # (N, 3)
     weights = fragments.barycentric[image, row, column].to(values.dtype)
     pixels = (values[image[:, None], corners] * weights[..., None]).sum(dim=1)
@@ -155,9 +166,10 @@ def _candidate_faces(
     columns = high[..., 0].floor().clamp(-1, width - 1) - left + 1
     rows = high[..., 1].floor().clamp(-1, height - 1) - top + 1
     usable &= (columns > 0) & (rows > 0)
-    image, face = usable.nonzero(as_tuple=True)
+    image, face = _picked(usable)
     left, top, columns, rows = (
-        box[image, face].long() for box in (left, top, columns, rows)
+        torch.where(usable, box, 0)[image, face].long()
+        for box in (left, top, columns, rows)
     )
     return _Candidates(
         corners[image, face].flatten(1).t().contiguous(),
@@ -170,13 +182,23 @@ def _candidate_faces(
     )
 
 
+def _picked(usable: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and faces of (B, F) usable ones; of all where picking would wait."""
+    if reading_is_free(usable):
+        return usable.nonzero(as_tuple=True)
+    every = torch.arange(usable.numel(), device=usable.device)
+    count = usable.shape[1]
+    return torch.div(every, count, rounding_mode='floor'), every % count
+
+
 def _covered_pixels(
     boxes: _Candidates, start: int, stop: int, size: tuple[int, int], perspective: bool
 ) -> tuple[Tensor, Tensor]:
     """Test the candidate pairs [start, stop).
 
     Returns: (K,) flat pixel index and (K,) sort key, whose upper half orders
-        like the depth and whose lower half is the face.
+        like the depth and whose lower half is the face; NO_FACE where the pair
+        turned out not to cover its pixel.
     """
     height, width = size
     pair = torch.arange(start, stop, device=boxes.end.device)
@@ -191,13 +213,14 @@ def _covered_pixels(
     low = torch.minimum(torch.minimum(edges[0], edges[1]), edges[2])
     high = torch.maximum(torch.maximum(edges[0], edges[1]), edges[2])
     inside = ((low >= 0) & (high > 0)) | ((high <= 0) & (low < 0))
-    inside = inside.nonzero().squeeze(1)
-    which = which[inside]
-    _, depth = _weights_and_depth(
-        edges[:, inside], boxes.corners[2::3, which], perspective
-    )
-    pixel = (boxes.image[which] * height + row[inside]) * width + column[inside]
-    return pixel, (_sortable(depth) << 32) | boxes.face[which]
+    pixel = (boxes.image[which] * height + row) * width + column
+    free = reading_is_free(inside)
+    if free:
+        kept = inside.nonzero().squeeze(1)
+        which, edges, pixel = which[kept], edges[:, kept], pixel[kept]
+    _, depth = _weights_and_depth(edges, boxes.corners[2::3, which], perspective)
+    key = (_sortable(depth) << 32) | boxes.face[which]
+    return pixel, key if free else torch.where(inside, key, NO_FACE)
 
 
 def _edge_functions(corners: Tensor, column: Tensor, row: Tensor) -> Tensor:
@@ -231,20 +254,38 @@ def _fragments(
     points: Tensor,
     faces: Tensor,
     size: tuple[int, int],
-    covered: Tensor,
-    winner: Tensor,
+    nearest: Tensor,
     perspective: bool,
 ) -> Fragments:
-    """Barycentrics and depth of the winning faces, written into the images."""
+    """Barycentrics and depth of the winning faces, written into the images.
+
+    Args:
+        nearest: (B h w) sort key of the nearest face, or NO_FACE.
+    """
     batch, (height, width) = len(points), size
-    image = torch.div(covered, height * width, rounding_mode='floor')
-    row = torch.div(covered, width, rounding_mode='floor') % height
+    covered = nearest != NO_FACE
+    free = reading_is_free(covered) or not len(faces)
+    pixel = torch.arange(len(nearest), device=nearest.device)
+    if free:
+        pixel = covered.nonzero().squeeze(1)
+    winner = nearest[pixel] & 0x7FFFFFFF
+    winner = winner if free else torch.where(covered, winner, 0)
+    image = torch.div(pixel, height * width, rounding_mode='floor')
+    row = torch.div(pixel, width, rounding_mode='floor') % height
     corners = points[image[:, None], faces[winner]].flatten(1).t()
-    edges = _edge_functions(corners, covered % width, row)
-    weights, depth = _weights_and_depth(edges, corners[2::3], perspective)
-    count = batch * height * width
-    face = winner.new_full((count,), -1).index_put((covered,), winner)
-    barycentric = points.new_zeros(count, 3).index_put((covered,), weights.t())
-    depth = points.new_zeros(count).index_put((covered,), depth)
+    edges = _edge_functions(corners, pixel % width, row)
+    corner_depth = corners[2::3]
+    if not free:  # whatever face 0 is there, no gradient of it may become NaN
+        edges, corner_depth = (
+            torch.where(covered, value, 1) for value in (edges, corner_depth)
+        )
+    weights, depth = _weights_and_depth(edges, corner_depth, perspective)
     shape = (batch, height, width)
-    return Fragments(face.view(shape), barycentric.view(*shape, 3), depth.view(shape))
+    if free:
+        face = winner.new_full(covered.shape, -1).index_put((pixel,), winner)
+        weights = points.new_zeros(len(covered), 3).index_put((pixel,), weights.t())
+        depth = points.new_zeros(covered.shape).index_put((pixel,), depth)
+    else:
+        face = torch.where(covered, winner, -1)
+        weights, depth = torch.where(covered, weights, 0).t(), depth * covered
+    return Fragments(face.view(shape), weights.reshape(*shape, 3), depth.view(shape))

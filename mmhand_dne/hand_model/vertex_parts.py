@@ -34,5 +34,6 @@ def rest_coordinates(pair: HandPair) -> Tensor:
     )
     low, high = right.amin(0), right.amax(0)
     corner = (low + high) / 2 - (high - low).max() / 2
-    both = torch.stack([right, left * left.new_tensor(MIRROR_POINTS)])
+    signs = torch.stack([left.new_full((), sign) for sign in MIRROR_POINTS])
+    both = torch.stack([right, left * signs])
     return ((both - corner) / (high - low).max()).clamp(0, 1)

@@ -16,6 +16,7 @@ from torch import Tensor
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+_UNSIGNED = (1 << 64) - 1
 
 
 def _shift_right(value: Tensor, bits: int) -> Tensor:
@@ -30,12 +31,22 @@ def _mix(value: Tensor) -> Tensor:
     return value ^ _shift_right(value, 31)
 
 
+def _mixed_integer(value: int) -> int:
+    """:func:`_mix` of ``value + _GOLDEN``, on the host: nothing goes to a device."""
+    value = (value + _GOLDEN) & _UNSIGNED
+    value = ((value ^ (value >> 30)) * _MIX_1) & _UNSIGNED
+    value = ((value ^ (value >> 27)) * _MIX_2) & _UNSIGNED
+    value ^= value >> 31
+    return value - (1 << 64) if value >> 63 else value
+
+
 def fold_in(keys: Tensor, data: int | Tensor) -> Tensor:
     """New keys from keys and an integer (or an int64 tensor that broadcasts)."""
-    return _mix(
-        keys * _GOLDEN
-        + _mix(torch.as_tensor(data, device=keys.device).long() + _GOLDEN)
-    )
+    if isinstance(data, Tensor):
+        mixed = _mix(data.long() + _GOLDEN)
+    else:
+        mixed = _mixed_integer(int(data))
+    return _mix(keys * _GOLDEN + mixed)
 
 
 def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -82,5 +93,6 @@ def batch_keys(data_samples: Sequence, device: torch.device | str) -> Tensor | N
     indices = [sample.metainfo.get('sample_idx') for sample in data_samples]
     if seed is None or iteration is None or any(index is None for index in indices):
         return None
-    keys = torch.tensor(indices, dtype=torch.int64, device=device)
+    # Without blocking: the device may still be busy with the step before.
+    keys = torch.tensor(indices, dtype=torch.int64).to(device, non_blocking=True)
     return fold_in(fold_in(keys, int(seed)), int(iteration))

@@ -23,6 +23,13 @@ INTRINSICS = torch.tensor(
 )
 
 
+@pytest.fixture(autouse=True, params=['picked', 'masked'])
+def picking(request, monkeypatch):
+    """As on a CPU, and as on a device whose numbers cannot be read without a wait."""
+    free = request.param == 'picked'
+    monkeypatch.setattr(module, 'reading_is_free', lambda tensor: free)
+
+
 def project(vertices_cam):
     image = vertices_cam @ INTRINSICS.to(vertices_cam.dtype).T
     return torch.cat([image[..., :2] / image[..., 2:], image[..., 2:]], -1)
@@ -224,3 +231,23 @@ def test_depth_and_weights_have_the_right_gradients():
 def test_points_without_depth_are_refused_by_their_shape():
     with pytest.raises(ValueError, match=r'\(1, 4, 2\).*\(B, V, 3\)'):
         rasterize(torch.zeros(1, 4, 2), torch.zeros(1, 3, dtype=torch.long), (4, 4))
+
+
+def test_masking_gives_what_picking_gives_bit_for_bit(monkeypatch):
+    """Also the gradients, and where a face stands edge-on or behind the camera."""
+    vertices, faces = hands(TURNS, torch.float32)
+    vertices[1, :200, 2] -= 0.9
+    vertices[2, :100, 0] = 0
+    valid = torch.arange(len(faces)).expand(3, -1) % 3 > 0
+    valid[:, 0] = False
+    found = []
+    for free in (True, False):
+        monkeypatch.setattr(module, 'reading_is_free', lambda tensor, free=free: free)
+        points = project(vertices).requires_grad_()
+        fragments = rasterize(points, faces, SIZE, valid)
+        spread = interpolate(fragments, faces, vertices)
+        (fragments.depth.sum() + spread.square().sum()).backward()
+        found.append([*fragments, spread, points.grad])
+    assert 0.1 < (found[0][0] >= 0).float().mean() < 0.9
+    for picked, masked in zip(*found):
+        assert torch.equal(picked, masked)

@@ -46,3 +46,9 @@ def test_folding_changes_every_draw():
     first = normal_from_keys(fold_in(keys, 1), (100,))
     second = normal_from_keys(fold_in(keys, 2), (100,))
     assert (first - second).abs().min() > 0
+
+
+def test_an_integer_folds_as_the_tensor_that_holds_it():
+    keys = torch.tensor([0, -7, 2**62, -(2**63)])
+    for number in (0, 1, -1, 7001, 2**31, -(2**40), 2**63 - 1, -(2**63)):
+        assert torch.equal(fold_in(keys, number), fold_in(keys, torch.tensor(number)))

@@ -129,17 +129,17 @@ def _visible_parts(
         vertices: (B, 2V, 3) metres, both hands.
         position: (B, h, w, 3) metres, the visible points.
     """
-    image, row, column = (fragments.face >= 0).nonzero(as_tuple=True)
-    corners = faces[fragments.face[image, row, column]]  # (K, 3)
-    offsets = vertices[image[:, None], corners] - position[image, row, column][:, None]
-    nearest = offsets.square().sum(-1).argmin(1, keepdim=True)
-    vertex = corners.gather(1, nearest).squeeze(1)
+    corners = faces[fragments.face.clamp(min=0)]  # (B, h, w, 3)
+    image = torch.arange(len(corners), device=corners.device)[:, None, None, None]
+    offsets = vertices[image, corners] - position[..., None, :]
+    nearest = offsets.square().sum(-1).argmin(-1, keepdim=True)
+    vertex = corners.gather(-1, nearest).squeeze(-1)[:, None]  # (B, 1, h, w)
     labels = torch.cat([part_labels(pair.right), part_labels(pair.left)])
-    batch, height, width = fragments.face.shape
-    parts = vertex.new_full((batch, 2, height, width), BACKGROUND)
-    hand = torch.div(vertex, vertices.shape[1] // 2, rounding_mode='floor')
-    parts[image, hand, row, column] = labels[vertex]
-    return parts
+    count = vertices.shape[1] // 2
+    hands = torch.arange(2, device=vertex.device)[:, None, None]
+    own = torch.div(vertex, count, rounding_mode='floor') == hands
+    shown = (fragments.face >= 0)[:, None]
+    return torch.where(own & shown, labels[vertex], BACKGROUND)
 
 
 def _heatmaps(
