@@ -1,5 +1,5 @@
-"""Data sets, transforms and samplers."""
+"""Data sets, transforms, samplers and how batches are made."""
 
-from . import datasets, samplers, transforms
+from . import collate, datasets, samplers, transforms
 
-__all__ = ['datasets', 'samplers', 'transforms']
+__all__ = ['collate', 'datasets', 'samplers', 'transforms']

@@ -1,5 +1,6 @@
 """Both hands of a sample as a module."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -52,6 +53,7 @@ class HandPair(nn.Module):
     ) -> None:
         super().__init__()
         self.tips = tips
+        self.name = HandName(str(source), tips, backend)
         self.right = MANOLayer('right', source, backend)
         self.left = MANOLayer('left', source, backend)
         hands = (self.right, self.left)
@@ -99,6 +101,25 @@ class HandPair(nn.Module):
         with torch.autocast(vertices.device.type, enabled=False):
             vertices = at_least_fp32(vertices)
             return self.joint_regressor.to(vertices) @ vertices
+
+
+class HandName(NamedTuple):
+    """Which hand labels are of: what tells one :class:`HandPair` from another."""
+
+    source: str
+    tips: str
+    backend: str
+
+
+@lru_cache(maxsize=8)
+def named_pair(name: HandName, device: str = 'cpu') -> HandPair:
+    """The hands of a name, built once in a process and for a device.
+
+    Args:
+        name: of a data set's hands, as its labels carry it.
+        device: as in ``str(tensor.device)``.
+    """
+    return HandPair(*name).requires_grad_(False).to(device)
 
 
 def hand_fingerprint(hand: nn.Module) -> str:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -48,13 +49,46 @@ class SampleKey(int):
         return self._moved(int(self) % int(other))
 
 
+class _Own:
+    """The generator of our transforms where it is not NumPy's own."""
+
+    generator = np.random.RandomState(0)
+    used = False
+
+
+def draws() -> np.random.RandomState | ModuleType:
+    """What our transforms draw from: NumPy's global generator, ``np.random``, or the
+    one that :func:`draws_by` has seeded.
+    """
+    return _Own.generator if _Own.used else np.random
+
+
+@contextmanager
+def draws_by(key: SampleKey) -> Iterator[None]:
+    """Seed :func:`draws` alone, for pipelines of our own transforms.
+
+    The numbers are those of :func:`seeded_by`, without its saving and restoring of
+    three generators, a fifth of the time that such a sample takes.
+    """
+    _Own.generator.seed(_seeds(key)[1])
+    _Own.used = True
+    try:
+        yield
+    finally:
+        _Own.used = False
+
+
+def _seeds(key: SampleKey) -> np.ndarray:
+    """Of Python's, NumPy's and torch's generator, (3,) uint32."""
+    sequence = np.random.SeedSequence([key.seed, key.epoch, key.origin])
+    return sequence.generate_state(3, np.uint32)
+
+
 @contextmanager
 def seeded_by(key: SampleKey) -> Iterator[None]:
     """Seed Python, NumPy and torch for one sample; afterwards all is as before."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence([key.seed, key.epoch, key.origin]).generate_state(
-        3, np.uint32
-    )
+    words = _seeds(key)
     random.seed(int(words[0]))
     np.random.seed(words[1])
     torch.random.default_generator.manual_seed(int(words[2]))

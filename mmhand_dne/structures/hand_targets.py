@@ -9,6 +9,7 @@ from torch import Tensor
 from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 
 from .ground_truth_fields import HAND_LABELS
+from .unposed_labels import full_float32, stacked_labels
 
 MIN_DEPTH = 1e-3  # metres; a true vertex is farther from any camera
 
@@ -60,26 +61,21 @@ class HandTargets(NamedTuple):
     ) -> 'HandTargets':
         """Stack the labels of a batch on a device, in a single transfer.
 
+        Hands that are not posed yet are posed here, all at once, on that device.
+        Always in float32.
+
         Args:
             data_samples: (B) samples with ``gt_instance_labels`` as in
                 ``HAND_LABELS`` and the meta key ``input_size`` (W, H).
             device: of the result.
         """
+        device = torch.device(device)
         labels = [sample.gt_instance_labels for sample in data_samples]
-        rows = [torch.cat([label[name] for label in labels]) for name in HAND_LABELS]
-        names = [field.target for field in HAND_LABELS.values()]
-        fields = dict(zip(names, _move(rows, torch.device(device))))
+        found = stacked_labels(labels, device)
+        fields = {field.target: found[name] for name, field in HAND_LABELS.items()}
         size = tuple(data_samples[0].metainfo['input_size'])
-        return cls(**fields, **_project(fields, size))
-
-
-def _move(rows: list[Tensor], device: torch.device) -> list[Tensor]:
-    """Move tensors of a batch to a device as one tensor."""
-    if all(row.device == device for row in rows):
-        return rows
-    flat = torch.cat([row.flatten() for row in rows]).to(device, non_blocking=True)
-    parts = flat.split([row.numel() for row in rows])
-    return [part.view(row.shape) for part, row in zip(parts, rows)]
+        with full_float32(device):
+            return cls(**fields, **_project(fields, size))
 
 
 def _project(fields: dict[str, Tensor], size: tuple) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ import numpy as np
 from .ground_truth_fields import SIZES
 
 DATA_SET = 'data set'  # any of the registered ones
+UNPOSED = 'unposed data set'  # one that leaves the meshes to the batch
 # What changes a ground-truth field: see RawField.
 POINTS, HANDS, IMAGE, MMPOSE = 'points', 'hands', 'image', 'mmpose'
 
@@ -111,6 +112,15 @@ RAW_FIELDS: dict[str, RawField] = {
     ),
     'keypoints_visible': RawField('1 K', '0 or 1', group=MMPOSE, dtype='float32'),
     'abs_depth': RawField('S', "millimetres, the wrist's depth", group=MMPOSE),
+    # In the place of all ground truth above but hand_type and abs_depth, where the
+    # hands are posed with their batch.
+    'hand_parameters': RawField(
+        'P', 'a row of hand_parameters.py, as the data set has it', (UNPOSED,)
+    ),
+    'parameter_axes': RawField(
+        '3 3', 'from the axes of these parameters to the camera', (UNPOSED,)
+    ),
+    'hand_name': RawField('3', 'the HandName that they are of', (UNPOSED,)),
     'rel_root_depth': RawField(
         '', "millimetres, the left wrist's depth less the right"
     ),

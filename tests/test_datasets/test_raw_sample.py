@@ -9,6 +9,7 @@ from mmpose.registry import DATASETS, TRANSFORMS
 from mmhand_dne.apis.crops import CropPipeline
 from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.datasets import datasets, transforms
+from mmhand_dne.structures import hand_parameters
 from mmhand_dne.structures.ground_truth_fields import SIZES
 from mmhand_dne.structures.raw_sample import (
     DATA_SET,
@@ -17,6 +18,7 @@ from mmhand_dne.structures.raw_sample import (
     MMPOSE,
     POINTS,
     RAW_FIELDS,
+    UNPOSED,
     absent_value,
     empty_sample,
     names_of,
@@ -130,7 +132,7 @@ class Watched(dict):
 def check_values(sample):
     """Every key is in the table and every value has its shape."""
     assert set(sample) <= set(RAW_FIELDS), set(sample) - set(RAW_FIELDS)
-    sizes = dict(SIZES)
+    sizes = dict(SIZES, P=hand_parameters.SIZE - hand_parameters.OF_CROP)
     if 'img' in sample:
         sizes.update(zip('HW', dict.__getitem__(sample, 'img').shape))
     for name, value in sample.items():
@@ -154,7 +156,7 @@ def test_every_registered_class_is_looked_at(configs):
     assert used | {'OneHandKeypoints'} == set(transforms.__all__)
     writers = {writer for field in RAW_FIELDS.values() for writer in field.writers}
     registered = {*datasets.__all__, *transforms.__all__}
-    assert writers <= {DATA_SET, 'CropPipeline', *registered}
+    assert writers <= {DATA_SET, UNPOSED, 'CropPipeline', *registered}
 
 
 @pytest.mark.parametrize('name', datasets.__all__)
@@ -168,6 +170,20 @@ def test_a_data_set_gives_its_fields(configs, name):
             assert wanted - OPTIONAL <= set(info) <= wanted
             for field in names_of(*ALL_GROUPS):
                 assert info[field].dtype == RAW_FIELDS[field].dtype, field
+
+
+def test_hands_that_are_not_posed_come_with_their_parameters(configs):
+    dataset = DATASETS.build(dict(configs['InterHandMeshDataset'][0], posed=False))
+    posed = {*names_of(POINTS, HANDS), 'keypoints', 'keypoints_cam'}
+    for index in range(len(dataset)):
+        sample = dataset.pipeline_entry(index)
+        check_values(sample)
+        assert keys_of(UNPOSED) <= set(sample) and not posed & set(sample)
+        for config in PIPELINES[0]:
+            step = TRANSFORMS.build(config)
+            check_values(sample)
+            after = step.transform(sample)
+        assert set(after) == {'inputs', 'data_samples'}
 
 
 @pytest.mark.parametrize(

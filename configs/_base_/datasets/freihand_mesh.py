@@ -12,12 +12,14 @@ train_pipeline = _base_.right_hand_pipeline  # FreiHAND has no official box
 val_pipeline = _base_.right_hand_val_pipeline
 
 train_dataloader = dict(
+    pin_memory=True,
     dataset=dict(
         hand_model=hand_model, pipeline=train_pipeline, **_base_.freihand_train
-    )
+    ),
 )
 val_dataloader = dict(
-    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.freihand_test)
+    pin_memory=True,
+    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.freihand_test),
 )
 test_dataloader = val_dataloader
 

@@ -12,20 +12,22 @@ train_pipeline = _base_.right_hand_pipeline
 val_pipeline = _base_.right_hand_val_pipeline
 
 train_dataloader = dict(
+    pin_memory=True,
     dataset=dict(
         data_prefix=dict(img='train'),
         hand_model=hand_model,
         pipeline=train_pipeline,
         **_base_.ho3d_train,
-    )
+    ),
 )
 val_dataloader = dict(
+    pin_memory=True,
     dataset=dict(
         data_prefix=dict(img='evaluation'),
         hand_model=hand_model,
         pipeline=val_pipeline,
         **_base_.ho3d_test,
-    )
+    ),
 )
 test_dataloader = val_dataloader
 

@@ -6,7 +6,7 @@ input_size = 256  # pixels
 hand_model = dict(type='HandPair', source='cc0', tips='interhand')
 
 train_pipeline = [
-    dict(type='LoadHandImage'),
+    dict(type='LoadHandImage', mean=False),
     dict(type='RandomMeshFlip', prob=0.5),
     # DNE "Implementation Details"; Gaussian noise is added on the training device.
     dict(
@@ -21,16 +21,22 @@ val_pipeline = [
 ]
 
 train_dataloader = dict(
+    pin_memory=True,
     dataset=dict(
-        hand_model=hand_model, pipeline=train_pipeline, **_base_.interhand_train
-    )
+        hand_model=hand_model,
+        pipeline=train_pipeline,
+        posed=False,  # hands are posed with their batch, on the training device
+        **_base_.interhand_train,
+    ),
 )
 # The best checkpoint is chosen on the validation split; the test split is for the end.
 val_dataloader = dict(
-    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_val)
+    pin_memory=True,
+    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_val),
 )
 test_dataloader = dict(
-    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_test)
+    pin_memory=True,
+    dataset=dict(hand_model=hand_model, pipeline=val_pipeline, **_base_.interhand_test),
 )
 
 # Two public protocols, never comparable with each other, beside the paper's numbers:

@@ -8,7 +8,7 @@ data_root = 'data/rendered/'
 input_size = 128  # pixels
 crop = dict(type='MeshCrop', input_size=input_size)
 train_pipeline = [
-    dict(type='LoadHandImage'),
+    dict(type='LoadHandImage', mean=False),
     dict(type='RandomMeshFlip', prob=0.5),
     dict(shift=5, rotation=0, scale=(0.9, 1.1), **crop),
     dict(type='PackHandInputs'),
@@ -19,12 +19,14 @@ val_pipeline = [
     dict(type='PackHandInputs'),
 ]
 train_dataloader = dict(
+    pin_memory=False,
     batch_size=8,
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
 # No validation split is rendered: nothing is chosen by it, the last checkpoint counts.
 val_dataloader = dict(
+    pin_memory=False,
     batch_size=32,
     num_workers=1,
     dataset=dict(_base_.interhand_test, data_root=data_root, pipeline=val_pipeline),

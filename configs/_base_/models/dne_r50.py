@@ -36,6 +36,7 @@ model = dict(
     hand_model=dict(type='HandPair', source='cc0', tips='interhand'),
     data_preprocessor=dict(
         type='HandDataPreprocessor',
+        non_blocking=True,  # from pinned memory
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,

@@ -103,8 +103,12 @@ class IndexedDataset(BaseDataset):
         """Run the pipeline, seeded by the key if the index carries one."""
         if isinstance(idx, SampleKey):
             with seeded_by(idx):
-                return super().prepare_data(idx)
-        return super().prepare_data(idx)
+                return self.pipeline(self.pipeline_entry(idx))
+        return self.pipeline(self.pipeline_entry(idx))
+
+    def pipeline_entry(self, idx: int) -> dict:
+        """What the pipeline starts from, fresh arrays."""
+        return self.get_data_info(idx)
 
     @force_full_init
     def __getitem__(self, idx: int) -> dict:

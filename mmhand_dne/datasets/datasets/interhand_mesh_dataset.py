@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import torch
+from mmengine.logging import print_log
 from mmpose.registry import DATASETS
 
-from mmhand_dne.conventions import HAND_TYPE_NAMES, HAND_TYPES, WRIST
+from mmhand_dne.conventions import HAND_TYPE_NAMES
 from mmhand_dne.datasets.readers.index_file import Table
-from mmhand_dne.datasets.readers.interhand_annotations import (
-    InterHandCamera,
-    InterHandFrame,
-)
+from mmhand_dne.datasets.readers.interhand_annotations import InterHandFrame
 from mmhand_dne.datasets.readers.interhand_filters import (
     SUBSETS,
     bright_mask,
@@ -29,13 +26,15 @@ from mmhand_dne.datasets.readers.interhand_table import (
     frame_of,
     read_table,
 )
+from mmhand_dne.datasets.transforms.mesh_geometry import draws_ours, takes_unposed
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.bounding_boxes import corners_of
-from mmhand_dne.hand_model import HandPair
+from mmhand_dne.randomness.pipeline import SampleKey, draws_by
 from mmhand_dne.structures.raw_sample import empty_sample
 
 from .hand_mesh_dataset import HandMeshDataset, metainfo_named, mmpose_fields
 from .indexed_dataset import BESIDE, find_index
+from .interhand_hands import add_meshes, presence_fields, unposed_fields
 from .single_hand_dataset import shown_joints
 
 DEFAULT_HAND_MODEL = dict(type='HandPair', source='cc0')
@@ -77,6 +76,11 @@ class InterHandMeshDataset(HandMeshDataset):
         intaghand_frames: of interacting images only those that IntagHand evaluates, of
             single-hand images all: the set that the tables of DNE fit. Needs an index
             with grey values.
+        posed: pose the hands in the worker. False: each batch poses its own, on the
+            training device, where the labels are read (:class:`UnposedLabels`): a
+            third of the worker's time and a tenth of the bytes, for training. Samples
+            then lack MMPose's keypoints. Where a transform of the pipeline reads
+            meshes, hands are posed all the same, which the log says once.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
             wrist depths replace the annotated box and the true
             ``abs_depth`` that MMPose's metric puts predictions at. The box is
@@ -111,6 +115,7 @@ class InterHandMeshDataset(HandMeshDataset):
         min_grey: float | None = None,
         hand_type: str | None = None,
         intaghand_frames: bool = False,
+        posed: bool = True,
         rootnet_file: str | None = None,
         index: str | None = BESIDE,
         **kwargs,
@@ -134,6 +139,7 @@ class InterHandMeshDataset(HandMeshDataset):
         self.subset, self.human_ids = subset, human_ids
         self.max_fit_error, self.min_grey = max_fit_error, min_grey
         self.rootnet_file, self.index = rootnet_file, index
+        self.posed, self._told = posed, False
         super().__init__(
             hand_model=hand_model,
             ann_file=ann_file,
@@ -224,31 +230,78 @@ class InterHandMeshDataset(HandMeshDataset):
 
     def read_row(self, row: int) -> dict:
         """One entry with its ground truth in camera axes, before any transform."""
-        columns = self.table.columns
-        camera, frame = camera_of(self.table, row), frame_of(self.table, row)
+        camera, frame = camera_of(self.table, row), self._frame(row)
         valid = frame.joints_valid.copy()
         joints = (frame.joints - camera.position) @ camera.rotation.T
-        in_image = columns['joint_in_image'][row].copy()
         info = empty_sample(self.pair.template.shape[1])
         info.update(
             **self._image_fields(row),
-            joint_in_image=in_image,
+            **self._presence(row, valid),
+            joint_in_image=self.table.columns['joint_in_image'][row].copy(),
             joints_cam=np.where(valid[..., None], joints, 0),
             joints_valid=valid,
             intrinsics=camera.intrinsics.copy(),
-            **_presence(
-                HAND_TYPE_NAMES[columns['hand_type'][row]],
-                int(columns['hand_type_valid'][row]),
-                valid,
-                in_image,
-            ),
         )
-        known = frame.mano_valid & (self.mano_file is not None)
-        add_meshes(info, self.pair, frame._replace(mano_valid=known), camera)
+        add_meshes(info, self.pair, frame, camera)
         info.update(mmpose_fields(info))
         if self.rootnet is not None:
             info['abs_depth'] = self.rootnet.depths[row].copy()
         return info
+
+    def prepare_data(self, idx: int) -> dict:
+        """Run the pipeline; our own transforms alone need no other generators."""
+        ours = not self.posed and all(map(draws_ours, self.pipeline.transforms))
+        if ours and isinstance(idx, SampleKey):
+            with draws_by(idx):
+                return self.pipeline(self.pipeline_entry(idx))
+        return super().prepare_data(idx)
+
+    def pipeline_entry(self, idx: int) -> dict:
+        """What the pipeline starts from: posed, or not yet (see the class)."""
+        if self.posed or not self._all_take_unposed():
+            return super().pipeline_entry(idx)
+        info = self.read_unposed(int(self.rows[int(idx)]))
+        info['sample_idx'] = int(idx) % len(self.rows)
+        info['dataset_name'] = self._metainfo['dataset_name']
+        return info
+
+    def _all_take_unposed(self) -> bool:
+        steps = self.pipeline.transforms
+        readers = [type(step).__name__ for step in steps if not takes_unposed(step)]
+        if readers and not self._told:
+            self._told = True
+            print_log(
+                f'{self.ann_file}: {readers[0]} of the pipeline may read meshes, so '
+                'that hands are posed in the workers although posed=False',
+                'current',
+            )
+        return not readers
+
+    def read_unposed(self, row: int) -> dict:
+        """One entry with the parameters that pose its hands, before any transform."""
+        camera, frame = camera_of(self.table, row), self._frame(row)
+        info = self._image_fields(row)
+        shown = self._presence(row, frame.joints_valid)
+        info.update(unposed_fields(self.pair, frame, camera, shown, info['img_path']))
+        if self.rootnet is not None:
+            info['abs_depth'] = self.rootnet.depths[row].copy()
+        return info
+
+    def _frame(self, row: int) -> InterHandFrame:
+        """The frame of an entry; without ``mano_file`` it has no parameters."""
+        frame = frame_of(self.table, row)
+        return frame._replace(
+            mano_valid=frame.mano_valid & (self.mano_file is not None)
+        )
+
+    def _presence(self, row: int, annotated: np.ndarray) -> dict:
+        columns = self.table.columns
+        return presence_fields(
+            HAND_TYPE_NAMES[columns['hand_type'][row]],
+            int(columns['hand_type_valid'][row]),
+            annotated,
+            columns['joint_in_image'][row],
+        )
 
     def _image_fields(self, row: int) -> dict:
         """Names, box and, where the files tell it, the size of an image."""
@@ -281,46 +334,3 @@ class InterHandMeshDataset(HandMeshDataset):
             columns['joint_in_image'][rows],
             mano,
         )
-
-
-@torch.no_grad()
-def add_meshes(
-    info: dict, pair: HandPair, frame: InterHandFrame, camera: InterHandCamera
-) -> None:
-    """Write true meshes and MANO parameters, in camera axes, into a raw sample.
-
-    Args:
-        info: :func:`empty_sample` or more; slots without MANO stay as they are.
-    """
-    for slot in np.flatnonzero(frame.mano_valid):
-        layer = (pair.right, pair.left)[slot]
-        rotations = layer.absolute_pose(
-            torch.from_numpy(frame.pose[slot].astype(np.float32)), mean=True
-        )
-        betas = torch.from_numpy(frame.betas[slot].astype(np.float32))
-        world = layer(rotations, betas)
-        points = world.double().numpy() + frame.translation[slot]
-        points = (points - camera.position) @ camera.rotation.T
-        joints = pair.joint_regressor[slot].double().numpy() @ points
-        root, absolute = joints[WRIST], rotations.numpy()
-        info['mesh_root'][slot] = root
-        info['mesh_vertices'][slot] = points - root
-        info['mesh_joints'][slot] = joints - root
-        info['mano_rotations'][slot] = absolute
-        info['mano_rotations'][slot, 0] = camera.rotation @ absolute[0]
-        info['mano_betas'][slot] = frame.betas[slot]
-        info['mano_valid'][slot] = info['mesh_valid'][slot] = True
-
-
-def _presence(
-    hand_type: str, type_valid: int, annotated: np.ndarray, in_image: np.ndarray
-) -> dict:
-    """Which hands are there, and whether that is known (see the class)."""
-    present = np.array(HAND_TYPES[hand_type], np.float32)
-    known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
-    return dict(
-        hand_presence=present,
-        hand_presence_valid=(known & (type_valid > 0)).astype(np.float32),
-        hand_type=present[None],
-        hand_type_valid=np.array([type_valid]),
-    )

@@ -5,7 +5,7 @@ import torch
 
 from mmhand_dne.conventions import MILLIMETRES, MIRROR_AXIS_ANGLES, MIRROR_POINTS
 from mmhand_dne.datasets.datasets.hand_mesh_dataset import mmpose_fields
-from mmhand_dne.datasets.datasets.interhand_mesh_dataset import add_meshes
+from mmhand_dne.datasets.datasets.interhand_hands import add_meshes
 from mmhand_dne.datasets.readers.index_file import Table
 from mmhand_dne.datasets.readers.interhand_annotations import InterHandFrame
 from mmhand_dne.datasets.readers.interhand_table import camera_of, frame_of

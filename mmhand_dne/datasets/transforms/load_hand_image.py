@@ -15,10 +15,19 @@ from mmhand_dne.fileio.images import decode_as_stored, is_cut_off
 class LoadHandImage(BaseTransform):
     """Read ``img_path`` as (H, W, 3) uint8 BGR into ``img``.
 
+    Args:
+        mean: add ``image_mean``, by which :class:`MCPScaledProtocol` knows black
+            images; a training needs no such mean.
+
     Raises:
         ValueError: the file is missing, empty, truncated or no image, or the image has
             another size than its annotation says.
     """
+
+    takes_unposed = True
+
+    def __init__(self, mean: bool = True) -> None:
+        self.mean = mean
 
     def transform(self, results: dict) -> dict:
         """Add ``img``, ``img_shape``, ``ori_shape`` and ``image_mean``.
@@ -42,7 +51,8 @@ class LoadHandImage(BaseTransform):
             )
         _check_size(image, results)
         results['img'] = image
-        results['image_mean'] = float(np.mean(cv2.mean(image)[:3]))
+        if self.mean:
+            results['image_mean'] = float(np.mean(cv2.mean(image)[:3]))
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 

@@ -6,6 +6,8 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.camera import mirror_pixels
+from mmhand_dne.randomness.pipeline import draws
 
 from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
 
@@ -39,6 +41,8 @@ class MeshCrop(BaseTransform):
         ValueError: a size that is not one number.
     """
 
+    takes_unposed = True
+
     def __init__(
         self,
         input_size: int = 256,
@@ -61,12 +65,12 @@ class MeshCrop(BaseTransform):
                 'area; correct the annotation or leave the image out'
             )
         centre = np.array([x0 + x1, y0 + y1]) / 2
-        factor = np.random.uniform(*self.scale)
+        factor = draws().uniform(*self.scale)
         angle = np.deg2rad(
-            np.random.uniform(-self.rotation, self.rotation) - box_angle(results)
+            draws().uniform(-self.rotation, self.rotation) - box_angle(results)
         )
         reach = self.shift * self.size / PAPER_SIZE
-        shift = np.random.uniform(-reach, reach, 2)
+        shift = draws().uniform(-reach, reach, 2)
         zoom = self.size / side * factor
         cos, sin = np.cos(angle), np.sin(angle)
         rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
@@ -87,9 +91,18 @@ class MeshCrop(BaseTransform):
         """The crop: sampled exactly for tests, quickly where it is augmented."""
         if (self.shift, self.rotation, self.scale) == (0, 0, (1, 1)):
             return resampled(image, affine, self.size)
+        if image.strides[1] < 0:
+            # A mirrored view: OpenCV would copy it first, for four times the crop's
+            # own time. The mirror goes into the map.
+            image, affine = image[:, ::-1], affine @ _mirror(image.shape[1])
         return cv2.warpAffine(
             image, affine[:2], (self.size, self.size), flags=cv2.INTER_LINEAR
         )
+
+
+def _mirror(width: int) -> np.ndarray:
+    """Pixels of a mirrored image as those of its mirror image, (3, 3)."""
+    return np.array([[-1.0, 0, mirror_pixels(0, width)], [0, 1, 0], [0, 0, 1]])
 
 
 def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:

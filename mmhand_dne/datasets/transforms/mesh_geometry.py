@@ -1,17 +1,40 @@
 """Changing the camera frame of all of a sample's 3D ground truth at once."""
 
+from collections.abc import Callable
+
 import numpy as np
+from mmcv.transforms import RandomGrayscale
+from mmpose.datasets.transforms import PhotometricDistortion
 
 from mmhand_dne.conventions import MIRROR_POINTS
 from mmhand_dne.errors import UserError
+from mmhand_dne.structures.hand_parameters import mirrored_axes, turned_axes
 from mmhand_dne.structures.raw_sample import HANDS, POINTS, names_of
 
+PIXELS_ONLY = (PhotometricDistortion, RandomGrayscale)  # MMPose's and MMCV's
 CAMERA_POINTS = names_of(POINTS)
 PER_HAND = names_of(POINTS, HANDS)
 
 
+def takes_unposed(transform: Callable) -> bool:
+    """Whether a transform works where the hands are still parameters: ours that say so,
+    and those that only change pixels.
+    """
+    return draws_ours(transform) or type(transform) in PIXELS_ONLY
+
+
+def draws_ours(transform: Callable) -> bool:
+    """Whether all that a transform draws is from :func:`draws`: those of ours that
+    ``takes_unposed``. A subclass says so itself, or it is not known.
+    """
+    return vars(type(transform)).get('takes_unposed', False)
+
+
 def rotate_camera(results: dict, rotation: np.ndarray) -> None:
     """X' = R X for all points and global rotations; R (3, 3)."""
+    if 'parameter_axes' in results:
+        results['parameter_axes'] = turned_axes(results['parameter_axes'], rotation)
+        return
     for name in CAMERA_POINTS:
         results[name] = results[name] @ rotation.T
     rotations = results['mano_rotations'].copy()
@@ -59,6 +82,10 @@ def mirror_hands(results: dict) -> None:
 
     Rotations become M R M with M = diag(-1, 1, 1).
     """
+    results['hand_type'] = results['hand_type'][:, ::-1].copy()
+    if 'parameter_axes' in results:
+        results['parameter_axes'] = mirrored_axes(results['parameter_axes'])
+        return
     for name in CAMERA_POINTS:
         results[name] = results[name] * MIRROR_POINTS
     results['mano_rotations'] = (
@@ -66,4 +93,3 @@ def mirror_hands(results: dict) -> None:
     )
     for name in PER_HAND:
         results[name] = results[name][::-1].copy()
-    results['hand_type'] = results['hand_type'][:, ::-1].copy()

@@ -1,5 +1,6 @@
 """From a pipeline's dictionary to MMPose's data sample."""
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -7,13 +8,14 @@ from mmengine.structures import InstanceData
 from mmpose.registry import TRANSFORMS
 from mmpose.structures import PoseDataSample
 
-from mmhand_dne.conventions import WRIST
-from mmhand_dne.geometry.camera import pixels_to_ndc, project_perspective
 from mmhand_dne.structures.ground_truth_fields import (
     HAND_LABELS,
     HandLabels,
     check_labels,
 )
+from mmhand_dne.structures.hand_parameters import complete_row
+from mmhand_dne.structures.posed_fields import KnownHands, label_fields
+from mmhand_dne.structures.unposed_labels import UnposedLabels
 
 from .mesh_geometry import box_corners
 
@@ -38,72 +40,88 @@ META_KEYS = (
     'principal_pt',
     'image_mean',
 )
+KEYPOINTS = ('keypoints', 'keypoints_cam', 'keypoints_visible')
 
 
 def hand_labels(results: dict) -> dict[str, np.ndarray]:
     """The fields of ``HAND_LABELS`` from what the transforms left behind."""
-    mesh = results['mesh_valid'] > 0
-    valid = results['joints_valid'].astype(bool)
-    wrist = valid[:, WRIST]
-    joints_cam = np.where(
-        mesh[:, None, None],
-        results['mesh_joints'] + results['mesh_root'][:, None],
-        results['joints_cam'],
+
+    def of(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(results[name]))[None]
+
+    hands = KnownHands(
+        mesh=of('mesh_vertices'),
+        mesh_joints=of('mesh_joints'),
+        mesh_root=of('mesh_root'),
+        mesh_valid=of('mesh_valid') > 0,
+        joints=of('joints_cam'),
+        joints_valid=of('joints_valid') > 0,
+        rotations=of('mano_rotations'),
+        betas=of('mano_betas'),
+        mano_valid=of('mano_valid') > 0,
+        presence=of('hand_presence'),
+        presence_valid=of('hand_presence_valid'),
+        intrinsics=of('intrinsics'),
     )
-    known = mesh[:, None] | valid
-    root = np.where((mesh | wrist)[:, None], joints_cam[:, WRIST], 0)
-    relative = valid & wrist[:, None]
-    size = results['input_size']
-    pixels = project_perspective(joints_cam, results['intrinsics'], known)
-    pixels = torch.from_numpy(pixels)
-    seen = valid & (joints_cam[..., 2] > 0)
-    return dict(
-        hand_vertices=results['mesh_vertices'],
-        hand_vertices_valid=mesh,
-        hand_joints=np.where(relative[..., None], joints_cam - root[:, None], 0),
-        hand_joints_valid=relative,
-        hand_joints_ndc=np.where(
-            seen[..., None], pixels_to_ndc(pixels, size).numpy(), 0
-        ),
-        hand_joints_ndc_valid=seen,
-        hand_root_cam=root,
-        hand_root_valid=mesh | wrist,
-        mano_rotations=results['mano_rotations'],
-        mano_betas=results['mano_betas'],
-        mano_valid=results['mano_valid'] > 0,
-        hand_presence=results['hand_presence'],
-        hand_presence_valid=results['hand_presence_valid'],
-        crop_intrinsics=results['intrinsics'],
-    )
+    fields = label_fields(hands, tuple(results['input_size']))
+    return {name: value[0].numpy() for name, value in fields.items()}
 
 
 @TRANSFORMS.register_module()
 class PackHandInputs(BaseTransform):
     """Check the fields and pack ``inputs`` (3, H, W) uint8 and a data sample.
 
+    Hands that the data set left to be posed with their batch (``posed=False``) are
+    packed as :class:`UnposedLabels`, without the keypoints that MMPose's own metrics
+    and visualizers read.
+
     Raises:
         ValueError: a field is absent, has another shape or is not finite.
     """
 
+    takes_unposed = True
+
     def transform(self, results: dict) -> dict:
         """Return ``dict(inputs, data_samples)``."""
-        labels = hand_labels(results)
-        check_labels(labels, str(results.get('img_path', 'sample')))
-        sample = PoseDataSample(
-            metainfo={key: results[key] for key in META_KEYS if key in results}
-        )
-        sample.gt_instance_labels = HandLabels(
-            **{
-                name: torch.from_numpy(np.asarray(labels[name], np.float32))[None]
-                for name in HAND_LABELS
-            }
-        )
-        sample.gt_instances = InstanceData(
-            keypoints=results['keypoints'],
-            keypoints_cam=results['keypoints_cam'],
-            keypoints_visible=results['keypoints_visible'],
-            bboxes=np.float32(box_corners(results)[None]),
-            bbox_scores=np.ones(1, np.float32),
-        )
-        image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
-        return dict(inputs=torch.from_numpy(image), data_samples=sample)
+        source = str(results.get('img_path', 'sample'))
+        sample, box = PoseDataSample(), np.float32(box_corners(results)[None])
+        for key in META_KEYS:  # one by one: set_metainfo copies each value
+            if key in results:
+                sample.set_field(results[key], key, field_type='metainfo')
+        instances = dict(bboxes=box, bbox_scores=np.ones(1, np.float32))
+        if 'hand_parameters' in results:
+            sample.gt_instance_labels = _unposed(results, source)
+        else:
+            sample.gt_instance_labels = _posed(results, source)
+            for key in KEYPOINTS:
+                instances[key] = results[key]
+        sample.gt_instances = InstanceData(**instances)
+        return dict(inputs=channels_first(results['img']), data_samples=sample)
+
+
+def _posed(results: dict, source: str) -> HandLabels:
+    labels = hand_labels(results)
+    check_labels(labels, source)
+    return HandLabels(
+        **{
+            name: torch.from_numpy(np.asarray(labels[name], np.float32))[None]
+            for name in HAND_LABELS
+        }
+    )
+
+
+def _unposed(results: dict, source: str) -> UnposedLabels:
+    row = complete_row(
+        results['hand_parameters'],
+        results['parameter_axes'],
+        results['intrinsics'],
+        source,
+    )
+    return UnposedLabels(row, results['hand_name'], results['input_size'])
+
+
+def channels_first(image: np.ndarray) -> torch.Tensor:
+    """(H, W, C) as a tensor (C, H, W) of its own memory; a tenth of NumPy's time."""
+    planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+    cv2.split(np.ascontiguousarray(image), list(planes))
+    return torch.from_numpy(planes)

@@ -3,7 +3,7 @@
 # has it.
 right_hand_crop = dict(type='MeshCrop', input_size=256, padding=1.5)  # pixels, factor
 right_hand_pipeline = [
-    dict(type='LoadHandImage'),
+    dict(type='LoadHandImage', mean=False),
     dict(type='RandomMeshFlip', prob=0.5),
     dict(shift=10, rotation=90, scale=(0.9, 1.1), **right_hand_crop),
     dict(type='PackHandInputs'),

@@ -1,0 +1,219 @@
+"""Samples whose hands the batch poses: the same draws, the same pictures, in less."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS, DefaultScope
+from mmpose.registry import DATASETS, TRANSFORMS
+from torch.utils.data import DataLoader
+
+from mmhand_dne.datasets.collate import stack_crops
+from mmhand_dne.datasets.transforms import MeshCrop
+from mmhand_dne.errors import UserError
+from mmhand_dne.randomness.pipeline import SampleKey, draws, draws_by, seeded_by
+from mmhand_dne.randomness.state import get_random_state
+from mmhand_dne.structures.hand_targets import HandTargets
+from mmhand_dne.structures.unposed_labels import UnposedLabels
+from tests.interhand_fixture import dataset_config
+
+GREYS = 5  # a mirror in the crop's map is rounded to 1/32 pixel to another side
+
+
+class CopiedFlip:
+    """A mirror as it was before: OpenCV finds an image that runs forwards."""
+
+    def __call__(self, results):
+        return dict(results, img=np.ascontiguousarray(results['img']))
+
+
+@pytest.fixture
+def unposed(regular_root, build, augmented):
+    return build(regular_root, augmented, posed=False)
+
+
+def keyed(dataset, epoch=0):
+    return [dataset[SampleKey(i, 5, epoch)] for i in range(len(dataset))]
+
+
+def parameters_of(packed):
+    return packed['data_samples'].gt_instance_labels.parameters
+
+
+def test_crops_are_those_of_an_image_mirrored_first(
+    regular_root, build, augmented, unposed
+):
+    before = build(regular_root, augmented)
+    before.pipeline.transforms.insert(2, CopiedFlip())
+    flips = 0
+    for epoch in range(4):
+        for old, new in zip(keyed(before, epoch), keyed(unposed, epoch)):
+            flips += new['data_samples'].flip
+            apart = (old['inputs'].int() - new['inputs'].int()).abs()
+            assert apart.max() <= GREYS and apart.float().mean() < 0.05
+    assert 6 <= flips <= 18
+
+
+def test_a_sample_is_the_posed_one_in_all_else(regular_root, build, augmented, unposed):
+    posed = build(regular_root, augmented)
+    for old, new in zip(keyed(posed), keyed(unposed)):
+        old, new = old['data_samples'], new['data_samples']
+        assert set(new.metainfo) == set(old.metainfo)
+        for name, value in old.metainfo.items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_allclose(new.metainfo[name], value, atol=1e-9)
+            else:
+                assert new.metainfo[name] == value, name
+        np.testing.assert_array_equal(old.gt_instances.bboxes, new.gt_instances.bboxes)
+
+
+def test_both_ways_of_seeding_draw_the_same():
+    for index in range(3):
+        key = SampleKey(index, 7, 2)
+        with draws_by(key):
+            own = draws().uniform(-1, 1, 5), draws().rand(), draws().randn()
+        with seeded_by(key):
+            shared = np.random.uniform(-1, 1, 5), np.random.rand(), np.random.randn()
+            assert draws() is np.random
+        np.testing.assert_array_equal(np.hstack(own), np.hstack(shared))
+        assert draws() is np.random
+
+
+def test_no_generator_moves(unposed):
+    before = str(get_random_state())
+    keyed(unposed)
+    assert str(get_random_state()) == before
+    assert draws() is np.random
+
+
+def test_an_error_gives_the_generator_back(unposed):
+    unposed.pipeline.transforms[2].size = 'nothing'
+    with pytest.raises(TypeError):
+        unposed[SampleKey(0, 0, 0)]
+    assert draws() is np.random
+
+
+def test_what_is_asked_for_itself_is_posed(regular_root, build, unposed):
+    posed = build(regular_root)
+    for index in range(len(unposed)):
+        one, other = unposed.get_data_info(index), posed.get_data_info(index)
+        np.testing.assert_array_equal(one['mesh_vertices'], other['mesh_vertices'])
+        np.testing.assert_array_equal(one['keypoints'], other['keypoints'])
+
+
+class Nudged(MeshCrop):
+    """A user's crop, which says nothing of what it reads."""
+
+    def transform(self, results):
+        return super().transform(dict(results, mesh_root=results['mesh_root'] + 0.001))
+
+
+@pytest.mark.parametrize('step', [Nudged(64), lambda results: results])
+def test_before_another_transform_hands_are_posed(unposed, step, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmhand_dne.datasets.datasets.interhand_mesh_dataset.print_log',
+        lambda text, *args, **kwargs: said.append(text),
+    )
+    where = slice(2, 3) if isinstance(step, MeshCrop) else slice(1, 1)
+    unposed.pipeline.transforms[where] = [step]
+    for packed in keyed(unposed):
+        labels = packed['data_samples'].gt_instance_labels
+        assert not isinstance(labels, UnposedLabels)
+        assert 'keypoints' in packed['data_samples'].gt_instances
+    assert len(said) == 1 and type(step).__name__ in said[0]
+
+
+def test_what_changes_pixels_alone_leaves_hands_unposed(regular_root, build, augmented):
+    """MMPose's and MMCV's; their draws are keyed too."""
+    steps = [
+        *augmented[:-1],
+        dict(type='PhotometricDistortion'),
+        dict(type='RandomGrayscale', prob=0.5, keep_channels=True),
+        augmented[-1],
+    ]
+    dataset = build(regular_root, steps, posed=False)
+    once, again = keyed(dataset), keyed(dataset)
+    plain = keyed(build(regular_root, augmented, posed=False))
+    changed = 0
+    for one, other, without in zip(once, again, plain):
+        assert parameters_of(one) is not None
+        assert torch.equal(one['inputs'], other['inputs'])
+        changed += not torch.equal(one['inputs'], without['inputs'])
+        np.testing.assert_array_equal(parameters_of(one)[0], parameters_of(without)[0])
+    assert changed >= 3
+
+
+def test_labels_of_another_hand_are_refused(regular_root, build):
+    dataset = build(regular_root, posed=False)
+    columns = dataset.table.columns
+    columns['frame_joints'] = columns['frame_joints'] + 0.02  # metres
+    with pytest.raises(UserError, match='its labels are not of the hand'):
+        dataset._check_hand_of_labels()
+
+
+def test_without_parameters_joints_are_left(regular_root, build, augmented):
+    pair = [
+        HandTargets.from_samples([packed['data_samples'] for packed in keyed(dataset)])
+        for dataset in (
+            build(regular_root, augmented, mano_file=None, posed=posed)
+            for posed in (True, False)
+        )
+    ]
+    assert not pair[1].mano_valid.any() and pair[1].joints_valid.any()
+    for one, other in zip(*pair):
+        torch.testing.assert_close(one, other, atol=2e-6, rtol=0)
+
+
+def test_a_mix_takes_both_kinds(regular_root, augmented):
+    part = dict(type='InterHandMeshDataset', **dataset_config(regular_root))
+    parts = [dict(part, pipeline=augmented, posed=posed) for posed in (True, False)]
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        mixed = DATASETS.build(
+            dict(type='mmpose.MixedHandDataset', datasets=parts, shares=[1, 1])
+        )
+    samples = [packed['data_samples'] for packed in keyed(mixed)]
+    kinds = [isinstance(each.gt_instance_labels, UnposedLabels) for each in samples]
+    assert kinds == [False] * 6 + [True] * 6
+    targets = HandTargets.from_samples(samples)
+    single = [HandTargets.from_samples([sample]) for sample in samples]
+    for name, value in targets._asdict().items():
+        alone = torch.cat([getattr(each, name) for each in single])
+        torch.testing.assert_close(value, alone, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_any_number_of_workers_gives_the_same_batches(unposed, workers):
+    keys = [SampleKey(i, 5, 0) for i in range(len(unposed))]
+    loader = DataLoader(
+        unposed, 3, sampler=keys, num_workers=workers, collate_fn=stack_crops
+    )
+    here = stack_crops([unposed[key] for key in keys])
+    there = list(loader)
+    assert [batch['inputs'].shape for batch in there] == [(3, 3, 256, 256)] * 2
+    assert all(batch['inputs'].is_shared() for batch in there)
+    assert torch.equal(torch.cat([batch['inputs'] for batch in there]), here['inputs'])
+    samples = [sample for batch in there for sample in batch['data_samples']]
+    for one, other in zip(samples, here['data_samples']):
+        assert one.img_path == other.img_path
+        np.testing.assert_array_equal(
+            one.gt_instance_labels.parameters[0], other.gt_instance_labels.parameters[0]
+        )
+
+
+def test_crops_of_several_sizes_stay_a_list():
+    assert FUNCTIONS.get('stack_crops') is stack_crops
+    crops = [torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)]
+    samples = [dict(inputs=crop, data_samples=i) for i, crop in enumerate(crops)]
+    assert stack_crops(samples) == pseudo_collate(samples)
+    batch = stack_crops(samples[:1] * 2)
+    assert batch['inputs'].shape == (2, 3, 4, 4) and batch['data_samples'] == [0, 0]
+
+
+def test_the_mean_grey_value_can_be_left_out(regular_root, build):
+    info = build(regular_root).get_data_info(0)
+    found = [
+        TRANSFORMS.build(dict(type='LoadHandImage', mean=mean)).transform(dict(info))
+        for mean in (True, False)
+    ]
+    assert found[0].pop('image_mean') > 1 and set(found[0]) == set(found[1])
