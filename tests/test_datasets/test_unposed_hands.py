@@ -1,5 +1,6 @@
 """Samples whose hands the batch poses: the same draws, the same pictures, in less."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,8 @@ from mmhand_dne.structures.hand_targets import HandTargets
 from mmhand_dne.structures.unposed_labels import UnposedLabels
 from tests.interhand_fixture import dataset_config
 
-GREYS = 5  # a mirror in the crop's map is rounded to 1/32 pixel to another side
+# OpenCV 4's maps are in whole numbers, which a mirror leaves as they are.
+GREYS = 0 if cv2.__version__ < '5' else 2
 
 
 class CopiedFlip:
@@ -49,8 +51,8 @@ def test_crops_are_those_of_an_image_mirrored_first(
     for epoch in range(4):
         for old, new in zip(keyed(before, epoch), keyed(unposed, epoch)):
             flips += new['data_samples'].flip
-            apart = (old['inputs'].int() - new['inputs'].int()).abs()
-            assert apart.max() <= GREYS and apart.float().mean() < 0.05
+            apart = (old['inputs'].int() - new['inputs'].int()).abs().max()
+            assert apart <= GREYS
     assert 6 <= flips <= 18
 
 

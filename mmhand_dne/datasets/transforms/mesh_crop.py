@@ -14,6 +14,9 @@ from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
 PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
 BITS = 11  # of a position's fraction: products of two and a byte fit into 31
 UNIT = 1 << BITS
+# OpenCV's warpAffine counts positions in 1/1024 pixel and rounds them to 1/32, halves
+# upwards. A unit less, and one counted from the other side is rounded to the same.
+HALF_DOWN = 1 / 1024
 
 
 @TRANSFORMS.register_module()
@@ -101,8 +104,9 @@ class MeshCrop(BaseTransform):
 
 
 def _mirror(width: int) -> np.ndarray:
-    """Pixels of a mirrored image as those of its mirror image, (3, 3)."""
-    return np.array([[-1.0, 0, mirror_pixels(0, width)], [0, 1, 0], [0, 0, 1]])
+    """Pixels of an image as those of its mirror image, (3, 3), for ``warpAffine``."""
+    start = mirror_pixels(0, width) - HALF_DOWN
+    return np.array([[-1.0, 0, start], [0, 1, 0], [0, 0, 1]])
 
 
 def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
