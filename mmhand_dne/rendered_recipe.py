@@ -17,6 +17,7 @@ SHARES = (
     'clasped_share',
     'truncated_share',
     'natural_share',
+    'blur_share',
 )
 
 
@@ -52,6 +53,9 @@ class Recipe:
         truncated_share: share of the cameras that cut off a part of the hands.
         natural_share: share of the images with surroundings, light and sensor as in
             casual photos; other ones look like a studio's.
+        blur_share: share of the images that are out of focus or shaken.
+        tagged: write into each annotation, as ``hard``, what makes its image hard:
+            'occluded', 'held', 'blurred' or none of these.
     """
 
     seed: int = 0
@@ -71,6 +75,8 @@ class Recipe:
     clasped_share: float = 0.0
     truncated_share: float = 0.0
     natural_share: float = 0.0
+    blur_share: float = 0.0
+    tagged: bool = False
 
     def __post_init__(self) -> None:
         for name in ('cameras', 'moments'):

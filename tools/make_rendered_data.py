@@ -42,6 +42,7 @@ RECIPE_FLAGS = (
     ('clasped_share', float, 'share of the two hands that cross, overlap or clasp'),
     ('truncated_share', float, 'share of the cameras that cut off part of the hands'),
     ('natural_share', float, "share with a casual photo's surroundings and light"),
+    ('blur_share', float, 'share of images out of focus or shaken'),
 )
 # The same of flags with two numbers.
 RANGE_FLAGS = (
@@ -89,6 +90,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             default=getattr(DEFAULTS, name),
             help=f'{meaning} (default: {"{} {}".format(*getattr(DEFAULTS, name))})',
         )
+    parser.add_argument(
+        '--tagged',
+        action='store_true',
+        help="write what makes an image hard into its annotation, as 'hard'",
+    )
     parser.add_argument(
         '--workers',
         type=int,

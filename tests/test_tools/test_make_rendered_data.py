@@ -360,3 +360,35 @@ def test_a_command_without_images_says_what_to_give(tool, tmp_path, capsys):
 def test_impossible_settings_are_refused_by_name(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         Recipe(**setting)
+
+
+def test_tags_say_what_makes_an_image_hard_and_change_no_other_image(tool, tmp_path):
+    one = ['--train', '6', '--seed', '5', '--held-share', '1', '--interacting-share']
+    make(tool, tmp_path / 'plain', *one, '0', '--occlusion-share', '0.5')
+    flags = ['--occlusion-share', '0.5', '--blur-share', '0.5', '--tagged']
+    make(tool, tmp_path / 'tagged', *one, '0', *flags)
+    found = {
+        name: json.loads(
+            (tmp_path / name / 'annotations/train/InterHand2.6M_train_data.json')
+            .read_bytes()
+        )
+        for name in ('plain', 'tagged')
+    }  # fmt: skip
+    assert not any('hard' in entry for entry in found['plain']['annotations'])
+    tags = [set(entry['hard']) for entry in found['tagged']['annotations']]
+    assert all('held' in tag for tag in tags)
+    assert {'occluded' in tag for tag in tags} == {True, False}
+    blurred = ['blurred' in tag for tag in tags]
+    assert set(blurred) == {True, False}
+    for image, is_blurred in zip(found['tagged']['images'], blurred):
+        before, after = (
+            (tmp_path / name / 'images/train' / image['file_name']).read_bytes()
+            for name in ('plain', 'tagged')
+        )
+        assert (before == after) != is_blurred
+        if is_blurred:
+            before, after = (
+                cv2.imdecode(np.frombuffer(b, np.uint8), 0) for b in (before, after)
+            )
+            sharp, soft = (cv2.Laplacian(i, cv2.CV_64F).std() for i in (before, after))
+            assert soft < 0.7 * sharp

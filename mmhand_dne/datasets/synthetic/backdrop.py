@@ -82,6 +82,23 @@ def _plain(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     return np.tile(_color(rng), (size[1], size[0], 1))
 
 
+def blurred(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """An image (H, W, 3) uint8, out of focus or along the way of a shaken camera.
+
+    By 1.2 to 3 % of the longer side: about the width of a finger.
+    """
+    reach = rng.uniform(0.012, 0.03) * max(image.shape[:2])
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(image, (0, 0), reach / 2)
+    length = max(3, round(2 * reach))
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1
+    middle = ((length - 1) / 2, (length - 1) / 2)
+    turn = cv2.getRotationMatrix2D(middle, rng.uniform(0, 180), 1.0)
+    kernel = cv2.warpAffine(kernel, turn, (length, length))
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
 def _gradient(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     corners = np.stack([_color(rng) for _ in range(4)]).reshape(2, 2, 3)
     return cv2.resize(corners, size, interpolation=cv2.INTER_LINEAR)

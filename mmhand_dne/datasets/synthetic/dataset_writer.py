@@ -18,7 +18,7 @@ from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.rendered_recipe import Recipe
 
-from .backdrop import add_occluders, encode, expose, make_backdrop
+from .backdrop import add_occluders, blurred, encode, expose, make_backdrop
 from .camera_rig import RigCamera, make_rig
 from .hand_body import build_body, sample_light, sample_tone
 from .hand_models import Hand, HandModels
@@ -100,13 +100,21 @@ def write_frame(
             image = in_scenery(photo, layer, camera.size, tone)
         else:
             image = compose(make_backdrop(rng, camera.size), layer)
+        hard = ['held'] if things else []
         if rng.random() < recipe.occlusion_share:
+            hard.append('occluded')
             pixels = camera.to_pixels(camera.to_camera(joints[valid]))
             add_occluders(rng, image, pixels, max(view['annotation']['bbox'][2:]))
         if casual:
             image = expose_photo(photo, image, camera.monochrome)
         else:
             image = expose(rng, image, recipe, camera)
+        blur = recipe.generator('blur', *key, camera.name)
+        if blur.random() < recipe.blur_share:
+            hard.append('blurred')
+            image = blurred(blur, image)
+        if recipe.tagged:
+            view['annotation']['hard'] = hard
         path = root / 'images' / frame.split / view['image']['file_name']
         write_whole(path, encode(rng, image))
         views.append(view)
