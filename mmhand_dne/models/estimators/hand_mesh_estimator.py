@@ -153,8 +153,9 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
         with_maps = self.test_cfg.get('output_maps', False)
+        size = data_samples[0].metainfo['input_size'][0]
         return pack_predictions(
-            outputs, data_samples, inputs.shape[-1], with_maps, self.error_bars(outputs)
+            outputs, data_samples, size, with_maps, self.error_bars(outputs)
         )
 
     def error_bars(self, outputs: HandOutputs) -> dict[str, Tensor]:

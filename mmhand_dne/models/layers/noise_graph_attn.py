@@ -115,7 +115,8 @@ class NoiseGraphAttention(BaseModule):
         self.register_buffer('adjacency', adjacency, persistent=False)
         self.num_clusters = num_clusters
         self.inward = nn.Linear(in_channels, hidden_channels)
-        self.side = nn.Parameter(torch.zeros(2, 1, hidden_channels))
+        hands = len(hand_model.template)  # one in a model of one hand
+        self.side = nn.Parameter(torch.zeros(hands, 1, hidden_channels))
         self.place = nn.Parameter(torch.randn(num_clusters, hidden_channels) * 0.02)
         self.convs = nn.ModuleList(
             GraphConv(hidden_channels) for _ in range(num_layers)
