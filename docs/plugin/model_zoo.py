@@ -7,7 +7,15 @@ from pathlib import Path
 import yaml
 from page_parts import ROOT
 
-CONFIG_FOLDERS = ('.', 'dne', 'dne/ablations', 'hamer', 'hamer/poster', 'mix')
+CONFIG_FOLDERS = (
+    '.',
+    'dne',
+    'dne/ablations',
+    'hamer',
+    'hamer/poster',
+    'mix',
+    'reproduce',
+)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -1,0 +1,191 @@
+"""The tables of the papers on the free benchmark: rows, runs, reports."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from mmhand_dne.datasets.datasets import CachedHandDataset
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
+from tests.cached_features import write_cache
+from tools.reproduce import report, table
+from tools.reproduce.rows import ROWS, TABLES, rows_of
+from tools.reproduce.runs import METRICS, RECORD, Runs, TimeIsOver
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(path.stem for path in (ROOT / 'configs/reproduce').glob('*.py'))
+CACHED = [name for name in CONFIGS if name != 'uncached']
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory):
+    root = tmp_path_factory.mktemp('cache')
+    for split, count in (('train', 4), ('test', 4)):
+        write_cache(root / split, count, seed=count)
+    return root
+
+
+@pytest.fixture
+def runs(cache, tmp_path):
+    return Runs(arguments(cache, tmp_path))
+
+
+def arguments(cache, out, *flags):
+    few = ['--baseline-epochs', '4', '--stage-epochs', '1', '--bars-epochs', '1']
+    where = ['--cache', str(cache), '--out', str(out)]
+    return table.parse_args(['all', *where, *few, *flags])
+
+
+def test_every_config_is_a_row_and_the_papers_rows_are_there():
+    assert {row.config for row in ROWS.values()} | {'uncached'} == set(CONFIGS)
+    for name in ('table2', 'table3', 'table4'):
+        assert TABLES[name].rows[0] == 'baseline' and 'full' in TABLES[name].rows
+    assert {row for one in TABLES.values() for row in one.rows} == set(ROWS)
+    order = rows_of(list(TABLES))
+    for row in order:
+        start = ROWS[row].start
+        assert not start or order.index(start) < order.index(row)
+
+
+@pytest.mark.parametrize('name', CACHED)
+def test_a_config_steps_on_what_it_reads_from_the_cache(name, cache):
+    init_default_scope('mmpose')
+    cfg = read_config(str(ROOT / 'configs/reproduce' / f'{name}.py'))
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].end
+    assert cfg.param_scheduler[0].T_max == cfg.train_cfg.max_epochs
+    cfg.model.mano_head.readout.init_cfg = None
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    hands = CachedHandDataset(str(cache / 'train'), cfg.train_dataloader.dataset.levels)
+    packed = [hands[i] for i in range(2)]
+    batch = model.data_preprocessor(
+        {key: [one[key] for one in packed] for key in ('inputs', 'data_samples')}
+    )
+    losses = model.loss(batch['inputs'], batch['data_samples'])
+    loss = sum(value for key, value in losses.items() if 'loss' in key)
+    loss.backward()
+    assert loss.isfinite()
+    wanted = [p for p in model.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in wanted)
+    found = model.eval().predict(batch['inputs'], batch['data_samples'])
+    assert ('hand_joint_std' in found[0].pred_instances) == ('nll' in str(losses))
+
+
+def finished(runs, row, seed, **metrics):
+    """A run as it is when it has ended, with these metrics."""
+    folder = runs.folder(row, seed)
+    folder.mkdir(parents=True)
+    record = dict(runs.record(row, seed), seconds=10.0, steps=5)
+    (folder / RECORD).write_text(json.dumps(record))
+    (folder / METRICS).write_text(json.dumps(metrics))
+
+
+def test_a_table_has_means_half_ranges_and_differences_of_a_seed(runs):
+    base, full = {0: 10.0, 1: 20.0, 2: 30.0}, {0: 9.0, 1: 17.0, 2: 31.0}
+    for seed in base:
+        finished(runs, 'baseline', seed, MPVPE_All=base[seed])
+        finished(runs, 'full', seed, MPVPE_All=full[seed])
+    report.write_tables(runs, ['table2'], [0, 1, 2])
+    text = (runs.out / 'tables/table2.md').read_text()
+    assert '| baseline | - | - | 20.00 ± 10.00 | 3 |' in text
+    assert '| full DNE (M = 3) | - | - | 19.00 ± 11.00 | 3 |' in text
+    # -1, -3, +1: by the seeds' own differences, far less than the ranges above.
+    assert '| full DNE (M = 3) | - | - | -1.00 ± 2.00, -5.0 % (2/3) |' in text
+    told = json.loads((runs.out / 'tables/table2.json').read_text())
+    assert told['values']['full']['1'] == {'MPVPE_All': 17.0}
+    assert (
+        told['runs']['full']['1']['settings']['config'] == 'configs/reproduce/full.py'
+    )
+    assert set(told['runs']['full']['1']) >= {'commit', 'hardware', 'seconds'}
+
+
+@pytest.mark.parametrize('last, verdict', [(20.1, 'it is flat'), (19.7, 'not flat')])
+def test_a_baseline_is_flat_below_one_percent_over_its_last_quarter(
+    runs, last, verdict
+):
+    finished(runs, 'baseline', 0, MPVPE_All=last)
+    for part, epochs in (('a', {1: 40, 2: 30}), ('b', {2: 30, 3: 20, 4: last})):
+        path = runs.folder('baseline', 0) / part / 'vis_data/scalars.json'
+        path.parent.mkdir(parents=True)
+        lines = [dict(loss=1.0, step=7)]
+        lines += [dict(MPVPE_All=e, step=s) for s, e in epochs.items()]
+        path.write_text('\n'.join(map(json.dumps, lines)))
+    change = report.last_quarter(runs, 0)
+    assert change == pytest.approx(last / 20 - 1)
+    assert verdict in report.flatness({0: change})
+
+
+def test_the_estimate_knows_what_is_done_and_how_fast_it_went(runs):
+    steps = 4  # epochs of one batch of 4 crops
+    assert runs.seconds_left('baseline', 1) == pytest.approx(
+        steps * ROWS['baseline'].pace
+    )
+    finished(runs, 'baseline', 0)
+    assert runs.seconds_left('baseline', 0) == 0
+    assert runs.seconds_left('baseline', 1) == pytest.approx(steps * 10 / 5)
+    folder = runs.folder('baseline', 1)
+    folder.mkdir()
+    (folder / 'last_checkpoint').write_text('/x/epoch_3.pth')
+    assert runs.seconds_left('baseline', 1) == pytest.approx(10 / 5)
+
+
+def test_a_run_of_other_settings_is_not_taken_for_this_one(runs, cache, tmp_path):
+    finished(runs, 'baseline', 0)
+    other = Runs(arguments(cache, tmp_path, '--baseline-epochs', '8'))
+    with pytest.raises(UserError, match='other epochs'):
+        other.is_finished('baseline', 0)
+
+
+def test_nothing_starts_when_the_minutes_are_over(runs):
+    with pytest.raises(TimeIsOver):
+        runs.finish('baseline', 0, time.monotonic() - 1)
+    assert not (runs.folder('baseline', 0) / 'train.log').exists()
+
+
+def test_what_runs_is_ended_when_the_minutes_are_over(runs, tmp_path):
+    sleeper = [sys.executable, '-c', 'import time; print("up"); time.sleep(60)']
+    start = time.monotonic()
+    with pytest.raises(TimeIsOver):
+        runs.call(sleeper, tmp_path / 'log', time.monotonic() + 0.5)
+    assert time.monotonic() - start < 20
+
+
+def test_a_tool_that_fails_is_named_with_what_it_said_last(runs, tmp_path):
+    log = tmp_path / 'log'
+    command = [sys.executable, '-c', 'raise SystemExit("no such thing")']
+    with pytest.raises(UserError, match='no such thing'):
+        runs.call(command, log, time.monotonic() + 60)
+
+
+def test_an_estimate_runs_nothing_and_says_that_something_is_left(cache, tmp_path):
+    where = ['--cache', str(cache), '--out', str(tmp_path), '--seeds', '0']
+    with pytest.raises(SystemExit) as left:
+        table.main(['covariances', *where, '--estimate'])
+    assert left.value.code == table.LEFT and not (tmp_path / 'runs').exists()
+    with pytest.raises(SystemExit):
+        table.parse_args(['table2', '--baseline-epochs', '6'])
+
+
+@pytest.mark.large
+def test_rows_are_trained_stopped_continued_and_told(cache, tmp_path):
+    where = ['--cache', str(cache), '--out', str(tmp_path), '--seeds', '0']
+    few = ['--baseline-epochs', '4', '--stage-epochs', '1', '--bars-epochs', '1']
+    command = [sys.executable, ROOT / 'tools/reproduce/table.py', *where, *few]
+    names = ['table4', 'covariances']
+    stopped = subprocess.run([*command, '--minutes', '0.2', *names], check=False)
+    assert stopped.returncode == table.LEFT
+    done = subprocess.run([*command, *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '| full DNE, M = 1 |' in done.stdout and '| diagonal |' in done.stdout
+    scores = json.loads((tmp_path / 'tables/covariances.json').read_text())['values']
+    assert scores['correlated']['0'].keys() >= {'NLL', 'hard/Spearman', 'plain/AUSE'}
+    assert 'NLL' not in scores['deterministic']['0']
+    again = subprocess.run([*command, *names], capture_output=True, text=True)
+    assert again.returncode == 0 and 'left in all: 0.0 hours' in again.stdout

@@ -1,0 +1,110 @@
+"""Train and test what the papers' tables need, and print the tables.
+
+Says first how long it takes. A run that was stopped, by hand or because its minutes
+were over, continues the next time; one that is finished is not repeated. The exit
+status is 3 where something is left.
+
+Example:
+    bash tools/reproduce/benchmark.sh
+    python tools/reproduce/table.py table2 table3 --minutes 60
+    python tools/reproduce/table.py all --seeds 0 --estimate
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tools.reproduce.rows import TABLES, rows_of
+
+LEFT = 3  # exit status: minutes are over, and not all is done
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'tables', nargs='+', choices=[*TABLES, 'all'], help='which tables'
+    )
+    parser.add_argument(
+        '--cache', type=Path, default=ROOT / 'data/benchmark/cache', help='of features'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=ROOT / 'work_dirs/reproduce', help='runs, tables'
+    )
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--minutes', type=float, default=float('inf'), help='stop after so many'
+    )
+    parser.add_argument(
+        '--baseline-epochs', type=int, default=40, help='a multiple of 4'
+    )
+    parser.add_argument('--stage-epochs', type=int, default=3)
+    parser.add_argument('--bars-epochs', type=int, default=12, help='of covariances')
+    parser.add_argument('--threads', type=int, default=1, help='of each run')
+    parser.add_argument(
+        '--estimate', action='store_true', help='say how long, and run nothing'
+    )
+    parser.add_argument(
+        '--report', action='store_true', help='print what is there, and run nothing'
+    )
+    args = parser.parse_args(argv)
+    if args.baseline_epochs < 4 or args.baseline_epochs % 4:
+        parser.error(
+            f'--baseline-epochs is {args.baseline_epochs}, expected a multiple of 4: '
+            'its last quarter tells whether the baseline has converged'
+        )
+    if 'all' in args.tables:
+        args.tables = list(TABLES)
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from tools.reproduce.report import write_tables
+from tools.reproduce.runs import Runs, TimeIsOver
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Say how long it takes, run what is left, write the tables."""
+    args = parse_args(argv)
+    deadline = time.monotonic() + 60 * args.minutes
+    with plain_errors(building=True):
+        runs = Runs(args)
+        # A seed after the other: one whole column of numbers, then the next.
+        todo = [(row, seed) for seed in args.seeds for row in rows_of(args.tables)]
+        if not args.report:
+            say_estimate(runs, todo)
+        if not (args.report or args.estimate):
+            try:
+                for row, seed in todo:
+                    runs.finish(row, seed, deadline)
+            except TimeIsOver:
+                print('the minutes are over; run it again to continue', flush=True)
+        write_tables(runs, args.tables, args.seeds)
+    if any(not runs.is_finished(row, seed) for row, seed in todo):
+        sys.exit(LEFT)
+
+
+def say_estimate(runs: Runs, todo: list[tuple[str, int]]) -> None:
+    """Print how long what is left takes, by row."""
+    total = 0.0
+    for row in dict.fromkeys(row for row, _ in todo):
+        seconds = sum(
+            runs.seconds_left(name, seed) for name, seed in todo if name == row
+        )
+        total += seconds
+        if seconds:
+            print(f'{row}: {seconds / 60:.0f} minutes')
+    print(f'left in all: {total / 3600:.1f} hours', flush=True)
+
+
+if __name__ == '__main__':
+    main()
