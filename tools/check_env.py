@@ -1,6 +1,7 @@
 """Say what the plug-in needs, what is there, and the command that repairs the rest.
 
-Runs with nothing installed. Exit status 1 if the plug-in cannot run.
+Runs with nothing installed. Exit status 1 if the plug-in cannot run; what is broken and
+needed for a part of it only is named in the last line.
 
 Example:
     python tools/check_env.py
@@ -11,9 +12,11 @@ import argparse
 import importlib
 import importlib.util
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,12 +45,24 @@ OPTIONAL = (
 # Imported where a config asks for it: name, what to know of it, what asks.
 ON_REQUEST = (
     ('tensorboard', '', 'the TensorBoard back end'),
+    ('onnx', '', 'the ONNX export'),
+    ('onnxscript', '', 'the ONNX export'),
+    ('onnxruntime', '', 'the ONNX export and exported models'),
+    ('plotly', '', "the demo's --report"),
     (
         'smplx',
         "licence: non-commercial research; imported for backend='smplx' only",
         "hand_model.backend='smplx' and the tests (licence: non-commercial research)",
     ),
 )
+# A library that packages want in versions that exclude each other: mediapipe's one with
+# solutions wants protobuf 4, onnx and TensorBoard a later one.
+SHARED = 'protobuf'
+OWN_ENVIRONMENT = (
+    'pip uninstall -y {names}; pip install --upgrade {shared} {others}  '
+    '# and {names} in an environment of its own'
+)
+TORCH_SELECTOR = 'https://pytorch.org/get-started/locally'
 HEADLESS = (
     'pip uninstall -y opencv-python && '
     'pip install "opencv-python-headless>=4.5,<6"  # or: apt-get install -y libgl1'
@@ -61,6 +76,7 @@ class Row(NamedTuple):
     name: str
     text: str
     repair: str = ''
+    stops: bool = True  # whether a broken one stops the plug-in, not a part of it
 
 
 def load_from_compat(name: str):
@@ -143,7 +159,7 @@ def _row(name: str, error: str | None, repair: str) -> Row:
 
 
 def check_optional(stand_ins) -> Iterator[Row]:
-    """Packages that may be absent, and the accelerator."""
+    """Packages that may be absent."""
     for name, module, use in OPTIONAL:
         package = stand_ins.OPTIONAL_PACKAGES[name]
         if not stand_ins.is_present(package):
@@ -157,18 +173,102 @@ def check_optional(stand_ins) -> Iterator[Row]:
         else:
             yield Row('ok', name, use)
     for name, licence, use in ON_REQUEST:
-        error = import_error(name)
-        yield (
-            Row('note', name, f'absent, needed for {use} only', f'pip install {name}')
-            if error
-            else Row('ok', name, licence)
-        )
-    if import_error('torch') is None:
-        import torch
+        row = _row(name, import_error(name), f'pip install {name}')
+        if row.state == 'missing':
+            row = row._replace(state='note', text=f'absent, needed for {use} only')
+        elif row.state == 'ok':
+            row = row._replace(text=licence)
+        yield row._replace(stops=False)
+    yield from check_shared()
 
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        text = torch.cuda.get_device_name(0) if found else 'none, the CPU is used'
-        yield Row('ok' if found else 'note', 'CUDA', text)
+
+def check_shared() -> Iterator[Row]:
+    """Whether each package that asks for ``SHARED`` can have it as it is."""
+    try:
+        found = metadata.version(SHARED)
+    except metadata.PackageNotFoundError:
+        return
+    wanted = wanted_versions(SHARED)
+    refusing = {name: text for name, (text, fits) in wanted.items() if not fits}
+    if not refusing:
+        yield Row('ok', SHARED, found)
+        return
+    text = ', '.join(
+        f'{name} wants {text or "any"}' for name, (text, _) in wanted.items()
+    )
+    # Those that pin an old one lose: the rest of the environment has moved on.
+    pinned = sorted(name for name, (text, _) in wanted.items() if '<5' in text)
+    others = sorted(set(refusing) - set(pinned))
+    repair = f'pip install --upgrade {" ".join([SHARED, *others])}'
+    if pinned:
+        repair = OWN_ENVIRONMENT.format(
+            names=' '.join(pinned), shared=SHARED, others=' '.join(others)
+        )
+    yield Row('broken', SHARED, f'{found} is installed; {text}', repair, stops=False)
+
+
+def wanted_versions(name: str) -> dict[str, tuple[str, bool]]:
+    """What each installed package wants of another, and whether that is there."""
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:  # pip has a copy
+        from pip._vendor.packaging.requirements import Requirement
+    wanted = {}
+    for package in metadata.distributions():
+        for text in package.requires or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            if (
+                requirement.name != name
+                or marker
+                and not marker.evaluate({'extra': ''})
+            ):
+                continue
+            fits = requirement.specifier.contains(metadata.version(name), True)
+            wanted[package.metadata['Name']] = (str(requirement.specifier), fits)
+    return dict(sorted(wanted.items()))
+
+
+def check_cuda() -> Iterator[Row]:
+    """The accelerator, and a torch that cannot use the one that is there."""
+    if import_error('torch') is not None:
+        return
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    name = torch.cuda.get_device_name(0) if found else ''
+    yield cuda_row(name, torch.__version__, torch.version.cuda, has_nvidia_driver())
+
+
+def cuda_row(name: str, version: str, built_for: str | None, driver: bool) -> Row:
+    """What to say of the accelerator.
+
+    Args:
+        name: of the device that torch sees, '' if none.
+        version: of torch.
+        built_for: CUDA version that torch was built for, None for the CPU alone.
+        driver: whether NVIDIA's driver is installed.
+    """
+    if name:
+        return Row('ok', 'CUDA', name)
+    if not driver:
+        return Row('note', 'CUDA', 'none, the CPU is used')
+    reason = (
+        f'is built for CUDA {built_for} and sees none, so the driver may be too old'
+    )
+    if built_for is None:
+        reason = 'is built for the CPU alone'
+    text = f"NVIDIA's driver is here, but torch {version} {reason}"
+    repair = (
+        f'pip uninstall -y torch, then the line of {TORCH_SELECTOR} for your driver'
+    )
+    return Row('broken', 'CUDA', text, repair, stops=False)
+
+
+def has_nvidia_driver() -> bool:
+    """Whether this machine has NVIDIA's driver."""
+    driver = Path('/proc/driver/nvidia/version')
+    return shutil.which('nvidia-smi') is not None or driver.exists()
 
 
 def check_plugin() -> Row:
@@ -203,6 +303,7 @@ def collect(mano: Path | None) -> Iterator[Row]:
     yield from check_modules()
     yield check_coco(load_from_compat('coco_names'))
     yield from check_optional(load_from_compat('optional_modules'))
+    yield from check_cuda()
     plugin = check_plugin()
     yield plugin
     if mano is not None and plugin.state == 'ok':
@@ -223,15 +324,17 @@ def main() -> int:
     """Print the report; 1 if something stops the plug-in, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--mano', type=Path, help='folder of MANO_{RIGHT,LEFT}.pkl')
-    blocked = False
+    blocked, without = False, []
     for row in name_causes_once(collect(parser.parse_args().mano)):
         print(f'{row.state:8}{row.name:16}{row.text}')
         if row.state in ('missing', 'broken'):
-            blocked = True
+            blocked |= row.stops
+            without += [] if row.stops else [row.name]
             print(f'{"":8}repair: {row.repair}')
         elif row.repair:
             print(f'{"":8}if wanted: {row.repair}')
-    print('The plug-in cannot run.' if blocked else 'The plug-in can run.')
+    rest = f', but without {", ".join(without)}: see above' if without else ''
+    print('The plug-in cannot run.' if blocked else f'The plug-in can run{rest}.')
     return int(blocked)
 
 

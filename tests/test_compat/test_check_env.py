@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import subprocess
 import sys
@@ -77,3 +78,59 @@ def test_what_is_installed_but_does_not_load_is_broken(tmp_path, module, error, 
     assert error.split("'")[1] in found and repair in below
     assert status == 1
     assert lines_after(output, 'broken  mmhand_dne')
+
+
+def test_broken_extras_are_named_in_the_last_line(tmp_path):
+    names = ('tensorboard', 'onnx', 'plotly')
+    for name in names:
+        (tmp_path / f'{name}.py').write_text(f"raise TypeError('no {name}')\n")
+    status, output = check_env(path=tmp_path)
+    for name in names:
+        found, below = lines_after(output, f'broken  {name}')
+        assert f'no {name}' in found
+        assert below.strip() == f'repair: pip install --force-reinstall {name}'
+    last = output.rstrip().splitlines()[-1]
+    assert status == 0
+    assert last.startswith('The plug-in can run, but without tensorboard, onnx, ')
+    assert last.endswith('plotly: see above.')
+
+
+def test_a_protobuf_that_a_package_cannot_use_is_named(tmp_path):
+    """As where mediapipe's old release has pulled protobuf down to 4."""
+    for package, version, requirement in (
+        ('protobuf', '4.25.9', ''),
+        ('mediapipe', '0.10.21', 'Requires-Dist: protobuf<5,>=4.25.3'),
+        ('onnx', '1.23.2', 'Requires-Dist: protobuf>=6.31.1'),
+        ('other', '1.0', "Requires-Dist: protobuf>=9; extra == 'never'"),
+    ):
+        folder = tmp_path / f'{package}-{version}.dist-info'
+        folder.mkdir()
+        fields = ('Metadata-Version: 2.1', f'Name: {package}', f'Version: {version}')
+        (folder / 'METADATA').write_text('\n'.join([*fields, requirement, '']))
+    status, output = check_env(path=tmp_path)
+    found, below = lines_after(output, 'broken  protobuf')
+    assert '4.25.9 is installed' in found
+    assert 'mediapipe wants <5,>=4.25.3' in found and 'onnx wants >=6.31.1' in found
+    assert 'other' not in found
+    assert 'pip uninstall -y mediapipe; pip install --upgrade protobuf' in below
+    assert 'onnx' in below.split('#')[0]
+    assert 'without' in output.rstrip().splitlines()[-1]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('check_env_tool', SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_gpu_that_this_torch_cannot_use_is_named(tool):
+    row = tool.cuda_row('', '2.13.0+cpu', None, True)
+    assert row.state == 'broken' and not row.stops
+    assert 'torch 2.13.0+cpu is built for the CPU alone' in row.text
+    assert 'pytorch.org' in row.repair
+    row = tool.cuda_row('', '2.13.0', '12.8', True)
+    assert row.state == 'broken' and 'CUDA 12.8 and sees none' in row.text
+    assert tool.cuda_row('', '2.13.0', '12.8', False).state == 'note'
+    assert tool.cuda_row('H200', '2.13.0', '12.8', True).state == 'ok'

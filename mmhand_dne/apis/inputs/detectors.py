@@ -104,8 +104,10 @@ class MediaPipeDetector:
         except ImportError as error:
             raise ImportError(
                 'the detector mediapipe needs the package mediapipe with its '
-                f'"solutions", which is not installed ({error}); pip install '
-                '"mediapipe<0.10.22", or give boxes'
+                f'"solutions", which is not installed ({error}); take the detector '
+                'palm, which has the same networks and needs no package, or install '
+                '"mediapipe<0.10.22" in an environment of its own: its protobuf 4 '
+                'breaks onnx and TensorBoard'
             ) from error
         self.hands = Hands(
             static_image_mode=True,
