@@ -72,6 +72,9 @@ options=(
 mkdir -p "$work_dir/done"
 cd "$ROOT"
 
+# Ctrl-C is no failure of the phase that it stops.
+trap 'printf "\nstopped; the same command goes on from here\n" >&2; exit 130' INT
+
 timings=() redo=''
 # phase OUTPUT NAME FLAGS...: run the function NAME with FLAGS and time it. Skip it where
 # it has made OUTPUT with the same flags and no phase before it had to run.

@@ -13,6 +13,7 @@ from mmhand_dne.apis.inputs.given_boxes import (
     whole_image,
 )
 from mmhand_dne.apis.inputs.intrinsics import (
+    Cameras,
     conventional_intrinsics,
     read_intrinsics,
 )
@@ -218,6 +219,32 @@ def test_boxes_that_cannot_be_cut(corners, sentence):
     assert sentence in check_box(HandBox(np.array(corners, float)), (200, 100))
     assert check_box(HandBox(np.array([-5.0, -5, 3, 3])), (200, 100)) == ''
     assert check_box(whole_image((1, 1)), (1, 1)) == ''
+
+
+@pytest.mark.parametrize(
+    ('centre', 'inside'),
+    [
+        ((319.5, 239.5), True),
+        ((-0.5, 479.5), True),
+        ((960, 540), False),
+        ((320, -1), False),
+    ],
+)
+def test_a_camera_whose_centre_is_outside_is_said_once(centre, inside, monkeypatch):
+    """As the K of a full-size photo beside its smaller copy."""
+    said = []
+    monkeypatch.setattr(
+        'mmhand_dne.apis.inputs.intrinsics.print_log',
+        lambda text, *_, **__: said.append(text),
+    )
+    cameras = Cameras([1000, 1000, *centre])
+    for index in range(2):
+        matrix = cameras.of(index, f'{index}.jpg', (640, 480))
+        assert matrix[:2, 2] == pytest.approx(centre)
+    assert len(said) == (0 if inside else 1)
+    if said:
+        assert said[0].startswith(f'0.jpg: the centre ({centre[0]}, {centre[1]}) of')
+        assert 'outside its 640x480 pixels' in said[0]
 
 
 def test_cameras(tmp_path):

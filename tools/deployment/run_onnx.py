@@ -776,6 +776,9 @@ def check_intrinsics(given, width: int, height: int) -> np.ndarray:
             f'the camera is {np.asarray(given).tolist()}, expected a 3x3 '
             'matrix or fx, fy, cx, cy with fx, fy > 0'
         )
+    if not (0 <= matrix[0, 2] + 0.5 <= width and 0 <= matrix[1, 2] + 0.5 <= height):
+        text = f'the centre of K is outside the {width}x{height} pixels'
+        print(f'warning: {text}; scale K as the picture was', file=sys.stderr)
     return matrix
 
 

@@ -1,12 +1,14 @@
 """The camera of an image: given, or the convention where nothing is known."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.weak_perspective import full_image_focal
@@ -44,6 +46,7 @@ class Cameras:
     def __init__(self, given: GivenCameras, count: int = 0) -> None:
         self.given = read_cameras(given)
         self.known = self.given is not None
+        self.said: set[str] = set()  # doubts, each once
         self.first: tuple[str, tuple[int, int]] | None = None  # of one camera for all
         if isinstance(self.given, list) and len(self.given) != count:
             raise UserError(
@@ -55,12 +58,23 @@ class Cameras:
     def of(self, index: int, source: str, size: tuple[int, int]) -> np.ndarray:
         """(3, 3) pixels of an image of (W, H) pixels; the convention if none is given.
 
+        A given one whose centre is outside the image is logged, see :func:`doubt_of`.
+
         Raises:
             ValueError: the image is not named among the cameras, or is of another size
                 than those before with the one camera of all.
         """
         if self.given is None:
             return conventional_intrinsics(size)
+        matrix = self._given_of(index, source, size)
+        doubt = doubt_of(matrix, size)
+        if doubt and doubt not in self.said:
+            self.said.add(doubt)
+            print_log(f'{source}: {doubt}', 'current', level=logging.WARNING)
+        return matrix
+
+    def _given_of(self, index: int, source: str, size: tuple[int, int]) -> np.ndarray:
+        """The given camera of an image."""
         if isinstance(self.given, list):
             return self.given[index]
         if isinstance(self.given, Mapping):
@@ -78,6 +92,22 @@ class Cameras:
                 'for each image'
             )
         return self.given
+
+
+def doubt_of(matrix: np.ndarray, size: tuple[int, int]) -> str:
+    """A sentence where a camera's centre is outside its image of (W, H) pixels, or ''.
+
+    No error: of a part that was cut out of a picture it may be true.
+    """
+    centre = matrix[:2, 2]
+    if (centre >= -0.5).all() and (centre <= np.array(size) - 0.5).all():
+        return ''
+    return (
+        f'the centre ({centre[0]:g}, {centre[1]:g}) of its K is outside its '
+        f'{size[0]}x{size[1]} pixels, so K is of another picture size or of a whole '
+        'that this is a part of; scale or shift K as the picture was, or metric '
+        'translations are wrong'
+    )
 
 
 def read_cameras(
