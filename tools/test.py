@@ -16,7 +16,7 @@ METRIC_FILES = ('.json', '.yaml', '.yml', '.pkl')
 def parse_args() -> argparse.Namespace:
     """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Test a model')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--work-dir', help='folder of the log; default work_dirs/NAME_OF_CONFIG'
@@ -55,6 +55,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmhand_dne.apis.config_names import find_config
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import (
     apply_common_flags,
@@ -130,6 +131,7 @@ def dump_predictions(cfg: Config, path: str) -> None:
 def build_runner(args: argparse.Namespace) -> Runner:
     """Read the config, apply the flags, join the other processes, build."""
     check_endings(args)
+    args.config = find_config(args.config)
     cfg = read_config(args.config, args.cfg_options)
     apply_common_flags(cfg, args)
     if args.compare is not None:

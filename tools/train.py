@@ -12,7 +12,7 @@ from mmhand_dne.cli.arguments import add_common_arguments
 def parse_args() -> argparse.Namespace:
     """The flags of the command line."""
     parser = argparse.ArgumentParser(description='Train a model')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument(
         '--work-dir',
         help='folder of logs and checkpoints; default work_dirs/NAME_OF_CONFIG',
@@ -51,6 +51,7 @@ if __name__ == '__main__':
 
 from mmengine.runner import Runner
 
+from mmhand_dne.apis.config_names import find_config
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.cli.run_flags import (
     apply_amp,
@@ -65,6 +66,7 @@ from mmhand_dne.engine.runner.run_config import read_config
 
 def build_runner(args: argparse.Namespace) -> Runner:
     """Read the config, apply the flags, join the other processes, build."""
+    args.config = find_config(args.config)
     cfg = read_config(args.config, args.cfg_options)
     apply_common_flags(cfg, args)
     if args.no_validate:

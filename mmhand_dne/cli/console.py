@@ -42,7 +42,6 @@ COMMANDS = {
     'run': ('deployment/run_onnx.py', 'an ONNX file on a photo, without PyTorch'),
 }
 SETUP = 'setup'
-NAMED_CONFIGS = ('train', 'test')  # the other tools find a config by name themselves
 WITHOUT_MMPOSE = ('check', 'run')
 # What the package's metadata cannot ask for: see setup.py.
 MMPOSE = ('--no-deps', 'mmpose==1.3.2')
@@ -69,17 +68,6 @@ def split_command(words: list[str]) -> tuple[str, list[str]] | None:
         if name in COMMANDS or name == SETUP:
             return name, words[count:]
     return None
-
-
-def with_config_path(words: list[str]) -> list[str]:
-    """The name of one of our configs as its path, where no file has that name."""
-    if not words or words[0].startswith('-') or Path(words[0]).exists():
-        return words
-    name = words[0].removeprefix('mmhand_dne::')
-    name = name if name.endswith('.py') else f'{name}.py'
-    configs = TOOLS.parent / 'configs'
-    found = [p for p in sorted(configs.rglob(Path(name).name)) if p.match(name)]
-    return [str(found[0]), *words[1:]] if len(found) == 1 else words
 
 
 def installer() -> list[str]:
@@ -144,8 +132,6 @@ def main() -> None:
         )
         sys.exit(2)
     script = TOOLS / COMMANDS[name][0]
-    if name in NAMED_CONFIGS:
-        rest = with_config_path(rest)
     sys.argv = [f'mmhand-dne {name}', *rest]
     run_script(script)
 

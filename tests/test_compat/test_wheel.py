@@ -124,33 +124,6 @@ def test_the_front_door_then_uninstall_leaves_nothing(installed, tmp_path, pip):
     assert left - {'__pycache__'} == set()
 
 
-@pytest.mark.parametrize(
-    ('words', 'wanted'),
-    [
-        (['dne_rendered', '--x'], 'configs/dne_rendered.py'),
-        (['mmhand_dne::dne_rendered.py'], 'configs/dne_rendered.py'),
-        (['ablations/table2_full'], 'configs/dne/ablations/table2_full.py'),
-        (['no_such_config'], None),
-        (['--help'], None),
-        ([], None),
-    ],
-)
-def test_a_config_of_ours_goes_by_name(words, wanted, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = console.with_config_path(words)
-    assert found[1:] == words[1:]
-    assert (
-        found == words
-        if wanted is None
-        else found[0].endswith(f'.mim/{wanted}')
-        or (Path(found[0]).resolve() == ROOT / wanted)
-    )
-    if words and wanted:
-        Path(words[0]).parent.mkdir(exist_ok=True, parents=True)
-        Path(words[0]).touch()
-        assert console.with_config_path(words) == words  # a file of the user's
-
-
 @pytest.mark.parametrize('has', ['mmcv', 'mmpose', None])
 def test_setup_installs_what_is_absent_with_pips_flags(has, monkeypatch, capsys):
     present = {'pip', has}
