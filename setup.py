@@ -46,6 +46,8 @@ SMPLX = ['smplx>=0.1.28']
 # OpenCV's wheels lack (AV1) are read: OpenCV writes even rates only. 36 MB, so not for
 # all.
 VIDEO = ['av>=15']
+# docs/notebooks: what runs a notebook without a window. 20 MB.
+NOTEBOOK = ['nbclient>=0.8', 'ipykernel>=6']
 # The documentation site. It is built from the sources, so it needs nothing else of this
 # list; the tests need it only to build the site once more.
 DOCS = ['mkdocs-material>=9.6,<10', 'mkdocstrings[python]>=1,<2']
@@ -59,6 +61,7 @@ EXTRAS_REQUIRE = {
         'rtree',
         'tensorboard',
         *CONVERT,
+        *NOTEBOOK,
         *ONNX,
         *REPORT,
         *SMPLX,
@@ -66,6 +69,7 @@ EXTRAS_REQUIRE = {
     ],
     'convert': CONVERT,
     'docs': DOCS,
+    'notebook': NOTEBOOK,
     'report': REPORT,
     'onnx': ONNX,
     'smplx': SMPLX,

@@ -64,6 +64,8 @@ def test_links_of_a_built_page_lead_to_pages_and_headings(page):
         if path:
             where = (DOCS / page).parent / path
             assert where.is_file(), f'{page}: {target}'
+            if where.suffix != '.md':  # a file that the site hands out
+                continue
             other = where.resolve().relative_to(DOCS).as_posix()
         sections = page_parts.sections_of(BUILT[other])
         titles = {page_parts.anchor_of(section.title) for section in sections}

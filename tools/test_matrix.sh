@@ -84,7 +84,9 @@ make_env() {
     "$python" -m venv "$env" || return
     shared="$torch_envs/python$version/lib/python$version/site-packages"
     if [ -n "$torch_envs" ] && [ -d "$shared/torch" ]; then
-        echo "$shared" > "$env/lib/python$version/site-packages/shared_torch.pth"
+        # Also what its own .pth files add, such as setuptools' distutils.
+        echo "import site; site.addsitedir('$shared')" \
+            > "$env/lib/python$version/site-packages/shared_torch.pth"
     else
         add "$env" "torch==$TORCH" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} || return
     fi

@@ -4,6 +4,7 @@ from typing import Any
 
 import messages
 import model_zoo
+import notebook
 import page_parts
 from mkdocs.structure.files import File, Files
 
@@ -11,6 +12,7 @@ GENERATED = {
     '<!-- models -->': model_zoo.model_tables,
     '<!-- configs -->': model_zoo.config_tables,
     '<!-- messages -->': messages.message_list,
+    '<!-- notebook -->': notebook.first_hands,
 }
 _PARTS: list[page_parts.Parts] = []
 

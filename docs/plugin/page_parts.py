@@ -225,6 +225,8 @@ class Parts:
         home = self.homes.get((name, anchor))
         if name == 'docs':
             home = Home('index.md', '')
+        elif name.startswith('docs/notebooks/') and (ROOT / name).is_file():
+            home = Home(name.removeprefix('docs/'), '')  # the site holds the file
         elif name.startswith('docs/') and name.removeprefix('docs/') in self.pages:
             home = Home(name.removeprefix('docs/'), anchor)
         if home is None:
