@@ -150,6 +150,22 @@ class Browser:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         return decoded[..., ::-1]
 
+    def command(self, name: str, **parameters) -> dict:
+        """Chromium's own commands (DevTools protocol), for what WebDriver lacks."""
+        return self._post('/goog/cdp/execute', dict(cmd=name, params=parameters))
+
+    def look(self, width: int, dark: bool = False) -> None:
+        """A window of that many pixels, light or dark."""
+        size = dict(width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.command('Emulation.setDeviceMetricsOverride', **size)
+        scheme = dict(name='prefers-color-scheme', value='dark' if dark else 'light')
+        self.command('Emulation.setEmulatedMedia', features=[scheme])
+
+    def printed(self) -> bytes:
+        """The page as PDF, A4."""
+        paper = dict(paperWidth=8.27, paperHeight=11.69)
+        return base64.b64decode(self.command('Page.printToPDF', **paper)['data'])
+
     def errors(self) -> list[str]:
         """Errors that the console got since the last call."""
         entries = self._post('/se/log', dict(type='browser'))

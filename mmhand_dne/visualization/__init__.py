@@ -16,14 +16,18 @@ from .canvas.mesh_renderer import (
 )
 from .panel.ground_truth_panel import draw_ground_truth
 from .panel.hand_visualizer import HandMeshVisualizer
+from .results.hand_tiles import draw_hand_tiles
 from .results.result_pictures import draw_result
+from .results.result_views import run_span
 
 __all__ = [
     'HAND_COLORS',
     'HandMeshVisualizer',
     'Surface',
     'draw_ground_truth',
+    'draw_hand_tiles',
     'draw_result',
+    'run_span',
     'orthographic_surface',
     'perspective_surface',
     'render_mesh',

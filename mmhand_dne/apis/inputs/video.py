@@ -199,6 +199,8 @@ class VideoWriter:
     Args:
         path: ends in .mp4 or .avi.
         fps: frames per second.
+        codec: four letters that OpenCV writes where PyAV does not; by default what
+            every player knows.
 
     Use it in a ``with`` statement; an exception inside leaves no file behind.
 
@@ -206,8 +208,8 @@ class VideoWriter:
         OSError: the video could not be written whole, as on a full disk; names it.
     """
 
-    def __init__(self, path: str | Path, fps: float) -> None:
-        self.path, self.fps = Path(path), fps
+    def __init__(self, path: str | Path, fps: float, codec: str | None = None) -> None:
+        self.path, self.fps, self.codec = Path(path), fps, codec
         self.writer, self.size, self.count = None, None, 0
         self.timed = self.path.suffix.lower() == TIMED and has_pyav()
         self.farthest = 0.0  # seconds that a picture is shown beside its time
@@ -251,7 +253,8 @@ class VideoWriter:
         if self.timed:
             self.writer = TimedWriter(self.partial, self.fps, self.size, self.path)
             return
-        codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
+        letters = self.codec or CODECS[self.path.suffix.lower()]
+        codec = cv2.VideoWriter_fourcc(*letters)
         self.writer = cv2.VideoWriter(str(self.partial), codec, self.fps, self.size)
         if not self.writer.isOpened():
             raise UserError(

@@ -3,6 +3,6 @@
 It is not imported with the package: it needs the extra ``report``.
 """
 
-from .report_page import write_report
+from .report_page import ReportVideo, check_report, write_report
 
-__all__ = ['write_report']
+__all__ = ['ReportVideo', 'check_report', 'write_report']

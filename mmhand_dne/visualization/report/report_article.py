@@ -5,44 +5,24 @@ written; the templates escape it.
 """
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
-from mmhand_dne.conventions import OPENPOSE_JOINTS, SIDES
-from mmhand_dne.structures.hand_result import HandResult, ImageResult
+from mmhand_dne.conventions import SIDES
+from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.results.result_views import hand_names
 
+from .hand_row import ArticleFigure, HandRow, make_row
 from .report_data import file_uri, picture_uri
 
 THUMBNAIL = 640  # pixels, longer side of the image itself on the page
 CAPTIONS = dict(
-    overlay='Predicted meshes over the photograph',
-    side='Seen from the right and from above',
-    uncertainty='Uncertainty: standard deviation of the joints, in millimetres',
-    coarse_refined='Mesh before and after refinement',
+    whole='Predicted meshes over the photograph',
     maps='Auxiliary maps',
 )
-
-
-@dataclass(frozen=True)
-class ArticleFigure:
-    """A picture of the page."""
-
-    uri: str
-    alt: str  # what it shows, for who does not see it
-    words: str  # the caption
-
-
-@dataclass(frozen=True)
-class HandRow:
-    """A hand in the table of numbers."""
-
-    name: str  # the letter that the pictures have
-    side: str
-    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,6 +54,7 @@ def make_article(
     result: ImageResult,
     image: np.ndarray | None,
     pictures: Mapping[str, np.ndarray],
+    tiles: Sequence[Mapping[str, np.ndarray]],
     scene: dict,
     files: Mapping[str, bytes],
 ) -> Article:
@@ -84,10 +65,16 @@ def make_article(
         result: of the image.
         image: (h, w, 3) uint8 RGB, or None where it could not be read.
         pictures: kind -> (h, w, 3) uint8 RGB, as of ``draw_result``.
+        tiles: of each hand, as of ``draw_hand_tiles``; empty ones without the image.
         scene: as of ``SceneStore.scene``.
         files: name -> bytes of what is offered for download.
     """
-    names = hand_names(result)
+    rows = [
+        make_row(i, hand, name, own, title(result))
+        for i, (hand, name, own) in enumerate(
+            zip(result.hands, hand_names(result), tiles, strict=True)
+        )
+    ]
     return Article(
         number=number,
         title=title(result),
@@ -96,7 +83,7 @@ def make_article(
         hands=hands(result),
         figures=_figures(result, image, pictures),
         scene=scene,
-        rows=[_row(hand, name) for hand, name in zip(result.hands, names)],
+        rows=rows,
         downloads=[_download(name, data) for name, data in files.items()],
     )
 
@@ -151,21 +138,6 @@ def _figures(
         alt = f'{words}: {hands(result)} in {name}'
         figures.append(ArticleFigure(picture_uri(picture), alt, words))
     return figures
-
-
-def _row(hand: HandResult, name: str) -> HandRow:
-    wrist = 'unknown'
-    if np.isfinite(hand.translation).all():
-        wrist = ', '.join(f'{value:.3f}' for value in hand.translation)
-    metric = 'yes, from the given K' if hand.metric else 'no, focal length assumed'
-    mean = worst = 'no error bars'
-    if hand.joint_std is not None:
-        std = np.asarray(hand.joint_std)[1:]  # the wrist has none
-        joint = int(std.argmax())
-        mean = f'{std.mean():.1f}'
-        worst = f'{OPENPOSE_JOINTS[joint + 1]}, {std[joint]:.1f} mm'
-    cells = (f'{hand.presence:.2f}', wrist, metric, mean, worst)
-    return HandRow(name, hand.side, cells)
 
 
 def _download(name: str, data: bytes) -> Download:

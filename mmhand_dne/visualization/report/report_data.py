@@ -7,11 +7,14 @@ import mimetypes
 import cv2
 import numpy as np
 
+from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
-from mmhand_dne.visualization.canvas.uncertainty_colors import color_scale, color_span
+from mmhand_dne.visualization.canvas.drawing import bones
+from mmhand_dne.visualization.canvas.uncertainty_colors import color_scale
 from mmhand_dne.visualization.results.hand_uncertainty import (
     ellipsoid_axes,
     unit_sphere,
+    usable_joints,
     vertex_deviation,
 )
 from mmhand_dne.visualization.results.result_views import (
@@ -19,6 +22,8 @@ from mmhand_dne.visualization.results.result_views import (
     hand_names,
     hand_wrists,
 )
+
+from .joint_words import joint_words
 
 JPEG_QUALITY = 82
 MIME_TYPES = {
@@ -39,18 +44,18 @@ class SceneStore:
     def scene(self, result: ImageResult) -> dict:
         """One image's hands for the page's script.
 
-        Returns: ``span`` (end of the legend in mm, None without error bars), ``remark``
-            on the distances, and ``hands``. A hand has ``name``, ``side``, ``color``,
+        Returns: ``known`` (whether any hand has error bars), ``remark`` on the
+            distances, and ``hands``. A hand has ``name``, ``side``, ``color``,
             ``faces`` (a key of ``self.faces``), ``label`` (3,) metres, ``vertices`` (V,
-            3) float32 metres, in camera axes from the first wrist, ``deviation`` (V,)
-            float32 mm or None, and of its ellipsoids ``centers`` (K, 3) and ``axes``
-            (K, 3, 3) float32 metres, and ``stds`` (K,) float32 mm.
+            3) and ``joints`` (21, 3) float32 metres, in camera axes from the first
+            wrist, ``deviation`` (V,) and ``joint_stds`` (21,) float32 mm or None, and
+            of its ellipsoids ``centers`` (K, 3) and ``axes`` (K, 3, 3) float32 metres,
+            and ``stds`` (K,) float32 mm.
         """
         hands = result.hands
-        known = [hand.joint_std for hand in hands if hand.joint_std is not None]
         wrists, remark = hand_wrists(hands)
         return dict(
-            span=color_span(known) if known else None,
+            known=any(hand.joint_std is not None for hand in hands),
             remark=remark,
             hands=[
                 self._hand(hand, name, wrist)
@@ -58,13 +63,20 @@ class SceneStore:
             ],
         )
 
-    def shared(self) -> dict:
-        """What all scenes use; ask for it when the last is made."""
+    def shared(self, span: float | None) -> dict:
+        """What all scenes use; ask for it when the last is made.
+
+        Args:
+            span: end of the page's legend, millimetres; None without error bars.
+        """
         points, faces = unit_sphere()
         return dict(
             faces=self.faces,
             sphere=dict(points=pack(points), faces=pack(faces, np.uint16)),
             colors=color_scale(),
+            span=span,
+            bones=bones(),
+            joints=[joint_words(joint) for joint in range(NUM_JOINTS)],
         )
 
     def _hand(self, hand: HandResult, name: str, wrist: np.ndarray) -> dict:
@@ -78,6 +90,8 @@ class SceneStore:
             faces=key,
             label=[round(float(value), 5) for value in _beyond(hand) + wrist],
             vertices=pack(hand.vertices + wrist),
+            joints=pack(hand.joints + wrist),
+            joint_stds=None if hand.joint_std is None else pack(hand.joint_std),
             deviation=_deviation(hand),
             **_ellipsoids(hand, wrist),
         )
@@ -113,7 +127,7 @@ def _uri(kind: str, data: bytes) -> str:
 
 def _beyond(hand: HandResult) -> np.ndarray:
     """A point (3,) beyond the wrist, as seen from the other joints, metres."""
-    return hand.joints[0] + 0.6 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
+    return hand.joints[0] + 0.5 * (hand.joints[0] - hand.joints[1:].mean(axis=0))
 
 
 def _deviation(hand: HandResult) -> str | None:
@@ -127,11 +141,7 @@ def _deviation(hand: HandResult) -> str | None:
 def _ellipsoids(hand: HandResult, wrist: np.ndarray) -> dict:
     if hand.joint_covariance is None or hand.joint_std is None:
         return dict(centers=None, axes=None, stds=None)
-    usable = [
-        joint
-        for joint, block in enumerate(hand.joint_covariance)
-        if np.isfinite(block).all() and np.trace(block) > 0
-    ]
+    usable = usable_joints(hand.joint_covariance)
     axes = [ellipsoid_axes(hand.joint_covariance[joint]) for joint in usable]
     return dict(
         centers=pack(hand.joints[usable] + wrist),

@@ -10,6 +10,7 @@ monthly, and draws meshes with values at their vertices beside a colour bar. It 
 import base64
 import gzip
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,16 +23,37 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.version import __version__
+from mmhand_dne.visualization.canvas.uncertainty_colors import color_scale, ticks
+from mmhand_dne.visualization.results.hand_tiles import draw_hand_tiles
 from mmhand_dne.visualization.results.hand_uncertainty import ELLIPSOID_SHARE
 from mmhand_dne.visualization.results.result_pictures import draw_result
+from mmhand_dne.visualization.results.result_views import run_span
 
 from .report_article import Article, make_article
-from .report_data import SceneStore
+from .report_data import SceneStore, file_uri, picture_uri
 
-KINDS = ('overlay', 'uncertainty', 'coarse_refined', 'side', 'maps')
+KINDS = ('whole', 'maps')
+TILE = 288  # pixels, side of a hand's pictures
 PICTURE = 600  # pixels, longer side of the image in the drawn pictures
 ASSETS = 'assets'  # the folder of templates, style and script
 REMEDY = "pip install 'mmhand_dne[report]'"
+
+
+@dataclass(frozen=True)
+class ReportVideo:
+    """A video that plays in the page.
+
+    Attributes:
+        name: of a file of such content; its ending tells the type.
+        content: the file's bytes, of a kind that browsers play.
+        poster: (h, w, 3) uint8 RGB, what stands there before it plays, and in print.
+        words: the caption.
+    """
+
+    name: str
+    content: bytes
+    poster: np.ndarray
+    words: str
 
 
 def write_report(
@@ -40,33 +62,42 @@ def write_report(
     files: Callable[[ImageResult], Mapping[str, bytes]] | None = None,
     heading: str = 'Hands',
     caution: str = '',
+    span: float | None = None,
+    video: ReportVideo | None = None,
 ) -> None:
-    """Write a page that needs nothing but itself.
+    """Write a page that needs nothing but itself, on a screen or on paper.
 
     An image adds about 0.3 MB and its downloads; the 3D viewer adds 2 MB to a page.
-    3D views open on request, four at a time, so that a page of many images stays quick.
+    3D views open on request, four at a time, so that a page of many images stays quick;
+    before that, and in print, pictures of the mesh from two sides stand there.
     The file appears when it is complete; what was there before stays until then.
 
     Args:
         path: of the HTML file; its folder is made.
         entries: results with their images (h, w, 3) uint8 RGB, None where one could
-            not be read. Taken one after the other and not kept.
+            not be read. Taken one after the other and not kept where ``span`` is given.
         files: gives a result's downloads, name -> bytes; none by default.
         heading: of the page.
         caution: a sentence about the model that stands below the heading.
+        span: where the colours of deviations end on the whole page, millimetres; by
+            default as all entries together ask for, which are kept for that.
+        video: to play above the images.
     Raises:
         ModuleNotFoundError: if plotly, which brings the viewer, is not installed.
         ValueError: if an image is not that of its result.
         OSError: if the file cannot be written.
     """
     library, licence = packed_library(), library_licence()
+    if span is None:
+        entries = list(entries)
+        span = run_span(result for result, _ in entries)
     store = SceneStore()
     articles = []
     for number, (result, image) in enumerate(entries):
-        pictures = _pictures(result, image)
         downloads = {} if files is None else files(result)
+        drawn = _pictures(result, image, span)
         scene = store.scene(result)
-        articles.append(make_article(number, result, image, pictures, scene, downloads))
+        articles.append(make_article(number, result, image, *drawn, scene, downloads))
     page = page_templates().get_template('page.html')
     text = page.render(
         heading=heading,
@@ -74,14 +105,34 @@ def write_report(
         style=_own_text('page.css'),
         summary=_summary(articles),
         articles=articles,
+        video=video and _page_video(video),
+        legend=span and _legend(span),
         ellipsoid_share=f'{ELLIPSOID_SHARE:.0%}',
         licence=licence,
         version=__version__,
-        shared=store.shared(),
+        shared=store.shared(span),
         library=library,
         script=_own_text('page.js'),
     )
     write_whole(path, text)
+
+
+def check_report() -> None:
+    """Refuse, before anything is computed for it, a report that cannot be written.
+
+    Raises:
+        ModuleNotFoundError: if plotly is not installed.
+    """
+    try:
+        metadata.distribution('plotly')
+    except metadata.PackageNotFoundError as error:
+        raise _no_viewer() from error
+
+
+def _no_viewer() -> ModuleNotFoundError:
+    return ModuleNotFoundError(
+        f"the report's 3D view comes with plotly, which is not installed; {REMEDY}"
+    )
 
 
 def page_templates() -> Environment:
@@ -113,9 +164,7 @@ def packed_library() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"the report's 3D view comes with plotly, which is not installed; {REMEDY}"
-        ) from error
+        raise _no_viewer() from error
     # Without a time stamp: the same results give the same page.
     packed = gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)
     return base64.b64encode(packed).decode('ascii')
@@ -140,11 +189,33 @@ def library_licence() -> str:
     )
 
 
-def _pictures(result: ImageResult, image: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What is drawn beside the image; nothing without hands."""
+def _pictures(
+    result: ImageResult, image: np.ndarray | None, span: float | None
+) -> tuple[dict[str, np.ndarray], list[dict[str, np.ndarray]]]:
+    """What is drawn of the whole image, nothing without hands, and of each hand."""
     if image is None or not result.hands:
-        return {}
-    return draw_result(image, result, KINDS, PICTURE)
+        return {}, [{} for _ in result.hands]
+    tiles = [
+        draw_hand_tiles(image, result, number, TILE, span)
+        for number in range(len(result.hands))
+    ]
+    return draw_result(image, result, KINDS, PICTURE, span), tiles
+
+
+def _page_video(video: ReportVideo) -> dict[str, str]:
+    return dict(
+        uri=file_uri(video.name, video.content),
+        poster=picture_uri(video.poster),
+        words=video.words,
+    )
+
+
+def _legend(span: float) -> dict:
+    """Colours from left to right, and (share of the width, number) of the ticks."""
+    return dict(
+        colors=', '.join(color for _, color in color_scale()),
+        ticks=[(round(100 * tick / span, 2), f'{tick:g}') for tick in ticks(span)],
+    )
 
 
 def _summary(articles: list[Article]) -> str:

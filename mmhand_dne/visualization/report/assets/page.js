@@ -3,8 +3,12 @@
   // Browsers keep about sixteen WebGL contexts and drop the oldest; each view has some.
   const MOST_VIEWS = 4;
   const STEP = Math.PI / 12;
-  const HOME = { eye: { x: 0, y: 0, z: -1.6 }, up: { x: 0, y: -1, z: 0 },
-    center: { x: 0, y: 0, z: 0 } };
+  // As the crop's camera sees it: from the front, without perspective.
+  const HOME = { eye: { x: 0, y: 0, z: -2 }, up: { x: 0, y: -1, z: 0 },
+    center: { x: 0, y: 0, z: 0 }, projection: { type: 'orthographic' } };
+  const FILL = 0.86; // of half the frame, to which the farthest point reaches
+  const ARROW = 30; // millimetres, of the camera's axes
+  const SHEER = 0.3; // opacity of ellipsoids, so that they do not hide the hand
   const shared = JSON.parse(document.getElementById('shared').textContent);
   const open = [];
 
@@ -47,22 +51,25 @@
     return '';
   }
 
-  function handTrace(hand, span, byDeviation) {
+  const look = (name) => getComputedStyle(document.documentElement)
+    .getPropertyValue(name).trim();
+
+  function handTrace(hand, view) {
     const vertices = floats(hand.vertices);
     const faces = indices(shared.faces[hand.faces]);
     const trace = {
       type: 'mesh3d', name: hand.side + ' hand ' + hand.name, flatshading: false,
       x: column(vertices, 0, 1000), y: column(vertices, 1, 1000),
-      z: column(vertices, 2, 1000),
+      z: column(vertices, 2, 1000), opacity: Number(view.opacity.value) / 100,
       i: column(faces, 0, 1), j: column(faces, 1, 1), k: column(faces, 2, 1),
       lightposition: { x: -3000, y: -6000, z: -9000 },
       lighting: { ambient: 0.55, diffuse: 0.6, specular: 0.08, roughness: 0.9,
         fresnel: 0, vertexnormalsepsilon: 0, facenormalsepsilon: 0 },
     };
-    if (byDeviation && hand.deviation) {
+    if (view.color.value === 'deviation' && hand.deviation) {
       trace.intensity = Array.from(floats(hand.deviation));
       trace.hovertemplate = hand.side + ': %{intensity:.1f} mm<extra></extra>';
-      Object.assign(trace, { colorscale: shared.colors, cmin: 0, cmax: span,
+      Object.assign(trace, { colorscale: shared.colors, cmin: 0, cmax: shared.span,
         showscale: false });
     } else {
       trace.color = hand.color;
@@ -71,8 +78,30 @@
     return trace;
   }
 
+  /** Bones and joints of a hand; a joint says its name and its deviation. */
+  function skeletonTraces(hand) {
+    const joints = floats(hand.joints);
+    const stds = hand.joint_stds && Array.from(floats(hand.joint_stds));
+    const along = (axis) => shared.bones.flatMap(([from, to]) =>
+      [1000 * joints[3 * from + axis], 1000 * joints[3 * to + axis], null]);
+    const marker = { size: 5, line: { color: look('--paper'), width: 1 } };
+    Object.assign(marker, stds ? { color: stds, colorscale: shared.colors, cmin: 0,
+      cmax: shared.span } : { color: hand.color });
+    const text = shared.joints.map((name, joint) => name +
+      (stds ? ': ' + stds[joint].toFixed(1) + ' mm' : ''));
+    return [
+      { type: 'scatter3d', mode: 'lines', name: 'bones ' + hand.name, x: along(0),
+        y: along(1), z: along(2), hoverinfo: 'skip', showlegend: false,
+        line: { color: look('--ink'), width: 5 } },
+      { type: 'scatter3d', mode: 'markers', name: 'joints ' + hand.name, marker, text,
+        x: column(joints, 0, 1000), y: column(joints, 1, 1000),
+        z: column(joints, 2, 1000), hovertemplate: '%{text}<extra></extra>',
+        showlegend: false },
+    ];
+  }
+
   /** All ellipsoids of a hand as one mesh. */
-  function ellipsoidTrace(hand, span) {
+  function ellipsoidTrace(hand) {
     const points = floats(shared.sphere.points);
     const faces = indices(shared.sphere.faces);
     const centers = floats(hand.centers);
@@ -80,7 +109,7 @@
     const stds = floats(hand.stds);
     const t = { type: 'mesh3d', name: 'ellipsoids ' + hand.name, x: [], y: [], z: [],
       i: [], j: [], k: [], intensity: [], colorscale: shared.colors, cmin: 0,
-      cmax: span, showscale: false, opacity: 1,
+      cmax: shared.span, showscale: false, opacity: SHEER,
       lighting: { ambient: 0.6, diffuse: 0.5, specular: 0.05 },
       hovertemplate: 'joint: %{intensity:.1f} mm<extra></extra>' };
     const count = points.length / 3;
@@ -106,68 +135,74 @@
     const along = (axis) => hands.map((hand) => 1000 * hand.label[axis]);
     return { type: 'scatter3d', mode: 'text', showlegend: false, hoverinfo: 'skip',
       x: along(0), y: along(1), z: along(2), text: hands.map((hand) => hand.name),
-      textfont: { size: 20, color: '#1a1f24', weight: 700 } };
+      textfont: { size: 18, color: look('--ink'), weight: 700 } };
   }
 
-  /** A trace that draws nothing but the legend in millimetres. */
-  function legendTrace(span) {
-    return { type: 'scatter3d', x: [null], y: [null], z: [null], mode: 'markers',
-      showlegend: false, hoverinfo: 'skip',
-      marker: { color: [0], cmin: 0, cmax: span, colorscale: shared.colors,
-        showscale: true, colorbar: { title: { text: 'standard deviation [mm]',
-          side: 'right' }, thickness: 18, len: 0.8 } } };
+  /** Arrows along the camera's axes from a corner, (3,) millimetres, with names. */
+  function arrowTrace(corner) {
+    const ends = [0, 1, 2].map((axis) =>
+      corner.map((value, i) => value + (i === axis ? ARROW : 0)));
+    const along = (axis) => ends.flatMap((end) => [corner[axis], end[axis], null]);
+    const names = ['right', 'down', 'away'].flatMap((name) => ['', name, '']);
+    const sides = ['middle right', 'bottom center', 'middle left'];
+    return { type: 'scatter3d', mode: 'lines+text', name: 'axes', x: along(0),
+      y: along(1), z: along(2), text: names, hoverinfo: 'skip', showlegend: false,
+      textposition: sides.flatMap((side) => [side, side, side]),
+      line: { color: look('--soft'), width: 4 },
+      textfont: { size: 13, color: look('--soft') } };
   }
 
-  function traces(view) {
-    const { scene } = view;
-    const byDeviation = view.color.value === 'deviation';
-    const solid = view.ellipsoids.checked;
-    const out = scene.hands.map((hand) => {
-      const trace = handTrace(hand, scene.span, byDeviation);
-      if (solid && hand.centers) trace.opacity = 0.35;
-      return trace;
+  const shown = (view) => (view.others.checked ? view.scene.hands : [view.hand]);
+
+  /** All points that a view shows of meshes and ellipsoids, [x, y, z] millimetres. */
+  function points(view) {
+    return shown(view).flatMap((hand) => {
+      const t = view.ellipsoids.checked && hand.centers ? [ellipsoidTrace(hand)] : [];
+      t.push(handTrace(hand, view));
+      return t.flatMap(({ x, y, z }) => x.map((value, i) => [value, y[i], z[i]]));
     });
-    if (solid) {
-      scene.hands.filter((hand) => hand.centers)
-        .forEach((hand) => out.push(ellipsoidTrace(hand, scene.span)));
+  }
+
+  function traces(view, corner) {
+    const hands = shown(view);
+    const out = hands.map((hand) => handTrace(hand, view));
+    if (view.ellipsoids.checked) {
+      hands.filter((hand) => hand.centers)
+        .forEach((hand) => out.push(ellipsoidTrace(hand)));
     }
-    out.push(letterTrace(scene.hands));
-    if (scene.span && (byDeviation || solid)) out.push(legendTrace(scene.span));
+    if (view.skeleton.checked) {
+      hands.forEach((hand) => out.push(...skeletonTraces(hand)));
+    }
+    out.push(arrowTrace(corner));
+    if (view.others.checked) out.push(letterTrace(hands));
     return out;
   }
 
-  /** Lowest and highest of all that a scene can show along an axis, millimetres. */
-  function range(scene, axis) {
-    let low = Infinity;
-    let high = -Infinity;
-    const add = (from, to) => { low = Math.min(low, from); high = Math.max(high, to); };
-    scene.hands.forEach((hand) => {
-      add(hand.label[axis], hand.label[axis]);
-      column(floats(hand.vertices), axis, 1).forEach((value) => add(value, value));
-      if (!hand.centers) return;
-      const axes = floats(hand.axes);
-      column(floats(hand.centers), axis, 1).forEach((value, joint) => {
-        const at = 9 * joint + 3 * axis;
-        const reach = Math.hypot(axes[at], axes[at + 1], axes[at + 2]);
-        add(value - reach, value + reach);
-      });
-    });
-    return [1000 * low - 5, 1000 * high + 5];
-  }
+  const bounds = (places) => [0, 1, 2].map((axis) => places.reduce(([low, high], at) =>
+    [Math.min(low, at[axis]), Math.max(high, at[axis])], [Infinity, -Infinity]));
 
-  /** Fixed ranges, the longest of them one unit: everything fits, nothing jumps. */
-  function layout(scene) {
-    const ranges = [0, 1, 2].map((axis) => range(scene, axis));
-    const lengths = ranges.map(([low, high]) => high - low);
-    const longest = Math.max(...lengths);
-    const axis = (name, i) => ({ title: { text: name + ' [mm]' }, range: ranges[i],
-      showspikes: false, showbackground: false, gridcolor: '#d5dae0',
-      zerolinecolor: '#d5dae0', dtick: longest > 250 ? 100 : 50 });
-    return { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false,
-      scene: { aspectmode: 'manual', aspectratio: { x: lengths[0] / longest,
-        y: lengths[1] / longest, z: lengths[2] / longest }, dragmode: 'orbit',
-      camera: HOME, xaxis: axis('right', 0), yaxis: axis('down', 1),
-      zaxis: axis('away', 2) } };
+  /** Traces and layout: what is shown fills the frame, from wherever it is seen. */
+  function figure(view) {
+    const places = points(view);
+    if (view.others.checked) {
+      places.push(...view.scene.hands.map((hand) => hand.label.map((v) => 1000 * v)));
+    }
+    const ranges = bounds(places);
+    const middle = ranges.map(([low, high]) => (low + high) / 2);
+    const far = (at) => Math.hypot(...at.map((value, i) => value - middle[i]));
+    const reach = places.reduce((most, at) => Math.max(most, far(at)), 0);
+    // The arrows start where the way to the corner leaves the sphere around all.
+    const out = reach / far(ranges.map(([low]) => low));
+    const corner = ranges.map(([low], i) => middle[i] + out * (low - middle[i]));
+    const cube = middle.map((value) => [value - reach, value + reach]);
+    const axis = (i) => ({ range: cube[i], visible: false, showspikes: false });
+    return [traces(view, corner), { margin: { l: 0, r: 0, t: 0, b: 0 },
+      showlegend: false, paper_bgcolor: look('--wash'),
+      modebar: { bgcolor: 'rgba(0,0,0,0)', color: look('--soft'),
+        activecolor: look('--ink') },
+      scene: { aspectmode: 'manual', bgcolor: look('--wash'),
+        aspectratio: { x: 2 * FILL, y: 2 * FILL, z: 2 * FILL }, dragmode: 'orbit',
+        camera: HOME, xaxis: axis(0), yaxis: axis(1), zaxis: axis(2) } }];
   }
 
   // The buttons are listed: a newer library adds one that sends the view to a server.
@@ -186,19 +221,20 @@
   }
 
   function turn(view, sideways, upwards) {
-    const { eye, up, center } = view.stage.layout.scene.camera;
+    const { eye, up, center, projection } = view.stage.layout.scene.camera;
     const across = { x: up.y * eye.z - up.z * eye.y, y: up.z * eye.x - up.x * eye.z,
       z: up.x * eye.y - up.y * eye.x };
     const turned = rotated(rotated(eye, up, sideways * STEP), across, upwards * STEP);
     const top = rotated(up, across, upwards * STEP);
-    Plotly.relayout(view.stage, 'scene.camera', { eye: turned, up: top, center });
+    Plotly.relayout(view.stage, 'scene.camera', { eye: turned, up: top, center,
+      projection });
   }
 
   function close(view) {
     Plotly.purge(view.stage);
     view.stage.hidden = true;
     view.controls.hidden = true;
-    view.start.hidden = false;
+    view.still.hidden = false;
     open.splice(open.indexOf(view), 1);
   }
 
@@ -209,12 +245,12 @@
     view.button.textContent = 'Opening …';
     await loadLibrary();
     if (open.length >= MOST_VIEWS) close(open[0]);
-    view.start.hidden = true;
+    view.still.hidden = true;
     view.stage.hidden = false;
     view.controls.hidden = false;
     view.button.disabled = false;
     view.button.textContent = view.label;
-    await Plotly.newPlot(view.stage, traces(view), layout(view.scene), CONFIG);
+    await Plotly.newPlot(view.stage, ...figure(view), CONFIG);
     open.push(view);
     view.stage.focus({ preventScroll: true });
   }
@@ -222,21 +258,24 @@
   const TURNS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, -1],
     ArrowDown: [0, 1] };
 
-  function prepare(root) {
+  function redraw(view) {
+    const [data, now] = figure(view);
+    now.scene.camera = view.stage.layout.scene.camera;
+    Plotly.react(view.stage, data, now, CONFIG);
+  }
+
+  function prepare(root, scene) {
     const find = (name) => root.querySelector('.' + name);
-    const view = { start: find('start'), stage: find('stage'),
-      controls: find('controls'), button: root.querySelector('.start button'),
-      color: find('color'), ellipsoids: find('ellipsoids'),
-      scene: JSON.parse(find('scene').textContent) };
+    const view = { scene, hand: scene.hands[Number(root.dataset.hand)],
+      button: root.querySelector('.start button') };
+    ['start', 'still', 'stage', 'controls', 'color', 'opacity', 'skeleton',
+      'ellipsoids', 'others'].forEach((name) => { view[name] = find(name); });
     view.label = view.button.textContent;
     view.button.addEventListener('click', () => start(view));
-    const redraw = () => {
-      const now = layout(view.scene);
-      now.scene.camera = view.stage.layout.scene.camera;
-      Plotly.react(view.stage, traces(view), now, CONFIG);
-    };
-    view.color.addEventListener('change', redraw);
-    view.ellipsoids.addEventListener('change', redraw);
+    [view.color, view.skeleton, view.ellipsoids, view.others].forEach((control) => {
+      control.addEventListener('change', () => redraw(view));
+    });
+    view.opacity.addEventListener('input', () => redraw(view));
     root.querySelectorAll('[data-turn]').forEach((button) => {
       button.addEventListener('click', () => turn(view, ...TURNS[button.dataset.turn]));
     });
@@ -251,5 +290,13 @@
     });
   }
 
-  document.querySelectorAll('.viewer').forEach(prepare);
+  document.querySelectorAll('article').forEach((article) => {
+    const stored = article.querySelector('.scene');
+    if (!stored) return;
+    const scene = JSON.parse(stored.textContent);
+    article.querySelectorAll('.hand').forEach((root) => prepare(root, scene));
+  });
+  // Light or dark may change while the page is open.
+  matchMedia('(prefers-color-scheme: dark)')
+    .addEventListener('change', () => open.forEach(redraw));
 })();
