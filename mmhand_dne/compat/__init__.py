@@ -31,10 +31,12 @@ def install() -> None:
             message holds the command that repairs it.
     """
     check_versions()
+    from .extension_lookup import install_extension_lookup
     from .package_lookup import install_package_lookup
     from .safe_load import install_safe_loading
 
     install_package_lookup()
+    install_extension_lookup()
     with coco_names(), stand_ins() as absent, warnings.catch_warnings():
         # mmcv.cnn says on import that mmcv-lite lacks ops; using one says it better.
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
