@@ -85,7 +85,8 @@ def count_frames(path: str | Path) -> int:
 
 def is_cut_off(content: bytes) -> bool:
     """Whether a JPEG file has no end: OpenCV may fill what is missing with grey."""
-    return content.startswith(JPEG_START) and JPEG_END not in content
+    # From behind: the end is there, mostly.
+    return content.startswith(JPEG_START) and content.rfind(JPEG_END) < 0
 
 
 def decode_as_stored(content: bytes) -> np.ndarray | None:

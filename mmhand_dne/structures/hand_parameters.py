@@ -5,7 +5,7 @@ has them, in its own axes and slots, whatever happens to the image: a rotation o
 crop and a mirror change ``axes`` alone (:func:`turned_axes`, :func:`mirrored_axes`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -131,23 +131,24 @@ def unpacked(rows: Tensor) -> HandParameters:
 
 
 def as_bytes(row: np.ndarray) -> bytes:
-    """A complete row on its way to another process, its masks as bits."""
+    """A complete row as it travels to another process, its masks as bits."""
     bits = np.packbits(row[MASKS].astype(bool))
     return b''.join(
         part.tobytes() for part in (bits, row[: MASKS.start], row[MASKS.stop :])
     )
 
 
-def from_bytes(content: bytes) -> np.ndarray:
-    """The row that :func:`as_bytes` packed, (SIZE,) float32."""
+def from_bytes(contents: Sequence[bytes]) -> np.ndarray:
+    """The rows that :func:`as_bytes` packed, (B, SIZE) float32."""
     count = MASKS.stop - MASKS.start
     start = -(-count // 8)
-    row = np.empty(SIZE, np.float32)
-    bits = np.frombuffer(content, np.uint8, start)
-    row[MASKS] = np.unpackbits(bits, count=count)
-    numbers = np.frombuffer(content[start:], np.float32)
-    row[: MASKS.start], row[MASKS.stop :] = np.split(numbers, [MASKS.start])
-    return row
+    packed = np.frombuffer(b''.join(contents), np.uint8).reshape(len(contents), -1)
+    numbers = packed[:, start:].copy().view(np.float32)
+    rows = np.empty((len(contents), SIZE), np.float32)
+    rows[:, MASKS] = np.unpackbits(packed[:, :start], axis=1, count=count)
+    rows[:, : MASKS.start] = numbers[:, : MASKS.start]
+    rows[:, MASKS.stop :] = numbers[:, MASKS.start :]
+    return rows
 
 
 def turned_axes(axes: np.ndarray, rotation: np.ndarray) -> np.ndarray:

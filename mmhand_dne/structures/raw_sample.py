@@ -112,8 +112,8 @@ RAW_FIELDS: dict[str, RawField] = {
     ),
     'keypoints_visible': RawField('1 K', '0 or 1', group=MMPOSE, dtype='float32'),
     'abs_depth': RawField('S', "millimetres, the wrist's depth", group=MMPOSE),
-    # In the place of all ground truth above but hand_type and abs_depth, where the
-    # hands are posed with their batch.
+    # In the place of all ground truth above but hand_type, where the hands are posed
+    # with their batch.
     'hand_parameters': RawField(
         'P', 'a row of hand_parameters.py, as the data set has it', (UNPOSED,)
     ),

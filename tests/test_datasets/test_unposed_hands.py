@@ -60,8 +60,10 @@ def test_a_sample_is_the_posed_one_in_all_else(regular_root, build, augmented, u
     posed = build(regular_root, augmented)
     for old, new in zip(keyed(posed), keyed(unposed)):
         old, new = old['data_samples'], new['data_samples']
-        assert set(new.metainfo) == set(old.metainfo)
-        for name, value in old.metainfo.items():
+        lacking = {'abs_depth', 'focal', 'principal_pt'}  # of MMPose's metrics
+        assert set(new.metainfo) == set(old.metainfo) - lacking
+        for name in new.metainfo:
+            value = old.metainfo[name]
             if isinstance(value, np.ndarray):
                 np.testing.assert_allclose(new.metainfo[name], value, atol=1e-9)
             else:
@@ -142,7 +144,7 @@ def test_what_changes_pixels_alone_leaves_hands_unposed(regular_root, build, aug
         assert parameters_of(one) is not None
         assert torch.equal(one['inputs'], other['inputs'])
         changed += not torch.equal(one['inputs'], without['inputs'])
-        np.testing.assert_array_equal(parameters_of(one)[0], parameters_of(without)[0])
+        assert parameters_of(one) == parameters_of(without)
     assert changed >= 3
 
 
@@ -198,9 +200,7 @@ def test_any_number_of_workers_gives_the_same_batches(unposed, workers):
     samples = [sample for batch in there for sample in batch['data_samples']]
     for one, other in zip(samples, here['data_samples']):
         assert one.img_path == other.img_path
-        np.testing.assert_array_equal(
-            one.gt_instance_labels.parameters[0], other.gt_instance_labels.parameters[0]
-        )
+        assert one.gt_instance_labels.parameters == other.gt_instance_labels.parameters
 
 
 def test_crops_of_several_sizes_stay_a_list():

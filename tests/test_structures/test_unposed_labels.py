@@ -100,9 +100,10 @@ def test_each_hand_model_poses_its_own(unposed):
     """Their fingertips are other vertices; a set of each in one batch."""
     others = copy.deepcopy(unposed)
     for sample in others:
-        row, hand, size = sample.gt_instance_labels.parameters
-        hand = hand._replace(tips='freihand')
-        sample.gt_instance_labels = UnposedLabels(row, hand, size)
+        packed, hand, size = sample.gt_instance_labels.parameters
+        sample.gt_instance_labels = UnposedLabels.of_row(
+            from_bytes([packed])[0], hand._replace(tips='freihand'), size
+        )
     found = HandTargets.from_samples([unposed[0], others[0], unposed[1], others[1]])
     plain = HandTargets.from_samples(unposed[:2])
     assert torch.equal(found.joints_ndc[::2], plain.joints_ndc)
@@ -151,8 +152,7 @@ def test_two_kilobytes_travel_for_a_sample(both, unposed):
     arrived = pickle.loads(ForkingPickler.dumps(unposed))
     for one, other in zip(arrived, unposed):
         one, other = one.gt_instance_labels, other.gt_instance_labels
-        assert type(one) is UnposedLabels and one.parameters[1:] == other.parameters[1:]
-        np.testing.assert_array_equal(one.parameters[0], other.parameters[0])
+        assert type(one) is UnposedLabels and one.parameters == other.parameters
     arrived[0].gt_instance_labels.hand_vertices += 1  # posed and writable
     again = pickle.loads(ForkingPickler.dumps(arrived[0].gt_instance_labels))
     assert isinstance(again, HandLabels)
@@ -162,7 +162,8 @@ def test_two_kilobytes_travel_for_a_sample(both, unposed):
 def test_a_row_survives_its_way_as_bytes():
     row = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)
     row[MASKS] = row[MASKS] > 0
-    np.testing.assert_array_equal(from_bytes(as_bytes(row)), row)
+    found = from_bytes([as_bytes(row), as_bytes(0 * row)])
+    np.testing.assert_array_equal(found, [row, 0 * row])
 
 
 @pytest.mark.parametrize('posed_by', ['worker', 'batch'])
@@ -182,7 +183,7 @@ def test_autocast_does_not_round_ground_truth(posed, unposed, posed_by):
     ],
 )
 def test_a_defect_is_named(unposed, name, value, sentence):
-    row = unposed[0].gt_instance_labels.parameters[0].copy()
+    row = from_bytes([unposed[0].gt_instance_labels.parameters.packed])[0]
     index = dict(pose=40, joints_valid=MASKS.start + 2, intrinsics=SIZE - 1)[name]
     row[index] = value
     with pytest.raises(UserError, match=f'^a.jpg: {sentence}'):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from mmhand_dne.conventions import HAND_TYPES, MILLIMETRES, NUM_ROTATIONS, WRIST
+from mmhand_dne.conventions import HAND_TYPES, NUM_ROTATIONS, WRIST
 from mmhand_dne.datasets.readers.interhand_annotations import (
     InterHandCamera,
     InterHandFrame,
@@ -71,14 +71,13 @@ def unposed_fields(
     shown: Mapping[str, np.ndarray],
     source: str,
 ) -> dict:
-    """What :func:`add_meshes` poses, and what MMPose reads of the camera, without it.
+    """What :func:`add_meshes` poses and its annotated joints, as parameters.
 
     Args:
         shown: :func:`presence_fields`.
         source: what to name in an error.
     """
-    known, wrists = frame.mano_valid, frame.joints_valid[:, WRIST]
-    depth = (frame.joints[:, WRIST] - camera.position) @ camera.rotation[2]
+    known = frame.mano_valid
     mean = np.stack([hand.hands_mean.numpy() for hand in (pair.right, pair.left)])
     # As MANOLayer.absolute_pose, in float32 too.
     pose = frame.pose.astype(np.float32)
@@ -107,7 +106,4 @@ def unposed_fields(
         hand_type=shown['hand_type'],
         hand_type_valid=shown['hand_type_valid'],
         intrinsics=camera.intrinsics.copy(),
-        focal=np.diag(camera.intrinsics)[:2].copy(),
-        principal_pt=camera.intrinsics[:2, 2].copy(),
-        abs_depth=MILLIMETRES * np.where(wrists, depth, 0),
     )

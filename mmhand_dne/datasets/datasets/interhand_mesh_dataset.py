@@ -79,8 +79,9 @@ class InterHandMeshDataset(HandMeshDataset):
         posed: pose the hands in the worker. False: each batch poses its own, on the
             training device, where the labels are read (:class:`UnposedLabels`): a
             third of the worker's time and a tenth of the bytes, for training. Samples
-            then lack MMPose's keypoints. Where a transform of the pipeline reads
-            meshes, hands are posed all the same, which the log says once.
+            then lack what MMPose's metrics read: keypoints, ``abs_depth``, ``focal``
+            and ``principal_pt``. Where a transform of the pipeline may read meshes,
+            hands are posed all the same, which the log says once.
         rootnet_file: ``bbox_root_*.json`` of InterHand2.6M's RootNet, whose boxes and
             wrist depths replace the annotated box and the true
             ``abs_depth`` that MMPose's metric puts predictions at. The box is
@@ -283,8 +284,6 @@ class InterHandMeshDataset(HandMeshDataset):
         info = self._image_fields(row)
         shown = self._presence(row, frame.joints_valid)
         info.update(unposed_fields(self.pair, frame, camera, shown, info['img_path']))
-        if self.rootnet is not None:
-            info['abs_depth'] = self.rootnet.depths[row].copy()
         return info
 
     def _frame(self, row: int) -> InterHandFrame:

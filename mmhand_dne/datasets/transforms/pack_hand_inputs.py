@@ -73,7 +73,7 @@ class PackHandInputs(BaseTransform):
 
     Hands that the data set left to be posed with their batch (``posed=False``) are
     packed as :class:`UnposedLabels`, without the keypoints that MMPose's own metrics
-    and visualizers read.
+    read.
 
     Raises:
         ValueError: a field is absent, has another shape or is not finite.
@@ -117,7 +117,7 @@ def _unposed(results: dict, source: str) -> UnposedLabels:
         results['intrinsics'],
         source,
     )
-    return UnposedLabels(row, results['hand_name'], results['input_size'])
+    return UnposedLabels.of_row(row, results['hand_name'], results['input_size'])
 
 
 def channels_first(image: np.ndarray) -> torch.Tensor:
