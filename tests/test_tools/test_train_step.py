@@ -102,7 +102,8 @@ def test_both_models_step_and_every_second_is_named(tmp_path):
         cwd=ROOT,
     )
     report = json.loads(out.read_text())
-    assert report.keys() == {'dne', 'internet'}
+    assert report.keys() == {'dne', 'former', 'internet'}
+    assert report['dne']['cpu_median'] < report['former']['cpu_median']
     wanted = {'backbone', 'neck', 'aux head', 'targets', 'mano head', 'losses'}
     wanted |= {'regressed points', 'stage 1', 'stage 2', 'stage 3'}
     found = report['dne']['parts'].keys()
@@ -111,3 +112,32 @@ def test_both_models_step_and_every_second_is_named(tmp_path):
     for found in report.values():
         assert sum(found['parts'].values()) == pytest.approx(found['median'], rel=0.01)
         assert found['rss_peak'] >= found['rss_before'] > 0
+
+
+def test_former_parts_compute_what_the_present_ones_do(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from former import parts
+    from step_models import build, hand_batch, load_config
+    from train_step import copy_batch
+
+    for module, name in (
+        (parts.three_view_voxel_neck, 'three_view_features'),
+        (parts.RegressedPoints, 'first_of_perceptron'),
+        (parts.dne_stage, 'bilinear'),
+        (parts.regressed_points, 'bilinear'),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
+    cfg = load_config('dne', str(ROOT / 'configs/dne_rendered.py'))
+    found = []
+    for former in (False, True):
+        network, _ = build('dne', cfg, 'cpu')
+        if former:
+            parts.use_former_parts(network)
+            assert network.hand_model.skin is None
+        batch = hand_batch(network, 2, cfg.input_size)
+        torch.manual_seed(0)
+        data = network.data_preprocessor(copy_batch(batch), True)
+        found.append(network.loss(**data))
+    assert found[0].keys() == found[1].keys()
+    for name, value in found[0].items():
+        torch.testing.assert_close(value, found[1][name], rtol=1e-5, atol=1e-6)

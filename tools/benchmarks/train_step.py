@@ -1,9 +1,12 @@
 """Time and peak memory of a training step: our DNE beside MMPose's InterNet.
 
-Each model lives in a process of its own; steps alternate between the two, so that a
-busy machine slows both; CPU time, summed over threads, hardly depends on that. Batches
-are random and already on the device: no image is read, and InterNet's 3D heat maps
-are encoded before the clock starts.
+Beside both runs DNE with the parts that it had before they were made cheaper (folder
+``former``), so that the gain is printed by one run.
+
+Each model lives in a process of its own; steps alternate between them, so that a
+busy machine slows all alike; CPU time, summed over threads, hardly depends on that.
+Batches are random and already on the device: no image is read, and InterNet's 3D heat
+maps are encoded before the clock starts.
 
 Example:
     python tools/benchmarks/train_step.py --batch-size 2 --repeats 3 --device cpu
@@ -19,7 +22,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = {'dne': 'DNE (ours)', 'internet': 'InterNet (MMPose)'}
+NAMES = {
+    'dne': 'DNE (ours)',
+    'former': 'DNE, former parts',
+    'internet': 'InterNet (MMPose)',
+}
+RATIOS = (('dne', 'former'), ('internet', 'dne'))
 
 
 def parse_args(args=None):
@@ -45,17 +53,24 @@ def memory_mb(key: str) -> float:
 def serve(connection, model: str, args) -> None:
     """Child process: build a model, then a step for each message until None."""
     import torch
+    from former.parts import former_config, use_former_parts
     from mmengine.logging import MMLogger
     from step_models import build, hand_batch, internet_batch, load_config, watch_parts
     from stopwatch import Stopwatch
+
+    from mmhand_dne.cli.run_flags import apply_amp
 
     torch.set_num_threads(args.threads)
     MMLogger.get_instance('benchmark', log_level='ERROR')
     cfg = load_config(model, args.config)
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        apply_amp(cfg)
+    if model == 'former':
+        former_config(cfg)
     network, optimiser = build(model, cfg, args.device)
-    if model == 'dne':
+    if model == 'former':
+        use_former_parts(network)
+    if model != 'internet':
         batch = hand_batch(network, args.batch_size, cfg.input_size)
     else:
         batch = internet_batch(cfg, args.batch_size)
@@ -142,16 +157,23 @@ def print_report(report: dict[str, dict], args) -> None:
             f'| {found["median"] / args.batch_size:.3f} '
             f'| {found["cpu_median"]:.3f} | {peak(found):.0f} |'
         )
-    if len(report) == 2:
-        ours, theirs = report['dne'], report['internet']
-        print(
-            f'\nInterNet / DNE: time {theirs["median"] / ours["median"]:.2f}, '
-            f'fastest {min(theirs["seconds"]) / min(ours["seconds"]):.2f}, '
-            f'CPU time {theirs["cpu_median"] / ours["cpu_median"]:.2f}, '
-            f'memory {peak(theirs) / peak(ours):.2f}'
-        )
+    for one, other in RATIOS:
+        if one in report and other in report:
+            print_ratio(one, other, report)
     for model, found in report.items():
         print_parts(NAMES[model], found['parts'])
+
+
+def print_ratio(one: str, other: str, report: dict[str, dict]) -> None:
+    """What one takes of the other, in time, CPU time and memory."""
+    mine, theirs = report[one], report[other]
+    print(
+        f'\n{NAMES[one]} / {NAMES[other]}: '
+        f'time {mine["median"] / theirs["median"]:.2f}, '
+        f'fastest {min(mine["seconds"]) / min(theirs["seconds"]):.2f}, '
+        f'CPU time {mine["cpu_median"] / theirs["cpu_median"]:.2f}, '
+        f'memory {peak(mine) / peak(theirs):.2f}'
+    )
 
 
 def print_parts(title: str, parts: dict[str, float]) -> None:

@@ -56,9 +56,9 @@ class AuxMapLoss(nn.Module):
         seen = targets.foreground & targets.maps_valid.bool()[:, None, None, None]
         valid = (
             seen,
-            seen.expand_as(maps.normal),
+            seen,
             targets.heatmaps_valid,
-            seen.expand_as(maps.correspondence),
+            seen,
             targets.parts_valid,
         )
         logits = maps.parts.unflatten(1, (2, -1)).transpose(1, 2)  # (B, 17, 2, h, w)

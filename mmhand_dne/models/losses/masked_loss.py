@@ -34,10 +34,12 @@ def masked_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     values = values.float() if values.dtype.itemsize < 4 else values
     if mask is None:
-        mask = torch.ones_like(values)
-    mask = mask.to(values.dtype)
-    mask = mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim()))
-    mask = mask.expand_as(values)
-    total, count = (values * mask).sum(), mask.sum()
+        total, count = values.sum(), values.new_full((), values.numel())
+    else:
+        mask = mask.to(values.dtype)
+        mask = mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim()))
+        # Counted before it is spread over the values: each element stands for as many.
+        total = (values * mask).sum()
+        count = mask.sum() * (values.numel() / max(mask.numel(), 1))
     # Any positive floor serves: with no valid element the sum is 0.
     return total / shared_count(count).clamp(min=1e-6)

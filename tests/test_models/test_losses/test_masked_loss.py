@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.multiprocessing as mp
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmhand_dne.models.losses import MaskedL1Loss, masked_mean
 
@@ -48,3 +49,43 @@ def test_two_processes_give_the_gradient_of_one():
     mp.spawn(_rank_gradient, (2, 29871, result), nprocs=2)
     assert result[0] == pytest.approx(weight.grad.item(), rel=1e-6)
     assert result[1] == pytest.approx(weight.grad.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize('shape', [(4,), (4, 2), (4, 1, 5), (4, 2, 5), (4, 1, 1)])
+def test_counting_before_spreading_changes_no_bit(shape):
+    """Against a mask of the values' own shape, also in the gradient."""
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randn(4, 2, 5, generator=draw)
+    mask = (torch.rand(shape, generator=draw) > 0.4).float()
+    full = mask.reshape(*shape, *[1] * (3 - len(shape))).expand_as(values)
+    found = []
+    for given in (mask, mask.bool(), full.contiguous()):
+        leaf = values.clone().requires_grad_()
+        loss = masked_mean(leaf, given)
+        loss.backward()
+        found.append((loss.detach(), leaf.grad))
+    wanted = (values * full).sum() / full.sum()
+    assert mask.any() and torch.equal(found[0][0], wanted)
+    for loss, gradient in found[1:]:
+        assert torch.equal(loss, wanted) and torch.equal(gradient, found[0][1])
+
+
+class Calls(TorchDispatchMode):
+    """Operators called, views not counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function._overloadpacket.__name__
+        if name not in ('view', 'expand', 'detach', 'unsqueeze', '_unsafe_view'):
+            self.names.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_mean_takes_six_calls():
+    values, mask = torch.randn(4, 2, 5), torch.ones(4, 2)
+    with Calls() as calls:
+        masked_mean(values, mask)
+    assert len(calls.names) <= 6, calls.names
