@@ -97,8 +97,28 @@ CROPS = dict(
     ),
 )
 CROPS['official'] = CROPS['one_hand']
-MODEL_OF = dict(pair=PAIR, one_hand=ONE_HAND, official=OFFICIAL)
-BATCH_OF = dict(pair='dynamic', one_hand='2', official='2')
+# Crops that are not square, of both kinds: W x H.
+TALL = (SIZE - 16, SIZE)
+PAIR_TALL = dict(
+    PAIR,
+    backbone=dict(PAIR['backbone'], img_size=TALL[::-1]),
+    refine_head=dict(PAIR['refine_head'], map_size=(TALL[1] // 4, TALL[0] // 4)),
+)
+OFFICIAL_TALL = dict(
+    OFFICIAL,
+    backbone=dict(vit(16, 0), img_size=TALL[::-1]),
+    mano_head=dict(OFFICIAL['mano_head'], image_size=TALL),
+)
+CROPS['pair_tall'] = dict(CROPS['pair'], input_size=TALL)
+CROPS['official_tall'] = dict(CROPS['one_hand'], input_size=TALL)
+MODEL_OF = dict(
+    pair=PAIR,
+    one_hand=ONE_HAND,
+    official=OFFICIAL,
+    pair_tall=PAIR_TALL,
+    official_tall=OFFICIAL_TALL,
+)
+BATCH_OF = {kind: 'dynamic' if 'pair' in kind else '2' for kind in MODEL_OF}
 
 
 def export_with_the_tool(kind, folder):

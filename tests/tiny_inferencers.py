@@ -14,11 +14,27 @@ DNE, HAMER = 'dne_rendered', 'hamer-correlated_small_rendered-128x128'
 SIZE = 128  # of both models' crops
 
 
-def write_checkpoint(config: str, path: Path, seed: int = 0) -> Path:
+# The same models for crops that are not square, width and height, and their options.
+SHAPES = {DNE: (96, 128), HAMER: (128, 96)}
+SHAPED = {
+    DNE: {
+        'test_dataloader.dataset.pipeline.1.input_size': SHAPES[DNE],
+        'model.refine_head.map_size': (32, 24),
+    },
+    HAMER: {
+        'test_dataloader.dataset.dataset.pipeline.2.input_size': SHAPES[HAMER],
+        'model.mano_head.image_size': SHAPES[HAMER],
+    },
+}
+
+
+def write_checkpoint(
+    config: str, path: Path, seed: int = 0, options: dict | None = None
+) -> Path:
     """Random weights, without the layers that start at zero and would hide stages."""
     init_default_scope('mmpose')
     torch.manual_seed(seed)
-    model = MODELS.build(config_of(config).model)
+    model = MODELS.build(config_of(config, options).model)
     with torch.no_grad():
         for value in model.parameters():
             if value.abs().max() == 0:
@@ -30,9 +46,10 @@ def write_checkpoint(config: str, path: Path, seed: int = 0) -> Path:
 def tiny_inferencer(config: str, folder: Path, **options: object) -> HandMeshInferencer:
     """One whose images are boxes: what is untrained would find no hand in noise."""
     options.setdefault('det_model', 'whole_image')
-    path = folder / f'{config}.pth'
+    shape = options.get('cfg_options')
+    path = folder / f'{config}{"_shaped" if shape else ""}.pth'
     if not path.exists():
-        write_checkpoint(config, path)
+        write_checkpoint(config, path, options=shape)
     return HandMeshInferencer(config, str(path), 'cpu', **options)
 
 

@@ -29,7 +29,7 @@ class Crop(NamedTuple):
     """One forward's worth of input and what it was made of.
 
     Attributes:
-        data: ``inputs`` (3, S, S) uint8 and ``data_samples``, as PackHandInputs makes
+        data: ``inputs`` (3, H, W) uint8 and ``data_samples``, as PackHandInputs makes
             them; its meta data have ``crop_affine`` and ``flip``.
         box: where it was cut.
         intrinsics: (3, 3) of the image, pixels.
@@ -160,19 +160,21 @@ class CropPipeline:
         return np.concatenate([centre - extent / 2, extent])
 
 
-def upright_affine(affine: np.ndarray, flip: bool, width: int, size: int) -> np.ndarray:
+def upright_affine(
+    affine: np.ndarray, flip: bool, width: int, crop_width: int
+) -> np.ndarray:
     """The map from the image to its crop, neither mirrored.
 
     Args:
         affine: (2, 3) image to crop pixels, of the mirrored image if ``flip``.
         width: of the image, pixels.
-        size: side of the crop, pixels.
+        crop_width: of the crop, pixels.
 
     Returns: (2, 3).
     """
     square = np.concatenate([np.asarray(affine, np.float64), [[0, 0, 1.0]]])
     if flip:
-        square = _mirror(size) @ square @ _mirror(width)
+        square = _mirror(crop_width) @ square @ _mirror(width)
     return square[:2]
 
 

@@ -24,6 +24,7 @@ from mmhand_dne.geometry.camera import (
 )
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix
 from mmhand_dne.geometry.weak_perspective import (
+    Size,
     translation_with_intrinsics,
     weak_camera,
 )
@@ -114,8 +115,9 @@ class PredictionReader:
         if not self.perspective:
             return project(points, camera).double()
         points, root = points[:, :1], root[:, :1]
-        weak = weak_camera(camera[:, :1], root, self.model.mano_head.origin)
-        return self.model.mano_head.project(points + root[..., None, :], weak).double()
+        head = self.model.mano_head
+        weak = weak_camera(camera[:, :1], root, head.origin, head.image_size)
+        return head.project(points + root[..., None, :], weak).double()
 
     def _hand_result(
         self,
@@ -163,7 +165,7 @@ def _mesh(
     slot: int,
     root: np.ndarray,
     seen: dict[str, np.ndarray],
-    origin: float | None,
+    origin: Size | None,
 ) -> dict[str, object]:
     """The fields of a hand that are its mesh, parameters and camera.
 
@@ -242,7 +244,8 @@ class CropView:
     def __init__(self, sample: PoseDataSample, crop: Crop) -> None:
         self.pred, self.crop, meta = sample.pred_instances, crop, sample.metainfo
         self.flip, self.affine = bool(meta['flip']), np.asarray(meta['crop_affine'])
-        self.width, self.size = meta['ori_shape'][1], int(meta['input_size'][0])
+        self.width = meta['ori_shape'][1]
+        self.size = tuple(int(side) for side in meta['input_size'])  # W, H
         self.rotation = crop_rotation(self.affine)
         self.intrinsics = sample.gt_instance_labels.crop_intrinsics[0].double()
         rotations = self.pred.mano_rotations[0].astype(np.float64)
@@ -278,7 +281,7 @@ class CropView:
 
     def upright_affine(self) -> np.ndarray:
         """(2, 3) from the image to its crop, neither mirrored."""
-        return upright_affine(self.affine, self.flip, self.width, self.size)
+        return upright_affine(self.affine, self.flip, self.width, self.size[0])
 
     def covariance(self, slot: int) -> np.ndarray | None:
         """(60, 60) m^2 of joints 1 to 20 from the wrist, crop's axes; None without."""
@@ -312,7 +315,7 @@ class CropView:
             points, pixels, self.intrinsics, covariance
         ).numpy()
 
-    def official_translation(self, slot: int, origin: float) -> np.ndarray:
+    def official_translation(self, slot: int, origin: Size) -> np.ndarray:
         """(3,) the origin of the predicted points, metres from the camera, in the
         crop's axes, as HaMeR places the origin of MANO's frame; NaN where the scale is
         not positive.
@@ -321,12 +324,13 @@ class CropView:
             origin: NDC of the crop camera's axis.
         """
         root = self.tensor('hand_root')[0, slot]
-        weak = weak_camera(self.tensor('hand_camera')[0, slot], root, origin)
+        camera = self.tensor('hand_camera')[0, slot]
+        weak = weak_camera(camera, root, origin, self.size)
         if not weak[0] > 0:
             return np.full(3, np.nan)
-        middle = torch.full((2,), self.size / 2, dtype=weak.dtype)  # pixels
-        size = torch.tensor(float(self.size), dtype=weak.dtype)
-        placed = translation_with_intrinsics(weak, middle, size, self.intrinsics)
+        middle = torch.tensor(self.size, dtype=weak.dtype) / 2  # pixels
+        side = torch.tensor(float(max(self.size)), dtype=weak.dtype)
+        placed = translation_with_intrinsics(weak, middle, side, self.intrinsics)
         return (placed + root).numpy()
 
     def to_axes(self, points: np.ndarray) -> np.ndarray:

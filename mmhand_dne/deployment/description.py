@@ -6,14 +6,18 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from mmhand_dne.conventions import MANO_JOINTS, OPENPOSE_JOINTS, SIDES
-from mmhand_dne.datasets.transforms.hamer_crop import DEMO
+from mmhand_dne.datasets.transforms.hamer_crop import DEMO, own_aspect
+from mmhand_dne.datasets.transforms.mesh_geometry import crop_size
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.weak_perspective import Size, per_axis
 from mmhand_dne.hand_model.mano_layer import MANOLayer
 from mmhand_dne.hand_model.mano_source import CC0
 from mmhand_dne.version import __version__
 
 KEY = 'mmhand_dne'  # of the description among the file's metadata
-SCHEMA = 1  # version of the description; readers refuse another one
+# Versions of the description, of square crops and of others; readers refuse what they
+# do not know.
+SCHEMA, SCHEMA_OF_SHAPES = 1, 2
 FRAME = (
     "metres, axes of the crop's camera (x right, y down, z forward), from the "
     "regressor's wrist"
@@ -68,18 +72,19 @@ def describe(
         checkpoint: name of its file.
     """
     crop = crop_of(pipeline)
-    faces = model.hand_model.faces.tolist()
+    size, faces = crop.pop('input_size'), model.hand_model.faces.tolist()
     sides = SIDES[: model.num_slots]
     return dict(
-        schema=SCHEMA,
+        schema=SCHEMA if isinstance(size, int) else SCHEMA_OF_SHAPES,
         writer=f'mmhand_dne {__version__}',
         checkpoint=checkpoint,
         slots=sides,
         input=dict(
             name='crops',
-            size=crop.pop('input_size'),
-            meaning='(N, size, size, 3) uint8, RGB, values 0 to 255; a left hand '
-            'mirrored into a right one where there is one slot',
+            size=size,
+            meaning='(N, size, size, 3) uint8, or (N, H, W, 3) of a size (W, H), RGB, '
+            'values 0 to 255; a left hand mirrored into a right one where there is one '
+            'slot',
         ),
         crop=crop,
         upright=any(step['type'] == 'UprightHandBox' for step in pipeline),
@@ -92,13 +97,17 @@ def describe(
     )
 
 
-def focal_ndc(model: nn.Module) -> float | None:
-    """Focal length of HaMeR's conventional crop camera, NDC; None of other models."""
+def focal_ndc(model: nn.Module) -> Size | None:
+    """Focal length of HaMeR's conventional crop camera, NDC, along x and y where they
+    differ; None of other models.
+    """
     head = model.mano_head
-    return 2 * head.focal / head.image_size if hasattr(head, 'focal') else None
+    if not hasattr(head, 'focal'):
+        return None
+    return per_axis(2 * head.focal, head.image_size)
 
 
-def origin_ndc(model: nn.Module) -> float | None:
+def origin_ndc(model: nn.Module) -> Size | None:
     """NDC of the axis of HaMeR's own camera, whose depth is that of MANO's origin.
 
     None where the mesh is placed where it is seen.
@@ -130,7 +139,12 @@ def crop_of(pipeline: Sequence[dict]) -> dict[str, Any]:
                     '(HaMeRCrop, blur=True), which no runner of the exported file '
                     'does; set blur=False'
                 )
-            return {key: crop[key] for key in ('type', *usual[step['type']])}
+            kept = {key: crop[key] for key in ('type', *usual[step['type']])}
+            size = crop_size(kept['input_size'], kept['type'])
+            kept['input_size'] = size[0] if size[0] == size[1] else size
+            if 'aspect' in kept:
+                kept['aspect'] = own_aspect(size, kept['aspect'])
+            return kept
     raise UserError(
         f'the test pipeline is {[step["type"] for step in pipeline]}; expected '
         'MeshCrop or HaMeRCrop, which say what a crop is'

@@ -42,7 +42,7 @@ class HandNetwork(nn.Module):
         """Crops to hands.
 
         Args:
-            crops: (N, side, side, 3) uint8 RGB.
+            crops: (N, H, W, 3) uint8 RGB.
         Returns: those of ``description.OUTPUTS`` that the model has, (N, S, ...).
         """
         inputs = crops.permute(0, 3, 1, 2).float()

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.camera import crop_sides
 from mmhand_dne.models.necks.three_view_voxel_neck import ThreeViewVoxelNeck
 
 from .hand_network import HandNetwork
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 METRES = ('vertices', 'joints', 'coarse_vertices', 'coarse_joints')
+Size = int | Sequence[int]
 TOLERANCE = 1e-4  # metres, of the largest difference of a coordinate
 RELATIVE = 1e-3  # of an output's largest value, for all others
 # Share of a hand's extent. Rounding moves vertices by less; one that lies closer to a
@@ -37,12 +39,17 @@ class Difference(NamedTuple):
     size: float
 
 
-def example_crops(count: int, size: int, seed: int = 0) -> Tensor:
-    """(count, size, size, 3) uint8: coloured clouds, the same for the same seed."""
+def example_crops(count: int, size: Size, seed: int = 0) -> Tensor:
+    """(count, H, W, 3) uint8: coloured clouds, the same for the same seed.
+
+    Args:
+        size: (W, H) or the side of a square, pixels.
+    """
+    width, height = crop_sides(size)
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 8, 8, generator=generator)
-    smooth = F.interpolate(coarse, (size, size), mode='bicubic')
-    grain = torch.rand(count, 3, size, size, generator=generator)
+    smooth = F.interpolate(coarse, (height, width), mode='bicubic')
+    grain = torch.rand(count, 3, height, width, generator=generator)
     pixels = 255 * (0.9 * smooth + 0.1 * grain).clamp(0, 1)
     return pixels.permute(0, 2, 3, 1).to(torch.uint8)
 
@@ -78,13 +85,13 @@ def border_distance(network: HandNetwork, crops: Tensor) -> Tensor:
     return torch.stack(found).amin(0)
 
 
-def steady_crops(network: HandNetwork, count: int, size: int, seed: int = 0) -> Tensor:
+def steady_crops(network: HandNetwork, count: int, size: Size, seed: int = 0) -> Tensor:
     """Made-up crops on which rounding cannot change what a vertex reads.
 
     The three views are not continuous: a vertex on a border between two cells reads
     one or the other, and two correct programs may differ there by millimetres.
 
-    Returns: (count, size, size, 3) uint8.
+    Returns: (count, H, W, 3) uint8.
     Raises: ValueError where hardly any crop is such.
     """
     kept: list[Tensor] = []
@@ -115,7 +122,7 @@ def check_onnx(
     network: HandNetwork,
     path: Path,
     batch: int | None,
-    size: int,
+    size: Size,
     sizes: Sequence[int] = (1, 3),
 ) -> dict[str, Difference]:
     """Run file and model on the same crops.
@@ -125,7 +132,7 @@ def check_onnx(
         path: the exported file.
         batch: the file's; None: any, and ``sizes`` are tried, none of which is the
             one that was exported.
-        size: of a crop, pixels.
+        size: of a crop, (W, H) or its side, pixels.
     Returns: by output.
     Raises:
         Mismatch: vertices or joints differ by more than 1e-4 m, or another output by

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from mmhand_dne.geometry.camera import crop_sides
+
 from .description import KEY, OUTPUTS
 from .hand_network import HandNetwork
 from .onnx_parts import exportable
@@ -35,8 +37,8 @@ def export_onnx(
         batch: crops per run; None leaves it to the run.
         about: see :func:`describe`.
     """
-    size = about['input']['size']
-    crops = torch.zeros(batch or TRACED_BATCH, size, size, 3, dtype=torch.uint8)
+    width, height = crop_sides(about['input']['size'])
+    crops = torch.zeros(batch or TRACED_BATCH, height, width, 3, dtype=torch.uint8)
     shapes = None
     if batch is None:
         shapes = dict(crops={0: torch.export.Dim('batch', min=1, max=4096)})

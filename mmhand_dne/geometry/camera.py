@@ -1,8 +1,9 @@
 """Cameras: the crop's scaled orthographic one, the true perspective one, and between.
 
 Frames. Camera axes: x right, y down, z forward, metres. Pixels: centres at integers.
-NDC of a crop of W pixels: ``x_ndc = (2 u + 1) / W - 1``, so that the crop spans
-[-1, 1], y down, and mirroring is ``x -> -x`` and ``u -> W - 1 - u``.
+NDC of a crop of W x H pixels: ``x_ndc = (2 u + 1) / W - 1``, for y with H, so that the
+crop spans [-1, 1] along both axes, y down, and mirroring is ``x -> -x`` and
+``u -> W - 1 - u``. In a crop that is not square the axes have different units.
 """
 
 import numpy as np
@@ -14,10 +15,25 @@ PLACE_SHARE = 0.1  # variance of places in the image over the points' mean varia
 LEAST_VARIANCE = 1e-12  # square metres; of points that are known exactly
 
 
+def crop_sides(size) -> tuple:
+    """(W, H) of a crop whose ``size`` is that or its one side, pixels."""
+    return (size, size) if isinstance(size, (int, float)) else tuple(size)
+
+
+def axis_factors(side: float, size) -> tuple[float, float]:
+    """NDC along x and along y of what spans 1 in a square crop of ``side`` pixels.
+
+    Args:
+        side: pixels.
+        size: of the crop, (W, H) or W.
+    """
+    width, height = crop_sides(size)
+    return side / width, side / height
+
+
 def _size(size, like: Tensor) -> Tensor:
-    pair = (size, size) if isinstance(size, (int, float)) else tuple(size)
     # Filled on the device: a copy of numbers from the host would wait for it.
-    return torch.stack([like.new_full((), float(side)) for side in pair])
+    return torch.stack([like.new_full((), float(side)) for side in crop_sides(size)])
 
 
 def project(points: Tensor, camera: Tensor) -> Tensor:

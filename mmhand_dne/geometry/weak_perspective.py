@@ -2,7 +2,9 @@
 
 A crop camera (s, t_x, t_y) stands for a perspective camera with its principal point in
 the middle of a square crop: depth ``2 f / (size s)``, so that a metre at the hand spans
-``s`` half crops. The focal length is a convention (5000 at 256 pixels), not a fact.
+``s`` half crops. The focal length is a convention (5000 at 256 pixels), not a fact. A
+crop that is not square is the middle of one whose side is its longer side: s is that
+one's, the NDC of the crop are per axis. ``size`` is a side or (W, H).
 
 The crop's NDC is twice the official coordinates, which span [-0.5, 0.5]. Those start
 at pixel size / 2, half a pixel beside NDC 0: ``origin`` is NDC :func:`official_origin`
@@ -14,37 +16,51 @@ the x of its points change sign.
 import torch
 from torch import Tensor
 
+from .camera import axis_factors, crop_sides
+
+Size = float | tuple[float, float]
 FOCAL = 5000.0  # pixels, at a crop of CROP pixels
 CROP = 256
 SCALE_FLOOR = 1e-9  # pixels per metre, the official guard of the division
 
 
 def translation_from_weak_camera(
-    camera: Tensor, focal: float = FOCAL, size: float = CROP
+    camera: Tensor, focal: float = FOCAL, size: Size = CROP
 ) -> Tensor:
     """Where the hand stands before the crop's far camera.
 
     Args:
         camera: (..., 3) s, t_x, t_y: NDC per metre, metres, metres.
         focal: pixels of the crop.
-        size: side of the crop, pixels.
+        size: of the crop, pixels.
     Returns: (..., 3) metres.
     """
-    depth = 2 * focal / (size * camera[..., 0] + SCALE_FLOOR)
+    depth = 2 * focal / (max(crop_sides(size)) * camera[..., 0] + SCALE_FLOOR)
     return torch.stack([camera[..., 1], camera[..., 2], depth], -1)
 
 
-def official_origin(size: float = CROP) -> float:
-    """NDC of pixel size / 2 of a square crop, HaMeR's origin, along x and along y."""
-    return 1 / size
+def official_origin(size: Size = CROP) -> Size:
+    """NDC of pixel size / 2, HaMeR's origin: along x and y, or of a square both."""
+    return per_axis(1, size)
+
+
+def per_axis(side: float, size: Size) -> Size:
+    """:func:`axis_factors`, of a square crop the one number that both are."""
+    along_x, along_y = axis_factors(side, size)
+    return along_x if along_x == along_y else (along_x, along_y)
+
+
+def _along(value: Size, like: Tensor) -> float | Tensor:
+    """What is per axis as a tensor (2,); what is one number as it is."""
+    return like.new_tensor(value) if isinstance(value, tuple) else value
 
 
 def project_hamer(
     points: Tensor,
     translation: Tensor,
     focal: float = FOCAL,
-    size: float = CROP,
-    origin: float = 0.0,
+    size: Size = CROP,
+    origin: Size = 0.0,
 ) -> Tensor:
     """Perspective projection into the crop.
 
@@ -52,14 +68,17 @@ def project_hamer(
         points: (..., N, 3) metres, in the hand model's frame (not wrist-relative).
         translation: (..., 3) metres.
         focal, size: pixels of the crop.
-        origin: NDC of the camera's axis.
+        origin: NDC of the camera's axis, along x and y or for both.
     Returns: (..., N, 2) crop NDC; twice the official [-0.5, 0.5], from ``origin``.
     """
     moved = points + translation[..., None, :]
-    return (2 * focal / size) * moved[..., :2] / moved[..., 2:] + origin
+    far = _along(per_axis(2 * focal, size), points)
+    return far * moved[..., :2] / moved[..., 2:] + _along(origin, points)
 
 
-def orthographic_camera(camera: Tensor, root: Tensor, origin: float = 0.0) -> Tensor:
+def orthographic_camera(
+    camera: Tensor, root: Tensor, origin: Size = 0.0, size: Size = CROP
+) -> Tensor:
     """The crop camera for points relative to a root.
 
     ``project(points - root, result)`` is :func:`project_hamer` of the points to first
@@ -68,24 +87,31 @@ def orthographic_camera(camera: Tensor, root: Tensor, origin: float = 0.0) -> Te
     Args:
         camera: (..., 3) s, t_x, t_y.
         root: (..., 3) metres, in the hand model's frame.
-        origin: NDC of the camera's axis.
+        origin: NDC of the camera's axis, along x and y or for both.
+        size: of the crop, pixels; only its shape counts.
     Returns: (..., 2, 2) rows (scale, shift) for x and y.
     """
-    scale = camera[..., :1].expand_as(camera[..., 1:])
-    shift = scale * (camera[..., 1:] + root[..., :2]) + origin
+    factors = _along(per_axis(max(crop_sides(size)), size), camera)
+    scale = camera[..., :1].expand_as(camera[..., 1:]) * factors
+    shift = scale * (camera[..., 1:] + root[..., :2]) + _along(origin, camera)
     return torch.stack([scale, shift], -1)
 
 
-def weak_camera(camera: Tensor, root: Tensor, origin: float = 0.0) -> Tensor:
+def weak_camera(
+    camera: Tensor, root: Tensor, origin: Size = 0.0, size: Size = CROP
+) -> Tensor:
     """The inverse of :func:`orthographic_camera`: (..., 3) s, t_x, t_y.
 
     Args:
         camera: (..., 2, 2) rows (scale, shift) for x and y.
         root: (..., 3) metres, in the hand model's frame.
-        origin: NDC of the camera's axis.
+        origin: NDC of the camera's axis, along x and y or for both.
+        size: of the crop, pixels; only its shape counts.
     """
-    scale, shift = camera[..., 0], camera[..., 1] - origin
-    return torch.cat([scale[..., :1], shift / scale - root[..., :2]], -1)
+    scale, shift = camera[..., 0], camera[..., 1] - _along(origin, camera)
+    along_x, _ = axis_factors(max(crop_sides(size)), size)
+    weak = scale[..., :1] / along_x
+    return torch.cat([weak, shift / scale - root[..., :2]], -1)
 
 
 def full_image_focal(image_size: Tensor) -> Tensor:

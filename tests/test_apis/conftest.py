@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tiny_inferencers import DNE, HAMER, tiny_inferencer
+from tests.tiny_inferencers import DNE, HAMER, SHAPED, tiny_inferencer
 
 
 @pytest.fixture(scope='module')
@@ -18,3 +18,13 @@ def dne(folder):
 @pytest.fixture(scope='module')
 def hamer(folder):
     return tiny_inferencer(HAMER, folder)
+
+
+@pytest.fixture(scope='module')
+def tall_dne(folder):
+    return tiny_inferencer(DNE, folder, cfg_options=SHAPED[DNE])
+
+
+@pytest.fixture(scope='module')
+def wide_hamer(folder):
+    return tiny_inferencer(HAMER, folder, cfg_options=SHAPED[HAMER])

@@ -15,6 +15,7 @@ from mmhand_dne.hand_model import MANOLayer
 from tests.tiny_inferencers import (
     DNE,
     HAMER,
+    SHAPES,
     SIZE,
     mirrored,
     noise_image,
@@ -24,6 +25,7 @@ from tests.tiny_inferencers import (
 OTHER = dict(right='left', left='right')
 MIRROR = np.array([-1.0, 1, 1])
 IMAGE = noise_image()  # 200 x 160
+SHAPE_OF = dict(tall_dne=SHAPES[DNE], wide_hamer=SHAPES[HAMER])
 K = np.array([[310.0, 2, 95], [0, 290, 88], [0, 0, 1]])
 
 
@@ -142,11 +144,11 @@ def test_a_skewed_camera_is_mirrored_too(hamer):
     ],
     ids=['plain', 'crossing', 'rotated', 'both'],
 )
-@pytest.mark.parametrize('name', ['dne', 'hamer'])
+@pytest.mark.parametrize('name', ['dne', 'hamer', 'tall_dne', 'wide_hamer'])
 def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
     inferencer = request.getfixturevalue(name)
     corners, angle = np.array(box[:4], float), box[4] if len(box) > 4 else 0.0
-    for side in ('right', 'left') if name == 'hamer' else ('right',):
+    for side in ('right', 'left') if 'hamer' in name else ('right',):
         middle = (corners[:2] + corners[2:]) / 2 + (9, 6)
         spot = np.clip(middle, (10, 10), (188, 148)).round()
         image = np.zeros((160, 200, 3), np.uint8)
@@ -156,9 +158,10 @@ def test_points_go_back_to_the_pixels_that_the_crop_shows(request, name, box):
         rows, columns = np.indices(shown.shape)
         middle = np.array([(columns * shown).sum(), (rows * shown).sum()]) / shown.sum()
         meta = crop.data['data_samples'].metainfo
+        width = meta['input_size'][0]
         if meta['flip']:
-            middle[0] = SIZE - 1 - middle[0]
-        affine = upright_affine(meta['crop_affine'], meta['flip'], 200, SIZE)
+            middle[0] = width - 1 - middle[0]
+        affine = upright_affine(meta['crop_affine'], meta['flip'], 200, width)
         assert np.linalg.norm(to_image(middle, affine) - spot) < 0.5
 
 
@@ -201,7 +204,11 @@ def test_a_box_over_the_border_reads_black_there(request, name):
 
 @pytest.mark.parametrize(
     ('name', 'side'),
-    [('dne', 'right'), ('dne', 'left'), ('hamer', 'right'), ('hamer', 'left')],
+    [
+        (name, side)
+        for name in ('dne', 'hamer', 'tall_dne', 'wide_hamer')
+        for side in ('right', 'left')
+    ],
 )
 def test_what_a_result_says_is_consistent(request, name, side):
     inferencer = request.getfixturevalue(name)
@@ -229,15 +236,16 @@ def test_what_a_result_says_is_consistent(request, name, side):
     flat = (hand.vertices @ rotation.T)[:, :2] * hand.crop_camera[:, 0] + (
         hand.crop_camera[:, 1]
     )
-    pixels = to_image(((flat + 1) * SIZE - 1) / 2, hand.crop_affine)
+    size = np.array(SHAPE_OF.get(name, (SIZE, SIZE)))
+    pixels = to_image(((flat + 1) * size - 1) / 2, hand.crop_affine)
     # HaMeR's own projection is perspective, from far away.
     extent = np.ptp(hand.vertices_2d, axis=0).max()
     assert np.abs(pixels - hand.vertices_2d).max() < max(
-        0.01, (0.02 * extent if name == 'hamer' else 0)
+        0.01, (0.02 * extent if 'hamer' in name else 0)
     )
     volume = np.linalg.det(hand.vertices[hand.faces].astype(float)).sum()
     assert volume > 0  # wound outward
-    if name == 'hamer':
+    if 'hamer' in name:
         full = hand.joint_covariance_full.reshape(20, 3, 20, 3)
         assert full[4, :, 4] == pytest.approx(hand.joint_covariance[5], abs=1e-9)
         std = 1000 * np.sqrt(np.trace(hand.joint_covariance, axis1=1, axis2=2))

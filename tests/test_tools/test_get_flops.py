@@ -22,8 +22,9 @@ class OneConvolution(BaseModel):
 
 
 def test_a_convolution_is_counted_as_by_hand():
-    parts, total, parameters = count(Config(dict(model=dict(type='OneConvolution'))), 8)
-    assert total == 2 * 27 * 4 * 64 and parameters == 27 * 4 + 4
+    cfg = Config(dict(model=dict(type='OneConvolution')))
+    parts, total, parameters = count(cfg, (8, 16))
+    assert total == 2 * 27 * 4 * 128 and parameters == 27 * 4 + 4
     assert parts == dict(convolution=total)
 
 

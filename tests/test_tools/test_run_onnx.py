@@ -32,11 +32,16 @@ def random_image(seed=0, height=90, width=110):
     return np.ascontiguousarray(crops[:height, :width])
 
 
-def steady_image(made, corners, **shape):
+def shape_of(kind):
+    """Width and height of its crops."""
+    return np.broadcast_to(CROPS[kind]['input_size'], 2)
+
+
+def steady_image(made, corners, size=(SIZE, SIZE), **shape):
     """An image whose crops at these corners have one reading, see steady_crops."""
     for seed in range(60):
         image = random_image(seed, **shape)
-        crops = np.stack([image[y : y + SIZE, x : x + SIZE] for x, y in corners])
+        crops = np.stack([image[y : y + size[1], x : x + size[0]] for x, y in corners])
         if (border_distance(made.network, torch.from_numpy(crops)) > NEAR).all():
             return image
     raise AssertionError('no such image')
@@ -51,6 +56,9 @@ def steady_image(made, corners, **shape):
         ('one_hand', 'left'),
         ('official', 'right'),
         ('official', 'left'),
+        ('pair_tall', None),
+        ('official_tall', 'right'),
+        ('official_tall', 'left'),
     ],
 )
 @pytest.mark.parametrize('camera', [None, [300.0, 310.0, 50.0, 40.0]])
@@ -58,9 +66,10 @@ def test_the_runner_agrees_with_the_inferencer(
     export, runner_module, kind, side, camera
 ):
     made = export(kind)
-    image = steady_image(made, [(0, 3), (20, 10)])
-    reach = SIZE / CROPS[kind]['padding'] / 2
-    middles = np.array([[0, 3], [20, 10]]) + (SIZE - 1) / 2
+    size = np.array(shape_of(kind))
+    image = steady_image(made, [(0, 3), (20, 10)], size)
+    reach = size / CROPS[kind]['padding'] / 2
+    middles = np.array([[0, 3], [20, 10]]) + (size - 1) / 2
     boxes = np.concatenate([middles - reach, middles + reach], 1).tolist()
     runner = runner_module.HandRunner(made.path, threads=1)
     ours = runner(image, boxes, side and [side] * 2, camera)
@@ -114,7 +123,7 @@ def test_a_whole_image_is_one_box(export, runner_module):
         np.testing.assert_allclose(a.joints_2d, b.joints_2d, rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize('kind', ['pair', 'one_hand'])
+@pytest.mark.parametrize('kind', ['pair', 'one_hand', 'pair_tall', 'official_tall'])
 @pytest.mark.parametrize('mirrored', [False, True])
 @pytest.mark.parametrize('turned', [False, True])
 def test_crops_are_those_of_the_test_pipeline(
@@ -145,10 +154,11 @@ def test_crops_are_those_of_the_test_pipeline(
         place = runner_module.Place(np.array([x, y, x + w, y + h]), None, angle)
         affine = runner.affine(place, mirror)
         np.testing.assert_allclose(affine, wanted['crop_affine'], rtol=0, atol=2e-4)
-        exact = kind == 'pair'
-        crop = runner_module.Picture(image).cut(affine, SIZE, mirrored, exact)
+        exact = 'pair' in kind
+        size = shape_of(kind)
+        crop = runner_module.Picture(image).cut(affine, size, mirrored, exact)
         difference = np.abs(crop.astype(int) - wanted['img'])
-        if kind == 'pair':
+        if exact:
             assert difference.max() == 0
         else:  # cut by OpenCV, whose versions differ from each other by as much
             assert difference.mean() < 0.2 and difference.max() <= 6

@@ -118,8 +118,8 @@ def main() -> None:
             args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options
         )
         session = open_session(args.model, args.threads)
-        size = session.get_inputs()[0].shape[1]
-        crops = example_crops(8, size)
+        height, width = session.get_inputs()[0].shape[1:3]
+        crops = example_crops(8, (width, height))
         if args.samples:
             crops = test_set_crops(hands.cfg, args.samples)
     network = HandNetwork(hands.model).eval()

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-KEY, SCHEMA = 'mmhand_dne', 1  # of the description in the file's metadata
+KEY, SCHEMAS = 'mmhand_dne', (1, 2)  # of the description in the file's metadata
 SIDES = ('right', 'left')
 MIRROR = np.array([-1.0, 1.0, 1.0])
 FINDER = ('palms', 'landmarks')  # endings of the files that find hands
@@ -97,8 +97,9 @@ class HandRunner:
         self.names = [output.name for output in self.session.get_outputs()]
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None
-        self.size = self.about['input']['size']
-        self.origin = self.about.get('origin_ndc')  # NDC of HaMeR's own camera
+        size, origin = self.about['input']['size'], self.about.get('origin_ndc')
+        self.size = np.array([size, size] if isinstance(size, int) else size)  # W, H
+        self.axis = np.array(origin or 0.0)  # of HaMeR's own camera, NDC
         self.slots, self.joint_names = self.about['slots'], self.about['joints']
         faces = {side: np.array(f) for side, f in self.about['faces'].items()}
         # A mirrored right hand is wound the other way round.
@@ -229,7 +230,7 @@ class HandRunner:
             return hamer_affine(centre, extent, angle, self.size, mirror, crop)
         if mirror is not None:
             centre = np.array([mirror - centre[0], centre[1]])
-        side = max(extent) * crop['padding']
+        side = (extent * (self.size.max() / self.size)).max() * crop['padding']
         return square_affine([*centre, side, angle], self.size)
 
     def hand(self, found: dict, view: 'View', common: dict) -> Hand:
@@ -243,7 +244,7 @@ class HandRunner:
             covariance = without_wrist(found['joint_covariance'])
             joints = found['joints'] - wrist
             placed = [camera, joints, found['joints_ndc'], covariance]
-        if self.origin is None:
+        if self.about.get('origin_ndc') is None:
             place = view.translation(*placed)
         else:
             place = view.official(found['weak_camera']) + found['root'] + wrist
@@ -272,9 +273,9 @@ class HandRunner:
         points = found['vertices']
         if 'weak_camera' in found and 'coarse_vertices' not in found:
             scale, shift = found['weak_camera'][0], found['weak_camera'][1:]
-            far = self.about['focal_ndc']
-            points = points + found['root'] + [*shift, far / (scale + 1e-9)]
-            return far * points[:, :2] / points[:, 2:] + (self.origin or 0.0)
+            far = np.array(self.about['focal_ndc'])
+            points = points + found['root'] + [*shift, far.min() / (scale + 1e-9)]
+            return far * points[:, :2] / points[:, 2:] + self.axis
         return points[:, :2] * found['camera'][:, 0] + found['camera'][:, 1]
 
 
@@ -441,7 +442,7 @@ class View:
     """The way from an image to a crop, and from the crop back."""
 
     affine: np.ndarray  # (2, 3) image, mirrored where it is, to crop; pixels
-    size: int  # side of the crop, pixels
+    size: np.ndarray  # (2,) width and height of the crop, pixels
     intrinsics: np.ndarray  # (3, 3) of the image as it is
     mirror: int | None  # W - 1 where x becomes W - 1 - x; None: not mirrored
 
@@ -506,7 +507,7 @@ class View:
         scale, intrinsics = float(weak[0]), self.crop_intrinsics()
         if not scale > 0:
             return np.full(3, np.nan)
-        span = self.size * scale + 1e-9
+        span = self.size.max() * scale + 1e-9
         pixel = self.size / 2 + span / 2 * weak[1:].astype(np.float64)
         depth = 2 * np.sqrt(intrinsics[0, 0] * intrinsics[1, 1]) / span
         return np.linalg.inv(intrinsics) @ [*pixel, 1.0] * depth
@@ -532,8 +533,8 @@ class Picture:
             inner |= image[..., channel].astype(np.int64) << LANE * channel
         self.lanes = lanes.reshape(-1)
 
-    def cut(self, affine, size: int, mirrored=False, exact=False) -> np.ndarray:
-        """(size, size, 3) uint8 by (2, 3) from the image, mirrored or not; bilinear.
+    def cut(self, affine, size, mirrored=False, exact=False) -> np.ndarray:
+        """(H, W, 3) uint8 by (2, 3) from the image, mirrored or not; bilinear.
 
         Args:
             exact: round positions to 1/2048 pixel instead of OpenCV's 1/32.
@@ -588,19 +589,19 @@ def inverted(affine: np.ndarray) -> np.ndarray:
     return np.column_stack([inverse, -inverse @ [x, y]])
 
 
-def positions(inverse: np.ndarray, size: int, exact: bool):
-    """Where the pixels of a crop are, x and y (size, size) in whole units.
+def positions(inverse: np.ndarray, size, exact: bool):
+    """Where the pixels of a crop are, x and y (H, W) in whole units.
 
     Args:
         inverse: (2, 3) pixels of the crop to those of the image.
     """
-    steps = np.arange(size)
+    across, beneath = (np.arange(side) for side in np.broadcast_to(size, 2))
     if exact:
-        x, y = np.meshgrid(steps, steps)
+        x, y = np.meshgrid(across, beneath)
         place = np.stack([x, y, np.ones(x.shape)], -1) @ inverse.T
         return np.moveaxis(np.rint(2048 * place).astype(np.int64), -1, 0)
-    along = np.rint(1024 * inverse[:, :1] * steps).astype(np.int64)  # OpenCV's sums
-    down = np.rint(1024 * (inverse[:, 1:2] * steps + inverse[:, 2:])).astype(np.int64)
+    along = np.rint(1024 * inverse[:, :1] * across).astype(np.int64)  # OpenCV's sums
+    down = np.rint(1024 * (inverse[:, 1:2] * beneath + inverse[:, 2:])).astype(np.int64)
     return (along[:, None] + down[:, :, None] + 16) >> 5
 
 
@@ -656,7 +657,7 @@ def shares_of(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return near.astype(np.int64), far.astype(np.int64)
 
 
-def hamer_affine(centre, extent, angle, size: int, mirror, crop: dict) -> np.ndarray:
+def hamer_affine(centre, extent, angle, size, mirror, crop: dict) -> np.ndarray:
     """HaMeR's crop (2, 3) of a box in the unmirrored image; rounded as HaMeR rounds."""
     single = np.float32
     corners = np.array([centre - extent / 2, centre + extent / 2], single)
@@ -670,17 +671,19 @@ def hamer_affine(centre, extent, angle, size: int, mirror, crop: dict) -> np.nda
     right = np.array([half * np.cos(angle), half * np.sin(angle)], single)
     down = np.array([-half * np.sin(angle), half * np.cos(angle)], single)
     source = np.array([centre, centre + down, centre + right], single)
-    middle, reach = size * 0.5 - 0.5 * crop['half_pixel'], size * 0.5
+    whole = size.max()
+    middle, reach = whole * 0.5 - 0.5 * crop['half_pixel'], whole * 0.5
     target = np.full((3, 2), middle) + [[0, 0], [0, reach], [reach, 0]]
     points = np.column_stack([source.astype(np.float64), np.ones(3)])
-    return np.linalg.solve(points, target.astype(single)).T
+    cut_off = np.column_stack([np.zeros((2, 2)), (whole - size) / 2])
+    return np.linalg.solve(points, target.astype(single)).T - cut_off
 
 
-def square_affine(square, size: int) -> np.ndarray:
-    """(2, 3) pixels of an image to those of the crop of a square (4,)."""
+def square_affine(square, size) -> np.ndarray:
+    """(2, 3) pixels of an image to the crop's, of a square (4,) or its middle."""
     x, y, side, angle = square
     cos, sin = np.cos(angle), np.sin(angle)
-    linear = np.array([[cos, sin], [-sin, cos]]) * (size / side)
+    linear = np.array([[cos, sin], [-sin, cos]]) * (np.max(size) / side)
     return np.column_stack([linear, (size - 1) / 2 - linear @ [x, y]])
 
 
@@ -725,10 +728,10 @@ def open_model(path, threads: int, kind: str | None = None):
     )
     stored = session.get_modelmeta().custom_metadata_map
     about = json.loads(stored.get(KEY, '{}'))
-    if about.get('schema') != SCHEMA or about.get('kind') != kind:
+    if about.get('schema') not in SCHEMAS or about.get('kind') != kind:
         raise ValueError(
             f'{path}: its description has version {about.get("schema")}, '
-            f'this runner reads {SCHEMA} of {kind or "meshes"}; export it again, or '
+            f'this runner reads {SCHEMAS} of {kind or "meshes"}; export it again, or '
             'use the run_onnx.py that came with the exporter'
         )
     return session, about

@@ -74,11 +74,11 @@ def moved_camera(hand: HandResult, before: Views, after: Views) -> HandResult:
     shift = (after.wrist - before.wrist)[0]
     affine = hand.crop_affine[:, :2].astype(np.float64)
     scale = hand.crop_camera[:, 0].astype(np.float64)
-    # affine M = half the crop's side * diag(scale) * a rotation
-    pixels = np.linalg.det(affine) * np.linalg.det(before.linear[0]) / scale.prod()
+    # affine M = half the crop's sides * diag(scale) * a rotation
+    half = np.linalg.norm(affine @ before.linear[0], axis=1) / np.abs(scale)
     camera = hand.crop_camera.astype(np.float64)
     camera[:, 0] *= ratio
-    camera[:, 1] += affine @ shift / np.sqrt(np.abs(pixels))
+    camera[:, 1] += affine @ shift / half
     # A hand seen larger is nearer; its pixel then moves it along the image plane.
     nearer = hand.translation.astype(np.float64) / ratio
     ray = np.linalg.solve(hand.intrinsics.astype(np.float64), [*shift, 0.0])

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from mmhand_dne.errors import UserError
 
-from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
+from .mesh_geometry import box_angle, box_corners, crop_size, rotate_camera
 
 SCALE_UNIT = 200  # pixels; HaMeR keeps box sizes in this unit, rounded to float32
 DEMO = 'demo'
@@ -30,14 +30,17 @@ class HaMeRCrop(BaseTransform):
     centre to the true middle, (size-1)/2, for models that are not HaMeR's weights
     [decided]. All ground truth, NDC included, is exact for either.
 
-    The network reads the middle columns of the square (``HaMeRViT.crop_columns``).
+    The network reads the middle columns of the square (``HaMeRViT.crop_columns``). A
+    crop that is not square is the middle of such a square, whose side has the crop's
+    longer side of pixels: with 192 x 256 and without ``crop_columns`` a network reads
+    the same pixels.
 
     Args:
-        input_size: side of the crop, pixels.
+        input_size: side of the crop or its (width, height), pixels.
         padding: factor on the box: 2 in HaMeR's demo; 1 where a file's boxes already
             are padded.
         aspect: (w, h) to which the box grows; None, as HaMeR trains, takes its longer
-            side.
+            side; a crop that is not square always has its own.
         blur: filter the image where it shrinks much; the crop is then float32. HaMeR
             does so in its demo, not in training and evaluation: 'demo' filters where
             :class:`HandMeshInferencer` cuts boxes and not in a data set, True always.
@@ -53,12 +56,13 @@ class HaMeRCrop(BaseTransform):
     K' = A K R^-1 as in :class:`MeshCrop`, as is ``box_angle``.
 
     Raises:
-        ValueError: a size that is not one number, an unknown blur, a scale from 1 on.
+        ValueError: a size that is neither a side nor (width, height), an aspect that is
+            not the crop's, an unknown blur, a scale from 1 on.
     """
 
     def __init__(
         self,
-        input_size: int = 256,
+        input_size: int | tuple[int, int] = 256,
         padding: float = 2.0,
         aspect: tuple | None = (192, 256),
         blur: bool | str = False,
@@ -69,7 +73,7 @@ class HaMeRCrop(BaseTransform):
         rotation_prob: float = 0.6,
         color: float = 0.0,
     ) -> None:
-        check_square(input_size, 'HaMeRCrop')
+        size = crop_size(input_size, 'HaMeRCrop')
         if not 0 <= scale < 1:
             raise UserError(
                 f'HaMeRCrop: scale is {scale}, expected 0 <= scale < 1; the square '
@@ -79,7 +83,8 @@ class HaMeRCrop(BaseTransform):
             raise UserError(
                 f'HaMeRCrop: blur={blur!r} is unknown; set True, False or {DEMO!r}'
             )
-        self.size, self.padding, self.aspect = input_size, padding, aspect
+        self.size, self.side, self.padding = size, max(size), padding
+        self.aspect = own_aspect(size, aspect)
         self.blur, self.half_pixel = blur is True, half_pixel
         self.shift, self.scale, self.color = shift, scale, color
         self.rotation, self.rotation_prob = rotation, rotation_prob
@@ -97,11 +102,12 @@ class HaMeRCrop(BaseTransform):
         rotate_camera(results, rotation)
         results['intrinsics'] = affine @ results['intrinsics'] @ rotation.T
         results['crop_affine'] = affine[:2]
-        results['input_size'] = (self.size, self.size)
+        results['input_size'] = self.size
         # MMPose's own way back, exact without rotation.
-        results['input_scale'] = np.full(2, side * factor)
+        share = np.array(self.size) / self.side
+        results['input_scale'] = side * factor * share
         results['input_center'] = centre + (
-            0.5 * side * factor / self.size if self.half_pixel else 0
+            0.5 * side * factor / self.side if self.half_pixel else 0
         )
         return results
 
@@ -143,11 +149,11 @@ class HaMeRCrop(BaseTransform):
             tones: (3,) factors of the channels.
         """
         if self.blur:
-            image = blurred(image, side / self.size / 2, self.seen(affine, image))
+            image = blurred(image, side / self.side / 2, self.seen(affine, image))
         crop = cv2.warpAffine(
             image,
             affine[:2],
-            (self.size, self.size),
+            self.size,
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
         )
@@ -158,8 +164,8 @@ class HaMeRCrop(BaseTransform):
 
     def seen(self, affine: np.ndarray, image: np.ndarray) -> tuple[slice, slice]:
         """Rows and columns of the image that the crop's pixels are made of."""
-        reach = np.array([-1, self.size])
-        corners = np.stack([*np.meshgrid(reach, reach), np.ones((2, 2))])
+        ends = ([-1, length] for length in self.size)
+        corners = np.stack([*np.meshgrid(*ends), np.ones((2, 2))])
         x, y, _ = np.linalg.inv(affine) @ corners.reshape(3, 4)
         return tuple(
             slice(
@@ -192,12 +198,32 @@ class HaMeRCrop(BaseTransform):
         right = np.float32([half * np.cos(angle), half * np.sin(angle)])
         down = np.float32([-half * np.sin(angle), half * np.cos(angle)])
         source = np.stack([centre, centre + down, centre + right])
-        middle = np.full(2, self.size * 0.5 - 0.5 * self.half_pixel)
-        reach = self.size * 0.5
+        middle = np.full(2, self.side * 0.5 - 0.5 * self.half_pixel)
+        reach = self.side * 0.5
         target = np.stack([middle, middle + [0, reach], middle + [reach, 0]])
         affine = np.eye(3)
         affine[:2] = cv2.getAffineTransform(np.float32(source), np.float32(target))
+        affine[:2, 2] -= (self.side - np.array(self.size)) / 2
         return affine
+
+
+def own_aspect(size: tuple[int, int], aspect: tuple | None) -> tuple | None:
+    """The aspect that a box grows to; of a crop that is not square its own.
+
+    Args:
+        size: (W, H) of the crop, pixels.
+        aspect: (w, h), or None.
+    Raises:
+        UserError: they do not agree: a part of the box would be outside.
+    """
+    if size[0] == size[1]:
+        return aspect
+    if aspect is not None and aspect[0] * size[1] != aspect[1] * size[0]:
+        raise UserError(
+            f'HaMeRCrop: aspect={tuple(aspect)} is not the shape of input_size={size}, '
+            'whose crops would cut hands off; set aspect=None'
+        )
+    return size
 
 
 def blurred(image: np.ndarray, shrink: float, seen: tuple[slice, slice]) -> np.ndarray:

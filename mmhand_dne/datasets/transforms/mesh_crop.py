@@ -9,7 +9,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import mirror_pixels
 from mmhand_dne.randomness.pipeline import draws
 
-from .mesh_geometry import box_angle, box_corners, check_square, rotate_camera
+from .mesh_geometry import box_angle, box_corners, crop_size, rotate_camera
 
 PAPER_SIZE = 256  # pixels; the crop that the paper's shift is measured in
 BITS = 11  # of a position's fraction: products of two and a byte fit into 31
@@ -21,10 +21,11 @@ HALF_DOWN = 1 / 1024
 
 @TRANSFORMS.register_module()
 class MeshCrop(BaseTransform):
-    """Cut the annotated box as a square crop, with the paper's augmentation.
+    """Cut the annotated box as a crop, with the paper's augmentation.
 
     The paper crops by the data set's box to 256 x 256; that the crop is a square on its
-    longer side, without more padding, is ours [decided].
+    longer side, without more padding, is ours [decided]. For a crop that is not square
+    the box grows to its shape, as in MMPose's ``GetBBoxCenterScale``.
 
     A rotation of the crop by an angle rotates the camera frame about its optical axis:
     points and global rotations by R, intrinsics K' = A K R^-1 as a full 3x3 matrix
@@ -33,36 +34,37 @@ class MeshCrop(BaseTransform):
     its box is rotated clockwise about its middle.
 
     Args:
-        input_size: side of the crop, pixels.
+        input_size: side of the crop or its (width, height), pixels.
         padding: the crop's side over the longer side of the box; InterHand2.6M's box
             already holds 1.2 times the joints' tight box.
-        shift: largest shift along each axis, pixels of a 256 crop.
+        shift: largest shift along each axis, pixels of a crop whose shorter side is
+            256.
         rotation: largest rotation, degrees.
         scale: range of the resizing factor.
 
     Raises:
-        ValueError: a size that is not one number.
+        ValueError: a size that is neither a side nor (width, height).
     """
 
     takes_unposed = True
 
     def __init__(
         self,
-        input_size: int = 256,
+        input_size: int | tuple[int, int] = 256,
         padding: float = 1.0,
         shift: float = 0.0,
         rotation: float = 0.0,
         scale: tuple = (1.0, 1.0),
     ) -> None:
-        check_square(input_size, 'MeshCrop')
-        self.size, self.padding = input_size, padding
+        self.size, self.padding = crop_size(input_size, 'MeshCrop'), padding
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
 
     def transform(self, results: dict) -> dict:
         """Add the crop as ``img`` and bring all ground truth into its camera frame."""
         x0, y0, x1, y1 = box_corners(results)
-        side = max(x1 - x0, y1 - y0) * self.padding
-        if not side > 0:
+        extent = np.array([x1 - x0, y1 - y0]) * self.padding
+        size, positive = np.array(self.size), extent > 0
+        if not positive.any():
             raise UserError(
                 f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
@@ -72,21 +74,21 @@ class MeshCrop(BaseTransform):
         angle = np.deg2rad(
             draws().uniform(-self.rotation, self.rotation) - box_angle(results)
         )
-        reach = self.shift * self.size / PAPER_SIZE
+        reach = self.shift * min(self.size) / PAPER_SIZE
         shift = draws().uniform(-reach, reach, 2)
-        zoom = self.size / side * factor
+        zoom = (size[positive] / extent[positive]).min() * factor
         cos, sin = np.cos(angle), np.sin(angle)
         rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
         affine = np.eye(3)
         affine[:2, :2] = zoom * rotation[:2, :2]
-        affine[:2, 2] = (self.size - 1) / 2 + shift - affine[:2, :2] @ centre
+        affine[:2, 2] = (size - 1) / 2 + shift - affine[:2, :2] @ centre
         results['img'] = self.cut(results['img'], affine)
         rotate_camera(results, rotation)
         results['intrinsics'] = affine @ results['intrinsics'] @ rotation.T
         results['crop_affine'] = affine[:2]
-        results['input_size'] = (self.size, self.size)
+        results['input_size'] = self.size
         # MMPose's own way back, exact without rotation and shift.
-        results['input_scale'] = np.full(2, self.size / zoom)
+        results['input_scale'] = size / zoom
         results['input_center'] = centre + 0.5 / zoom
         return results
 
@@ -98,9 +100,7 @@ class MeshCrop(BaseTransform):
             # A mirrored view: OpenCV would copy it first, for four times the crop's
             # own time. The mirror goes into the map.
             image, affine = image[:, ::-1], affine @ _mirror(image.shape[1])
-        return cv2.warpAffine(
-            image, affine[:2], (self.size, self.size), flags=cv2.INTER_LINEAR
-        )
+        return cv2.warpAffine(image, affine[:2], self.size, flags=cv2.INTER_LINEAR)
 
 
 def _mirror(width: int) -> np.ndarray:
@@ -109,7 +109,9 @@ def _mirror(width: int) -> np.ndarray:
     return np.array([[-1.0, 0, start], [0, 1, 0], [0, 0, 1]])
 
 
-def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
+def resampled(
+    image: np.ndarray, affine: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
     """Bilinear sampling of an image at every pixel of a crop; black outside.
 
     OpenCV's ``warpAffine`` rounds positions to 1/32 pixel, to one side where they lie
@@ -120,8 +122,8 @@ def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     Args:
         image: (H, W, C) uint8.
         affine: (3, 3) image to crop pixels.
-        size: side of the crop, pixels.
-    Returns: (size, size, C) uint8.
+        size: (W, H) of the crop, pixels.
+    Returns: (H, W, C) uint8.
     """
     x, y = _source_positions(np.linalg.inv(affine), size)
     left, top = x >> BITS, y >> BITS
@@ -137,12 +139,14 @@ def resampled(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     return ((total + (1 << (2 * BITS - 1))) >> (2 * BITS)).astype(np.uint8)
 
 
-def _source_positions(inverse: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _source_positions(
+    inverse: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the crop's pixels lie in the image, x and y in whole 1/2048 pixels.
 
     Without a rotation, x is one row and y one column.
     """
-    column, row = np.arange(size)[None], np.arange(size)[:, None]
+    column, row = np.arange(size[0])[None], np.arange(size[1])[:, None]
     x, y = (
         sum(
             factor * position

@@ -1,6 +1,6 @@
 """Changing the camera frame of all of a sample's 3D ground truth at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmcv.transforms import RandomGrayscale
@@ -68,13 +68,20 @@ def box_angle(results: dict) -> float:
     return -angle if results.get('flip', False) else angle
 
 
-def check_square(input_size: int, transform: str) -> None:
-    """Raise one sentence unless a crop's size is one number of pixels, its side."""
-    if not isinstance(input_size, int) or input_size < 1:
+def crop_size(input_size: int | Sequence[int], transform: str) -> tuple[int, int]:
+    """(W, H) of a crop that a config gives so, or by the side of a square.
+
+    Raises:
+        UserError: it is neither, or not in whole pixels.
+    """
+    one = not isinstance(input_size, Sequence) or isinstance(input_size, str)
+    sides = (input_size, input_size) if one else tuple(input_size)
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
         raise UserError(
             f'{transform}: input_size={input_size!r} is no whole number of pixels; '
-            'crops are square, give the length of a side'
+            'give the side of a square crop, or (width, height)'
         )
+    return sides
 
 
 def mirror_hands(results: dict) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.camera import crop_sides
 from mmhand_dne.randomness.keys import batch_keys
 from mmhand_dne.structures.hand_state import (
     HandOutputs,
@@ -101,7 +102,12 @@ class HandMeshEstimator(BasePoseEstimator):
         return self.refines_in_training or not self.training
 
     def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
-        """Normalised crops (B, 3, H, W) -> all that the heads yield."""
+        """Normalised crops (B, 3, H, W) -> all that the heads yield.
+
+        Raises:
+            UserError: they have not the shape that the regressor's camera is for.
+        """
+        check_shape(self.mano_head, inputs)
         levels, maps = list(self.extract_feat(inputs)), None
         if self.aux_head is not None:
             maps, levels[0] = self.aux_head(levels[0])
@@ -153,9 +159,8 @@ class HandMeshEstimator(BasePoseEstimator):
         if self.test_cfg.get('flip_test', False):
             outputs = average_with_mirrored(outputs, self.run_heads(inputs.flip(-1)))
         with_maps = self.test_cfg.get('output_maps', False)
-        size = data_samples[0].metainfo['input_size'][0]
         return pack_predictions(
-            outputs, data_samples, size, with_maps, self.error_bars(outputs)
+            outputs, data_samples, with_maps, self.error_bars(outputs)
         )
 
     def error_bars(self, outputs: HandOutputs) -> dict[str, Tensor]:
@@ -169,6 +174,24 @@ class HandMeshEstimator(BasePoseEstimator):
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> HandOutputs:
         return self.run_heads(inputs)
+
+
+def check_shape(head: nn.Module, inputs: Tensor) -> None:
+    """Refuse crops (B, 3, H, W) of another shape than a head's one camera scale is for.
+
+    :class:`MANOMapHead` has a scale along each axis and reads crops of any shape.
+    """
+    name = next((n for n in ('image_size', 'crop_size') if hasattr(head, n)), None)
+    if name is None:
+        return
+    wide, high = crop_sides(getattr(head, name))
+    height, width = inputs.shape[-2:]
+    if width * high != height * wide:
+        raise UserError(
+            f'crops are {width} x {height} pixels, the one camera scale of '
+            f'{type(head).__name__} is for the shape of {wide} x {high}; cut such '
+            f'crops, or set mano_head.{name} where a head takes other shapes'
+        )
 
 
 def joints_and_root(outputs: HandOutputs) -> tuple[Tensor, Tensor]:

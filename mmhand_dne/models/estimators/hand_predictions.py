@@ -39,13 +39,14 @@ def say_once(text: str) -> None:
     print_log(text, 'current', level=logging.WARNING)
 
 
-def metric_roots(outputs: HandOutputs, data_samples: list, size: int) -> Tensor:
+def metric_roots(outputs: HandOutputs, data_samples: list) -> Tensor:
     """Origins of the predicted points in camera metres, (B, S, 3); NaN if s <= 0.
 
     Where their mesh, or the joints of a regressor with a camera of its own, have to
     stand to be seen where they are predicted.
     """
     state = final_state(outputs)
+    size = data_samples[0].metainfo['input_size']
     intrinsics = crop_intrinsics(data_samples, state.camera)[:, None].expand(
         -1, state.camera.shape[1], -1, -1
     )
@@ -108,7 +109,6 @@ def _arrays(fields: dict[str, Tensor]) -> dict[str, np.ndarray]:
 def pack_predictions(
     outputs: HandOutputs,
     data_samples: list,
-    size: int,
     with_maps: bool,
     error_bars: dict[str, Tensor],
 ) -> list:
@@ -118,7 +118,6 @@ def pack_predictions(
         outputs: of the batch; of a one-hand model, the second slot is filled with
             zeros.
         data_samples: (B) samples; their metainfo tells crop from image.
-        size: side of the crop, pixels.
         with_maps: add the auxiliary maps.
         error_bars: :func:`uncertainty_fields`, or nothing.
     """
@@ -129,7 +128,7 @@ def pack_predictions(
             hand_joints=state.joints,
             hand_root=state.root,
             hand_camera=state.camera,
-            hand_root_cam=metric_roots(outputs, data_samples, size),
+            hand_root_cam=metric_roots(outputs, data_samples),
             hand_presence=coarse.presence_logits.sigmoid(),
             mano_rotations=coarse.rotations,
             mano_betas=coarse.betas,

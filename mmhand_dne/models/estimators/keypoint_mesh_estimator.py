@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import pixels_to_ndc
-from mmhand_dne.structures.hand_state import HandOutputs
+from mmhand_dne.geometry.camera import axis_factors, pixels_to_ndc
+from mmhand_dne.structures.hand_state import CoarseHands, HandOutputs
 
 from .hand_predictions import pack_predictions
 from .one_hand_slot import padded
@@ -60,9 +60,10 @@ class KeypointMeshEstimator(TopdownPoseEstimator):
             sample.set_metainfo(dict(flip_indices=list(range(NUM_JOINTS))))
         points, scores = self.landmarks(inputs, data_samples)
         surest = scores.amax(-1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
-        coarse = self.landmark_fit(points, (scores / surest).clamp(min=0))
+        weights = (scores / surest).clamp(min=0)
+        coarse = self.fit(points, weights, inputs.shape[-2:])
         packed = pack_predictions(
-            HandOutputs(None, coarse, []), data_samples, inputs.shape[-1], False, {}
+            HandOutputs(None, coarse, []), data_samples, False, {}
         )
         found = dict(landmarks_ndc=points, landmark_scores=scores)
         for name, values in found.items():
@@ -70,6 +71,21 @@ class KeypointMeshEstimator(TopdownPoseEstimator):
             for sample, row in zip(packed, rows):
                 sample.pred_instances.set_field(row[None], name)
         return packed
+
+    def fit(self, points: Tensor, weights: Tensor, size: Sequence[int]) -> CoarseHands:
+        """The hands at keypoints (B, 21, 2), crop NDC, for crops of ``size`` (h, w).
+
+        :class:`LandmarkFit` has one scale for both axes: it sees the keypoints in the
+        square whose middle the crop is, and its camera is led back.
+        """
+        height, width = size
+        if height == width:
+            return self.landmark_fit(points, weights)
+        factors = points.new_tensor(axis_factors(max(size), (width, height)))
+        coarse = self.landmark_fit(points / factors, weights)
+        state = coarse.state
+        camera = state.camera * factors.to(state.camera)[:, None]
+        return coarse._replace(state=state._replace(camera=camera))
 
     def landmarks(self, inputs: Tensor, data_samples: list) -> tuple[Tensor, Tensor]:
         """What the keypoint head finds: (B, 21, 2) crop NDC and scores (B, 21)."""

@@ -84,8 +84,7 @@ class HandMeshHead(BaseModule):
             outputs = average_with_mirrored(*map(self.forward, feats))
         else:
             outputs = self.forward(feats)
-        size = batch_data_samples[0].metainfo['input_size'][0]
-        packed = pack_predictions(outputs, batch_data_samples, size, False, {})
+        packed = pack_predictions(outputs, batch_data_samples, False, {})
         found = [sample.pred_instances for sample in packed]
         for sample, instances in zip(packed, found):
             # MMPose's estimator leads them back to the image.

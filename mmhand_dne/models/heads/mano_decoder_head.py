@@ -11,6 +11,7 @@ from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.weak_perspective import (
     CROP,
     FOCAL,
+    Size,
     official_origin,
     orthographic_camera,
     project_hamer,
@@ -46,7 +47,8 @@ class MANODecoderHead(BaseModule):
             'kinematic' with tips 'smplx' for HaMeR's weights.
         decoder: arguments of :class:`CrossAttentionDecoder`.
         init_cam: s, t_x, t_y to start from: NDC per metre, metres.
-        focal, image_size: of the crop's conventional camera, pixels.
+        focal: of the crop's conventional camera, pixels.
+        image_size: side of the crop or its (width, height), pixels.
         official_camera: HaMeR's, for its weights: the camera's axis is at pixel
             ``image_size`` / 2, and an inferred hand has the depth that the scale gives
             to the origin of MANO's frame. Else the axis is in the crop's middle, half a
@@ -68,14 +70,17 @@ class MANODecoderHead(BaseModule):
         decoder: dict | None = None,
         init_cam: tuple[float, float, float] = (4.0, 0.0, 0.0),
         focal: float = FOCAL,
-        image_size: int = CROP,
+        image_size: int | tuple[int, int] = CROP,
         official_camera: bool = False,
         loss: dict = dict(type='HaMeRLoss'),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.hand_model = build_single_hand(hand_model, 'MANODecoderHead')
-        self.focal, self.image_size = focal, image_size
+        self.focal = focal
+        # A tuple in a config file may come as a list.
+        whole = isinstance(image_size, int)
+        self.image_size = image_size if whole else tuple(image_size)
         self.official_camera = official_camera
         self.decoder = CrossAttentionDecoder(
             **{'context_channels': in_channels, **(decoder or {})}
@@ -93,8 +98,8 @@ class MANODecoderHead(BaseModule):
         self.reset_readout()
 
     @property
-    def origin(self) -> float:
-        """NDC of the crop camera's axis, along x and along y."""
+    def origin(self) -> Size:
+        """NDC of the crop camera's axis, along x and along y, or of a square both."""
         return official_origin(self.image_size) if self.official_camera else 0.0
 
     def reset_readout(self) -> None:
@@ -119,7 +124,7 @@ class MANODecoderHead(BaseModule):
                 mesh.vertices,
                 mesh.joints,
                 mesh.root,
-                orthographic_camera(camera, mesh.root, self.origin),
+                orthographic_camera(camera, mesh.root, self.origin, self.image_size),
             )
         return CoarseHands(
             state,

@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.conventions import NUM_BETAS, NUM_ROTATIONS, SIDES
+from mmhand_dne.geometry.camera import axis_factors
 from mmhand_dne.geometry.precision import at_least_fp32
 from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.geometry.sampling import softmax_readout
@@ -45,13 +46,14 @@ class MANOMapHead(BaseModule):
     forgets it [decided]. The hand model turns the parameters into the coarse meshes.
 
     The pose is the hand's mean pose plus the regressed 6D, the camera's scale is
-    ``scale_0 exp(raw)`` [decided]: training starts at a plausible hand on the image.
+    ``scale_0 exp(raw)`` [decided]: training starts at a plausible hand on the image,
+    with as many pixels a metre along both axes.
 
     Args:
         in_channels: channels of the features.
         hand_model: :class:`HandPair` or its config.
         mid_channels: channels of the convolution block.
-        scale_0: start of the camera's scale, NDC per metre.
+        scale_0: start of the camera's scale along the shorter side, NDC per metre.
         norm_cfg: normalisation of the block.
         lambda_theta, lambda_beta: weights of Eq. 10.
         lambda_presence: weight of the presence logits' cross-entropy [decided].
@@ -142,9 +144,8 @@ class MANOMapHead(BaseModule):
             rotations_6d = mean + pose.unflatten(-1, READ_OUT['pose'])
             rotations = matrix_from_6d(rotations_6d)
             raw = raw.unflatten(-1, (2, 2))
-            camera = torch.stack(
-                [self.scale_0 * raw[..., 0].clamp(max=5).exp(), raw[..., 1]], -1
-            )
+            scale = self.scale_0 * raw[..., 0].clamp(max=5).exp()
+            camera = torch.stack([self.along_axes(scale, features), raw[..., 1]], -1)
             mesh = self.hand_model(rotations, betas)
         state = HandState(
             mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), camera
@@ -152,6 +153,17 @@ class MANOMapHead(BaseModule):
         return CoarseHands(
             state, rotations_6d, rotations, betas, presence.squeeze(-1), pooled
         )
+
+    @staticmethod
+    def along_axes(scale: Tensor, features: Tensor) -> Tensor:
+        """Scales (B, S, 2) of the shorter side's NDC as those of x and y, for a crop
+        of the features' shape.
+        """
+        height, width = features.shape[-2:]
+        if height == width:
+            return scale
+        factors = axis_factors(min(height, width), (width, height))
+        return scale * scale.new_tensor(factors)
 
     def loss(self, coarse: CoarseHands, targets: HandTargets) -> dict[str, Tensor]:
         """Eq. 10 on the parameters, Eq. 11's terms on the coarse mesh, presence."""

@@ -106,7 +106,7 @@ class RidgeRegressionHead(RegressionHead):
             meta = sample.metainfo
             intrinsics = sample.gt_instance_labels.crop_intrinsics[0].to(camera)
             root = metric_translation(
-                joints[i], camera[i], intrinsics, meta['input_size'][0]
+                joints[i], camera[i], intrinsics, meta['input_size']
             )
             fields = interhand_prediction(
                 joints[i], points[i], torch.ones(NUM_HANDS), root, meta

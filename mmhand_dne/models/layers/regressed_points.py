@@ -6,11 +6,12 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv1d, linear
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.camera import axis_factors, project
 from mmhand_dne.geometry.sampling import bilinear
 
 MAX_NDC = 1.2  # regressed points may leave the crop this far
-TEMPLATE_SCALE = 6.0  # NDC per metre of the template's projection that biases them
+# NDC per metre, along the shorter side, of the template's projection that biases them.
+TEMPLATE_SCALE = 6.0
 MEAN_LIMIT = 0.99  # of MAX_NDC; atanh beyond it is a dead unit
 
 
@@ -60,7 +61,8 @@ class RegressedPoints(BaseModule):
             nn.Linear(hidden_channels, 3),
         )
         centred = template - template.mean(1, keepdim=True)
-        camera = torch.tensor([[TEMPLATE_SCALE, 0.0], [TEMPLATE_SCALE, 0.0]])
+        along = axis_factors(min(self.map_size), self.map_size[::-1])
+        camera = torch.tensor([[TEMPLATE_SCALE * factor, 0.0] for factor in along])
         start = project(centred, camera.expand(self.num_hands, 2, 2)) / MAX_NDC
         start = start.clamp(-MEAN_LIMIT, MEAN_LIMIT).atanh()
         self.start = nn.Parameter(start)

@@ -42,7 +42,8 @@ def test_training_starts_at_the_mean_pose_and_scale():
     eye = torch.eye(3).expand_as(coarse.rotations)
     torch.testing.assert_close(coarse.rotations, eye, rtol=0, atol=0.1)
     scale = coarse.state.camera[..., 0]
-    torch.testing.assert_close(scale, torch.full_like(scale, 8.0), rtol=0.1, atol=0)
+    start = torch.tensor([8.0 * 5 / 7, 8.0]).expand_as(scale)  # of a map 7 x 5
+    torch.testing.assert_close(scale, start, rtol=0.1, atol=0)
 
 
 def test_positions_are_cell_centres_in_ndc():
