@@ -37,8 +37,12 @@ def place(dataset, roots, crop):
             place(part, roots, crop)
 
 
-def small(path, roots, work_dir):
-    """A config with a tiny model, on tiny sets, in this process."""
+def small(path, roots, work_dir, stages=dict(num_stages=1, num_samples=1)):
+    """A config with a tiny model, on tiny sets, in this process.
+
+    Args:
+        stages: options of DNE's head; none keep the config's own.
+    """
     cfg = Config.fromfile(ROOT / 'configs' / path)
     share_hand_model(cfg)
     crop = CROP[path.split('/')[0]]
@@ -50,7 +54,8 @@ def small(path, roots, work_dir):
     if crop == 64:
         cfg.model.backbone.depth = 18
         cfg.model.neck.in_channels = [64, 128, 256, 512]
-        cfg.model.refine_head.update(map_size=16, num_stages=1, num_samples=1)
+        if cfg.model.refine_head:
+            cfg.model.refine_head.update(map_size=16, **stages)
     else:
         cfg.model.backbone.update(embed_dims=32, depth=1, num_heads=2)
         cfg.model.mano_head.in_channels = 32
