@@ -16,6 +16,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import remove_partial_files
 
 from ..runner.checkpoint_files import AtomicLocalBackend
+from ..runner.sharded_model import ShardedModel, whole
 
 
 @HOOKS.register_module()
@@ -64,6 +65,11 @@ class AtomicCheckpointHook(CheckpointHook):
         self.iter_interval = iter_interval
         self.max_keep_iter_ckpts = max_keep_iter_ckpts
         self._is_due = False
+
+    def before_run(self, runner: Runner) -> None:
+        """A model that is shared out over processes is saved by all of them."""
+        if isinstance(runner.model, ShardedModel):
+            runner.model.attach(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Find the folder; clear what a killed run left half written."""
@@ -215,7 +221,7 @@ def _check_batches(runner: Runner) -> None:
 def _check_finite(runner: Runner, last: str | None) -> None:
     """Raise rather than overwrite a good checkpoint with a broken model."""
     for name, parameter in runner.model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not whole(torch.isfinite(parameter).all()):
             kept = f'the last checkpoint is {last}' if last else 'none was written yet'
             raise UserError(
                 f'no checkpoint at iteration {runner.iter + 1}: the parameter {name} '

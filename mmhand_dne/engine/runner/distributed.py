@@ -14,6 +14,9 @@ from torch import nn
 
 from mmhand_dne.errors import UserError
 
+SHARDED_MODEL = 'ShardedModel'  # the wrapper that is none of DDP's kind
+# They copy the model, or change what is trained.
+COPYING_HOOKS = ('EMAHook', 'TwoPhaseHook', 'RestHook')
 # Names of rank, number of processes and rank on the node, by launcher.
 RANK_VARIABLES = dict(
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -34,18 +37,33 @@ def init_distributed(cfg: Config) -> None:
     env = cfg.get('env_cfg', {})
     set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
     dist_cfg = dict(env.get('dist_cfg', dict(backend='nccl')))
-    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
-    wrapper.update(
-        cfg.get('model_wrapper_cfg')
-        or dict(find_unused_parameters=cfg.get('find_unused_parameters', False))
-    )
+    wrapper = _wrapper_of(cfg)
     if torch.cuda.is_available():
         init_dist(cfg.launcher, **dist_cfg)
     else:
         _export_rank(cfg.launcher)
         torch_dist.init_process_group('gloo')
-        wrapper['device_ids'] = None
+        if wrapper['type'] != SHARDED_MODEL:
+            wrapper['device_ids'] = None
     cfg.model_wrapper_cfg = wrapper
+
+
+def _wrapper_of(cfg: Config) -> dict:
+    """The config of what goes around the model."""
+    own = cfg.get('model_wrapper_cfg')
+    if own and own.get('type') == SHARDED_MODEL:
+        for hook in cfg.get('custom_hooks') or ():
+            if hook['type'] in COPYING_HOOKS:
+                raise UserError(
+                    f'{hook["type"]} cannot work with '
+                    f'model_wrapper_cfg.type={SHARDED_MODEL!r}, which shares the '
+                    'weights out; remove one of the two'
+                )
+        return dict(own)
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
+    unused = cfg.get('find_unused_parameters', False)
+    wrapper.update(own or dict(find_unused_parameters=unused))
+    return wrapper
 
 
 def _check_variables_of(launcher: str) -> None:

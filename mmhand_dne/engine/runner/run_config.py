@@ -13,9 +13,8 @@ from mmhand_dne.errors import UserError
 from .config_variables import READ_KEYS, check_variables
 from .shared_hand import merge_options
 
-# In the names of FSDP's wrappers. MMEngine 0.10.7's Runner saves the state dict of
-# ``model.module``, of a sharded model flat shards. And torch 2.13 shards on no CPU:
-# "FSDP needs a non-CPU accelerator device, but no accelerator device is detected."
+# In the names of MMEngine's wrapper of FSDP1, whose Runner (0.10.7) saves the state
+# dict of ``model.module``: flat shards. :class:`ShardedModel` is ours.
 SHARDED = 'FullySharded'
 
 
@@ -51,7 +50,7 @@ def _refuse_unread(cfg: Config) -> None:
         raise UserError(
             f'model_wrapper_cfg.type={wrapper!r} cannot be trained here: MMEngine '
             "would write one process's share of the weights as the checkpoint; remove "
-            'it, and use model.backbone.with_cp=True and --amp where memory is short'
+            "it, or take type='ShardedModel', which writes whole ones"
         )
     if cfg.get('activation_checkpointing'):
         raise UserError(

@@ -66,6 +66,8 @@ class CorrelatedCovariance(DiagonalCovariance):
         >>> index_tip_given_wrist_side = hand.conditional([4], torch.zeros(8, 1, 3))
     """
 
+    whole_parameters = ('lower_upper',)  # in each process of a ShardedModel
+
     def __init__(
         self,
         *args: Any,
