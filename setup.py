@@ -79,6 +79,16 @@ EXTRAS_REQUIRE = {
 # MMEngine looks for configs in PACKAGE/.mim. There it finds links to the folders of a
 # checkout, so that an editable install needs no step; a wheel gets the files.
 MIM = ROOT / 'mmhand_dne' / '.mim'
+
+
+def _files_below(folder: str, suffixes: tuple) -> list:
+    """Files as .mim has them. Before setuptools 62.3, which OpenMIM's own dependencies
+    pin, ** is one folder, and the wheel lacked what lies in none.
+    """
+    paths = (p for p in (ROOT / folder).rglob('*') if p.suffix in suffixes)
+    return sorted(f'.mim/{path.relative_to(ROOT).as_posix()}' for path in paths)
+
+
 PACKAGE_DATA = [
     'py.typed',
     'hand_model/*.npz',
@@ -86,8 +96,8 @@ PACKAGE_DATA = [
     'weights/*',
     'visualization/report/assets/*',
     '.mim/model-index.yml',
-    *(f'.mim/configs/**/*.{suffix}' for suffix in ('py', 'yml', 'md')),
-    *(f'.mim/tools/**/*.{suffix}' for suffix in ('py', 'sh', 'md')),
+    *_files_below('configs', ('.py', '.yml', '.md')),
+    *_files_below('tools', ('.py', '.sh', '.md')),
 ]
 
 

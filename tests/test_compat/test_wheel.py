@@ -1,6 +1,7 @@
 """The wheel is whole, its command works outside a checkout, and nothing stays."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import setuptools
 
 from mmhand_dne.cli import console
 
@@ -33,6 +35,17 @@ def test_it_holds_all_that_a_checkout_runs_on(wheel):
     assert 'mmhand_dne/py.typed' in package
     assert names >= package
     assert not any(name.startswith(('tests', 'tools', 'configs')) for name in names)
+
+
+def test_any_setuptools_packs_what_lies_in_no_folder(monkeypatch):
+    """Before 62.3, ** of package_data is one folder: train.py was not in the wheel."""
+    told = {}
+    monkeypatch.setattr(setuptools, 'setup', told.update)
+    runpy.run_path(str(ROOT / 'setup.py'))
+    names = told['package_data']['mmhand_dne']
+    assert not [name for name in names if '**' in name]
+    assert {'.mim/configs/dne_interhand.py', '.mim/tools/train.py'} <= set(names)
+    assert '.mim/configs/dne/ablations/table2_full.py' in names
 
 
 @pytest.fixture(scope='module')
