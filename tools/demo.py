@@ -267,6 +267,18 @@ def drawable(
     return possible_kinds(inferencer.model, kinds)
 
 
+def check_report() -> None:
+    """Refuse a report without what it needs, before anything is computed for it."""
+    try:
+        from mmhand_dne.visualization.report import check_report
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'--report needs {error.name}, which is not installed; pip install '
+            "'mmhand_dne[report]'"
+        ) from error
+    check_report()
+
+
 def use_threads(count: int | None) -> None:
     """Compute with so many threads; None: with as many as cores are free."""
     if count is not None and count < 1:
@@ -280,6 +292,8 @@ def prepare(args: argparse.Namespace) -> DemoRun:
     """Check everything that a user can get wrong, then build the model."""
     formats = check_formats([] if args.save == ['none'] else args.save)
     kinds = kinds_of(args)
+    if args.report:
+        check_report()
     source = open_input(args.input)
     if args.smooth and not (source.is_video and not source.is_live):
         raise UserError(f'--smooth needs a video, but {args.input} is none')

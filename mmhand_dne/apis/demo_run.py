@@ -1,7 +1,7 @@
 """A whole input to files, pictures and a report, in steps that can be resumed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
+from mmhand_dne.visualization.results.result_views import run_span
 
 from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
@@ -17,9 +18,11 @@ from .inputs.sources import Images, InputFrame, VideoFrames
 from .result_drawing import can_show
 from .result_store import ResultStore
 from .result_writers import read_json, result_files, write
+from .result_writers.report_clip import ReportClip
 from .run_record import FRAMES, REPORT, RunRecord, stamp
 from .video_outputs import VideoOutputs, in_time
 
+UNCERTAINTY = 'uncertainty'  # the picture whose colours the whole run shares
 NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
 MOST_NOTES = 20  # about frames of a video
@@ -68,6 +71,10 @@ class DemoRun:
         self.folder = record.folder
         self.entries: list[tuple[ImageResult, np.ndarray]] = []  # encoded
         self.report_step = max(1, -(-len(source) // MOST_ENTRIES))
+        # Where the colours of deviations end, millimetres: one range for the run.
+        spans = [entry.get('span') for entry in record.done.values()]
+        self.span = max((span for span in spans if span), default=None)
+        self.clip: ReportClip | None = None  # of a video's report
         self.counts = dict(skipped=0, done=0, hands=0, without=0, unread=0)
         self.problems: list[str] = []
 
@@ -121,6 +128,7 @@ class DemoRun:
         frames = (source.frame(i) for i in todo)
         with PictureSaver(self.folder, source) as saver:
             for frame, result in self._predicted(frames, len(todo)):
+                self._widen([result])
                 files = write(result, self.folder, self.formats, frame.name)
                 files += saver.add(frame, self._draw(frame, result))
                 self._count(result)
@@ -133,10 +141,56 @@ class DemoRun:
                         files,
                         len(result.hands),
                         result.problem,
+                        self.span,
                     )
                 self._remember(frame, result)
-        if self.report:
-            self._recall(set(range(len(source))) - set(todo))
+            if self.report:
+                self._recall(set(range(len(source))) - set(todo))
+            self._draw_evenly(saver)
+
+    def _widen(self, results: Iterable[ImageResult]) -> None:
+        """Let the colours of the run reach to the deviations of results."""
+        own = run_span(results)
+        if own is not None:
+            self.span = max(own, self.span or own)
+
+    def _draw_evenly(self, saver: PictureSaver) -> None:
+        """Draw once more what was drawn before the run's range of colours was known."""
+        if UNCERTAINTY not in self.kinds:
+            return
+        from .result_drawing import draw_frame
+
+        done = self.record.done
+        behind = [
+            i
+            for i, name in enumerate(self.source.names)
+            if name in done
+            and done[name]['hands']
+            and done[name].get('span') not in (None, self.span)
+        ]
+        for frame, result in self._results_again(behind):
+            saver.add(frame, draw_frame(frame, result, (UNCERTAINTY,), span=self.span))
+            entry = done[frame.name]
+            files = [self.folder / file for file in entry['files']]
+            self.record.add(
+                frame.name,
+                frame.source,
+                files,
+                entry['hands'],
+                entry['problem'],
+                self.span,
+            )
+
+    def _results_again(
+        self, indices: list[int]
+    ) -> Iterator[tuple[InputFrame, ImageResult]]:
+        """Images that are done with their results, out of files where there are."""
+        frames = (self.source.frame(i) for i in indices)
+        if indices and 'json' not in self.formats:
+            yield from self._predicted(frames, len(indices))
+            return
+        for frame in frames:
+            yield frame, read_json(self.folder / f'{frame.name}.json')
 
     def _kept(self, name: str, path: str) -> bool:
         return self.record.has(name, path) and not (
@@ -147,6 +201,7 @@ class DemoRun:
         """Read what an earlier run found, for the report."""
         for i in sorted(indices):
             result = read_json(self.folder / f'{self.source.names[i]}.json')
+            self._widen([result])
             self._remember(self.source.frame(i), result)
         self.entries.sort(key=lambda entry: entry[0].index)
 
@@ -171,7 +226,7 @@ class DemoRun:
             return {}
         from .result_drawing import draw_frame, show_picture
 
-        drawn = draw_frame(frame, result, kinds)
+        drawn = draw_frame(frame, result, kinds, span=self.span)
         if self.show and drawn:
             show_picture(next(iter(drawn.values())), frame.source)
         return drawn if self.kinds else {}
@@ -203,10 +258,16 @@ class DemoRun:
             self.kinds,
             self.frame_files,
             self.show,
+            self.span,
+            self.clip,
         )
 
     def _write_video(self, store: ResultStore) -> VideoOutputs:
         """Files and windows of all frames."""
+        if self.report or UNCERTAINTY in self.kinds[:1]:
+            self._widen(store)
+        if self.report:
+            self.clip = ReportClip(Path(self.source.title).name, self.source.fps)
         results = in_time(
             store,
             self.smoothing,
@@ -281,6 +342,8 @@ class DemoRun:
             downloads,
             f'Hands of {Path(self.source.title).name}',
             self.inferencer.caution,
+            self.span,
+            self.clip and self.clip.take(),
         )
 
 

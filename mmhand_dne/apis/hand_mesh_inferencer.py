@@ -77,7 +77,14 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
     preprocess_kwargs = {'bbox_thr', 'nms_thr', 'bboxes', 'side', 'intrinsics'}
     forward_kwargs = {'presence_thr'}
-    visualize_kwargs = {'return_vis', 'show', 'wait_time', 'vis_out_dir', 'kinds'}
+    visualize_kwargs = {
+        'return_vis',
+        'show',
+        'wait_time',
+        'vis_out_dir',
+        'kinds',
+        'span',
+    }
     postprocess_kwargs = {'pred_out_dir', 'formats'}
 
     def __init__(
@@ -181,7 +188,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             return_vis, show, wait_time, vis_out_dir: pictures as of MMPose; a video's
                 go into a video. A camera's are always shown; without a display none
                 are, which is said.
-            kinds: of :func:`draw_result`; the first is what is returned or shown.
+            kinds, span: of :func:`draw_result`; the first kind is what is returned or
+                shown.
             pred_out_dir, formats: files about each image, see
                 :mod:`mmhand_dne.apis.result_writers`; JSON of a video is one file of
                 rows, see :mod:`mmhand_dne.apis.result_writers.row_writer`.
@@ -324,6 +332,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         vis_out_dir: str = '',
         kinds: Sequence[str] = ('overlay',),
         saver: PictureSaver | None = None,
+        span: float | None = None,
     ) -> list[np.ndarray]:
         """Draw, show and save results; returns the pictures (H, W, 3) RGB if asked."""
         if not (return_vis or show or saver):
@@ -333,7 +342,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         check_kinds(self.model, kinds)
         pictures = []
         for frame, result in zip(inputs, preds):
-            drawn = draw_frame(frame, result, kinds)
+            drawn = draw_frame(frame, result, kinds, span=span)
             if saver is not None:
                 saver.add(frame, drawn)
             pictures.append(next(iter(drawn.values()), None))

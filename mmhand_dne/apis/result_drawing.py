@@ -62,17 +62,18 @@ def draw_frame(
     result: ImageResult,
     kinds: Sequence[str],
     size: int | None = None,
+    span: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Pictures (H, W, 3) uint8 RGB by kind; none of what could not be decoded.
 
     Args:
-        kinds, size: of :func:`draw_result`.
+        kinds, size, span: of :func:`draw_result`.
     """
     if frame.image is None:
         return {}
     options = {} if size is None else dict(size=size)
     rgb = np.ascontiguousarray(frame.image[..., ::-1])
-    return draw_result(rgb, result, kinds, **options)
+    return draw_result(rgb, result, kinds, span=span, **options)
 
 
 def video_size(image: np.ndarray) -> tuple[int, int]:

@@ -116,10 +116,19 @@ class RunRecord:
         )
 
     def add(
-        self, name: str, source: str, files: list[Path], hands: int, problem: str = ''
+        self,
+        name: str,
+        source: str,
+        files: list[Path],
+        hands: int,
+        problem: str = '',
+        span: float | None = None,
     ) -> None:
         """Note that an image is done, after its files are written; files of it that
         were written before and are not among them are removed.
+
+        Args:
+            span: where the colours of its deviations end, millimetres.
         """
         self.forget(name, files)
         entry = dict(
@@ -128,6 +137,7 @@ class RunRecord:
             stamp=stamp(source),
             hands=hands,
             problem=problem,
+            span=span,
             files=[os.path.relpath(file, self.folder) for file in files],
         )
         self.done[name] = entry

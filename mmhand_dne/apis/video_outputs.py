@@ -5,13 +5,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import ImageResult
+from mmhand_dne.visualization.results.result_views import run_span
 
 from .image_saver import PictureSaver
 from .inputs.sources import InputFrame, VideoFrames
-from .result_drawing import draw_frame, show_picture, video_size
+from .result_drawing import draw_frame, fitted, show_picture, video_size
 from .result_writers import write
+from .result_writers.report_clip import CLIP_SIZE, ReportClip
 from .result_writers.row_writer import rows_of
 from .temporal.smoothing import smooth_frames
 from .temporal.tracking import track
@@ -61,6 +65,9 @@ class VideoOutputs:
             camera's are only shown.
         frame_files: JSON of each frame too, with its meshes, in place of the rows.
         show: in a window.
+        span: where the colours of deviations end, millimetres; None: at the largest of
+            the frames so far, since nobody knows what a camera will see.
+        clip: of a report, which the first kind of picture goes to as well.
 
     Use it in a ``with`` statement; rows and drawn video appear when that ends without
     an error.
@@ -74,9 +81,12 @@ class VideoOutputs:
         kinds: Sequence[str],
         frame_files: bool = False,
         show: bool = False,
+        span: float | None = None,
+        clip: ReportClip | None = None,
     ) -> None:
         self.folder, self.source, self.show = folder, source, show
-        self.kinds = tuple(kinds[:1]) or (('overlay',) if show else ())
+        self.clip, self.span, self.growing = clip, span, span is None
+        self.kinds = tuple(kinds[:1]) or ('overlay',)
         self.files: list[Path] = []
         self.rows = None if frame_files else rows_of(source, folder, formats)
         self.formats = self.rows.others if self.rows else tuple(formats)
@@ -85,7 +95,7 @@ class VideoOutputs:
         self._stack = ExitStack()
 
     def __enter__(self) -> 'VideoOutputs':
-        for part in (self.rows, self.saver):
+        for part in (self.rows, self.saver, self.clip):
             if part is not None:
                 self._stack.enter_context(part)
         return self
@@ -102,13 +112,29 @@ class VideoOutputs:
             self.rows.add(result, frame.time)
         if self.formats:
             self.files += write(result, self.folder, self.formats, frame.name)
-        if not self.kinds:
+        clipped = self.clip is not None and self.clip.wants(frame.time)
+        if not (self.saver or self.show or clipped):
             return True
-        size = None if frame.image is None else max(video_size(frame.image))
-        drawn = draw_frame(frame, result, self.kinds, size)
+        drawn = self._draw(frame, result)
         if self.saver is not None:
             self.saver.add(frame, drawn)
+        if clipped and drawn:
+            picture = next(iter(drawn.values()))
+            self.clip.add(fitted(picture, self._size(frame.image)), frame.time)
         if not (self.show and drawn):
             return True
         wait = 1e-3 if self.source.is_live else 1 / self.source.fps
         return show_picture(next(iter(drawn.values())), frame.source, wait)
+
+    def _draw(self, frame: InputFrame, result: ImageResult) -> dict[str, np.ndarray]:
+        if self.growing and (own := run_span([result])) is not None:
+            self.span = max(own, self.span or own)
+        size = None if frame.image is None else max(self._size(frame.image))
+        return draw_frame(frame, result, self.kinds, size, self.span)
+
+    def _size(self, image: np.ndarray) -> tuple[int, int]:
+        """(W, H) of a frame's picture: small where only a clip is made of it."""
+        size = video_size(image)
+        small = self.saver is None and not self.show
+        scale = min(1.0, CLIP_SIZE / max(size)) if small else 1.0
+        return round(scale * size[0]), round(scale * size[1])
