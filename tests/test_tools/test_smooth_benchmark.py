@@ -85,6 +85,8 @@ def test_latency_of_every_stage_is_told(weights, monkeypatch, tmp_path, capsys):
             weights[HAMER],
             '--side',
             'both',
+            '--det-model',
+            'whole_image',
             '--device',
             'cpu',
             '--repeats',
