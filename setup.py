@@ -132,7 +132,7 @@ setup(
     license='Apache-2.0',
     classifiers=[
         'Programming Language :: Python :: 3',
-        *(f'Programming Language :: Python :: 3.{n}' for n in range(10, 14)),
+        *(f'Programming Language :: Python :: 3.{n}' for n in range(10, 15)),
         'Operating System :: POSIX :: Linux',
         'Typing :: Typed',
     ],

@@ -104,7 +104,7 @@ def check_required(versions) -> Iterator[Row]:
     """Python and the packages with a version window."""
     python = '.'.join(map(str, sys.version_info[:3]))
     problem = versions.python_problem()
-    repair = 'python3 -m venv .venv  # of a Python 3.10 to 3.13'
+    repair = 'python3 -m venv .venv  # of a Python 3.10 to 3.14'
     yield (
         Row('note', 'python', problem, repair)
         if problem

@@ -37,7 +37,7 @@ sys.exit(importlib.util.find_spec("mmcv") is None)'
 
 find_python() {
     local name found=""
-    for name in ${MMHAND_PYTHON:-python3.11 python3.12 python3.13 python3.10 python3 python}
+    for name in ${MMHAND_PYTHON:-python3.11 python3.12 python3.13 python3.14 python3.10 python3 python}
     do
         local version
         version="$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' \

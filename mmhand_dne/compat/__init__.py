@@ -6,6 +6,7 @@ import warnings
 
 from .coco_names import coco_names
 from .config_scope import register_config_scope
+from .late_dynamo import late_dynamo
 from .optional_modules import OPTIONAL_PACKAGES, is_present, stand_ins
 from .versions import check_versions
 
@@ -20,7 +21,7 @@ MMPOSE_PARTS = (
     'apis',
 )
 
-__all__ = ['install', 'stand_ins']
+__all__ = ['install', 'late_dynamo', 'stand_ins']
 
 
 def install() -> None:

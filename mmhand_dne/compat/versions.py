@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from typing import NamedTuple
 
-PYTHON_MIN, PYTHON_MAX = (3, 10), (3, 13)  # tried, see tools/test_matrix.sh
+PYTHON_MIN, PYTHON_MAX = (3, 10), (3, 14)  # tried, see tools/test_matrix.sh
 
 
 class Requirement(NamedTuple):
@@ -99,7 +99,7 @@ def python_problem(version: tuple[int, ...] = tuple(sys.version_info)) -> str | 
     if PYTHON_MIN <= version[:2] <= PYTHON_MAX:
         return None
     found = '.'.join(map(str, version[:2]))
-    return f'Python {found} runs, wanted 3.10 to 3.13 (it is untested)'
+    return f'Python {found} runs, wanted 3.10 to 3.14 (it is untested)'
 
 
 def check_versions() -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmhand_dne.compat.late_dynamo import late_dynamo
+from mmhand_dne.compat import late_dynamo
 from mmhand_dne.conventions import MIRROR_POINTS
 from mmhand_dne.errors import UserError
 

@@ -72,8 +72,8 @@ def test_the_maintained_fork_of_mmengine_will_do(pretend):
 
 def test_python_window():
     assert versions.python_problem((3, 10, 1)) is None
-    assert versions.python_problem((3, 13, 0)) is None
-    assert 'Python 3.14' in versions.python_problem((3, 14, 0))
+    assert versions.python_problem((3, 14, 0)) is None
+    assert 'Python 3.15' in versions.python_problem((3, 15, 0))
     assert 'Python 3.9' in versions.python_problem((3, 9, 18))
 
 
