@@ -144,7 +144,7 @@ def stacked_labels(
             parts.append(dict(zip(HAND_LABELS, on_device(rows, device))))
     if len(parts) == 1:
         return parts[0]
-    back = torch.tensor(np.argsort(order)).to(device)
+    back = _to(torch.from_numpy(np.argsort(order)), device)
     return {
         name: torch.cat([part[name] for part in parts])[back] for name in HAND_LABELS
     }
