@@ -81,7 +81,8 @@ def purpose(config: Path) -> str:
 
 def _model(model: dict) -> str:
     data = model['Metadata']
-    rows = [['config', f'`{model["Config"]}`'], ['weights', _weights(model['Weights'])]]
+    place = model.get('Weights', '')
+    rows = [['config', f'`{model["Config"]}`'], ['weights', _weights(place)]]
     rows += [
         [name.lower(), ', '.join(value) if isinstance(value, list) else value]
         for name, value in data.items()
@@ -93,17 +94,18 @@ def _model(model: dict) -> str:
         [result['Dataset'], *(result['Metrics'].get(key, '') for key in columns)]
         for result in model['Results']
     ]
-    return '\n\n'.join(
-        [
-            f'### `{model["Name"]}`',
-            table(rows[0], rows[1:]),
-            'Results (lengths in mm, 2D errors in % of the box):',
-            table(['data', *columns], results),
-        ]
-    )
+    parts = [f'### `{model["Name"]}`', table(rows[0], rows[1:])]
+    if not results:
+        return '\n\n'.join([*parts, 'It was not measured here.'])
+    title = 'Results (where no unit stands, lengths in mm, 2D errors in % of the box):'
+    return '\n\n'.join([*parts, title, table(['data', *columns], results)])
 
 
 def _weights(place: str) -> str:
     if '://' in place:
         return f'[download]({place})'
-    return f'`{place}`, comes with the package'
+    if not place:
+        return 'not published; the command trains it'
+    if place.startswith('mmhand_dne/'):
+        return f'`{place}`, comes with the package'
+    return place

@@ -1,6 +1,7 @@
 """The tables of the papers on the free benchmark: rows, runs, reports."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
@@ -15,7 +17,7 @@ from mmhand_dne.datasets.datasets import CachedHandDataset
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from tests.cached_features import write_cache
-from tools.reproduce import report, table
+from tools.reproduce import publish, report, table
 from tools.reproduce.rows import ROWS, TABLES, rows_of
 from tools.reproduce.runs import METRICS, RECORD, Runs, TimeIsOver
 
@@ -82,9 +84,16 @@ def finished(runs, row, seed, **metrics):
     """A run as it is when it has ended, with these metrics."""
     folder = runs.folder(row, seed)
     folder.mkdir(parents=True)
-    record = dict(runs.record(row, seed), seconds=10.0, steps=5)
+    command = ' '.join(map(str, runs.command('train.py', row, seed)))
+    where = f'{command} --work-dir {folder}'
+    record = dict(runs.record(row, seed), seconds=10.0, steps=5, command=where)
     (folder / RECORD).write_text(json.dumps(record))
     (folder / METRICS).write_text(json.dumps(metrics))
+    # The regressor's numbers, and of another row some more.
+    state = dict(regressor=torch.zeros(7))
+    if row != 'baseline':
+        state['more'] = torch.zeros(2, len(row))
+    torch.save(dict(meta={}, state_dict=state), runs.checkpoint(row, seed))
 
 
 def test_a_table_has_means_half_ranges_and_differences_of_a_seed(runs):
@@ -143,6 +152,35 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(runs, cache, tmp_path
         other.is_finished('baseline', 0)
 
 
+def test_what_is_published_names_no_folder_of_the_machine(runs, tmp_path):
+    for row, error in (('baseline', 10.0), ('full', 9.0), ('correlated', 8.0)):
+        finished(runs, row, 0, MPVPE_All=error, MPJPE_All=error, NLL=-2.0)
+    report.write_tables(runs, ['table2', 'covariances'], [0])
+    to = tmp_path / 'published'
+    publish.main(['--out', str(runs.out), '--to', str(to)])
+    for path in to.iterdir():
+        text = path.read_text()
+        assert str(tmp_path) not in text and str(runs.cache) not in text, path.name
+    page = (to / 'results.md').read_text()
+    assert '| - | - | 20 | 2.00 | 1 |' in page  # parameters added, seconds a step
+    assert '| full DNE (M = 3) | - | - | 9.00 | 1 |' in page
+    assert 'Trained on 4 crops, tested on 4.' in page
+    assert '--work-dir work_dirs/reproduce/runs/full/seed0' in page
+    assert 'load_from=work_dirs/reproduce/runs/baseline/seed0/epoch_4.pth' in page
+    models = yaml.safe_load((to / 'metafile.yml').read_text())['Models']
+    found = {model['Name']: model for model in models}
+    metrics = found['reproduce/correlated']['Results'][0]['Metrics']
+    assert metrics['NLL [nats/coord.]'] == '-2.000'
+    assert set(found['reproduce/full']['Metadata']) >= {'Seeds', 'Hardware', 'Commit'}
+
+
+def test_nothing_is_published_where_nothing_is_finished(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        publish.main(['--out', str(tmp_path), '--to', str(tmp_path / 'to')])
+    assert 'holds no tables' in capsys.readouterr().err
+    assert not (tmp_path / 'to').exists()
+
+
 def test_nothing_starts_when_the_minutes_are_over(runs):
     with pytest.raises(TimeIsOver):
         runs.finish('baseline', 0, time.monotonic() - 1)
@@ -189,3 +227,31 @@ def test_rows_are_trained_stopped_continued_and_told(cache, tmp_path):
     assert 'NLL' not in scores['deterministic']['0']
     again = subprocess.run([*command, *names], capture_output=True, text=True)
     assert again.returncode == 0 and 'left in all: 0.0 hours' in again.stdout
+
+
+def contents(folder):
+    """Bytes of all files, by their names."""
+    found = sorted(path for path in folder.rglob('*') if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+@pytest.mark.large
+def test_the_benchmark_is_the_same_however_often_it_was_stopped(tmp_path):
+    script = ROOT / 'tools/reproduce/benchmark.sh'
+    environment = dict(os.environ, MMHAND_VENV=str(Path(sys.executable).parents[1]))
+
+    def make(name, *flags):
+        command = ['bash', script, '--count', '15', '--data', tmp_path / name, *flags]
+        done = subprocess.run(command, env=environment, check=False)
+        return done.returncode
+
+    assert make('whole', '--workers', '2') == 0
+    assert make('parts', '--minutes', '0') == table.LEFT
+    assert make('parts', '--workers', '1') == 0
+    whole = contents(tmp_path / 'whole')
+    assert contents(tmp_path / 'parts') == whole
+    assert {'cache/train/level4.npy', 'cache/test/cache.json'} <= set(whole)
+    assert make('parts', '--workers', '1') == 0  # nothing is made again
+    for split in ('train', 'test'):
+        hands = CachedHandDataset(str(tmp_path / 'whole/cache' / split), [4])
+        assert len(hands) and hands[0]['data_samples'].dataset_name in ('plain', 'hard')

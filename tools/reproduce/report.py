@@ -34,6 +34,7 @@ def write_tables(runs: Runs, names: list[str], seeds: list[int]) -> None:
             values=found,
             runs={row: records(runs, row, values) for row, values in found.items()},
             last_quarter=flat,
+            crops=runs.crops,
         )
         write_whole(runs.out / 'tables' / f'{name}.md', text + '\n')
         path = runs.out / 'tables' / f'{name}.json'
@@ -101,9 +102,9 @@ def column(values: Values, metric: str) -> list[float]:
 
 
 def spread(values: list[float], digits: int) -> str:
-    """Mean and half the range."""
-    if not values:
-        return '-'
+    """Mean and, of several seeds, half the range."""
+    if len(values) < 2:
+        return f'{values[0]:.{digits}f}' if values else '-'
     half = (max(values) - min(values)) / 2
     return f'{math.fsum(values) / len(values):.{digits}f} ± {half:.{digits}f}'
 

@@ -111,7 +111,7 @@ TABLES = {
         'DNE Figure 5: camera correction', ('no_camera', 'full'), BOTH
     ),
     'control': Table(
-        'The baseline has converged', ('baseline', 'control', 'full'), BOTH
+        'Whether the baseline has converged', ('baseline', 'control', 'full'), BOTH
     ),
     'estimators': Table(
         'DNE Table 1: perceptron and graphs', ('full', 'graphlight', 'graph'), BOTH,

@@ -50,8 +50,10 @@ class Runs:
             stage=args.stage_epochs,
             bars=args.bars_epochs,
         )
-        self.crops = len(open_cache(self.cache / 'train').samples)
-        open_cache(self.cache / 'test')
+        self.crops = {
+            split: len(open_cache(self.cache / split).samples)
+            for split in ('train', 'test')
+        }
 
     def folder(self, row: str, seed: int) -> Path:
         """Where a run is."""
@@ -115,7 +117,7 @@ class Runs:
     def steps_of_an_epoch(self, row: str) -> int:
         """Batches of the training crops."""
         batch = Config.fromfile(ROOT / self.config(row)).train_dataloader.batch_size
-        return math.ceil(self.crops / batch)
+        return math.ceil(self.crops['train'] / batch)
 
     def steps_done(self, row: str, seed: int) -> int:
         """Steps of the last checkpoint."""

@@ -1,0 +1,179 @@
+"""Make of finished runs what the project keeps: the page, its numbers, the metafile.
+
+Writes ``results.md`` (tables, and of every run command, commit, hardware and time),
+``results.json`` and ``metafile.yml`` of the zoo. Nothing is trained.
+
+Example:
+    python tools/reproduce/publish.py --out work_dirs/reproduce --seeds 0 1 2
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tools.reproduce.rows import BARS, BOTH, ROWS, TABLES, by_group
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--out', type=Path, default=ROOT / 'work_dirs/reproduce', help="table.py's"
+    )
+    parser.add_argument(
+        '--to', type=Path, default=ROOT / 'configs/reproduce', help='folder to fill'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import yaml
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+from tools.reproduce.report import column, spread
+
+BEGIN = """# Results on the free benchmark
+
+Written by `tools/reproduce/publish.py` from runs of `tools/reproduce/table.py`: mean ±
+half the range over the seeds. Trained on {train} crops, tested on {test}. What the
+benchmark is, and is not:
+[The papers' tables on a free benchmark](../../docs/reproduce.md).
+"""
+SHOWN = by_group('MPVPE', 'mm') | BOTH | BARS
+# What the commands call the folders, wherever a machine had them.
+OUT, CACHE = 'work_dirs/reproduce', 'data/benchmark/cache'
+
+
+def read_tables(out: Path) -> dict[str, dict]:
+    """What table.py has written, by table, without this machine's folders.
+
+    Raises:
+        ValueError: it has written none.
+    """
+    paths = {name: out / 'tables' / f'{name}.json' for name in TABLES}
+    found = {
+        name: json.loads(path.read_text())
+        for name, path in paths.items()
+        if path.exists()
+    }
+    for told in found.values():
+        for run in (run for seeds in told['runs'].values() for run in seeds.values()):
+            cache = Path(
+                run.pop('settings')['options']['val_dataloader.dataset.folder']
+            )
+            for folder, name in ((cache.parent, CACHE), (out, OUT)):
+                run['command'] = run['command'].replace(str(folder), name)
+    if not found:
+        raise UserError(
+            f'{out}: holds no tables; run tools/reproduce/table.py with the same '
+            '--out first'
+        )
+    return found
+
+
+def runs_of(tables: dict[str, dict]) -> dict[str, dict[str, dict]]:
+    """Rows that are finished: by seed what is known of the run, and its metrics."""
+    found: dict[str, dict[str, dict]] = {}
+    for told in tables.values():
+        for row, seeds in told['values'].items():
+            for seed, metrics in seeds.items():
+                run = dict(told['runs'][row][seed], metrics=metrics)
+                found.setdefault(row, {})[seed] = run
+    return found
+
+
+def run_lines(found: dict[str, dict[str, dict]]) -> str:
+    """Of each run where, by which commit and how long it was made, and its command."""
+    lines = [
+        '## Runs',
+        '',
+        '| row | seed | steps | minutes | commit | hardware |',
+        '|---|---|---:|---:|---|---|',
+    ]
+    for row, seeds in found.items():
+        for seed, run in seeds.items():
+            commit = run['commit'][:9] + (' + changes' if run['changed'] else '')
+            lines.append(
+                f'| {ROWS[row].title} | {seed} | {run["steps"]} '
+                f'| {run["seconds"] / 60:.0f} | {commit} | {run["hardware"]} |'
+            )
+    commands = [command_of(seeds) for seeds in found.values()]
+    lines += ['', 'Their commands, of the first seed:', '', '```bash', *commands, '```']
+    return '\n'.join(lines)
+
+
+def command_of(seeds: dict[str, dict]) -> str:
+    """The training of a row's first seed."""
+    return seeds[min(seeds)]['command']
+
+
+def metafile(found: dict[str, dict[str, dict]]) -> dict:
+    """The zoo's entries, a row each."""
+    models = []
+    for row, seeds in found.items():
+        runs = list(seeds.values())
+        values = {seed: run['metrics'] for seed, run in seeds.items()}
+        metrics = {
+            title: spread(column(values, name), 3 if name in BARS else 2)
+            for name, title in SHOWN.items()
+            if column(values, name)
+        }
+        models.append(
+            {
+                'Name': f'reproduce/{row}',
+                'In Collection': 'Tables on the free benchmark',
+                'Config': f'configs/reproduce/{ROWS[row].config}.py',
+                'Metadata': {
+                    'Row': ROWS[row].title,
+                    'Training Data': 'the free benchmark',
+                    'Seeds': ', '.join(seeds),
+                    'Hardware': runs[0]['hardware'],
+                    'Commit': runs[0]['commit'][:9],
+                    'Command': f'`{command_of(seeds)}`',
+                    'Log': '`configs/reproduce/results.json`',
+                },
+                'Results': [
+                    {
+                        'Task': '3D Hand Mesh',
+                        'Dataset': 'free benchmark, test',
+                        'Metrics': metrics,
+                    }
+                ],
+            }
+        )
+    collection = {
+        'Name': 'Tables on the free benchmark',
+        'Paper': {'Title': "Both papers' ablations, trained on rendered hands"},
+    }
+    return dict(Collections=[collection], Models=models)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the tables, write the three files."""
+    args = parse_args(argv)
+    with plain_errors(building=True):
+        tables = read_tables(args.out.resolve())
+    texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in tables]
+    texts = [text.strip().replace('### ', '## ') for text in texts]
+    found = runs_of(tables)
+    begin = BEGIN.format(**next(iter(tables.values()))['crops'])
+    page = '\n\n'.join([begin.strip(), *texts, run_lines(found)])
+    write_whole(args.to / 'results.md', page + '\n')
+    write_whole(args.to / 'results.json', json.dumps(tables, indent=1))
+    entries = yaml.safe_dump(metafile(found), sort_keys=False, allow_unicode=True)
+    write_whole(args.to / 'metafile.yml', entries)
+    print(f'{len(found)} rows in {args.to}')
+
+
+if __name__ == '__main__':
+    main()
