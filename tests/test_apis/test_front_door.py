@@ -58,3 +58,14 @@ def test_what_has_seen_rendered_images_only_says_so(weights, tmp_path):
     plain = write_checkpoint(DNE, tmp_path / 'plain.pth')
     assert HandMeshInferencer(DNE, str(plain), 'cpu').caution == ''
     assert HandMeshInferencer(device='cpu').caution == ''
+
+
+@pytest.mark.parametrize('name', [DNE, HAMER])
+def test_photos_of_one_hand_have_one(real_data, weights, name):
+    """FreiHAND's; as the whole picture a model of both hands has two on each."""
+    photos = sorted((real_data / 'freihand').glob('*.jpg'))
+    hands = HandMeshInferencer(name, weights[name], 'cpu')
+    results = list(hands.results([str(photo) for photo in photos]))
+    counts = [len(result.hands) for result in results]
+    assert len(counts) == 8 and max(counts) == 1 and sum(counts) >= 6
+    assert all(hand.presence > 0.5 for result in results for hand in result.hands)
