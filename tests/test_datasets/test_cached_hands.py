@@ -77,6 +77,8 @@ def test_a_cache_that_was_stopped_goes_on_where_it_was(tmp_path):
     (parts / 'cache.json').write_text(json.dumps(dict(told, done=2)))
     writer = FeatureCacheWriter(parts, dict(seed=0), 4, SMALL, VERTICES)
     writer.append([level[2:] for level in levels], samples[2:])
+    lines = (whole / 'samples.jsonl').read_text().splitlines()
+    assert all(list(told) == sorted(told) for told in map(json.loads, lines))
     for path in whole.iterdir():
         assert (parts / path.name).read_bytes() == path.read_bytes(), path.name
 

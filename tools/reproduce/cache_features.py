@@ -126,7 +126,9 @@ def cache_split(args: argparse.Namespace, split: str, deadline: float) -> bool:
             packed = [hands[SampleKey(row, args.seed, 0)] for row in rows]
             samples = [one['data_samples'] for one in packed]
             for sample in samples:
-                sample.set_metainfo(dict(hard=hard[sample.metainfo['id']]))
+                path = Path(sample.metainfo['img_path']).relative_to(args.images)
+                told = dict(img_path=str(path), hard=hard[sample.metainfo['id']])
+                sample.set_metainfo(told)
             writer.append(trunk(packed), samples)
             bar.update(len(rows))
     print(f'{split}: {writer.done} of {writer.count} crops in {args.out / split}')

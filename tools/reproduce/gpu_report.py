@@ -57,7 +57,7 @@ def steps(work: Path) -> dict[str, float]:
 def collect(out: Path) -> dict:
     """All figures of a folder."""
     found = {name: steps(out / 'work' / name) for name in ('fp32', 'bf16', 'killed')}
-    for name in ('fp32', 'bf16'):
+    for name in ('fp32', 'amp'):
         path = out / f'step_{name}.json'
         if path.exists():
             told = json.loads(path.read_text())['dne']

@@ -193,7 +193,8 @@ def metainfo_of(line: str) -> dict:
 
 def _line(metainfo: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in metainfo.items() if key != NAMED_LATER}
-    return json.dumps(kept, default=_plain)
+    # Sorted: metainfo keeps its names in a set, whose order is another in every run.
+    return json.dumps(kept, default=_plain, sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
