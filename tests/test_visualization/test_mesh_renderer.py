@@ -7,15 +7,15 @@ import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from mmhand_dne.geometry.mesh import vertex_normals
+from mmhand_dne.geometry.rasterize import interpolate, rasterize
 from mmhand_dne.hand_model import HandPair
 from mmhand_dne.visualization.canvas import mesh_renderer
 from mmhand_dne.visualization.canvas.mesh_renderer import (
-    LAYER,
     LEFT_COLOR,
     RIGHT_COLOR,
     _may_be_seen,
     orthographic_surface,
-    outline,
     paint,
     perspective_surface,
     render_mesh,
@@ -223,36 +223,73 @@ def test_inner_sides_that_nothing_shows_are_left_out_unseen(hands, monkeypatch):
         np.testing.assert_allclose(some.color, every.color, atol=1e-6)
 
 
-def test_a_large_picture_looks_as_if_drawn_in_full(hands):
-    size = (420, 560)
-    image = np.full((*size, 3), 90, np.uint8)
+def exact_picture(surfaces, size, fine):
+    """RGB times coverage, and coverage, by the exact rasteriser and fine² samples."""
+    points, faces, values = [], [], []
+    for one in surfaces:
+        faces.append(one.faces + sum(map(len, points)))
+        points.append(torch.cat([fine * (one.points[:, :2] + 0.5) - 0.5,
+                                 one.points[:, 2:]], dim=1))  # fmt: skip
+        light = torch.nn.functional.normalize(torch.tensor(mesh_renderer.LIGHT), dim=0)
+        facing = (vertex_normals(one.vertices, one.faces) @ light).clamp(min=0)
+        bright = mesh_renderer.AMBIENT + (1 - mesh_renderer.AMBIENT) * facing
+        color = torch.tensor(one.color) / 255 * bright[:, None]
+        values.append(torch.cat([color, torch.ones(len(color), 1)], dim=1))
+    large, faces = (fine * size[0], fine * size[1]), torch.cat(faces)
+    seen = rasterize(torch.cat(points)[None], faces, large, perspective=False)
+    drawn = interpolate(seen, faces, torch.cat(values))[0].permute(2, 0, 1)
+    inner = torch.cat([one.points[one.faces] for one in surfaces])[seen.face[0]]
+    a, b, c = inner[..., :2].unbind(dim=-2)
+    back = torch.linalg.det(torch.stack([b - a, c - a], dim=-1)) > 0
+    drawn[:3] *= torch.where(back & (seen.face[0] >= 0), mesh_renderer.BACK_FACE, 1.0)
+    drawn = torch.nn.functional.avg_pool2d(drawn[None], fine)[0].permute(1, 2, 0)
+    return drawn[..., :3].numpy(), drawn[..., 3].numpy()
+
+
+@pytest.mark.parametrize('size', [(100, 120), (420, 560)])  # all finely, and edges
+def test_pictures_are_those_of_the_exact_rasteriser(hands, size):
     surfaces = hands(size[::-1])
-    fast = paint(image, surfaces, 0.85).astype(int)
-    full = render_overlay(image, surfaces, 0.85).astype(int)
-    hand = (full != 90).any(-1)
-    apart = np.abs(fast - full).max(-1)
-    assert hand.mean() > 0.1
-    inner = cv2.erode(hand.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    assert apart[inner].mean() < 3 and (apart[inner] > 40).mean() < 0.02
-    exact = render_mesh(surfaces, size, supersample=4).coverage
-    drawn = outline(surfaces, size)
-    assert np.abs(drawn - exact).sum() < 0.02 * exact.sum()
-    np.testing.assert_allclose(center(drawn), center(exact), atol=0.25)
-    far = cv2.dilate(hand.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-    assert (fast[far] == 90).all()
+    color, coverage = exact_picture(surfaces, size, mesh_renderer.SAMPLES)
+    drawn = render_mesh(surfaces, size)
+    assert coverage.mean() > 0.1
+    assert np.abs(drawn.coverage - coverage).sum() < 0.002 * coverage.sum()
+    apart = np.abs(drawn.color - color).max(-1)
+    assert apart[coverage > 0].mean() < 0.002
+    assert (apart > 0.06).sum() < 0.001 * (coverage > 0).sum()
 
 
-def test_a_large_picture_shades_few_pixels(hands, monkeypatch):
-    sizes = []
-    real = mesh_renderer.rasterize
+def test_only_edges_of_a_large_picture_are_looked_at_finely(hands, monkeypatch):
+    """And they are smooth, outlines as well as fingers before the palm."""
+    shares = []
+    real = mesh_renderer.nearest
 
-    def counted(points, faces, size, *rest, **options):
-        sizes.append(size)
-        return real(points, faces, size, *rest, **options)
+    def counted(spans, depth, size, chosen=None, fine=1):
+        shares.append(1.0 if chosen is None else chosen.mean())
+        assert fine == (1 if chosen is None else mesh_renderer.SAMPLES)
+        return real(spans, depth, size, chosen, fine)
 
-    monkeypatch.setattr(mesh_renderer, 'rasterize', counted)
+    monkeypatch.setattr(mesh_renderer, 'nearest', counted)
     paint(np.zeros((720, 1280, 3), np.uint8), hands((1280, 720)), 0.85)
-    assert max(sizes[0]) <= LAYER
+    once, finely = shares
+    assert once == 1.0 and finely < 0.1
+
+
+def test_an_edge_inside_a_hand_is_smooth(sphere):
+    """A small ball before a large one of its colour: the edge has tones between."""
+    vertices, faces = sphere
+    camera = torch.tensor([[12.0, 0.0], [12.0, 0.0]])
+    white = (255, 255, 255)
+    far = orthographic_surface(vertices, camera, 150, faces, white, 2.0)
+    near = orthographic_surface(0.4 * vertices, camera, 150, faces, white, 1.0)
+    color, _ = exact_picture([far, near], (150, 150), 6)
+    drawn = render_mesh([far, near], (150, 150)).color
+    jagged = render_mesh([far, near], (150, 150), supersample=1).color
+    inside = slice(50, 100), slice(50, 100)
+    smooth, rough = (np.abs(one - color)[inside].max(-1) for one in (drawn, jagged))
+    assert (
+        np.sort(smooth.ravel())[-50:].mean()
+        < 0.5 * np.sort(rough.ravel())[-50:].mean()
+    )
 
 
 def test_side_view_puts_the_near_end_left_and_up_stays_up():

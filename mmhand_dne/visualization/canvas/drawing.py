@@ -121,21 +121,19 @@ def draw_dot(
 
 def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
     """Rows of pictures as one, on white; a row's pictures are aligned at the top."""
-    lines = []
-    for row in rows:
-        if row:
-            height = max(picture.shape[0] for picture in row)
-            row = [_pad(p, height, p.shape[1] + gap) for p in row]
-            lines.append(np.concatenate(row, axis=1))
-    width = max(line.shape[1] for line in lines)
-    lines = [_pad(line, line.shape[0] + gap, width) for line in lines]
-    return np.concatenate(lines)
-
-
-def _pad(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """White below and to the right, up to (height, width)."""
-    below, right = height - picture.shape[0], width - picture.shape[1]
-    return np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=255)
+    rows = [row for row in rows if row]
+    heights = [gap + max(picture.shape[0] for picture in row) for row in rows]
+    width = max(sum(gap + picture.shape[1] for picture in row) for row in rows)
+    whole = np.full((sum(heights), width, 3), 255, np.uint8)
+    top = 0
+    for row, height in zip(rows, heights):
+        left = 0
+        for picture in row:
+            below, right = picture.shape[:2]
+            whole[top : top + below, left : left + right] = picture
+            left += right + gap
+        top += height
+    return whole
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

@@ -97,14 +97,22 @@ def draw_tags(
     spots = np.array([tag.center for tag in tags], dtype=np.float64).reshape(-1, 2)
     spots = np.nan_to_num(spots, nan=0.0, posinf=0.0, neginf=0.0)
     spots = place_tags(spots, reach, picture.shape[:2], clear, hands, edge)
-    canvas = Image.fromarray(picture)
-    draw = ImageDraw.Draw(canvas)
+    picture = picture.copy()
     for tag, (x, y) in zip(tags, spots.tolist()):
+        # On a copy of what is around the disc: Pillow draws on no array.
+        left, top = (max(0, int(at) - reach - edge) for at in (x, y))
+        part = picture[
+            top : int(y) + reach + edge + 2, left : int(x) + reach + edge + 2
+        ]
+        canvas = Image.fromarray(part)
+        draw = ImageDraw.Draw(canvas)
+        x, y = x - left, y - top
         disc = (x - reach, y - reach, x + reach, y + reach)
         draw.ellipse(disc, fill=tuple(tag.color), outline=INK, width=edge)
         font = _font(fit(tag.text, height, round(1.5 * reach), bold=True), True)
         draw.text((x, y), tag.text, fill=INK, font=font, anchor='mm')
-    return np.array(canvas)
+        part[:] = np.array(canvas)
+    return picture
 
 
 def write(

@@ -3,9 +3,13 @@
 A ``Surface`` is a mesh with its pixels and depths; it is made from a perspective or
 from a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
 hands hide each other as they do in the scene.
+
+Light is computed at the vertices. A pixel is first looked at once; only those about
+which its neighbours disagree, outlines and edges inside, are looked at in more places.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +21,8 @@ from torch import Tensor
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
 from mmhand_dne.geometry.mesh import face_normals, vertex_normals
-from mmhand_dne.geometry.rasterize import front_facing, interpolate, rasterize
+from mmhand_dne.geometry.rasterize import front_facing
+from mmhand_dne.geometry.scan_lines import Planes, find_spans, nearest
 
 # Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
 RIGHT_COLOR = (86, 180, 233)
@@ -27,11 +32,10 @@ HAND_COLORS = (RIGHT_COLOR, LEFT_COLOR)
 LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before the hand
 AMBIENT = 0.35  # share of the light that comes from everywhere
 BACK_FACE = 0.4  # share of its brightness that an inner side keeps
-EXACT = 128  # pixels of a part's longer side up to which all of it is drawn in full
-LAYER = 192  # pixels that the shading of a larger part is drawn with [decided]
-OUTLINE = 2  # samples along each side of a pixel, of outlines
-FRACTION = 4  # bits of a pixel in which OpenCV places corners
-FARTHEST = 1e5  # pixels from the picture that corners may lie
+SMALL = 128  # pixels of a part's longer side up to which all of it is looked at finely
+SAMPLES = 3  # along each side of a pixel, where neighbours disagree
+CONTRAST = 12  # of 255, from which neighbours do
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 UNKNOWN_DEPTH = 1.0  # metres from the camera, of a root whose depth is not known
 
 
@@ -102,7 +106,7 @@ def render_mesh(
     surfaces: Sequence[Surface],
     size: tuple[int, int],
     scale: float = 1.0,
-    supersample: int = 2,
+    supersample: int = SAMPLES,
     ambient: float = AMBIENT,
 ) -> Rendering:
     """Shade surfaces with a Lambert term and an ambient one, in one z-buffer.
@@ -111,27 +115,19 @@ def render_mesh(
         surfaces: all of perspective cameras, or all of orthographic ones.
         size: (h, w) of the frame in which the surfaces' points are pixels.
         scale: output pixels per pixel of that frame.
-        supersample: samples along each side of an output pixel.
+        supersample: samples along each side of an output pixel at edges.
         ambient: share of the light that comes from everywhere.
     Returns: Rendering of round(scale h) x round(scale w) pixels.
     Raises:
         ValueError: if the two kinds of camera are mixed.
     """
     height, width = (round(scale * side) for side in size)
-    if not surfaces:
-        return Rendering(
-            np.zeros((height, width, 3), np.float32),
-            np.zeros((height, width), np.float32),
-        )
-    if len({surface.perspective for surface in surfaces}) > 1:
-        raise UserError(
-            'render_mesh got perspective and orthographic surfaces together, expected '
-            'one kind: their depths do not compare; render them apart'
-        )
-    shaded, covered = _shade(surfaces, (height, width), size, supersample, ambient)
-    color = F.avg_pool2d(shaded, supersample)[0].permute(1, 2, 0).numpy()
-    coverage = F.avg_pool2d(covered, supersample)[0, 0].numpy()
-    return Rendering(color, coverage)
+    if not (surfaces and height and width):
+        seen = np.zeros((4, height, width), np.float32)
+    else:
+        zoom = width / size[1], height / size[0]
+        seen = _seen(surfaces, (height, width), zoom, supersample, ambient)
+    return Rendering(cv2.merge(list(seen[:3])), seen[3])
 
 
 def render_overlay(
@@ -139,7 +135,7 @@ def render_overlay(
     surfaces: Sequence[Surface],
     alpha: float = 0.85,
     scale: float = 1.0,
-    supersample: int = 2,
+    supersample: int = SAMPLES,
     ambient: float = AMBIENT,
 ) -> np.ndarray:
     """Blend shaded surfaces over an image; pixels that no surface covers stay.
@@ -149,7 +145,7 @@ def render_overlay(
         surfaces: as in ``render_mesh``; none gives the (resized) image.
         alpha: opacity of the surfaces, 0 to 1.
         scale: output pixels per pixel of the image.
-        supersample: samples along each side of an output pixel.
+        supersample: samples along each side of an output pixel at edges.
         ambient: share of the light that comes from everywhere; more of it keeps
             colours that have a meaning closer to their legend.
     Returns: (round(scale h), round(scale w), 3) uint8 RGB.
@@ -157,13 +153,12 @@ def render_overlay(
         ValueError: if the image is not (h, w, 3) uint8.
     """
     check_image(image)
-    rendering = render_mesh(surfaces, image.shape[:2], scale, supersample, ambient)
-    height, width = rendering.coverage.shape
-    background = resize(image, (height, width))
-    opacity = alpha * rendering.coverage[..., None]
-    blended = background * (1 - opacity) + 255 * alpha * rendering.color
-    blended = np.rint(blended).clip(0, 255).astype(np.uint8)
-    return np.where(opacity > 0, blended, background)
+    height, width = (round(scale * side) for side in image.shape[:2])
+    picture = resize(image, (height, width))
+    zoom = torch.tensor([width / image.shape[1], height / image.shape[0], 1.0])
+    half = torch.tensor([0.5, 0.5, 0.0])
+    moved = [s._replace(points=(s.points + half) * zoom - half) for s in surfaces]
+    return paint(picture, moved, alpha, ambient, supersample)
 
 
 def paint(
@@ -171,80 +166,45 @@ def paint(
     surfaces: Sequence[Surface],
     alpha: float,
     ambient: float = AMBIENT,
+    supersample: int = SAMPLES,
 ) -> np.ndarray:
     """Shaded surfaces over a picture; only the part that they cover is worked on.
-
-    Where that is larger than EXACT, what the surfaces look like is drawn with one
-    sample a pixel and LAYER pixels at most, and where they are, their outline, in full:
-    so a large picture costs hardly more than a small one.
 
     Args:
         picture: (h, w, 3) uint8 RGB, in whose pixels the surfaces' points are.
         surfaces: as in ``render_mesh``; points that are not finite are not drawn.
         alpha: opacity, 0 to 1.
-        ambient: as in ``render_mesh``.
+        ambient, supersample: as in ``render_mesh``.
     """
+    picture = picture.copy()
     low, high = _covered_corners(surfaces, picture.shape[:2])
     if (high <= low).any():
         return picture
     shift = torch.tensor([*low, 0.0], dtype=torch.float32)
     moved = [surface._replace(points=surface.points - shift) for surface in surfaces]
+    width, height = high - low
+    seen = _seen(moved, (height, width), (1.0, 1.0), supersample, ambient)
     part = (slice(low[1], high[1]), slice(low[0], high[0]))
-    picture = picture.copy()
-    if max(high - low) <= EXACT:
-        picture[part] = render_overlay(picture[part], moved, alpha, ambient=ambient)
-        return picture
-    color, coverage = enlarged_layer(moved, picture[part].shape[:2], ambient)
-    opacity = alpha * coverage[..., None]
-    blended = picture[part] * (1 - opacity) + 255 * opacity * color
-    picture[part] = np.rint(blended).clip(0, 255).astype(np.uint8)
+    kept, added = 1 - alpha * seen[3], 255 * alpha * seen[:3]
+    blended = [
+        image * kept + more for image, more in zip(cv2.split(picture[part]), added)
+    ]
+    picture[part] = cv2.convertScaleAbs(cv2.merge(blended))
     return picture
-
-
-def enlarged_layer(
-    surfaces: Sequence[Surface], size: tuple[int, int], ambient: float = AMBIENT
-) -> tuple[np.ndarray, np.ndarray]:
-    """Surfaces with shading of LAYER pixels at most and outlines of full size.
-
-    Args:
-        surfaces, ambient: as in ``render_mesh``.
-        size: (h, w) of the frame in which the surfaces' points are pixels.
-    Returns: RGB (h, w, 3) in [0, 1], not multiplied by the coverage, and the coverage
-        (h, w) in [0, 1]; float32.
-    """
-    scale = min(1.0, LAYER / max(size))
-    small = render_mesh(surfaces, size, scale, supersample=1, ambient=ambient)
-    # Beyond the edge of the small picture its colours go on.
-    around, weight = (cv2.blur(part, (5, 5)) for part in small)
-    inside = small.coverage > 0
-    color = np.where(inside[..., None], small.color, around)
-    color /= np.maximum(np.where(inside, small.coverage, weight), 1e-6)[..., None]
-    color = cv2.resize(color, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return color, outline(surfaces, size)
 
 
 def outline(surfaces: Sequence[Surface], size: tuple[int, int]) -> np.ndarray:
     """The share of each pixel that surfaces cover, (h, w) float32 in [0, 1]."""
-    height, width = size
-    mask = np.zeros((OUTLINE * height, OUTLINE * width), np.uint8)
-    for surface in surfaces:
-        corners = surface.points.numpy()[surface.faces.numpy()].astype(np.float64)
-        usable = np.isfinite(corners).all(axis=(1, 2)) & _may_be_seen(surface).numpy()
-        if surface.perspective:
-            usable &= (corners[..., 2] > 0).all(axis=1)
-        pixels = OUTLINE * (corners[usable, :, :2] + 0.5) - 0.5
-        pixels = np.rint(pixels.clip(-FARTHEST, FARTHEST) * 2**FRACTION)
-        for triangle in pixels.astype(np.int32):
-            cv2.fillConvexPoly(mask, triangle, 255, shift=FRACTION)
-    small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) / 255
+    return render_mesh(surfaces, size).coverage
 
 
 def _covered_corners(
     surfaces: Sequence[Surface], size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest x, y, (2,) whole pixels, of surfaces in a picture (h, w)."""
-    points = torch.cat([surface.points for surface in surfaces])[:, :2]
+    points = torch.cat([torch.zeros(0, 3), *(surface.points for surface in surfaces)])[
+        :, :2
+    ]
     points = points[points.isfinite().all(dim=-1)].numpy()
     if not len(points):
         return np.zeros(2, int), np.zeros(2, int)
@@ -270,43 +230,104 @@ def resize(image: np.ndarray, size: tuple[int, int], smooth: bool = True) -> np.
     return cv2.resize(image, (size[1], size[0]), interpolation=mode)
 
 
-def _shade(
+def _seen(
     surfaces: Sequence[Surface],
-    out_size: tuple[int, int],
     size: tuple[int, int],
-    supersample: int,
+    zoom: tuple[float, float],
+    samples: int,
     ambient: float,
-) -> tuple[Tensor, Tensor]:
-    """Colours (1, 3, k h, k w), zero where empty, and coverage (1, 1, k h, k w)."""
-    fine = tuple(supersample * side for side in out_size)
-    points, faces, values = _join(surfaces)
+) -> np.ndarray:
+    """What a picture shows whose pixels are (x, y) ``zoom`` to one of the points.
+
+    Args:
+        size: (h, w) of the picture.
+        samples: along each side of a pixel, where one does not tell.
+    Returns: (4, h, w) float32 in [0, 1], RGB multiplied by the coverage, and that.
+    """
+    if len({surface.perspective for surface in surfaces}) > 1:
+        raise UserError(
+            'render_mesh got perspective and orthographic surfaces together, expected '
+            'one kind: their depths do not compare; render them apart'
+        )
+    parts = [_shown_faces(surface, ambient) for surface in surfaces]
+    corners, light = (np.concatenate(part) for part in zip(*parts))
     # Pixel centres are at integers: the frame spans -0.5 to size - 0.5.
-    zoom = torch.tensor([fine[1] / size[1], fine[0] / size[0]])
-    points = torch.cat([(points[:, :2] + 0.5) * zoom - 0.5, points[:, 2:]], dim=-1)
-    shown = torch.cat([_may_be_seen(surface) for surface in surfaces])
-    fragments = rasterize(
-        points[None], faces, fine, shown[None], surfaces[0].perspective
-    )
-    seen = interpolate(fragments, faces, values[None])[0]
-    covered = (fragments.face[0] >= 0).float()
-    inner = torch.cat([_seen_from_inside(s) for s in surfaces])[fragments.face[0]]
-    brightness = _brightness(seen[..., :3], ambient) * covered
-    brightness = brightness * torch.where(inner, BACK_FACE, 1.0)
-    shaded = seen[..., 3:] * brightness[..., None]
-    return shaded.permute(2, 0, 1)[None], covered[None, None]
+    corners[..., :2] = (corners[..., :2] + 0.5) * zoom - 0.5
+    seen = np.zeros((4, *size), np.float32)
+    chosen = np.ones(size, bool)
+    if max(size) > SMALL:
+        _look(corners, light, seen)
+        chosen = _disagreeing(seen)
+    _look(corners, light, seen, chosen, samples)
+    return seen
 
 
-def _join(surfaces: Sequence[Surface]) -> tuple[Tensor, Tensor, Tensor]:
-    """Points (N, 3), faces (M, 3) and values (N, 6: normal, colour) of one mesh."""
-    offsets = np.cumsum([0] + [len(surface.points) for surface in surfaces])
-    faces = [s.faces + int(first) for s, first in zip(surfaces, offsets[:-1])]
-    values = []
-    for surface in surfaces:
-        color = torch.as_tensor(surface.color, dtype=torch.float32) / 255
-        normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
-        values.append(torch.cat([normals, color.expand_as(normals)], dim=-1))
-    points = torch.cat([surface.points for surface in surfaces])
-    return points, torch.cat(faces), torch.cat(values)
+def _look(
+    corners: np.ndarray,
+    light: np.ndarray,
+    seen: np.ndarray,
+    chosen: np.ndarray | None = None,
+    samples: int = 1,
+) -> None:
+    """Put the means of the samples of pixels into ``seen`` (4, h, w).
+
+    Args:
+        corners: (F, 3, 3) pixels and depth.
+        light: (F, 3, 4) what the corners send back: RGB in [0, 1], and 1.
+        chosen, samples: pixels (h, w), and samples along each side of them, see
+            :func:`nearest`.
+    """
+    size = seen.shape[1:]
+    if chosen is not None:
+        touching = _touching(corners, chosen)
+        corners, light = corners[touching], light[touching]
+    corners = corners.copy()
+    corners[..., :2] = samples * (corners[..., :2] + 0.5) - 0.5
+    spans = find_spans(corners, tuple(samples * side for side in size))
+    depth = Planes.through(corners, corners[..., 2:])
+    hits = nearest(spans, depth, size, chosen, samples)
+    means = Planes.through(corners, light).mean(hits)
+    for picture, values in zip(seen, means):
+        picture.ravel()[hits.pixel] = values.clip(0, 1)
+
+
+def _touching(corners: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Faces (F,) of corners (F, 3, 3) whose box meets one of the pixels (h, w)."""
+    high = np.array(chosen.shape[::-1])
+    low = np.floor(corners[..., :2].min(axis=1) + 0.5).clip(0, high).astype(int)
+    high = np.ceil(corners[..., :2].max(axis=1) + 0.5).clip(0, high).astype(int)
+    total = cv2.integral(chosen.view(np.uint8))
+    (left, top), (right, bottom) = low.T, high.T
+    inside = total[bottom, right] - total[top, right] - total[bottom, left]
+    return inside + total[top, left] > 0
+
+
+def _disagreeing(seen: np.ndarray) -> np.ndarray:
+    """Pixels (h, w) that look otherwise than one of the eight around them."""
+    levels, around = cv2.convertScaleAbs(cv2.merge(list(seen)), alpha=255), CROSS
+    apart = cv2.subtract(cv2.dilate(levels, around), cv2.erode(levels, around))
+    apart = cv2.threshold(apart, CONTRAST, 255, cv2.THRESH_BINARY)[1]
+    return apart.view(np.uint32)[..., 0] > 0
+
+
+def _shown_faces(surface: Surface, ambient: float) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (F, 3, 3) and light (F, 3, 4), see :func:`_look`, of faces to be seen.
+
+    Depths of a pinhole camera become -1 / depth, which is linear in the picture.
+    """
+    corners = surface.points[surface.faces]
+    usable = corners.isfinite().all(dim=-1).all(dim=-1) & _may_be_seen(surface)
+    if surface.perspective:
+        usable &= (corners[..., 2] > 0).all(dim=-1)
+    corners = corners[usable].double().numpy()
+    if surface.perspective:
+        corners[..., 2] = -1 / corners[..., 2]
+    normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
+    color = torch.as_tensor(surface.color, dtype=torch.float32) / 255
+    light = _brightness(normals, ambient)[:, None] * color
+    inner = torch.where(_seen_from_inside(surface), BACK_FACE, 1.0)
+    light = F.pad(light[surface.faces] * inner[:, None, None], (0, 1), value=1.0)
+    return corners, light[usable].double().numpy()
 
 
 def _brightness(normals: Tensor, ambient: float) -> Tensor:
@@ -326,9 +347,8 @@ def _may_be_seen(surface: Surface) -> Tensor:
     front = front_facing(surface.points[None], surface.faces)[0]
     if not _volume(surface) > 0:  # inside out, flat, or not finite
         return torch.ones_like(front)
-    edges = torch.cat([surface.faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
-    edges, count = torch.unique(edges.sort(dim=1).values, dim=0, return_counts=True)
-    rim = surface.points[edges[count == 1].flatten()]
+    faces = surface.faces.numpy()
+    rim = surface.points[list(_rim(faces.tobytes(), str(faces.dtype)))]
     if not len(rim):
         return front
     behind = surface.perspective and bool((surface.points[:, 2] <= 0).any())
@@ -338,6 +358,18 @@ def _may_be_seen(surface: Surface) -> Tensor:
     low, high = rim[:, :2].amin(dim=0), rim[:, :2].amax(dim=0)
     over = (corners.amax(dim=1) >= low) & (corners.amin(dim=1) <= high)
     return front | over.all(dim=-1)
+
+
+@lru_cache(maxsize=16)
+def _rim(faces: bytes, kind: str) -> tuple[int, ...]:
+    """Vertices at the openings of a mesh of faces, given as bytes: those of edges that
+    one face alone has.
+    """
+    faces = np.frombuffer(faces, kind).reshape(-1, 3)
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    number = edges[:, 0] * (faces.max(initial=0) + 1) + edges[:, 1]
+    _, where, count = np.unique(number, return_index=True, return_counts=True)
+    return tuple(np.unique(edges[where[count == 1]]).tolist())
 
 
 def _volume(surface: Surface) -> float:

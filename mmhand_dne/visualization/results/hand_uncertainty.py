@@ -1,6 +1,9 @@
 """A hand's error bars as geometry: deviations of its vertices, ellipsoids at joints."""
 
+from functools import lru_cache
+
 import numpy as np
+from scipy.sparse import csr_matrix
 from scipy.stats import chi2
 
 from mmhand_dne.visualization.canvas.drawing import bones
@@ -74,18 +77,19 @@ def ellipsoid_outline(axes: np.ndarray, camera: np.ndarray) -> np.ndarray:
     return circle * lengths @ directions.T
 
 
-def ellipsoid_axes(block: np.ndarray) -> np.ndarray:
-    """The map (3, 3), metres, from the unit sphere to a joint's ellipsoid.
+def ellipsoid_axes(blocks: np.ndarray) -> np.ndarray:
+    """The maps (..., 3, 3), metres, from the unit sphere to joints' ellipsoids.
 
     Args:
-        block: (3, 3) covariance, square metres.
+        blocks: (..., 3, 3) covariances, square metres.
     """
-    variances, axes = np.linalg.eigh(block)
-    if np.linalg.det(axes) < 0:
-        axes = -axes  # keeps the faces wound outwards
-    return ELLIPSOID_RADIUS * axes * np.sqrt(variances.clip(min=0))
+    variances, axes = np.linalg.eigh(blocks)
+    # Mirrored axes would wind the faces inwards.
+    axes = axes * np.where(np.linalg.det(axes) < 0, -1, 1)[..., None, None]
+    return ELLIPSOID_RADIUS * axes * np.sqrt(variances.clip(min=0))[..., None, :]
 
 
+@lru_cache(maxsize=4)
 def unit_sphere(subdivisions: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """A subdivided octahedron: vertices (N, 3) of length 1, faces (M, 3) outwards.
 
@@ -103,7 +107,10 @@ def unit_sphere(subdivisions: int = 2) -> tuple[np.ndarray, np.ndarray]:
             )
             finer += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
         faces = finer
-    return np.array(points), np.array(faces)
+    found = np.array(points), np.array(faces)
+    for array in found:
+        array.flags.writeable = False  # every caller gets the same
+    return found
 
 
 def _middle(points: list, index: dict, a: int, b: int) -> int:
@@ -118,13 +125,23 @@ def _middle(points: list, index: dict, a: int, b: int) -> int:
 
 def _smooth(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Means of each vertex with its neighbours, ``SMOOTHING_STEPS`` times."""
-    faces = np.asarray(faces)
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
-    count = np.bincount(edges.ravel(), minlength=len(values)) + 1
+    faces = np.asarray(faces, np.int64)
+    means = _neighbour_means(faces.tobytes(), len(values))
     for _ in range(SMOOTHING_STEPS):
-        total = values.copy()
-        np.add.at(total, edges[:, 0], values[edges[:, 1]])
-        np.add.at(total, edges[:, 1], values[edges[:, 0]])
-        values = total / count
+        values = means @ values
     return values
+
+
+@lru_cache(maxsize=8)
+def _neighbour_means(faces: bytes, count: int) -> csr_matrix:
+    """The mean of each of ``count`` vertices and its neighbours, as a matrix; of int64
+    faces as bytes.
+    """
+    faces = np.frombuffer(faces, np.int64).reshape(-1, 3)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    own = np.arange(count)
+    rows, columns = np.concatenate([ends.T, ends.T[::-1], [own, own]], axis=1)
+    near = csr_matrix((np.ones(len(rows)), (rows, columns)), (count, count))
+    near.data[:] = 1.0  # an edge of two faces counts once
+    near.data /= np.repeat(near.getnnz(axis=1), near.getnnz(axis=1))
+    return near

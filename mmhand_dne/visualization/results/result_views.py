@@ -172,6 +172,8 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
     image, window = _reduced(image, window)
     affine = np.array([[window.scale, 0, 0], [0, window.scale, 0]], np.float64)
     affine[:, 2] = window.to_picture(np.zeros(2))
+    if image.shape[:2] == window.size and (affine == np.eye(2, 3)).all():
+        return image.copy()
     size = window.size[::-1]
     return cv2.warpAffine(
         image, affine, size, flags=cv2.INTER_LINEAR, borderValue=(OUTSIDE,) * 3
