@@ -212,10 +212,15 @@ def test_inner_sides_that_nothing_shows_are_left_out_unseen(hands, monkeypatch):
             points = spread + torch.cat([middle[:2], torch.tensor([900.0])])
             turned.append(surface._replace(points=points, vertices=spread))
         some = render_mesh(turned, (160, 160))
-        shown = sum(int(_may_be_seen(one).sum()) for one in turned)
+        shown = sum(
+            int(_may_be_seen(one, one.points[one.faces].double().numpy()).sum())
+            for one in turned
+        )
         with monkeypatch.context() as patch:
             patch.setattr(
-                mesh_renderer, '_may_be_seen', lambda s: torch.ones(len(s.faces)) > 0
+                mesh_renderer,
+                '_may_be_seen',
+                lambda s, corners: np.ones(len(corners), bool),
             )
             every = render_mesh(turned, (160, 160))
         assert shown < 0.75 * sum(len(one.faces) for one in turned)
@@ -287,8 +292,7 @@ def test_an_edge_inside_a_hand_is_smooth(sphere):
     inside = slice(50, 100), slice(50, 100)
     smooth, rough = (np.abs(one - color)[inside].max(-1) for one in (drawn, jagged))
     assert (
-        np.sort(smooth.ravel())[-50:].mean()
-        < 0.5 * np.sort(rough.ravel())[-50:].mean()
+        np.sort(smooth.ravel())[-50:].mean() < 0.5 * np.sort(rough.ravel())[-50:].mean()
     )
 
 

@@ -103,10 +103,10 @@ def _nested(array: np.ndarray) -> list:
     """Nested lists of numbers with nine digits, None where not finite."""
     if array.dtype.kind != 'f':
         return array.tolist()
-    flat = [
-        float(f'{value:.9g}') if np.isfinite(value) else None
-        for value in array.ravel().tolist()
-    ]
+    digits = ('%.9g ' * array.size % tuple(array.ravel().tolist())).split()
+    flat: list = list(map(float, digits))
+    for place in np.flatnonzero(~np.isfinite(array)).tolist():
+        flat[place] = None
     for length in array.shape[:0:-1]:
         flat = [flat[i : i + length] for i in range(0, len(flat), length)]
     return flat

@@ -43,8 +43,10 @@ def obj_files(result: ImageResult) -> list[tuple[str, bytes]]:
             for x, y, z in hand.vertices + hand.translation
         ]
         lines += [f'vn {x:.5f} {y:.5f} {z:.5f}\n' for x, y, z in hand.normals]
-        for face in np.asarray(hand.faces) + first:
-            lines.append('f ' + ' '.join(f'{i}//{i}' for i in face) + '\n')
+        corners = np.repeat(np.asarray(hand.faces) + first, 2)
+        lines.append(
+            'f %d//%d %d//%d %d//%d\n' * len(hand.faces) % tuple(corners.tolist())
+        )
         first += len(hand.vertices)
     return [('.obj', ''.join(lines).encode())]
 

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
-from mmhand_dne.geometry.mesh import face_normals, vertex_normals
-from mmhand_dne.geometry.rasterize import front_facing
+from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.scan_lines import Planes, find_spans, nearest
 
 # Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
@@ -315,19 +314,23 @@ def _shown_faces(surface: Surface, ambient: float) -> tuple[np.ndarray, np.ndarr
 
     Depths of a pinhole camera become -1 / depth, which is linear in the picture.
     """
-    corners = surface.points[surface.faces]
-    usable = corners.isfinite().all(dim=-1).all(dim=-1) & _may_be_seen(surface)
+    faces = surface.faces.numpy()
+    corners = surface.points.double().numpy().take(faces, axis=0)
+    shown = _may_be_seen(surface, corners) & np.isfinite(corners.sum(axis=(1, 2)))
     if surface.perspective:
-        usable &= (corners[..., 2] > 0).all(dim=-1)
-    corners = corners[usable].double().numpy()
+        shown &= (corners[..., 2] > 0).all(axis=1)
+    shown = np.flatnonzero(shown)
+    corners = corners.take(shown, axis=0)
     if surface.perspective:
         corners[..., 2] = -1 / corners[..., 2]
     normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
-    color = torch.as_tensor(surface.color, dtype=torch.float32) / 255
-    light = _brightness(normals, ambient)[:, None] * color
-    inner = torch.where(_seen_from_inside(surface), BACK_FACE, 1.0)
-    light = F.pad(light[surface.faces] * inner[:, None, None], (0, 1), value=1.0)
-    return corners, light[usable].double().numpy()
+    color = np.asarray(surface.color, np.float64) / 255
+    light = np.ones((len(normals), 4))
+    light[:, :3] = _brightness(normals, ambient).numpy()[:, None] * color
+    light = light.take(faces.take(shown, axis=0), axis=0)
+    inner = _seen_from_inside(surface, faces.take(shown, axis=0))
+    light[inner, :, :3] *= BACK_FACE
+    return corners, light
 
 
 def _brightness(normals: Tensor, ambient: float) -> Tensor:
@@ -337,27 +340,31 @@ def _brightness(normals: Tensor, ambient: float) -> Tensor:
     return ambient + (1 - ambient) * lambert
 
 
-def _may_be_seen(surface: Surface) -> Tensor:
-    """Faces (F,) that something of the picture may show.
+def _may_be_seen(surface: Surface, corners: np.ndarray) -> np.ndarray:
+    """Faces (F,) that something of the picture may show, of corners (F, 3, 3).
 
     Who looks from outside sees the inner side of a surface only through its openings:
     a ray meets an outer side first, unless it came in where there is no face. So faces
     that turn their inner side to the camera count where an opening is before them.
     """
-    front = front_facing(surface.points[None], surface.faces)[0]
-    if not _volume(surface) > 0:  # inside out, flat, or not finite
-        return torch.ones_like(front)
+    middle = surface.points.double().mean(dim=0).numpy()
+    around = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # Six times the volume that the faces wind around.
+    volume = ((corners[:, 0] - middle) * around).sum()
+    if not volume > 0:  # inside out, flat, or not finite
+        return np.ones(len(corners), bool)
+    front = around[:, 2] < 0
     faces = surface.faces.numpy()
-    rim = surface.points[list(_rim(faces.tobytes(), str(faces.dtype)))]
+    rim = surface.points.numpy()[list(_rim(faces.tobytes(), str(faces.dtype)))]
     if not len(rim):
         return front
-    behind = surface.perspective and bool((surface.points[:, 2] <= 0).any())
-    if behind or not rim.isfinite().all():
-        return torch.ones_like(front)
-    corners = surface.points[surface.faces][..., :2]
-    low, high = rim[:, :2].amin(dim=0), rim[:, :2].amax(dim=0)
-    over = (corners.amax(dim=1) >= low) & (corners.amin(dim=1) <= high)
-    return front | over.all(dim=-1)
+    behind = surface.perspective and bool((corners[..., 2] <= 0).any())
+    if behind or not np.isfinite(rim).all():
+        return np.ones(len(corners), bool)
+    low, high = rim[:, :2].min(axis=0), rim[:, :2].max(axis=0)
+    flat = corners[..., :2]
+    over = (flat.max(axis=1) >= low) & (flat.min(axis=1) <= high)
+    return front | over.all(axis=-1)
 
 
 @lru_cache(maxsize=16)
@@ -372,16 +379,10 @@ def _rim(faces: bytes, kind: str) -> tuple[int, ...]:
     return tuple(np.unique(edges[where[count == 1]]).tolist())
 
 
-def _volume(surface: Surface) -> float:
-    """Six times the volume that the faces wind around, in the unit of the points."""
-    points = surface.points - surface.points.mean(dim=0)
-    a, b, c = points[surface.faces].unbind(dim=1)
-    return float((a * torch.linalg.cross(b, c)).sum())
-
-
-def _seen_from_inside(surface: Surface) -> Tensor:
-    """Faces (F,) that turn their inner side to the camera."""
-    normals = face_normals(surface.vertices, surface.faces)
+def _seen_from_inside(surface: Surface, faces: np.ndarray) -> np.ndarray:
+    """Faces (F, 3) that turn their inner side to the camera, (F,)."""
+    a, b, c = surface.vertices.numpy().take(faces.T, axis=0)
     if not surface.perspective:
-        return normals[:, 2] > 0
-    return (normals * surface.vertices[surface.faces[:, 0]]).sum(dim=-1) > 0
+        (ux, uy), (vx, vy) = (b - a)[:, :2].T, (c - a)[:, :2].T
+        return ux * vy - uy * vx > 0
+    return (np.cross(b - a, c - a) * a).sum(axis=-1) > 0

@@ -31,7 +31,6 @@ from .result_views import (
     Group,
     PictureJob,
     bordered,
-    cut,
     hand_color,
     hand_names,
     hand_surface,
@@ -99,7 +98,7 @@ def draw_result(
 def _draw_whole(job: PictureJob) -> np.ndarray:
     """The meshes over the whole image."""
     window = whole_window(job.result.size, job.size)
-    picture = cut(job.image, window)
+    picture = job.cut(window)
     hands = job.result.hands
     if not hands:
         return note(picture, 'no hand found')
@@ -114,8 +113,7 @@ def _draw_overlay(job: PictureJob) -> np.ndarray:
     picture = _draw_whole(job)
     small = [group for group in job.groups() if is_small(group, job.result.size)]
     pairs = [
-        [cut(job.image, group.window), overlay_tile(job, group)]
-        for group in small[:MOST_ROWS]
+        [job.cut(group.window), overlay_tile(job, group)] for group in small[:MOST_ROWS]
     ]
     if not pairs:
         return picture
@@ -142,11 +140,15 @@ def _draw_coarse_refined(job: PictureJob) -> np.ndarray | None:
 
 
 def overlay_tile(job: PictureJob, group: Group, coarse: bool = False) -> np.ndarray:
-    """The group's close-up with its meshes, or those before refinement."""
-    hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
-    surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
-    picture = paint(cut(job.image, group.window), surfaces, MESH_OPACITY)
-    return tagged(job, bordered(picture, hands, surfaces), group)
+    """A close-up with meshes, which the overlay and the refined mesh share."""
+
+    def draw() -> np.ndarray:
+        hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
+        surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
+        picture = paint(job.cut(group.window), surfaces, MESH_OPACITY)
+        return tagged(job, bordered(picture, hands, surfaces), group)
+
+    return job.once((overlay_tile, group.window, coarse), draw)
 
 
 def _draw_side(job: PictureJob) -> np.ndarray | None:

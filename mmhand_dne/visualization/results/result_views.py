@@ -4,7 +4,8 @@ A ``Window`` is the whole image or a square of it, drawn at a bounded size, so t
 one of 48 megapixels costs hardly more than a small one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -54,13 +55,15 @@ class Group(NamedTuple):
     window: Window
 
 
-class PictureJob(NamedTuple):
-    """What every kind of picture of a result is made from."""
+@dataclass(frozen=True, eq=False)
+class PictureJob:
+    """What every kind of picture of a result is made from, and what several show."""
 
     image: np.ndarray  # (h, w, 3) uint8 RGB
     result: ImageResult
     size: int  # longer side of the whole image in a picture, pixels
     span: float | None = None  # where the colours of deviations end, millimetres
+    drawn: dict = field(default_factory=dict, repr=False)  # parts by what they show
 
     @property
     def letters(self) -> int:
@@ -80,6 +83,16 @@ class PictureJob(NamedTuple):
         """
         own = run_span([self.result])
         return own if own is None else self.span or own
+
+    def cut(self, window: Window) -> np.ndarray:
+        """What the window shows of the image, as of :func:`cut`; not to be changed."""
+        return self.once(window, lambda: cut(self.image, window))
+
+    def once(self, key: Hashable, draw: Callable[[], np.ndarray]) -> np.ndarray:
+        """A part of pictures, drawn when it is first asked for."""
+        if key not in self.drawn:
+            self.drawn[key] = draw()
+        return self.drawn[key]
 
     def groups(self) -> list[Group]:
         """Close-ups ``half`` pixels wide."""

@@ -32,7 +32,6 @@ from .result_views import (
     PictureJob,
     Window,
     bordered,
-    cut,
     hand_groups,
     hand_surface,
     image_map,
@@ -78,13 +77,13 @@ def colored_tile(job: PictureJob, group: Group) -> np.ndarray:
             )
         colors = deviation_colors(deviation, job.color_span)
         surfaces.append(hand_surface(hand, group.window, colors))
-    picture = paint(cut(job.image, group.window), surfaces, 1.0, FLAT_AMBIENT)
+    picture = paint(job.cut(group.window), surfaces, 1.0, FLAT_AMBIENT)
     return tagged(job, bordered(picture, group.hands, surfaces), group)
 
 
 def ellipse_tile(job: PictureJob, group: Group) -> np.ndarray:
     """The close-up with ellipsoids, faint where they would hide the hands."""
-    plain = cut(job.image, group.window)
+    plain = job.cut(group.window)
     picture = plain
     for hand in group.hands:
         picture = _draw_ellipses(job, picture, hand, group.window)
