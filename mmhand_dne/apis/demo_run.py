@@ -260,6 +260,7 @@ class DemoRun:
             self.show,
             self.span,
             self.clip,
+            self.folder / FRAMES / 'drawn',
         )
 
     def _write_video(self, store: ResultStore) -> VideoOutputs:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.results.result_views import run_span
@@ -26,10 +27,20 @@ class TrackedResults:
 
     def __init__(self, results: Sequence[ImageResult]) -> None:
         self.results = results
-        self.numbers = [result.track_ids for result in track(results)]
+        self.numbers: list[tuple[int, ...]] = []
+        with Progress(len(results), 'following hands') as bar:
+            for result in track(results):
+                self.numbers.append(result.track_ids)
+                bar.update()
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def __iter__(self) -> Iterator[ImageResult]:
+        with Progress(len(self), 'measuring tracks') as bar:
+            for index in range(len(self)):
+                yield self[index]
+                bar.update()
 
     def __getitem__(self, index: int) -> ImageResult:
         return replace(self.results[index], track_ids=self.numbers[index])
@@ -68,6 +79,7 @@ class VideoOutputs:
         span: where the colours of deviations end, millimetres; None: at the largest of
             the frames so far, since nobody knows what a camera will see.
         clip: of a report, which the first kind of picture goes to as well.
+        parts: folder where a drawn video grows; frames that it has are not drawn again.
 
     Use it in a ``with`` statement; rows and drawn video appear when that ends without
     an error.
@@ -83,6 +95,7 @@ class VideoOutputs:
         show: bool = False,
         span: float | None = None,
         clip: ReportClip | None = None,
+        parts: Path | None = None,
     ) -> None:
         self.folder, self.source, self.show = folder, source, show
         self.clip, self.span, self.growing = clip, span, span is None
@@ -91,7 +104,7 @@ class VideoOutputs:
         self.rows = None if frame_files else rows_of(source, folder, formats)
         self.formats = self.rows.others if self.rows else tuple(formats)
         drawn = bool(kinds) and not source.is_live
-        self.saver = PictureSaver(folder, source) if drawn else None
+        self.saver = PictureSaver(folder, source, parts) if drawn else None
         self._stack = ExitStack()
 
     def __enter__(self) -> 'VideoOutputs':
@@ -113,10 +126,11 @@ class VideoOutputs:
         if self.formats:
             self.files += write(result, self.folder, self.formats, frame.name)
         clipped = self.clip is not None and self.clip.wants(frame.time)
-        if not (self.saver or self.show or clipped):
+        saved = self.saver is not None and not self.saver.has(frame)
+        if not (saved or self.show or clipped):
             return True
         drawn = self._draw(frame, result)
-        if self.saver is not None:
+        if saved:
             self.saver.add(frame, drawn)
         if clipped and drawn:
             picture = next(iter(drawn.values()))
