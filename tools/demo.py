@@ -152,6 +152,14 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
         choices=['kalman', 'one_euro'],
         help='smooth the hands of a video in time',
     )
+    parser.add_argument(
+        '--precision',
+        choices=['fp32', 'bf16'],
+        default='fp32',
+        help='bf16 stores and runs the backbone with 16 bits: half the memory of a '
+        'large one, and up to three times the speed where the processor can; default: '
+        'fp32',
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ...; default: what there is')
     parser.add_argument(
         '--threads',
@@ -255,6 +263,7 @@ def build_inferencer(
         flip_test=args.flip_test or None,
         output_maps=MAPS in kinds,
         cfg_options=args.cfg_options,
+        precision=args.precision,
     )
 
 

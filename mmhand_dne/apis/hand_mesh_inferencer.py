@@ -21,6 +21,7 @@ from mmhand_dne.engine.hooks.checkpoint_match_hook import check_hand, what_diffe
 from mmhand_dne.engine.runner.training_record import caution_about
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.progress import Progress
+from mmhand_dne.geometry.precision import set_precision
 from mmhand_dne.structures.hand_result import ImageResult
 
 from .batching import ImageJob, in_batches
@@ -62,6 +63,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             leaves it to the config. Not for models of one hand.
         output_maps: auxiliary maps too (``ImageResult.maps``).
         cfg_options: keys of the config to override, as of the tools' --cfg-options.
+        precision: 'bf16' stores and runs the backbone with 16 bits, see
+            :func:`set_precision`.
 
     Attributes:
         caution (str): what the checkpoint's metadata say against it, logged too, or ''.
@@ -100,6 +103,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         flip_test: bool | None = None,
         output_maps: bool = False,
         cfg_options: dict | None = None,
+        precision: str = 'fp32',
     ) -> None:
         with BUILDING:
             model, weights = shipped_files(model, weights)
@@ -113,6 +117,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             self._device = device  # of a detector that is loaded later
             init_default_scope(scope or 'mmpose')
             super().__init__(cfg, self.weights, device, scope, show_progress)
+            set_precision(self.model.backbone, precision)
             self.reader = PredictionReader(self.model)
             upright = self.pipeline.upright
             if det_model or det_weights or upright:
