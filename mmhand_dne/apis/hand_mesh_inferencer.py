@@ -37,7 +37,7 @@ from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
 from .result_writers.row_writer import rows_of
-from .shipped_model import REMEDY, SHIPPED_WEIGHTS, shipped_files
+from .shipped_model import REMEDY, SHIPPED_WEIGHTS, check_files, shipped_files
 
 # MMEngine's registries and default scope are the program's, not a thread's.
 BUILDING = RLock()
@@ -374,40 +374,3 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             predictions=preds if samples is None else samples,
             visualization=visualization,
         )
-
-
-def check_files(weights: str | Path | None, device: str | None) -> str:
-    """Refuse a checkpoint or a device that is not there, before anything is built.
-
-    Returns: the checkpoint's path.
-    """
-    if weights is None:
-        raise UserError(
-            'HandMeshInferencer needs weights: the checkpoint of the '
-            'config; a model without them predicts noise. Without a config too, it is '
-            'the shipped model'
-        )
-    weights = str(weights)
-    if '://' not in weights and not Path(weights).is_file():
-        raise FileNotFoundError(
-            f'cannot load the checkpoint {weights}: there is no '
-            'such file; check the path'
-        )
-    check_device(device)
-    return weights
-
-
-def check_device(device: str | torch.device | None) -> None:
-    """Refuse a device on which torch cannot compute here; None is always right."""
-    if device is None:
-        return
-    if str(device).startswith('cuda') and not torch.cuda.is_available():
-        raise UserError(f'device {device}: torch sees no GPU here; use cpu')
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0].split('. ')[0]
-        raise UserError(
-            f'device {device}: torch cannot compute on it here ({reason}); use cpu, '
-            'or cuda:0 where there is such a GPU'
-        ) from error

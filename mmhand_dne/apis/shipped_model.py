@@ -15,6 +15,7 @@ loaded into modules.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -103,3 +104,40 @@ def remedy(path: str | Path) -> str:
 def _reason(error: Exception, path: str | Path) -> str:
     """What went wrong, without the file's name, which the sentence begins with."""
     return str(error).removeprefix(f'{path}: ').split(';')[0]
+
+
+def check_files(weights: str | Path | None, device: str | None) -> str:
+    """Refuse a checkpoint or a device that is not there, before anything is built.
+
+    Returns: the checkpoint's path.
+    """
+    if weights is None:
+        raise UserError(
+            'HandMeshInferencer needs weights: the checkpoint of the '
+            'config; a model without them predicts noise. Without a config too, it is '
+            'the shipped model'
+        )
+    weights = str(weights)
+    if '://' not in weights and not Path(weights).is_file():
+        raise FileNotFoundError(
+            f'cannot load the checkpoint {weights}: there is no '
+            'such file; check the path'
+        )
+    check_device(device)
+    return weights
+
+
+def check_device(device: str | torch.device | None) -> None:
+    """Refuse a device on which torch cannot compute here; None is always right."""
+    if device is None:
+        return
+    if str(device).startswith('cuda') and not torch.cuda.is_available():
+        raise UserError(f'device {device}: torch sees no GPU here; use cpu')
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0].split('. ')[0]
+        raise UserError(
+            f'device {device}: torch cannot compute on it here ({reason}); use cpu, '
+            'or cuda:0 where there is such a GPU'
+        ) from error
