@@ -20,6 +20,8 @@ from mmhand_dne.visualization.results.result_views import run_span
 from tests.tiny_inferencers import HAMER, noise_image, write_checkpoint
 from tests.video_files import grey_images, write_video
 
+WHOLE = ('--detector', 'whole_image')
+
 
 @pytest.fixture
 def demo(tool):
@@ -79,7 +81,7 @@ def colours(photos, out, number, span):
 def test_a_run_has_one_range_of_colours(demo, weights, photos, tmp_path, vaguer):
     out = tmp_path / 'out'
     command = (
-        *(photos, HAMER, weights[HAMER], '--out-dir', out, '--side', 'right'),
+        *(photos, HAMER, weights[HAMER], '--out-dir', out, '--side', 'right', *WHOLE),
         *('--vis', 'uncertainty', '--device', 'cpu', '--batch-size', '1'),
     )
     assert demo(*command)[0] == 0
@@ -107,7 +109,7 @@ def test_without_files_of_results_they_are_predicted_again(
 ):
     out = tmp_path / 'out'
     status, _, error = demo(
-        *(photos, HAMER, weights[HAMER], '--out-dir', out, '--side', 'right'),
+        *(photos, HAMER, weights[HAMER], '--out-dir', out, '--side', 'right', *WHOLE),
         *('--vis', 'uncertainty', '--device', 'cpu', '--save', 'none'),
     )
     assert status == 0, error
@@ -140,7 +142,7 @@ def test_a_report_of_a_video_plays_it(demo, weights, tmp_path, monkeypatch, pyav
     clip = write_video(tmp_path / 'clip.avi', grey_images(3, (96, 80)), fps=10)
     status, text, error = demo(
         *(clip, HAMER, weights[HAMER], '--out-dir', tmp_path / 'out', '--report'),
-        *('--side', 'right', '--device', 'cpu'),
+        *('--side', 'right', '--device', 'cpu', *WHOLE),
     )
     assert status == 0, error
     page = (tmp_path / 'out' / 'report.html').read_text()
@@ -151,7 +153,7 @@ def test_a_report_of_a_video_plays_it(demo, weights, tmp_path, monkeypatch, pyav
     code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little')
     assert code == (b'h264' if pyav else b'VP90')
     assert capture.read()[1].shape == (80, 96, 3)
-    assert 'clip.avi with the predicted meshes' in page
+    assert 'clip.avi with the predicted meshes' in page and 'Right hand' in page
     assert not list((tmp_path / 'out').glob('*.mp4'))  # it was not asked for
 
 
