@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,31 @@ def test_what_runs_is_ended_when_the_minutes_are_over(runs, tmp_path):
     with pytest.raises(TimeIsOver):
         runs.call(sleeper, tmp_path / 'log', time.monotonic() + 0.5)
     assert time.monotonic() - start < 20
+
+
+def test_what_runs_is_ended_with_the_tool_that_started_it(cache, tmp_path):
+    where = ['--cache', str(cache), '--out', str(tmp_path), '--seeds', '0']
+    tool = ROOT / 'tools/reproduce/table.py'
+    process = subprocess.Popen([sys.executable, tool, 'table2', *where])
+    log, start = tmp_path / 'runs/baseline/seed0/train.log', time.monotonic()
+    while not log.exists() and time.monotonic() - start < 60:
+        time.sleep(0.1)
+    assert process.poll() is None and log.exists()
+    started = children(process.pid)
+    assert started
+    process.terminate()
+    assert process.wait(60) == table.LEFT
+    assert not any(Path(f'/proc/{one}').exists() for one in started)
+
+
+def children(pid):
+    """Processes that a process has started."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/status'):
+        with suppress(OSError):  # it has ended since
+            if f'PPid:\t{pid}\n' in path.read_text():
+                found.append(path.parent.name)
+    return found
 
 
 def test_a_tool_that_fails_is_named_with_what_it_said_last(runs, tmp_path):

@@ -11,6 +11,7 @@ Example:
 """
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -75,6 +76,8 @@ from tools.reproduce.runs import Runs, TimeIsOver
 def main(argv: list[str] | None = None) -> None:
     """Say how long it takes, run what is left, write the tables."""
     args = parse_args(argv)
+    # Ended from outside, it ends the training that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(LEFT))
     deadline = time.monotonic() + 60 * args.minutes
     with plain_errors(building=True):
         runs = Runs(args)
