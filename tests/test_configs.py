@@ -74,7 +74,7 @@ def test_the_paper_recipe():
     cfg = read('dne_interhand.py')
     assert 4 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
     assert cfg.train_cfg.max_epochs == 30
-    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
+    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3, fused=True)
     crop = cfg.train_dataloader.dataset.pipeline[2]
     assert (crop.shift, crop.rotation, crop.scale) == (10, 90, (0.9, 1.1))
     assert cfg.model.refine_head.num_stages == 3

@@ -79,7 +79,10 @@ def test_a_hand_has_one_fingerprint_whatever_reads_it(larger):
 def runner_of(source):
     model = torch.nn.Module()
     model.hand_model = HandPair(source=source)
-    return SimpleNamespace(model=model, _load_from='x.pth', _resume=False)
+    loader = SimpleNamespace(dataset=SimpleNamespace())
+    return SimpleNamespace(
+        model=model, train_dataloader=loader, _load_from='x.pth', _resume=False
+    )
 
 
 def test_a_checkpoint_of_another_hand_is_refused(larger):
