@@ -29,10 +29,9 @@ from .config_names import config_of, test_pipeline
 from .crops import CropPipeline
 from .image_saver import PictureSaver
 from .inputs.box_choice import BoxChoice
-from .inputs.detectors import PALM, Detector, build_detector
+from .inputs.detectors import PALM, Detector, build_detector, turner_beside
 from .inputs.given_boxes import GivenBoxes, HandBox, check_box, check_side
 from .inputs.intrinsics import Cameras, GivenCameras
-from .inputs.palm_hands import PalmHands
 from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
@@ -124,12 +123,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 self.detector = build_detector(
                     det_model or PALM, det_weights, det_cat_ids, device, upright
                 )
-            self.turner = None  # turns boxes for a model that knows only upright crops
-            if upright:
-                is_palm = isinstance(self.detector, PalmHands)
-                self.turner = (
-                    self.detector if is_palm else PalmHands(None, device, True)
-                )
+            self.turner = turner_beside(self.detector, device) if upright else None
 
     @cached_property
     def detector(self) -> Detector | None:
@@ -139,12 +133,9 @@ class HandMeshInferencer(BaseMMPoseInferencer):
     def _load_weights_to_model(
         self, model: nn.Module, checkpoint: dict, cfg: Config
     ) -> None:
-        hooks = cfg.get('default_hooks') or {}
-        match = hooks.get('checkpoint_match') or {}
-        allowed = match.get('allow_unexpected', ())
-        problems = what_differs(
-            model, checkpoint, allow_unexpected=(*allowed, *NOT_FOR_INFERENCE)
-        )
+        match = (cfg.get('default_hooks') or {}).get('checkpoint_match') or {}
+        allowed = (*match.get('allow_unexpected', ()), *NOT_FOR_INFERENCE)
+        problems = what_differs(model, checkpoint, allow_unexpected=allowed)
         if problems:
             is_shipped = self.weights == str(SHIPPED_WEIGHTS)
             cure = REMEDY if is_shipped else 'use the config it was trained with'

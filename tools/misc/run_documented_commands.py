@@ -36,6 +36,7 @@ BLOCK = re.compile(
 NOT_RUN = {
     r'\bpip install\b|\bmmhand-dne setup\b': 'it changes the environment',
     r'\boffline_wheels\.sh\b': 'it downloads wheels for another machine',
+    r'\btools/reproduce/': 'it makes the tables, for hours; its tests run it small',
     r'\bwebcam:': 'it needs a camera',
     r'\bjupyter execute\b': 'it needs the extra notebook; a test runs the notebook',
     r'\bFOLDER\w*\b|\$HAND\b': "it needs MANO's files",

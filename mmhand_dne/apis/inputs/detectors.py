@@ -54,6 +54,14 @@ def build_detector(
     return MMDetDetector(det_model, det_weights, det_cat_ids, device)
 
 
+def turner_beside(detector: Detector | None, device: str | None) -> PalmHands:
+    """What turns boxes for a model that knows only upright crops: the detector, if it
+    can, else our own networks."""
+    if isinstance(detector, PalmHands):
+        return detector
+    return PalmHands(None, device, upright=True)
+
+
 class MMDetDetector:
     """Boxes of MMDetection's ``DetInferencer``; arguments: :func:`build_detector`."""
 
