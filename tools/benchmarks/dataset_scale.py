@@ -94,7 +94,8 @@ def build(kind: str, paths: dict[str, str]):
         if kind.endswith('joints'):
             arguments.pop('mano_file')
         index = 'beside' if kind.startswith('index') else None
-        return InterHandMeshDataset(**arguments, index=index)
+        # Made-up labels are of no hand.
+        return InterHandMeshDataset(**arguments, index=index, allow_other_hand=True)
 
 
 def prepare(paths: dict) -> dict:

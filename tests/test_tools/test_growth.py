@@ -1,0 +1,60 @@
+"""What the page of growth measures, in small."""
+
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ('--config', str(ROOT / 'configs/dne_rendered.py'), '--repeats', '1')
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools/benchmarks'))
+    yield __import__('growth')
+    sys.modules.pop('growth', None)
+
+
+def test_more_samples_cost_more_and_all_is_printed_and_drawn(tool, capsys, tmp_path):
+    path = tmp_path / 'page/growth.png'
+    found = tool.main(
+        [*CONFIG, '--axes', 'R', '--values', '1', '8', '--out', str(path)]
+    )
+    assert found['R'][8] > found['R'][1] > 0
+    printed = capsys.readouterr().out
+    assert (
+        f'| R | ms a step | 1: {found["R"][1]:.4g}, 8: {found["R"][8]:.4g} |' in printed
+    )
+    assert cv2.imread(str(path)).std() > 1
+
+
+def test_each_axis_changes_what_it_names(tool):
+    for axis, key, value in (('M', 'num_stages', 3), ('R', 'num_samples', 4)):
+        cfg = tool.load_config('dne', str(ROOT / 'configs/dne_rendered.py'))
+        assert tool.changed(cfg, axis, value) == tool.BATCH
+        assert cfg.model.refine_head[key] == value
+    cfg = tool.load_config('dne', str(ROOT / 'configs/dne_rendered.py'))
+    tool.changed(cfg, 'map', 64)
+    assert (cfg.input_size, cfg.model.refine_head.map_size) == (256, 64)
+    tool.changed(cfg, 'M', 0)
+    assert cfg.model.refine_head is None
+    assert tool.changed(cfg, 'batch', 5) == 5
+
+
+def test_one_hand_images_have_no_labels_of_the_left_hand(tool):
+    cfg = tool.load_config('dne', str(ROOT / 'configs/dne_rendered.py'))
+    network, _ = tool.build('dne', cfg, 'cpu')
+    batch = tool.hand_batch(network, 1, cfg.input_size)
+    tool.without_left_hand(batch)
+    targets = network.targets_of(batch['data_samples'], 'cpu')
+    assert targets.vertices_valid.tolist() == [[1, 0]] == targets.presence.tolist()
+    assert targets.presence_valid.tolist() == [[1, 1]]
+    assert targets.joints_valid[0].sum(-1).tolist() == [21, 0]
+
+
+def test_frames_and_images_are_axes_too(tool):
+    found = tool.main([*CONFIG, '--axes', 'images', 'frames', '--values', '2', '20'])
+    assert all(seconds > 0 for seconds in found['images'].values())
+    assert 2 * found['frames'][2] < found['frames'][20]
