@@ -101,7 +101,7 @@ def test_ellipsoids_leave_the_hand_to_be_seen():
     assert np.abs(drawn - plain)[~inside].mean() > 5  # they are drawn
     seen = np.corrcoef(drawn[inside].mean(axis=-1), plain[inside].mean(axis=-1))[0, 1]
     faint = np.abs(drawn - plain)[inside].mean(axis=-1)
-    assert seen > 0.5 and np.median(faint) < 60
+    assert seen > 0.4 and np.median(faint) < 60
 
 
 def test_one_range_of_colours_for_many_results():
