@@ -197,7 +197,7 @@ from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.hand_model.mano_source import CC0, hand_files
 
-UNREAD = 1  # exit status where images were there and none could be decoded
+UNREAD = 1  # exit status where something that was asked for could not be decoded
 STOPPED = 130  # exit status of a command that Ctrl-C ended
 
 
@@ -353,8 +353,8 @@ def main(argv: list[str] | None = None) -> None:
         print(f'\nstopped; {run.summary()}\nThe same command goes on from here.')
         sys.exit(STOPPED)
     print(run.summary())
-    if run.read_nothing:
-        print(f'error: {args.input}: nothing could be read', file=sys.stderr)
+    if run.unread:
+        print(f'error: {args.input}: {run.unread}', file=sys.stderr)
         sys.exit(UNREAD)
 
 

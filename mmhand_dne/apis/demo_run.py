@@ -90,10 +90,14 @@ class DemoRun:
             self._write_report()
 
     @property
-    def read_nothing(self) -> bool:
-        """Whether images were tried and none could be decoded."""
+    def unread(self) -> str:
+        """How much could not be decoded, in words; empty where all was."""
         count = self.counts
-        return 0 < count['done'] == count['unread'] and not count['skipped']
+        if not count['unread']:
+            return ''
+        if count['unread'] == count['done'] and not count['skipped']:
+            return 'nothing could be read'
+        return f'{count["unread"]} of {len(self.source)} could not be read'
 
     def summary(self) -> str:
         """What was found, and what went wrong, in some lines."""

@@ -91,13 +91,13 @@ def test_old_files_do_not_stay_beside_new_results(demo, weights, photos, tmp_pat
     assert demo(*command, '--save', 'json', 'glb', '--vis', 'overlay')[0] == 0
     (out / 'mine.txt').write_text('not of a run')
     (photos / '0.png').write_bytes(b'')
-    assert demo(*command, '--save', 'json', 'glb', '--vis', 'overlay')[0] == 0
+    assert demo(*command, '--save', 'json', 'glb', '--vis', 'overlay')[0] == 1
     assert sorted(path.name for path in out.glob('0*')) == ['0.json']
     assert 'is empty' in read_json(out / '0.json').problem
     # Another command that starts anew leaves nothing of the earlier one.
     status, _, error = demo(*command, '--save', 'ply')
     assert status == 2 and 'holds the results of a run with save' in error
-    assert demo(*command, '--save', 'ply', '--overwrite')[0] == 0
+    assert demo(*command, '--save', 'ply', '--overwrite')[0] == 1
     names = {path.name for path in out.iterdir()}
     assert {'1.ply', '2.ply', '3.ply', 'mine.txt'} <= names
     assert not [name for name in names if name.endswith(('.glb', '.jpg', '1.json'))]
@@ -154,7 +154,7 @@ def other_weights(path):
     return bytes(content)
 
 
-def test_nothing_that_can_be_read_is_exit_status_1(demo, weights, photos, tmp_path):
+def test_what_cannot_be_read_is_exit_status_1(demo, weights, photos, tmp_path):
     for path in photos.iterdir():
         path.write_bytes(b'no image')
     out = tmp_path / 'out'
@@ -174,10 +174,12 @@ def test_nothing_that_can_be_read_is_exit_status_1(demo, weights, photos, tmp_pa
         assert status == 1 and 'nothing could be read' in error
         assert '4 images: 0 hands, 4 images without' in text
     Image.fromarray(noise_image()).save(photos / '2.png')
-    status, text, _ = demo(*command)
-    assert status == 0 and '4 images: ' in text
-    status, text, _ = demo(*command)
-    assert status == 0 and '3 images, 1 done before' in text
+    status, text, error = demo(*command)
+    assert status == 1 and '4 images: ' in text
+    assert '3 of 4 could not be read' in error
+    status, text, error = demo(*command)
+    assert status == 1 and '3 images, 1 done before' in text
+    assert '3 of 4 could not be read' in error
 
 
 def test_console_and_report_say_what_a_model_has_not_learned(demo, weights, tmp_path):
