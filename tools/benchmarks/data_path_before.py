@@ -34,8 +34,7 @@ class CopyingCrop(MeshCrop):
 
     def cut(self, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
         """The crop, always by OpenCV."""
-        side = (self.size, self.size)
-        return cv2.warpAffine(image, affine[:2], side, flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(image, affine[:2], self.size, flags=cv2.INTER_LINEAR)
 
 
 class PosedPack(PackHandInputs):
