@@ -1,8 +1,7 @@
 """Where labels stand: near what they name, off each other and off what must be seen."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from scipy.spatial import cKDTree
 
 DIRECTIONS = 24  # around the spot that is wanted
 STEP = 0.5  # of a tag's radius, between the circles of spots that are tried
@@ -43,12 +42,12 @@ def place_tags(
     for spot in np.asarray(wanted, np.float64).reshape(-1, 2):
         tried = _spots(spot, reach, size)
         cost = np.linalg.norm(tried - spot, axis=-1) / reach
-        cost += ON_A_TIP * _within(tried, clear, reach).sum(axis=1)
-        covered = _within(tried, hands, reach).sum(axis=1)
+        cost += ON_A_TIP * _count_within(tried, clear, reach)
+        covered = _count_within(tried, hands, reach)
         cost += TOUCHES_A_HAND * (covered > 0)
         cost += ON_A_HAND * covered / max(1, covered.max(initial=0))
         others = np.array(placed).reshape(-1, 2)
-        cost += ON_A_TAG * _within(tried, others, 2 * reach + apart).any(axis=1)
+        cost += ON_A_TAG * (_count_within(tried, others, 2 * reach + apart) > 0)
         placed.append(tried[cost.argmin()])
     return np.array(placed).reshape(-1, 2)
 
@@ -63,7 +62,9 @@ def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
     return np.concatenate([spot[None], circles]).clip(reach, high)
 
 
-def _within(spots: np.ndarray, points: Sequence, distance: float) -> np.ndarray:
-    """Whether each point (N) is less than a distance from each spot (S): (S, N)."""
-    points = np.asarray(points)
-    return ((spots[:, None] - points) ** 2).sum(axis=-1) < distance**2
+def _count_within(spots: np.ndarray, points: np.ndarray, distance: float) -> np.ndarray:
+    """How many points (N, 2) are less than a distance from each spot: (S,)."""
+    if not len(points):
+        return np.zeros(len(spots), int)
+    nearer = np.nextafter(distance, 0)  # the tree counts those at the distance too
+    return cKDTree(points).query_ball_point(spots, nearer, return_length=True)
