@@ -77,7 +77,7 @@ def draw_polygon(
 ) -> np.ndarray:
     """A closed outline through corners (N, 2), pixels."""
     image = image.copy()
-    points = np.array([_fixed(corner) for corner in corners], np.int32)
+    points = _all_fixed(corners)
     cv2.polylines(image, [points], True, color, width, cv2.LINE_AA, SUBPIXEL)
     return image
 
@@ -86,7 +86,7 @@ def blend_polygon(
     image: np.ndarray, corners: np.ndarray, color: Sequence[int], opacity: float
 ) -> np.ndarray:
     """A filled convex outline through corners (N, 2), pixels, that shows through."""
-    points = np.array([_fixed(corner) for corner in corners], np.int32)
+    points = _all_fixed(corners)
     filled = image.copy()
     cv2.fillConvexPoly(filled, points, color, cv2.LINE_AA, SUBPIXEL)
     return cv2.addWeighted(filled, opacity, image, 1 - opacity, 0)
@@ -138,8 +138,13 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
     """A point in OpenCV's fixed-point numbers; far outside stays in their range."""
-    point = np.clip(point, -10_000, 10_000)
-    return int(round(point[0] * 2**SUBPIXEL)), int(round(point[1] * 2**SUBPIXEL))
+    return tuple(_all_fixed(point).tolist())
+
+
+def _all_fixed(points: np.ndarray) -> np.ndarray:
+    """Points (..., 2) in OpenCV's fixed-point numbers, int32."""
+    near = np.clip(np.asarray(points, np.float64), -10_000, 10_000)
+    return np.rint(near * 2**SUBPIXEL).astype(np.int32)
 
 
 def _dot(
