@@ -154,9 +154,10 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(runs, cache, tmp_path
 
 
 def test_what_is_published_names_no_folder_of_the_machine(runs, tmp_path):
-    for row, error in (('baseline', 10.0), ('full', 9.0), ('correlated', 8.0)):
+    errors = dict(baseline=10.0, full=9.0, diagonal=8.5, correlated=8.0)
+    for row, error in errors.items():
         finished(runs, row, 0, MPVPE_All=error, MPJPE_All=error, NLL=-2.0)
-    report.write_tables(runs, ['table2', 'covariances'], [0])
+    report.write_tables(runs, ['table2', 'inputs', 'covariances'], [0])
     to = tmp_path / 'published'
     publish.main(['--out', str(runs.out), '--to', str(to)])
     for path in to.iterdir():
@@ -166,6 +167,13 @@ def test_what_is_published_names_no_folder_of_the_machine(runs, tmp_path):
     assert '| - | - | 20 | 2.00 | 1 |' in page  # parameters added, seconds a step
     assert '| full DNE (M = 3) | - | - | 9.00 | 1 |' in page
     assert 'Trained on 4 crops, tested on 4.' in page
+    missing = page[page.index('Not run yet') :].splitlines()[0]
+    for name, told in TABLES.items():  # "inputs" has one row, the others none
+        shown = name in ('table2', 'covariances')
+        assert (f'## {told.title}\n' in page, told.title in missing) == (
+            shown,
+            not shown,
+        )
     assert '--work-dir work_dirs/reproduce/runs/full/seed0' in page
     assert 'load_from=work_dirs/reproduce/runs/baseline/seed0/epoch_4.pth' in page
     models = yaml.safe_load((to / 'metafile.yml').read_text())['Models']

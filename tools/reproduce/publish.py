@@ -92,6 +92,14 @@ def runs_of(tables: dict[str, dict]) -> dict[str, dict[str, dict]]:
     return found
 
 
+def not_compared(compared: list[str]) -> list[str]:
+    """A paragraph on the tables of which less than two rows are finished, if any."""
+    titles = [table.title for name, table in TABLES.items() if name not in compared]
+    if not titles:
+        return []
+    return [f'Not run yet, or only their first row: {"; ".join(titles)}.']
+
+
 def run_lines(found: dict[str, dict[str, dict]]) -> str:
     """Of each run where, by which commit and how long it was made, and its command."""
     lines = [
@@ -163,11 +171,17 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with plain_errors(building=True):
         tables = read_tables(args.out.resolve())
-    texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in tables]
+    compared = [
+        name
+        for name, told in tables.items()
+        if sum(map(bool, told['values'].values())) > 1
+    ]
+    texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in compared]
     texts = [text.strip().replace('### ', '## ') for text in texts]
     found = runs_of(tables)
     begin = BEGIN.format(**next(iter(tables.values()))['crops'])
-    page = '\n\n'.join([begin.strip(), *texts, run_lines(found)])
+    parts = [begin.strip(), *not_compared(compared), *texts, run_lines(found)]
+    page = '\n\n'.join(parts)
     write_whole(args.to / 'results.md', page + '\n')
     write_whole(args.to / 'results.json', json.dumps(tables, indent=1))
     entries = yaml.safe_dump(metafile(found), sort_keys=False, allow_unicode=True)
