@@ -11,6 +11,8 @@ from mmhand_dne.apis import HandMeshInferencer
 from mmhand_dne.apis.config_names import config_of
 
 DNE, HAMER = 'dne_rendered', 'hamer-correlated_small_rendered-128x128'
+# Of the demo's command: noise has no hand to look for.
+WHOLE_IMAGE = ('--device', 'cpu', '--detector', 'whole_image')
 SIZE = 128  # of both models' crops
 
 

@@ -91,12 +91,15 @@ class DemoRun:
 
     @property
     def unread(self) -> str:
-        """How much could not be decoded, in words; empty where all was."""
+        """How much could not be decoded, in words; empty where all was.
+
+        Frames missing in a video are named and leave it whole.
+        """
         count = self.counts
-        if not count['unread']:
-            return ''
-        if count['unread'] == count['done'] and not count['skipped']:
+        if count['unread'] and count['unread'] == count['done'] + count['skipped']:
             return 'nothing could be read'
+        if self.source.is_video or not count['unread']:
+            return ''
         return f'{count["unread"]} of {len(self.source)} could not be read'
 
     def summary(self) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from mmhand_dne.apis.config_names import find_config
 from mmhand_dne.apis.result_writers import read_json
 from mmhand_dne.apis.run_record import RunRecord
-from tests.tiny_inferencers import DNE, noise_image, write_checkpoint
+from tests.tiny_inferencers import DNE, WHOLE_IMAGE, noise_image, write_checkpoint
 
 
 @pytest.fixture
@@ -46,10 +46,7 @@ def test_what_a_result_depends_on_is_compared_by_content(
         photos,
         config,
         checkpoint,
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--K',
         camera,
     ]
@@ -80,10 +77,7 @@ def test_old_files_do_not_stay_beside_new_results(demo, weights, photos, tmp_pat
         photos,
         DNE,
         weights[DNE],
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         out,
     ]
@@ -108,10 +102,7 @@ def test_one_run_at_a_time_writes_into_a_folder(demo, weights, photos, tmp_path)
         photos,
         DNE,
         weights[DNE],
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         tmp_path,
     )
@@ -126,10 +117,7 @@ def test_results_do_not_become_inputs(demo, weights, photos, tmp_path):
     command = (
         DNE,
         weights[DNE],
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--vis',
         'overlay',
     )
@@ -162,10 +150,7 @@ def test_what_cannot_be_read_is_exit_status_1(demo, weights, photos, tmp_path):
         photos,
         DNE,
         weights[DNE],
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         out,
     )

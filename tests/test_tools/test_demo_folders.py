@@ -17,7 +17,7 @@ from mmhand_dne.apis.result_writers.row_writer import read_rows
 from mmhand_dne.apis.run_record import input_name, own_folder
 from mmhand_dne.hand_model.cc0_hand import load_cc0_hand
 from mmhand_dne.hand_model.mano_source import hand_files
-from tests.tiny_inferencers import DNE, noise_image, write_checkpoint
+from tests.tiny_inferencers import DNE, WHOLE_IMAGE, noise_image, write_checkpoint
 from tests.video_files import write_video
 
 SETTINGS = dict(bboxes=None)
@@ -81,7 +81,7 @@ def test_readme_s_commands_follow_each_other(demo, weights, tmp_path, monkeypatc
     Path('photos').mkdir()
     cv2.imwrite('photos/a.png', noise_image())
     Path('boxes.json').write_text('{"a.png": [[10, 10, 150, 150]]}')
-    model = (DNE, weights, '--device', 'cpu', '--detector', 'whole_image')
+    model = (DNE, weights, *WHOLE_IMAGE)
     for given, *flags in (
         ('photos/a.png',),
         ('photos/',),
@@ -114,10 +114,7 @@ def test_a_video_is_rows_and_goes_on_where_it_stopped(
         clip,
         DNE,
         weights,
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         out,
     )
@@ -157,10 +154,7 @@ def test_a_full_disk_names_the_file(demo, weights, clip, tmp_path, monkeypatch, 
         clip,
         DNE,
         weights,
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         tmp_path / 'out',
     )
@@ -203,10 +197,7 @@ def test_another_mano_file_is_another_run(demo, weights, tmp_path):
         photo,
         DNE,
         weights,
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         tmp_path / 'out',
     )
@@ -228,10 +219,7 @@ def test_threads_can_be_chosen(demo, weights, tmp_path):
         photo,
         DNE,
         weights,
-        '--device',
-        'cpu',
-        '--detector',
-        'whole_image',
+        *WHOLE_IMAGE,
         '--out-dir',
         tmp_path / 'out',
     )
