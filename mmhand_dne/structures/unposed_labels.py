@@ -107,14 +107,28 @@ def _arrived(
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
     """No autocast and no TF32 products: ground truth is exact to a micrometre."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision('highest')
+    switch = _products_of(device)
+    # Since torch 2.9 by this name; torch refuses a mixture with the older ones, so that
+    # whichever the user has set stays readable only by its own.
+    name = 'fp32_precision' if hasattr(switch, 'fp32_precision') else 'allow_tf32'
+    before = getattr(switch, name, None)
     casts = is_autocast_available(device.type)
     try:
+        if switch is not None:
+            setattr(switch, name, 'ieee' if name == 'fp32_precision' else False)
         with torch.autocast(device.type, enabled=False) if casts else nullcontext():
             yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        if switch is not None:
+            setattr(switch, name, before)
+
+
+def _products_of(device: torch.device) -> object | None:
+    """What holds the precision of a device's float32 matrix products, if anything."""
+    if device.type == 'cuda':
+        return torch.backends.cuda.matmul
+    products = getattr(torch.backends.mkldnn, 'matmul', None)  # bfloat16 on a CPU
+    return products if device.type == 'cpu' else None
 
 
 def stacked_labels(

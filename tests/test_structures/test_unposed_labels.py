@@ -21,7 +21,7 @@ from mmhand_dne.structures.hand_parameters import (
     from_bytes,
 )
 from mmhand_dne.structures.hand_targets import HandTargets
-from mmhand_dne.structures.unposed_labels import UnposedLabels
+from mmhand_dne.structures.unposed_labels import UnposedLabels, full_float32
 from tests.interhand_fixture import dataset_config, write_interhand
 
 MICROMETRE, IMAGES = 1e-6, 21
@@ -188,3 +188,28 @@ def test_a_defect_is_named(unposed, name, value, sentence):
     row[index] = value
     with pytest.raises(UserError, match=f'^a.jpg: {sentence}'):
         complete_row(row[:-18], row[-18:-9], row[-9:], 'a.jpg')
+
+
+def test_precision_set_in_either_way_stays_and_does_not_round(posed, unposed):
+    """PyTorch raises where older names of the switches are read after newer ones."""
+    products = torch.backends.cuda.matmul
+    before = products.allow_tf32
+    products.allow_tf32 = True
+    try:
+        with full_float32(torch.device('cuda')):
+            assert getattr(products, 'fp32_precision', 'ieee') == 'ieee'
+        assert products.allow_tf32
+        HandTargets.from_samples(unposed)
+    finally:
+        products.allow_tf32 = before
+    on_cpu = getattr(torch.backends.mkldnn, 'matmul', None)
+    if on_cpu is None:
+        return  # before torch 2.9
+    kept, on_cpu.fp32_precision = on_cpu.fp32_precision, 'bf16'
+    try:
+        found = HandTargets.from_samples(unposed)
+        assert on_cpu.fp32_precision == 'bf16'
+    finally:
+        on_cpu.fp32_precision = kept
+    expected = HandTargets.from_samples(posed)
+    assert (found.vertices - expected.vertices).abs().max() < MICROMETRE
