@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 NEAREST = """
 torch.manual_seed(0)
 matrix = torch.randn(4, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -27,6 +29,7 @@ print('roma' in sys.modules, 'torch._dynamo' in sys.modules)
     assert run(code) == ['True False']
 
 
+@pytest.mark.large  # starts PyTorch and its compiler
 def test_what_roma_keeps_from_the_compiler_gives_the_same():
     ours = run(f"""
 import torch
@@ -41,6 +44,7 @@ print(torch._dynamo.is_compiling(), 'torch._dynamo' in sys.modules)
     assert ours[1:2] == plain and 'nan' not in plain[0]
 
 
+@pytest.mark.large  # starts PyTorch and its compiler
 def test_a_compiler_that_is_there_is_left_alone():
     said = run("""
 import torch, torch._dynamo
