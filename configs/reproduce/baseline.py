@@ -16,15 +16,7 @@ val_dataloader = dict(dataset=dict(levels=levels))
 test_dataloader = dict(dataset=dict(levels=levels))
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min_ratio=0.01,
-        begin=0,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(_base_.param_scheduler[0], T_max=max_epochs, end=max_epochs),
 ]
 custom_hooks = []
 default_hooks = dict(checkpoint_match=dict(allow_missing=[]))

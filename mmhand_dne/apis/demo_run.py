@@ -10,7 +10,7 @@ import numpy as np
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
-from mmhand_dne.visualization.results.result_views import run_span
+from mmhand_dne.visualization.results.result_views import widened
 
 from .hand_mesh_inferencer import HandMeshInferencer
 from .image_saver import PictureSaver
@@ -157,9 +157,7 @@ class DemoRun:
 
     def _widen(self, results: Iterable[ImageResult]) -> None:
         """Let the colours of the run reach to the deviations of results."""
-        own = run_span(results)
-        if own is not None:
-            self.span = max(own, self.span or own)
+        self.span = widened(self.span, results)
 
     def _draw_evenly(self, saver: PictureSaver) -> None:
         """Draw once more what was drawn before the run's range of colours was known."""

@@ -10,7 +10,7 @@ import numpy as np
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import ImageResult
-from mmhand_dne.visualization.results.result_views import run_span
+from mmhand_dne.visualization.results.result_views import widened
 
 from .image_saver import PictureSaver
 from .inputs.sources import InputFrame, VideoFrames
@@ -141,8 +141,8 @@ class VideoOutputs:
         return show_picture(next(iter(drawn.values())), frame.source, wait)
 
     def _draw(self, frame: InputFrame, result: ImageResult) -> dict[str, np.ndarray]:
-        if self.growing and (own := run_span([result])) is not None:
-            self.span = max(own, self.span or own)
+        if self.growing:
+            self.span = widened(self.span, [result])
         size = None if frame.image is None else max(self._size(frame.image))
         return draw_frame(frame, result, self.kinds, size, self.span)
 

@@ -113,6 +113,12 @@ def run_span(results: Iterable[ImageResult]) -> float | None:
     return color_span(known) if known else None
 
 
+def widened(span: float | None, results: Iterable[ImageResult]) -> float | None:
+    """Where a legend that ended at ``span`` has to end for results as well."""
+    own = run_span(results)
+    return span if own is None else max(own, span or own)
+
+
 def whole_window(size: tuple[int, int], longest: int) -> Window:
     """The whole image (w, h), its longer side ``longest`` pixels."""
     scale = longest / max(size)
