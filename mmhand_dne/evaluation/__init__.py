@@ -3,6 +3,7 @@ from .metrics import (
     DumpPredictions,
     FreiHANDMetric,
     HandMeshMetric,
+    HandPresenceMetric,
     HO3DMetric,
     SparsificationMetric,
 )
@@ -12,6 +13,7 @@ __all__ = [
     'FreiHANDMetric',
     'HO3DMetric',
     'HandMeshMetric',
+    'HandPresenceMetric',
     'HandSetsEvaluator',
     'SparsificationMetric',
 ]

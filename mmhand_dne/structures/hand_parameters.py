@@ -88,6 +88,16 @@ def parameter_row(values: Mapping[str, np.ndarray], source: str) -> np.ndarray:
     return np.concatenate(parts, dtype=np.float32, casting='unsafe')
 
 
+def without_hands(row: np.ndarray) -> np.ndarray:
+    """A row of :func:`parameter_row` of an image that is known to show no hand.
+
+    Returns: (SIZE - OF_CROP,) float32: presence 0 and valid, all else unknown.
+    """
+    empty = np.zeros_like(row)
+    empty[MASKS.stop - WIDTHS[-3] : MASKS.stop] = 1  # presence_valid
+    return empty
+
+
 def complete_row(
     row: np.ndarray, axes: np.ndarray, intrinsics: np.ndarray, source: str
 ) -> np.ndarray:

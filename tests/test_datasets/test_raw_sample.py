@@ -37,6 +37,7 @@ PIPELINES = [
     [
         dict(type='LoadHandImage'),
         dict(type='RandomMeshFlip', prob=1.0),
+        dict(type='RandomHandFreeBox', prob=0.5),
         dict(type='MeshCrop', input_size=64, **CROP),
         dict(type='PackHandInputs'),
     ],

@@ -3,6 +3,7 @@ from .load_hand_image import LoadHandImage
 from .mesh_crop import MeshCrop
 from .one_hand_keypoints import OneHandKeypoints
 from .pack_hand_inputs import PackHandInputs
+from .random_hand_free_box import RandomHandFreeBox
 from .random_mesh_flip import RandomMeshFlip
 from .select_hand import SelectHand
 from .upright_hand_box import UprightHandBox
@@ -13,6 +14,7 @@ __all__ = [
     'MeshCrop',
     'OneHandKeypoints',
     'PackHandInputs',
+    'RandomHandFreeBox',
     'RandomMeshFlip',
     'SelectHand',
     'UprightHandBox',
