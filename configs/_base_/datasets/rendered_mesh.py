@@ -10,6 +10,7 @@ crop = dict(type='MeshCrop', input_size=input_size)
 train_pipeline = [
     dict(type='LoadHandImage', mean=False),
     dict(type='RandomMeshFlip', prob=0.5),
+    dict(type='RandomHandFreeBox', prob=0.1),  # presence learns what is no hand
     dict(shift=5, rotation=0, scale=(0.9, 1.1), **crop),
     dict(type='PackHandInputs'),
 ]

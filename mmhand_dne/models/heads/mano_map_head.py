@@ -27,7 +27,6 @@ READ_OUT = {
     'pose': (NUM_ROTATIONS, 6),
     'shape': (1, NUM_BETAS),
     'camera': (1, 4),
-    'presence': (1, 1),
 }
 SIZES = {name: maps * numbers for name, (maps, numbers) in READ_OUT.items()}
 NUM_MAPS = sum(maps for maps, _ in READ_OUT.values())
@@ -41,9 +40,10 @@ class MANOMapHead(BaseModule):
 
     Convolutions predict a map for every number and attention maps; each group of
     numbers is the mean of its maps under the softmax of its attention map: one per
-    joint, one for the shape, one for the camera, one for the presence, of each hand
-    [decided]. The convolutions also see where they are, since a mean over the map
-    forgets it [decided]. The hand model turns the parameters into the coarse meshes.
+    joint, one for the shape, one for the camera, of each hand [decided]. The
+    convolutions also see where they are, since a mean over the map forgets it
+    [decided]. The hand model turns the parameters into the coarse meshes. Whether a
+    hand is there is read by :class:`PresenceReadout`.
 
     The pose is the hand's mean pose plus the regressed 6D, the camera's scale is
     ``scale_0 exp(raw)`` [decided]: training starts at a plausible hand on the image,
@@ -59,6 +59,8 @@ class MANOMapHead(BaseModule):
         lambda_presence: weight of the presence logits' cross-entropy [decided].
         mesh_terms: arguments of :class:`MeshTerms`; the coarse mesh is supervised like
             a stage, with the same weights [decided].
+        presence: config of what reads presence from the features; it gets
+            ``in_channels``, ``mid_channels`` and ``norm_cfg``.
 
     Example:
         >>> head = MANOMapHead(32, hand_model=dict(type='HandPair'))
@@ -78,6 +80,7 @@ class MANOMapHead(BaseModule):
         lambda_beta: float = 0.1,
         lambda_presence: float = 0.1,
         mesh_terms: dict | None = None,
+        presence: dict = dict(type='PresenceReadout'),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -96,6 +99,10 @@ class MANOMapHead(BaseModule):
         self.loss_presence = MODELS.build(
             dict(type='PresenceLoss', loss_weight=lambda_presence)
         )
+        convs = dict(
+            in_channels=in_channels, mid_channels=mid_channels, norm_cfg=norm_cfg
+        )
+        self.presence = MODELS.build(convs | presence)
         self.reset_readout()
 
     def reset_readout(self) -> None:
@@ -113,17 +120,17 @@ class MANOMapHead(BaseModule):
 
         Args:
             features: (B, C, h, w).
-        Returns: (B, S, 111) pose, shape, camera, presence as in ``READ_OUT``; (B, S, C)
+        Returns: (B, S, 110) pose, shape, camera as in ``READ_OUT``; (B, S, C)
             features under the mean attention of the joints.
         """
         # Where to look for each group of numbers.
         trunk = with_positions(self.trunk(with_positions(features)))
         attention = self.attention_maps(trunk[:, :-2])
         # The mean of a 1x1 convolution's map is the convolution of the mean: pooling
-        # first gives the same numbers without ever making the 222 maps.
+        # first gives the same numbers without ever making the 220 maps.
         means = softmax_readout(trunk[:, None], attention, shared=True)
         means = means.unflatten(1, (NUM_HANDS, NUM_MAPS))[:, :, self.group]
-        # That convolution, each number with its own row: (B, S, 111, C) -> (B, S, 111).
+        # That convolution, each number with its own row: (B, S, 110, C) -> (B, S, 110).
         rows = (NUM_HANDS, NUM_NUMBERS)
         weight = self.parameter_maps.weight.flatten(1).unflatten(0, rows)
         bias = self.parameter_maps.bias.unflatten(0, rows)
@@ -137,9 +144,10 @@ class MANOMapHead(BaseModule):
     def forward(self, features: Tensor) -> CoarseHands:
         """Features (B, in_channels, h, w) -> coarse hands."""
         numbers, pooled = self.read_parameters(features)
+        presence = at_least_fp32(self.presence(features))
         with torch.autocast(features.device.type, enabled=False):
             numbers = at_least_fp32(numbers)
-            pose, betas, raw, presence = numbers.split(list(SIZES.values()), -1)
+            pose, betas, raw = numbers.split(list(SIZES.values()), -1)
             mean = sixd_from_matrix(self.hand_model.mean_rotations).to(numbers.dtype)
             rotations_6d = mean + pose.unflatten(-1, READ_OUT['pose'])
             rotations = matrix_from_6d(rotations_6d)
@@ -150,9 +158,7 @@ class MANOMapHead(BaseModule):
         state = HandState(
             mesh.vertices, mesh.joints, torch.zeros_like(mesh.root), camera
         )
-        return CoarseHands(
-            state, rotations_6d, rotations, betas, presence.squeeze(-1), pooled
-        )
+        return CoarseHands(state, rotations_6d, rotations, betas, presence, pooled)
 
     @staticmethod
     def along_axes(scale: Tensor, features: Tensor) -> Tensor:

@@ -25,12 +25,11 @@ def test_numbers_are_means_of_their_maps():
     maps = READOUT_GAIN * head.parameter_maps(with_positions(trunk))
     attention = head.attention_maps(trunk)
     for hand in range(2):
-        for number in range(111):
-            group = 16 if 96 <= number < 106 else 17 if 106 <= number < 110 else 18
-            group = number // 6 if number < 96 else group
+        for number in range(110):
+            group = number // 6 if number < 96 else 16 if number < 106 else 17
             expected = softmax_readout(
-                maps[:, None, 111 * hand + number, None],
-                attention[:, 19 * hand + group, None],
+                maps[:, None, 110 * hand + number, None],
+                attention[:, 18 * hand + group, None],
             )
             torch.testing.assert_close(
                 found[:, hand, number], expected[:, 0, 0], rtol=1e-4, atol=1e-4
