@@ -17,9 +17,9 @@ class PresenceReadout(BaseModule):
     """Presence logits of both hands from features, by convolutions of their own.
 
     Right and left differ by how parts lie to each other, which no mean over a map's
-    cells tells: strided convolutions that see where they are, the means of each
-    quarter of their maps, a linear layer [decided]. A read-out that shares the regressor's trunk begins to tell sides
-    apart late in a training, and not in every one.
+    cells tells: strided convolutions that see where they are, the means of each quarter
+    of their maps, a linear layer [decided]. A read-out that shares the regressor's
+    trunk begins to tell sides apart late in a training, and not in every one.
 
     Args:
         in_channels: of the features.
