@@ -51,7 +51,7 @@ def test_it_is_refused_without_our_tools_too():
     ('lines', 'remedy'),
     [
         ('dne = dict(gamma=0.5)', 'set model.refine_head.gamma instead'),
-        ('input_size = 96', 'set train_dataloader.dataset.pipeline.2.input_size and'),
+        ('input_size = 96', 'set train_dataloader.dataset.pipeline.3.input_size and'),
         ('baseline_epochs, stage_epochs = 1, 1', 'set custom_hooks.0.begin and'),
     ],
 )

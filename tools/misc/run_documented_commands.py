@@ -4,8 +4,9 @@
     python tools/misc/run_documented_commands.py --list    what would run, what not
     python tools/misc/run_documented_commands.py README.md docs/front_door.md
 
-The commands are those of blocks fenced as ``bash``. They run block by block, from the
-first page to the last, in a new folder that holds the project's files and what the
+The commands are those of blocks fenced as ``bash``, and those within the text that call a
+tool, without what stands in [brackets]. They run block by block, from the first page to
+the last, in a new folder that holds the project's files and what the
 commands ask a reader for (photo.jpg, photos/, boxes.json, clip.mp4), in the environment
 that runs this. Exit status 1 if a command ends with another status than 0.
 
@@ -28,22 +29,27 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ('README.md', 'docs', 'tools', 'configs', '.github')
-BLOCK = re.compile(
-    r'(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```bash\n(?P<text>.*?)^```$',
+# A fenced block, or a command within a line of text.
+PART = re.compile(
+    r'(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$'
+    r'|`(?P<span>(?:python|bash) tools/[^`]+)`',
     re.S | re.M,
 )
 # Pattern in a command: why it does not run here.
 NOT_RUN = {
     r'\bpip install\b|\bmmhand-dne setup\b': 'it changes the environment',
     r'\boffline_wheels\.sh\b': 'it downloads wheels for another machine',
-    r'\btools/reproduce/': 'it makes the tables, for hours; its tests run it small',
+    r'\btools/reproduce/|\bdata/benchmark/': 'it makes the tables, for hours; its tests run it small',
     r'\bwebcam:': 'it needs a camera',
     r'\bjupyter execute\b': 'it needs the extra notebook; a test runs the notebook',
     r'\bFOLDER\w*\b|\$HAND\b': "it needs MANO's files",
     r'\bhamer\.(ckpt|pth)\b': "it needs HaMeR's released weights",
     r'\bdata/(interhand2\.6m|freihand_v2|HO3D_v3)\b': 'it needs an official download',
     r'\bdata/real/': 'tools/train_real.sh renders that first, for hours',
-    r'\b(CONFIG|CHECKPOINT|INPUT|DIR)\b': 'a reader fills in a name',
+    r'\btest_matrix\.sh\b': 'it makes an environment for each Python',
+    r'\bbenchmarks/gpu\.py\b': 'it needs a GPU; a test runs it on a CPU',
+    r'\bbuild_cc0_hand\.py\b': 'it needs the extra cc0-hand',
+    r'\b(CONFIG|CHECKPOINT|INPUT|DIR|NAME|IN|OUT)\b': 'a reader fills in a name',
 }
 # Pattern in a command: what it becomes, with MMHAND_SHORT.
 SHORT = {
@@ -51,6 +57,20 @@ SHORT = {
     '--work-dir work_dirs/quickstart',
     r'bash tools/run_tests\.sh$': 'bash tools/run_tests.sh tests/test_conventions.py',
     r'(benchmarks/latency\.py photo\.jpg)$': r'\1 --repeats 2 --frames 0',
+    r'(benchmarks/train_step\.py)$': r'\1 --batch-size 1 --repeats 1',
+    r'(benchmarks/growth\.py .*)$': r'\1 --axes batch --values 1 2 --repeats 1',
+    r'(benchmarks/covariance_cost\.py)$': r'\1 --rounds 1 --dims 30 --batch-size 4',
+    r'(covariance_toy\.py)$': r'\1 --samples 500 --seeds 0 --steps 20',
+    r'(benchmarks/data_path\.py)$': r'\1 --images 6 --rounds 1 --batch-size 2',
+    r'(benchmarks/scoring\.py)$': r'\1 --rounds 1 --batch-size 4',
+    r'(benchmarks/start_times\.py photo\.jpg)$': r'\1 --runs 1',
+    r'(benchmarks/hand_skinning\.py)$': r'\1 --rounds 2 --hands 2',
+    r'(benchmarks/video_memory\.py .*) --frames 2000$': r'\1 --frames 20',
+    r'(benchmarks/drawing_cost\.py photo\.jpg)$': r'\1 --repeat 1',
+    r'(benchmarks/dataset_scale\.py) --frames .*$': r'\1 --frames 100 200 --reads 4',
+    r'(smooth_benchmark\.py .*) --clips 4$': r'\1 --clips 1 --frames 12',
+    r'(data/rendered) --train 1024 --test 256': r'\1 --train 32 --test 16',
+    r'(data/rendered_photos) --train 12000 --test 1000': r'\1 --train 4 --test 2',
 }
 # Run after a command of this pattern: what the pages after it take for granted.
 AFTERWARDS = {
@@ -64,7 +84,7 @@ AFTERWARDS = {
             cp "$(find data/rendered/images/test/ -name '*.jpg' | head -n 1)" \\
                 $folder/image1000.jpg
         python tools/analysis_tools/compare_covariances.py --seeds 0 \\
-            --models correlated --epochs 1 --finetune-epochs 6 \\
+            --models correlated full --epochs 1 --finetune-epochs 6 \\
             --cfg-options train_dataloader.num_workers=0 \\
                 train_dataloader.persistent_workers=False
     """,
@@ -104,11 +124,15 @@ def all_pages() -> list[str]:
 def commands_of(page: str, text: str) -> list[Command]:
     """The commands of a page's blocks: joined over lines, without remarks."""
     found = []
-    for number, block in enumerate(BLOCK.finditer(text)):
-        for line in block['text'].replace('\\\n', ' ').splitlines():
+    for number, part in enumerate(PART.finditer(text)):
+        if part['span'] is None and part['kind'] != 'bash':
+            continue
+        # A span may go on over lines; what is in brackets may be left out.
+        span = re.sub(r'\[[^]]*\]', '', part['span'] or '').replace('\n', ' ')
+        for line in (span or part['text'].replace('\\\n', ' ')).splitlines():
             command = ' '.join(re.sub(r'(^|\s)#.*$', '', line).split())
             if command:
-                reason = block['reason'] or why_not(command)
+                reason = part['reason'] or why_not(command)
                 found.append(Command(page, number, command, reason))
     return found
 
