@@ -4,10 +4,10 @@
     python tools/misc/run_documented_commands.py --list    what would run, what not
     python tools/misc/run_documented_commands.py README.md docs/front_door.md
 
-The commands are those of blocks fenced as ``bash``, and those within the text that call a
-tool, without what stands in [brackets]. They run block by block, from the first page to
-the last, in a new folder that holds the project's files and what the
-commands ask a reader for (photo.jpg, photos/, boxes.json, clip.mp4), in the environment
+The commands are those of blocks fenced as ``bash``, and those within the text that call
+a tool, without what stands in [brackets]. They run block by block, from the first page
+to the last, in a new folder that holds the project's files and what the commands ask a
+reader for (photo.jpg, photos/, boxes.json, clip.mp4), in the environment
 that runs this. Exit status 1 if a command ends with another status than 0.
 
 MMHAND_SHORT=0  run long commands as they are printed; by default those of ``SHORT``
@@ -39,7 +39,8 @@ PART = re.compile(
 NOT_RUN = {
     r'\bpip install\b|\bmmhand-dne setup\b': 'it changes the environment',
     r'\boffline_wheels\.sh\b': 'it downloads wheels for another machine',
-    r'\btools/reproduce/|\bdata/benchmark/': 'it makes the tables, for hours; its tests run it small',
+    r'\btools/reproduce/|\bdata/benchmark/': 'it makes the tables, for hours; its '
+    'tests run it small',
     r'\bwebcam:': 'it needs a camera',
     r'\bjupyter execute\b': 'it needs the extra notebook; a test runs the notebook',
     r'\bFOLDER\w*\b|\$HAND\b': "it needs MANO's files",
