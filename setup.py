@@ -20,7 +20,7 @@ INSTALL_REQUIRES = [
     'numpy>=1.22,<3',  # arrays
     'roma>=1.5',  # rotation conversions
     'opencv-python>=4.5,<6',  # images
-    'scipy',  # mmpose: codecs, datasets, evaluation
+    'scipy>=1.9',  # mmpose: codecs, datasets, evaluation; from 1.9 on lazily loaded
     'matplotlib',  # mmpose: visualisers
     'pillow',  # mmpose: visualisers
     'json_tricks',  # mmpose: annotation files

@@ -50,6 +50,7 @@ LIGHT = (
     'errors',
     'fileio',
     'first_import',
+    'late_imports',
     'rendered_recipe',
     'version',
 )

@@ -30,6 +30,7 @@ os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 from mmhand_dne.cli.arguments import add_config_options, share
 from mmhand_dne.errors import UserError
+from mmhand_dne.late_imports import late_imports
 
 FORMATS = ('json', 'npz', 'obj', 'ply', 'glb', 'pkl-smplx')
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
@@ -174,6 +175,8 @@ if __name__ == '__main__':
     parse_args()  # --help and wrong flags are answered before the slow imports
     # What they make stays: looking through it for garbage takes a tenth of their time.
     gc.disable()
+    with late_imports():  # what only a training or a drawing needs
+        import mmhand_dne.apis  # noqa: F401
 
 import cv2
 import torch

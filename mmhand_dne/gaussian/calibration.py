@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtr
+import scipy
 
 from mmhand_dne.errors import UserError
 
@@ -73,7 +73,7 @@ def level_index(distance: np.ndarray, dims: int) -> np.ndarray:
 
     Returns: (...) 0 to len(LEVELS); the latter where no level covers it.
     """
-    return np.searchsorted(LEVELS, chdtr(dims, distance)).astype(np.uint8)
+    return np.searchsorted(LEVELS, scipy.special.chdtr(dims, distance)).astype(np.uint8)
 
 
 def reliability(index: np.ndarray) -> np.ndarray:

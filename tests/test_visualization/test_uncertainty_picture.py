@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 
 from mmhand_dne.visualization.canvas import uncertainty_colors
 from mmhand_dne.visualization.canvas.mesh_renderer import (
@@ -155,3 +156,8 @@ def test_a_close_up_of_ellipsoids_contains_them():
     for point in 2 * hand.vertices_2d:
         assert (wide.window.to_picture(point) < 64).all()
     assert wide.window.scale < plain.window.scale
+
+
+def test_an_ellipsoid_holds_its_share_of_a_gaussian_in_space():
+    inside = chi2.cdf(hand_uncertainty.ELLIPSOID_RADIUS**2, df=3)
+    assert inside == pytest.approx(hand_uncertainty.ELLIPSOID_SHARE, abs=1e-15)

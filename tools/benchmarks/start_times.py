@@ -1,8 +1,10 @@
 """How long commands take to start: imports, --help of every tool, the first result.
 
-Each row is the best of some runs, of a new process each; the CPU's seconds say what a
-quiet machine would need, also where another program holds the clock up. The first run
-of all writes byte code and is not counted.
+Each row is the best of some runs, of a new process each, all rows by turns. The CPU's
+seconds say what a quiet machine would need, also where another program holds the clock
+up; the last column is them over those of ``import torch``, which says how fast the
+machine was. ``import mmhand_dne.apis`` is the whole of MMPose, as a program that
+imports this package has it. A run before the first writes byte code and is not counted.
 
 Example:
     python tools/benchmarks/start_times.py tests/data/hands/1193_4.jpg
@@ -20,6 +22,7 @@ from typing import NamedTuple
 
 TOOLS = Path(__file__).resolve().parents[1]
 GUARD = "if __name__ == '__main__'"
+YARDSTICK = 'import torch'
 IMPORTS = ('torch', 'mmpose', 'mmhand_dne', 'mmhand_dne.apis')
 
 
@@ -63,10 +66,19 @@ def seconds_of(command: list[str]) -> Seconds:
     return Seconds(clock, cpu)
 
 
-def best_of(runs: int, command: list[str]) -> Seconds:
-    """The least of each, after a run that is not counted."""
-    taken = [seconds_of(command) for _ in range(1 + runs)][1:]
-    return Seconds(*(min(values) for values in zip(*taken)))
+def best_of(runs: int, commands: dict[str, list[str]]) -> dict[str, Seconds]:
+    """The least of each command's runs, after one that is not counted.
+
+    The commands take turns, so that what slows the machine slows all of them.
+    """
+    taken = [
+        {name: seconds_of(command) for name, command in commands.items()}
+        for _ in range(1 + runs)
+    ][1:]
+    return {
+        name: Seconds(*(min(values) for values in zip(*(run[name] for run in taken))))
+        for name in commands
+    }
 
 
 def commands(photo: str | None, folder: str) -> dict[str, list[str]]:
@@ -85,11 +97,12 @@ def commands(photo: str | None, folder: str) -> dict[str, list[str]]:
 def main(argv: list[str] | None = None) -> None:
     """Print the table."""
     args = parse_args(argv)
-    print(f'{"":52}{"clock [s]":>10}{"CPU [s]":>10}')
     with tempfile.TemporaryDirectory() as folder:
-        for name, command in commands(args.photo, folder).items():
-            taken = best_of(args.runs, command)
-            print(f'{name:52}{taken.clock:10.2f}{taken.cpu:10.2f}', flush=True)
+        rows = best_of(args.runs, commands(args.photo, folder))
+    print(f'{"":52}{"clock [s]":>10}{"CPU [s]":>10}{"of torch":>10}')
+    for name, taken in rows.items():
+        share = taken.cpu / rows[YARDSTICK].cpu
+        print(f'{name:52}{taken.clock:10.2f}{taken.cpu:10.2f}{share:10.2f}')
 
 
 if __name__ == '__main__':

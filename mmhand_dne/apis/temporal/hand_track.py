@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import torch
-from scipy.spatial.transform import Rotation
 
 from mmhand_dne.conventions import MANO_JOINTS, NUM_JOINTS
 from mmhand_dne.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
@@ -102,7 +102,8 @@ class TrackSurvey:
             self.weights.append(
                 float(1 / (hand.joint_std.astype(np.float64) ** 2).sum())
             )
-        quaternions = Rotation.from_rotvec(_vectors([hand])[0]).as_quat()
+        rotation = scipy.spatial.transform.Rotation.from_rotvec(_vectors([hand])[0])
+        quaternions = rotation.as_quat()
         self.turns += quaternions[:, :, None] * quaternions[:, None]
 
     def shape(self) -> np.ndarray:
@@ -120,7 +121,8 @@ class TrackSurvey:
         """The mean rotation of each joint, (16, 3, 3): that of the largest sum of
         squared scalar products with the frames' quaternions.
         """
-        return Rotation.from_quat(np.linalg.eigh(self.turns)[1][..., -1]).as_matrix()
+        quaternions = np.linalg.eigh(self.turns)[1][..., -1]
+        return scipy.spatial.transform.Rotation.from_quat(quaternions).as_matrix()
 
 
 class TrackArrays(NamedTuple):

@@ -9,7 +9,7 @@ which change that of regressed joints by up to a sixth of a joint's motion.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from mmhand_dne.conventions import (
     MANO_JOINTS,
@@ -93,8 +93,8 @@ def tangents_at(
         before: (16, 3) tangent vectors of the frame before the first, if there is one.
     """
     relative = np.swapaxes(centres, -1, -2) @ rotations
-    vectors = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec()
-    vectors = vectors.reshape(*rotations.shape[:-2], 3)
+    turns = scipy.spatial.transform.Rotation.from_matrix(relative.reshape(-1, 3, 3))
+    vectors = turns.as_rotvec().reshape(*rotations.shape[:-2], 3)
     for t in range(len(vectors)):
         if before is not None:
             vectors[t] = _nearest_equal(vectors[t], before)
@@ -104,8 +104,8 @@ def tangents_at(
 
 def rotations_at(centres: np.ndarray, tangents: np.ndarray) -> np.ndarray:
     """Inverse of :func:`tangents_at`, (T, 16, 3) -> (T, 16, 3, 3)."""
-    relative = Rotation.from_rotvec(tangents.reshape(-1, 3)).as_matrix()
-    return centres @ relative.reshape(*tangents.shape, 3)
+    turns = scipy.spatial.transform.Rotation.from_rotvec(tangents.reshape(-1, 3))
+    return centres @ turns.as_matrix().reshape(*tangents.shape, 3)
 
 
 def _nearest_equal(vectors: np.ndarray, before: np.ndarray) -> np.ndarray:

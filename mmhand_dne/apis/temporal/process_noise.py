@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+import scipy
 
 from mmhand_dne.errors import UserError
 
@@ -76,7 +76,7 @@ def fit_noise(
         nll = 0.5 * (LOG_2PI + np.log(scale) + surprise / scale + log_det)
         return NoiseLevels(scale, scale * strength, nll)
 
-    best = minimize_scalar(
+    best = scipy.optimize.minimize_scalar(
         lambda value: levels(value).nll,
         bounds=np.log(RATIOS),
         method='bounded',

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
@@ -85,7 +85,7 @@ def assign(tracks: list[Track], result: ImageResult) -> dict[int, Track]:
     cost = np.array(
         [[distance(one, hand, result.index) for one in tracks] for hand in result.hands]
     )
-    rows, columns = linear_sum_assignment(cost)
+    rows, columns = scipy.optimize.linear_sum_assignment(cost)
     return {
         int(row): tracks[column]
         for row, column in zip(rows, columns)

@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
+import scipy
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
-from scipy.ndimage import gaussian_filter
 
 from mmhand_dne.errors import UserError
 
@@ -242,7 +242,7 @@ def blurred(image: np.ndarray, shrink: float, seen: tuple[slice, slice]) -> np.n
         slice(s.start - w.start, s.stop - w.start) for s, w in zip(seen, wide)
     )
     if all(s.stop > s.start for s in seen):
-        filtered[seen] = gaussian_filter(
+        filtered[seen] = scipy.ndimage.gaussian_filter(
             filtered[wide], (sigma, sigma, 0), mode='nearest', truncate=TRUNCATE
         )[inner]
     return filtered

@@ -7,6 +7,7 @@ any other.
 """
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,8 +20,6 @@ from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_, get_total_norm
 
 from mmhand_dne.errors import UserError
@@ -49,6 +48,9 @@ class ShardedModel(nn.Module):
         super().__init__()
         for value in (*module.parameters(), *module.buffers()):
             broadcast(value.detach())
+        # Its import brings SymPy: half a second, for runs that share out alone.
+        from torch.distributed.fsdp import fully_shard
+
         # What initialises weights works on whole ones.
         self._fresh = [copy.deepcopy(module).cpu()]  # a list: no child of this module
         mesh = init_device_mesh(get_device(), (torch.distributed.get_world_size(),))
@@ -152,8 +154,7 @@ def clip_all(
     Returns: the norm of all gradients before, a scalar.
     """
     kinds = [
-        [p for p in parameters if isinstance(p, DTensor) is shared]
-        for shared in (True, False)
+        [p for p in parameters if is_shared(p) is shared] for shared in (True, False)
     ]
     norms = [
         whole(get_total_norm([p.grad for p in kind], norm_type))
@@ -166,17 +167,25 @@ def clip_all(
     return total
 
 
+def is_shared(value: Any) -> bool:
+    """Whether it is a tensor of which each process has a share, a ``DTensor``."""
+    tensors = sys.modules.get('torch.distributed.tensor')  # who made one imported it
+    return tensors is not None and isinstance(value, tensors.DTensor)
+
+
 def whole(value: Any) -> Any:
     """A shared tensor gathered from all processes; anything else as it is."""
-    return value.full_tensor() if isinstance(value, DTensor) else value
+    return value.full_tensor() if is_shared(value) else value
 
 
 def _share_of(value: Tensor, like: Tensor) -> Tensor:
     """A whole tensor, the same in all processes, as ``like`` is shared out."""
-    if not isinstance(like, DTensor) or isinstance(value, DTensor):
+    if not is_shared(like) or is_shared(value):
         return value
     if value.shape != like.shape:
         return value  # another model's, which is for whoever loads it to tell
+    from torch.distributed.tensor import distribute_tensor
+
     mesh: DeviceMesh = like.device_mesh
     value = value.to(like.device)
     return distribute_tensor(value, mesh, like.placements, src_data_rank=None)

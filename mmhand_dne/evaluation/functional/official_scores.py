@@ -16,7 +16,7 @@ the scripts' own in ``scale_translation_align``; it moves such an area by up to 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from mmhand_dne.errors import UserError
 
@@ -124,8 +124,8 @@ def f_scores(pred: np.ndarray, gt: np.ndarray) -> dict[int, np.ndarray]:
     """
     found = {name: [] for name in F_THRESHOLDS}
     for points, gt_points in zip(pred, gt, strict=True):
-        to_gt = cKDTree(gt_points).query(points)[0]
-        to_pred = cKDTree(points).query(gt_points)[0]
+        to_gt = scipy.spatial.cKDTree(gt_points).query(points)[0]
+        to_pred = scipy.spatial.cKDTree(points).query(gt_points)[0]
         for name, limit in F_THRESHOLDS.items():
             precision, recall = (to_gt < limit).mean(), (to_pred < limit).mean()
             total = precision + recall

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from mmhand_dne.conventions import (
     FINGER_JOINTS,
@@ -160,7 +160,8 @@ def match_hands(
     cost = np.array([[distance_2d(f, t) for f in found] for t in true])
     near = cost <= SAME_PLACE
     far = 1e3 * SAME_PLACE
-    for row, column in zip(*linear_sum_assignment(np.where(near, cost, far))):
+    pairs = scipy.optimize.linear_sum_assignment(np.where(near, cost, far))
+    for row, column in zip(*pairs):
         if near[row, column]:
             matched[row] = int(column)
     return matched

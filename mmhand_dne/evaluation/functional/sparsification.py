@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from mmhand_dne.errors import UserError
 
@@ -143,13 +143,13 @@ def correlations(error: np.ndarray, uncertainty: np.ndarray) -> dict[str, float]
         clipped = uncertainty
         if clip is not None:
             clipped = np.clip(uncertainty, *np.percentile(uncertainty, clip))
-        found[name] = _correlation(stats.pearsonr, error, clipped)
+        found[name] = _correlation(scipy.stats.pearsonr, error, clipped)
     return found
 
 
 def spearman(error: np.ndarray, uncertainty: np.ndarray) -> float:
     """Spearman's rank correlation; arguments and NaN as of :func:`correlations`."""
-    return _correlation(stats.spearmanr, *_checked(error, uncertainty))
+    return _correlation(scipy.stats.spearmanr, *_checked(error, uncertainty))
 
 
 def _correlation(

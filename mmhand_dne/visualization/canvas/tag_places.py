@@ -1,7 +1,7 @@
 """Where labels stand: near what they name, off each other and off what must be seen."""
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 DIRECTIONS = 24  # around the spot that is wanted
 STEP = 0.5  # of a tag's radius, between the circles of spots that are tried
@@ -67,4 +67,5 @@ def _count_within(spots: np.ndarray, points: np.ndarray, distance: float) -> np.
     if not len(points):
         return np.zeros(len(spots), int)
     nearer = np.nextafter(distance, 0)  # the tree counts those at the distance too
-    return cKDTree(points).query_ball_point(spots, nearer, return_length=True)
+    tree = scipy.spatial.cKDTree(points)
+    return tree.query_ball_point(spots, nearer, return_length=True)

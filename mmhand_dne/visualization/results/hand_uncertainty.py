@@ -3,15 +3,14 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.stats import chi2
+import scipy
 
 from mmhand_dne.visualization.canvas.drawing import bones
 
 ELLIPSOID_SHARE = 0.5  # probability that the true joint is inside its ellipsoid
 # A Gaussian in three dimensions has this much inside so many standard deviations; one
 # standard deviation would hold a fifth only.
-ELLIPSOID_RADIUS = float(np.sqrt(chi2.ppf(ELLIPSOID_SHARE, df=3)))  # 1.538
+ELLIPSOID_RADIUS = 1.5381722544550522  # root of chi-squared's quantile
 OUTLINE_POINTS = 48  # of an ellipsoid's outline
 SMOOTHING_STEPS = 3  # of the vertices' values over the edges
 
@@ -133,7 +132,7 @@ def _smooth(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _neighbour_means(faces: bytes, count: int) -> csr_matrix:
+def _neighbour_means(faces: bytes, count: int) -> scipy.sparse.csr_matrix:
     """The mean of each of ``count`` vertices and its neighbours, as a matrix; of int64
     faces as bytes.
     """
@@ -141,7 +140,9 @@ def _neighbour_means(faces: bytes, count: int) -> csr_matrix:
     ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     own = np.arange(count)
     rows, columns = np.concatenate([ends.T, ends.T[::-1], [own, own]], axis=1)
-    near = csr_matrix((np.ones(len(rows)), (rows, columns)), (count, count))
+    near = scipy.sparse.csr_matrix(
+        (np.ones(len(rows)), (rows, columns)), (count, count)
+    )
     near.data[:] = 1.0  # an edge of two faces counts once
     near.data /= np.repeat(near.getnnz(axis=1), near.getnnz(axis=1))
     return near
