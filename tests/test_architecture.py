@@ -38,6 +38,7 @@ INNER_LEVELS = {
     'datasets': [{'workers'}, {'readers', 'samplers'}, {'transforms'}, {'datasets'}],
 }
 MATHS_IMPORTS = {'torch', 'numpy', 'math', 'typing', 'roma', 'collections'}
+POSIX_ONLY = {'fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'syslog', 'termios'}
 # It is copied to machines without the package, so it imports nothing of ours.
 COPIED_ALONE = {'run_onnx.py': 850}
 MAX_FILE, MAX_FUNCTION, MAX_FOLDER, SMALL = 400, 60, 15, 60
@@ -120,6 +121,19 @@ def test_no_modules_import_each_other_in_a_circle():
     while free := {name for name, used in left.items() if not used & set(left)}:
         left = {name: used for name, used in left.items() if name not in free}
     assert not left  # what is left is in a circle, or imports one
+
+
+def test_no_module_needs_what_only_posix_systems_have():
+    """At its import: a function may take it where ``sys.platform`` allows."""
+    needed = {
+        (path.name, name)
+        for path, tree in TREES.items()
+        for node in tree.body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in [getattr(node, 'module', None), *(a.name for a in node.names)]
+        if name in POSIX_ONLY
+    }
+    assert not needed
 
 
 def test_geometry_is_mathematics_only():

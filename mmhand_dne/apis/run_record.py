@@ -1,6 +1,5 @@
 """What a long run has done, so that the same command goes on where it was stopped."""
 
-import fcntl
 import glob
 import json
 import os
@@ -13,6 +12,7 @@ from typing import IO, Any
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import check_folder, named_errors, write_whole
 from mmhand_dne.fileio.hashes import content_hash
+from mmhand_dne.fileio.portable import remove_locked, try_locking
 
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
 REPORT = 'report.html'
@@ -173,16 +173,14 @@ class FolderLock:
         self.path, self.file = folder / LOCK, None
         while self.file is None:
             file = open(self.path, 'a+', encoding='utf-8')
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not try_locking(file):
                 file.seek(0)
                 owner = file.read().strip() or 'another'
                 file.close()
                 raise UserError(
                     f'{folder}: process {owner} is writing there; wait until it ends, '
                     'or give another --out-dir'
-                ) from error
+                )
             if self._is_current(file):
                 self.file = file
             else:  # its owner removed it meanwhile
@@ -200,8 +198,7 @@ class FolderLock:
     def release(self) -> None:
         """Free it; again does nothing."""
         if self.file is not None:
-            self.path.unlink(missing_ok=True)
-            self.file.close()
+            remove_locked(self.path, self.file)
             self.file = None
 
 

@@ -49,9 +49,10 @@ def _results(
     if workers <= 1 or not items:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context('fork'), _start_worker, (os.getpid(),)
-    ) as pool:
+    # Forked ones start at once; Windows has none.
+    forks = 'fork' in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('fork' if forks else 'spawn')
+    with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
         try:
             yield from pool.map(function, items, chunksize=chunk)
         except BrokenProcessPool as error:

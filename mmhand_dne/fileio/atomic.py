@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .portable import WINDOWS, runs
+
 PARTIAL = '.partial'
 
 
@@ -82,7 +84,9 @@ def _is_about(error: OSError, files: tuple[Path, Path]) -> bool:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    if WINDOWS and path.is_dir():
+        return  # it opens no folders
+    handle = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -110,15 +114,7 @@ def remove_partial_files(folder: str | Path, name: str = '*') -> list[str]:
 
 def _runs(process: int) -> bool:
     """Whether another process of this number exists."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
+    return process != os.getpid() and runs(process)
 
 
 def try_writing(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """Workers of the prepare tools, and their report."""
 
 import json
+import math
+import multiprocessing
 import os
 import signal
 import time
@@ -49,6 +51,16 @@ def test_results_are_in_the_order_of_the_items(workers, capsys):
     lines = capsys.readouterr().out.splitlines()
     # Not a line per item.
     assert lines[-1].startswith('doubling: 40/40') and len(lines) <= LOG_LINES
+
+
+@pytest.mark.large  # each worker imports the whole stack
+def test_where_no_process_can_be_forked_they_are_spawned(monkeypatch):
+    monkeypatch.setattr(multiprocessing, 'get_all_start_methods', lambda: ['spawn'])
+    found = in_workers(math.sqrt, [4, 9, 16, 25], 2, 'roots', chunk=1)
+    assert next(found) == 2
+    kinds = {type(worker).__name__ for worker in multiprocessing.active_children()}
+    assert kinds == {'SpawnProcess'}
+    assert list(found) == [3, 4, 5]
 
 
 def test_heavy_items_move_the_bar_further(capsys):

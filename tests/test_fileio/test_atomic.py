@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from mmhand_dne.fileio import atomic
 from mmhand_dne.fileio.atomic import (
     check_folder,
     remove_partial_files,
@@ -29,6 +30,21 @@ def test_a_block_that_ends_gives_the_name(tmp_path, durable, keep_suffix):
         assert (partial.suffix == '.mp4') is keep_suffix
         partial.write_bytes(b'new')
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b'new'
+
+
+def test_on_windows_a_durable_file_needs_no_open_folder(tmp_path, monkeypatch):
+    """Which it refuses, and forces to the disk only what is open for writing."""
+    opened, real = [], os.open
+
+    def open_file(path, flags, *more):
+        opened.append((os.path.isdir(path), flags & os.O_ACCMODE))
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(atomic, 'WINDOWS', True)
+    monkeypatch.setattr(os, 'open', open_file)
+    with whole_file(tmp_path / 'a.pth', durable=True) as partial:
+        partial.write_bytes(b'new')
+    assert opened == [(False, os.O_RDWR)]
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

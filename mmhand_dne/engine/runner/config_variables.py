@@ -108,7 +108,7 @@ class _Source:
     """One config file: what it assigns, what it uses, and its bases."""
 
     def __init__(self, path: str) -> None:
-        self.tree = ast.parse(Path(path).read_text())
+        self.tree = ast.parse(Path(path).read_text(encoding='utf-8'))
         self.bases = [
             _Source(Config._get_cfg_path(base, path)[0])
             for base in Config._get_base_files(path)
