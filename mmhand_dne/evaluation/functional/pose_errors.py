@@ -20,7 +20,7 @@ import torch
 from numpy import ndarray
 
 from mmhand_dne.conventions import MILLIMETRES, WRIST
-from mmhand_dne.geometry.alignment import MIN_VARIANCE, best_rotation
+from mmhand_dne.geometry.alignment import MIN_VARIANCE
 
 MIN_ALIGNED_POINTS = 3  # a similarity fits two points exactly: the error says nothing
 ERROR_NAMES = ('MPJPE', 'MPVPE', 'PA-MPJPE', 'PA-MPVPE', 'MPVPE2D', 'MPJPE2D')
@@ -95,7 +95,9 @@ def hand_mesh_errors(
     return {name: _of_images(*found[name], len(gt.vertices)) for name in ERROR_NAMES}
 
 
-def point_errors(points_ndc: ndarray, hands: MeshHands, images: int) -> ndarray:
+def point_errors(
+    points_ndc: Sequence[ndarray], hands: MeshHands, images: int
+) -> ndarray:
     """How far predicted image points lie from the true vertices (MPVPE2D of u').
 
     Args:
@@ -105,9 +107,14 @@ def point_errors(points_ndc: ndarray, hands: MeshHands, images: int) -> ndarray:
 
     Returns: (S, B) crop pixels.
     """
-    points = to_planes(_predicted(points_ndc, hands.where))
-    found = _pixels(points, hands.half)
-    return _of_images(hands.where, _mean_pixels(found, hands), images)
+    true = (hands.pixels + 0.5) / hands.half - 1
+    found = []
+    for stage in points_ndc:
+        points = _chosen(stage, hands.where).swapaxes(-1, -2)
+        apart = np.subtract(points, true, order='C', dtype=np.float64)
+        apart *= hands.half
+        found.append(np.where(hands.placed, lengths(apart).mean(-1), np.nan))
+    return _of_images(hands.where, np.array(found), images)
 
 
 def camera_floor(hands: MeshHands, images: int) -> ndarray:
@@ -123,14 +130,16 @@ def camera_floor(hands: MeshHands, images: int) -> ndarray:
     Returns: (B) crop pixels.
     """
     flat = hands.mesh[:, :2]
-    centred = flat - flat.mean(-1, keepdims=True)
-    shift = hands.pixels.mean(-1, keepdims=True)
+    flat = flat - flat.mean(-1, keepdims=True)
     with np.errstate(invalid='ignore'):  # of hands without a place
-        covariance = (centred * (hands.pixels - shift)).sum(-1, keepdims=True)
-        variance = np.square(centred).sum(-1, keepdims=True)
+        pixels = hands.pixels - hands.pixels.mean(-1, keepdims=True)
+        covariance = np.einsum('hdv,hdv->hd', flat, pixels)
+        variance = np.einsum('hdv,hdv->hd', flat, flat)
         scale = covariance / np.maximum(variance, MIN_VARIANCE)
-        found = scale * centred + shift
-        return _of_images(hands.where, _mean_pixels(found, hands), images)
+        flat *= scale[..., None]
+        flat -= pixels
+        error = np.where(hands.placed, lengths(flat).mean(-1), np.nan)
+        return _of_images(hands.where, error, images)
 
 
 def _joint_errors(
@@ -164,52 +173,124 @@ def _vertex_errors(
 ) -> dict[str, tuple]:
     """Where (H) and how large (S, H) the vertices' errors are.
 
-    One mesh after the other, so that what is computed stays in the cache.
+    All three errors are lengths of linear maps of the same points: one product of
+    matrices for a mesh yields them. One mesh after the other, so that what is computed
+    stays in the cache.
     """
-    found = {name: [] for name in ('MPVPE', 'PA-MPVPE', 'MPVPE2D')}
+    centre = hands.mesh.mean(-1, keepdims=True)
+    # The predicted mesh in metres from its first vertex, ones, the true mesh in mm.
+    rows = np.empty((len(centre), 7, hands.mesh.shape[-1]))
+    rows[:, 3] = 1
+    np.subtract(hands.mesh, centre, out=rows[:, 4:])
+    moved, found = torch.empty(len(rows), 8, rows.shape[-1], dtype=torch.float64), []
     for stage in zip(*pred):
         vertices, joints, camera = (_chosen(part, hands.where) for part in stage)
-        mesh = to_planes(vertices, MILLIMETRES)
-        seen = _projected(mesh, camera, hands.half)
-        found['MPVPE2D'].append(_mean_pixels(seen, hands))
-        aligned = _aligned_distances(mesh, hands.mesh, None, allow_reflection)
-        found['PA-MPVPE'].append(aligned.mean(-1))
-        mesh -= MILLIMETRES * joints[:, WRIST, :, None].astype(np.float64)
-        mesh -= hands.mesh
-        found['MPVPE'].append(lengths(mesh).mean(-1))
-    return {name: (hands.where, np.array(errors)) for name, errors in found.items()}
+        first, wrist = (
+            points[:, number].astype(np.float64)
+            for points, number in ((vertices, 0), (joints, WRIST))
+        )
+        points = vertices.swapaxes(-1, -2)
+        np.subtract(points, first[..., None], out=rows[:, :3], dtype=np.float64)
+        maps = np.zeros((len(rows), 8, 7))
+        maps[:, :3, :4] = _aligning(rows, allow_reflection)
+        maps[:, :3, 4:] = maps[:, 3:6, 4:] = -np.eye(3)
+        maps[:, 3:6, :3] = MILLIMETRES * np.eye(3)
+        maps[:, 3:6, 3] = MILLIMETRES * (first - wrist) - centre[..., 0]
+        maps[:, 6:, :4] = _projecting(camera.astype(np.float64), first, hands.half)
+        # Torch has products of many small matrices; each sum here has seven terms.
+        torch.bmm(torch.from_numpy(maps), torch.from_numpy(rows), out=moved)
+        found.append(_mean_lengths(moved.numpy(), hands))
+    errors = np.array(found).reshape(len(found), 3, len(rows)).swapaxes(0, 1)
+    names = 'PA-MPVPE', 'MPVPE', 'MPVPE2D'
+    return {name: (hands.where, error) for name, error in zip(names, errors)}
+
+
+def _mean_lengths(moved: ndarray, hands: MeshHands) -> ndarray:
+    """Of planes 0 to 2, 3 to 5 and, from the true pixels, 6 and 7, of (H, 8, V).
+
+    Returns: (3, H); the last NaN where the true pixels are not known.
+    """
+    pixels = moved[:, 6:]
+    with np.errstate(invalid='ignore'):  # of hands without a place
+        pixels -= hands.pixels
+        parts = moved[:, :3], moved[:, 3:6], pixels
+        found = np.stack([lengths(part).mean(-1) for part in parts])
+    found[2, ~hands.placed] = np.nan
+    return found
+
+
+def _aligning(rows: ndarray, allow_reflection: bool) -> ndarray:
+    """The best similarity (H, 3, 4), a linear map and a step, of the points in rows 0
+    to 2 of (H, 7, N), metres, to those in rows 4 to 6, mm with mean 0; row 3 is 1.
+    """
+    products = rows @ rows[:, :4].swapaxes(-1, -2) / rows.shape[-1]
+    mean = products[:, 3, :3]
+    variance = products[:, :3, :3].trace(axis1=-2, axis2=-1) - np.square(mean).sum(-1)
+    linear = _scaled_rotation(
+        products[:, 4:, :3], variance, MILLIMETRES, allow_reflection
+    )
+    step = -(linear * mean[:, None]).sum(-1, keepdims=True)
+    return np.concatenate([linear, step], -1)
+
+
+def _projecting(camera: ndarray, first: ndarray, half: ndarray) -> ndarray:
+    """The camera (H, 2, 2), see :class:`HandMeshPrediction`, as a map (H, 2, 4) to crop
+    pixels of points in metres from ``first`` (H, 3), with a step in the last column.
+    """
+    found = np.zeros((len(camera), 2, 4))
+    scale = camera[..., 0] * half[..., 0]
+    found[:, 0, 0], found[:, 1, 1] = scale.T
+    found[..., 3] = scale * first[:, :2] + _pixels(camera[..., 1, None], half)[..., 0]
+    return found
 
 
 def _aligned_distances(
-    source: ndarray, target: ndarray, weights: ndarray | None, allow_reflection: bool
+    source: ndarray, target: ndarray, weights: ndarray, allow_reflection: bool
 ) -> ndarray:
     """Distances after the best similarity, as ``similarity_align`` finds it.
 
     Args:
         source: (..., H, 3, N) mm.
         target: (H, 3, N) mm.
-        weights: (H, N), 0 or 1; None: all 1.
+        weights: (H, N), 0 or 1.
 
     Returns: (..., H, N) mm; of hands without weight they mean nothing.
     """
-    if weights is None:
-        share = 1 / source.shape[-1]
-        x = source - source.mean(-1, keepdims=True)
-        y = target - target.mean(-1, keepdims=True)
-    else:
-        share = (weights / np.maximum(weights.sum(-1, keepdims=True), 1))[:, None]
-        x = source - (share * source).sum(-1, keepdims=True)
-        y = target - (share * target).sum(-1, keepdims=True)
+    share = (weights / np.maximum(weights.sum(-1, keepdims=True), 1))[:, None]
+    x = source - (share * source).sum(-1, keepdims=True)
+    y = target - (share * target).sum(-1, keepdims=True)
     cross = (share * y) @ x.swapaxes(-1, -2)
-    rotation, trace = best_rotation(torch.from_numpy(cross), allow_reflection)
-    square = np.square(x)
-    square *= share
-    variance = square.sum((-2, -1))
-    scale = trace.numpy() / np.maximum(variance, MIN_VARIANCE)
-    scale = np.where(variance > MIN_VARIANCE, scale, 1)
-    moved = (scale[..., None, None] * rotation.numpy()) @ x
+    variance = (share * np.square(x)).sum((-2, -1))
+    moved = _scaled_rotation(cross, variance, 1, allow_reflection) @ x
     moved -= y
     return lengths(moved)
+
+
+def _scaled_rotation(
+    cross: ndarray, variance: ndarray, unit: float, allow_reflection: bool
+) -> ndarray:
+    """Scale times rotation, (..., 3, 3), of the best similarity of centred points.
+
+    Args:
+        cross: (..., 3, 3) mean of target times source, mm times the source's unit.
+        variance: (...) of the source, in its unit.
+        unit: that unit in mm: the scale of a source without extent.
+        allow_reflection: the rotation may mirror.
+    """
+    u, singular, vh = np.linalg.svd(cross)
+    if not allow_reflection:
+        sign = np.sign(_determinant(u) * _determinant(vh))
+        u[..., 2] *= sign[..., None]
+        singular[..., 2] *= sign
+    known = unit**2 * variance > MIN_VARIANCE
+    scale = np.where(known, singular.sum(-1) / np.where(known, variance, 1), unit)
+    return scale[..., None, None] * (u @ vh)
+
+
+def _determinant(matrix: ndarray) -> ndarray:
+    """(..., 3, 3) -> (...)."""
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrix, (-2, -1), (0, 1))
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
 def _chosen(values: ndarray, where: ndarray) -> ndarray:
@@ -248,27 +329,15 @@ def _pixels(ndc: ndarray, half: ndarray) -> ndarray:
 
 
 def lengths(difference: ndarray) -> ndarray:
-    """(..., D, N) -> (..., N); overwrites its argument."""
-    np.square(difference, out=difference)
-    total = difference[..., 0, :] + difference[..., 1, :]
-    for axis in range(2, difference.shape[-2]):
-        total += difference[..., axis, :]
-    return np.sqrt(total, out=total)
+    """(..., D, N) -> (..., N)."""
+    square = np.einsum('...dn,...dn->...n', difference, difference)
+    return np.sqrt(square, out=square)
 
 
 def _weighted_mean(values: ndarray, weights: ndarray) -> ndarray:
     """(..., N) with weights of 0 and 1 -> (...); NaN where no weight is 1."""
     with np.errstate(invalid='ignore'):
         return (values * weights).sum(-1) / weights.sum(-1)
-
-
-def _mean_pixels(found: ndarray, hands: MeshHands) -> ndarray:
-    """Mean distance of (..., H, 2, V) crop pixels to the true ones; NaN where these
-    are not known. Overwrites its argument.
-    """
-    with np.errstate(invalid='ignore'):
-        found -= hands.pixels
-        return np.where(hands.placed, lengths(found).mean(-1), np.nan)
 
 
 def _of_images(where: ndarray, errors: ndarray, images: int) -> ndarray:

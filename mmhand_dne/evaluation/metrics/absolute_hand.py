@@ -48,13 +48,15 @@ def joint_regressors(hand_model: dict, tips: str) -> np.ndarray:
 
 
 def regress(regressor: np.ndarray, vertices: np.ndarray, image: str) -> np.ndarray:
-    """(..., 21, V) on (..., V, 3) -> (..., 21, 3); refuses another mesh."""
+    """(..., 21, V) on (..., V, 3) -> (..., 21, 3) float64; refuses another mesh."""
     if regressor.shape[-1] != vertices.shape[-2]:
         raise UserError(
             f'image {image}: the mesh has {vertices.shape[-2]} vertices, the hand '
             f'model {regressor.shape[-1]}; give the metric the hand_model of the run'
         )
-    return regressor @ vertices
+    # Most vertices have no weight for any joint.
+    used = np.flatnonzero(regressor.reshape(-1, regressor.shape[-1]).any(0))
+    return regressor[..., used] @ vertices[..., used, :].astype(np.float64)
 
 
 def given_wrist(sample: dict, image: str) -> np.ndarray:

@@ -255,16 +255,26 @@ def _mesh_values(
     pred = HandMeshPrediction(*zip(*meshes))
     errors = hand_mesh_errors(pred, gt, hands, allow_reflection)
     values = {name: error[-1] for name, error in errors.items()}
+    moved = _moved_points(batch, stages, hands)
     for i, stage in enumerate(stages):
         for name, error in errors.items():
             values[f'{stage}/{name}'] = error[i]
-            points = f'{stage}_points_ndc'
-            if name == 'MPVPE2D' and points in batch.samples[0]['pred_instances']:
-                seen = _predicted(batch, points, (2, gt.vertices.shape[2], 2))
-                values[f'{stage}/{POINTS}'] = point_errors(
-                    seen[None], hands, len(batch)
-                )[0]
+            if name == 'MPVPE2D' and stage in moved:
+                values[f'{stage}/{POINTS}'] = moved[stage]
     return values
+
+
+def _moved_points(
+    batch: ImageBatch, stages: tuple[str, ...], hands: MeshHands
+) -> dict[str, np.ndarray]:
+    """Errors (B) of u' by the stages that predict it, crop pixels."""
+    fields = batch.samples[0]['pred_instances']
+    keys = {s: f'{s}_points_ndc' for s in stages if f'{s}_points_ndc' in fields}
+    if not keys:
+        return {}
+    shape = (2, hands.mesh.shape[-1], 2)
+    points = [_predicted(batch, key, shape) for key in keys.values()]
+    return dict(zip(keys, point_errors(points, hands, len(batch))))
 
 
 def _without_empty(metrics: dict[str, float]) -> dict[str, float]:

@@ -24,6 +24,7 @@ class ImageBatch:
     def __init__(self, samples: Sequence[dict]) -> None:
         self.samples = list(samples)
         self.images = [image_name(sample) for sample in self.samples]
+        self._groups: dict[str, list] = {}
         self._read: dict[tuple, np.ndarray] = {}
         self._finite: set[tuple] = set()
         self._flags: np.ndarray | None = None
@@ -88,18 +89,22 @@ class ImageBatch:
     def _stack(
         self, group: str, key: str, shape: Sequence[int], metric: str
     ) -> np.ndarray:
-        values, first = [], None
-        for sample in self.samples:
-            fields = sample.get(group) or {}
-            if key not in fields:
-                self._refuse(group, key, shape, metric)
-            value = as_array(fields[key])
-            if value.shape != first:
-                if first is not None or not _fits(value.shape, (1, *shape)):
-                    self._refuse(group, key, first[1:] if first else shape, metric)
-                first = value.shape
-            values.append(value)
-        return np.concatenate(values)
+        if group not in self._groups:
+            self._groups[group] = [sample.get(group) or {} for sample in self.samples]
+        try:
+            values = [fields[key] for fields in self._groups[group]]
+        except KeyError:
+            self._refuse(group, key, shape, metric)
+        tensors = set(map(type, values)) == {torch.Tensor}
+        if not tensors:
+            values = [as_array(value) for value in values]
+        first = values[0].shape
+        if not _fits(first, (1, *shape)):
+            self._refuse(group, key, shape, metric)
+        if any(value.shape != first for value in values):
+            self._refuse(group, key, first[1:], metric)
+        # Tensors are joined first: they come from a device in one copy.
+        return as_array(torch.cat(values)) if tensors else np.concatenate(values)
 
     def _refuse(self, group: str, key: str, shape: Sequence[int], metric: str) -> None:
         """Raise the sentence about the first image that does not fit."""
@@ -110,6 +115,8 @@ class ImageBatch:
 
 def as_array(value: np.ndarray | torch.Tensor) -> np.ndarray:
     """A field as it is stored, as an array; bfloat16, unknown to NumPy, as float32."""
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy()

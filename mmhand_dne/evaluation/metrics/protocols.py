@@ -80,7 +80,7 @@ def _build_protocol(protocol: Any, hand_model: dict | None) -> Any:
 
 def distances(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """(..., 3) metres both -> (...) mm."""
-    return lengths(to_planes(pred - gt, MILLIMETRES))
+    return MILLIMETRES * lengths(to_planes(pred - gt))
 
 
 def read_pair(
@@ -96,7 +96,7 @@ def read_pair(
     vertices = batch.predictions('hand_vertices', (2, -1, 3), name)
     origin = batch.predictions('hand_root_cam', (2, 3), name, False)
     vertices = in_order(vertices, order)
-    joints = regress(regressor, vertices.astype(np.float64), batch.images[0])
+    joints = regress(regressor, vertices, batch.images[0])
     return PredictedPair(vertices, joints, in_order(origin, order).astype(np.float64))
 
 
@@ -152,24 +152,25 @@ class WristProtocol:
         counted = self._counted(batch, gt)
         true = gt.vertices[counted]
         true_wrist = regress(self.regressor[WRIST : WRIST + 1], true, batch.images[0])
-        apart = to_planes(pred.vertices[counted], MILLIMETRES)
-        apart -= to_planes(true, MILLIMETRES)
+        apart = to_planes(pred.vertices[counted])
+        apart -= true.swapaxes(1, 2)
         wrist = pred.joints[..., WRIST, :]
-        apart -= MILLIMETRES * (wrist[counted][..., None] - true_wrist.swapaxes(1, 2))
+        apart -= wrist[counted][..., None] - true_wrist.swapaxes(1, 2)
         meshes = np.full(counted.shape, np.nan)
-        meshes[counted] = lengths(apart.copy()).mean(-1)
+        meshes[counted] = MILLIMETRES * lengths(apart).mean(-1)
         steps = [
             np.diff(each, axis=1)[:, 0]
             for each in (pred.origin + wrist, gt.joints[..., WRIST, :])
         ]
-        miss = MILLIMETRES * (steps[0] - steps[1])
+        miss = steps[0] - steps[1]
         both = gt.interacting & counted.all(1)
         left = both[:, None] & counted & [False, True]
         moved = lengths(apart[left[counted]] + miss[both][..., None]).mean(-1)
+        moved *= MILLIMETRES
         seen = gt.seen[..., WRIST].all(1)
         pair = np.full(counted.shape, np.nan)
         pair[both, 0] = (meshes[both, 0] + moved) / 2
-        pair[seen, 1] = np.linalg.norm(miss[seen], axis=-1)
+        pair[seen, 1] = MILLIMETRES * np.linalg.norm(miss[seen], axis=-1)
         known = np.stack([both, seen], 1)
         return meshes, np.where(known & np.isnan(pair), np.inf, pair)
 
@@ -228,11 +229,10 @@ class MCPScaledProtocol:
         """
         name = type(self).__name__
         counts = self._counts(batch)
-        gt = batch.labels('hand_vertices', (2, -1, 3), name)[counts].astype(np.float64)
+        gt = batch.labels('hand_vertices', (2, -1, 3), name)[counts]
         joints, length, vertices = self._rooted(gt, batch.images[0])
         pred = batch.predictions('hand_vertices', (2, -1, 3), name)
-        pred = pred[counts].astype(np.float64)
-        found, found_length, mesh = self._rooted(pred, batch.images[0])
+        found, found_length, mesh = self._rooted(pred[counts], batch.images[0])
         has_length = found_length > 0
         scale = np.where(has_length, length / np.where(has_length, found_length, 1), 1)
         scale = scale[..., None, None]

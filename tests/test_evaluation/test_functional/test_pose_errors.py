@@ -140,6 +140,16 @@ def test_prediction_of_zeros_errs_by_the_size_of_the_hand():
     )
 
 
+def test_a_prediction_in_one_point_keeps_its_scale_wherever_it_is():
+    """Its variance is rounding alone: no scale may be made of it."""
+    pred, gt = draw(10, 'right')
+    gt['vertices_valid'][0] = True
+    pred['vertices'] = np.full_like(pred['vertices'], 0.7) + np.array([0.1, 0.3, 1.1])
+    found, vertices = errors(pred, gt)['PA-MPVPE'], 1000 * gt['vertices'][0]
+    spread = np.linalg.norm(vertices - vertices.mean(0), axis=-1).mean()
+    assert found.item() == pytest.approx(spread, rel=1e-9)
+
+
 def test_collinear_prediction_gives_finite_errors():
     pred, gt = draw(11, 'interacting')
     for name in ('vertices', 'joints'):
