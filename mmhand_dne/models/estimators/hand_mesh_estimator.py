@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import crop_sides
+from mmhand_dne.models.losses.late_means import reduced_together
 from mmhand_dne.randomness.keys import batch_keys
 from mmhand_dne.structures.hand_state import (
     HandOutputs,
@@ -125,6 +126,7 @@ class HandMeshEstimator(BasePoseEstimator):
             covariance_params = self.uncertainty_head(token, features)
         return HandOutputs(maps, coarse, refined, covariance_params, regressed)
 
+    @reduced_together
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
         targets = self.targets_of(data_samples, inputs.device)

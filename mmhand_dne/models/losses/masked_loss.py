@@ -1,27 +1,20 @@
 """The one masked reduction, the same for any number of processes."""
 
-import torch
 from mmengine.dist import get_world_size
 from torch import Tensor
 
+from .late_means import divide
 
-def shared_count(count: Tensor) -> Tensor:
-    """Number of valid elements per process, averaged over the processes.
-
-    Distributed training averages gradients over processes; dividing local sums by
-    this average makes that average the mean over all valid elements of the global
-    batch, however they are spread.
-    """
-    world = get_world_size()
-    if world > 1:
-        count = count.detach().clone()
-        torch.distributed.all_reduce(count)
-        count = count / world
-    return count
+LEAST_COUNT = 1e-6
 
 
 def masked_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean of the valid elements of the global batch.
+
+    Distributed training averages gradients over processes; dividing local sums by the
+    mean over processes of their numbers of valid elements makes that average the mean
+    over all valid elements, however they are spread. Within a method that is
+    :func:`reduced_together` the result is known when that method ends.
 
     Where nothing is valid the result is 0 with a gradient graph, so that no parameter
     of a distributed model goes without a gradient.
@@ -42,4 +35,6 @@ def masked_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
         total = (values * mask).sum()
         count = mask.sum() * (values.numel() / max(mask.numel(), 1))
     # Any positive floor serves: with no valid element the sum is 0.
-    return total / shared_count(count).clamp(min=1e-6)
+    if get_world_size() > 1:
+        return divide(total, count, LEAST_COUNT)
+    return total / count.clamp(min=LEAST_COUNT)
