@@ -53,6 +53,14 @@ def test_output_and_gradient_are_those_of_all_cells_bit_for_bit(
     assert found[1].count_nonzero() > 0
 
 
+@pytest.mark.parametrize('block_bytes', [1, 2 * 778 * CHANNELS * 4, 2**20])
+def test_hands_pooled_one_by_one_give_the_same_bits(hands, monkeypatch, block_bytes):
+    monkeypatch.setattr(three_view, 'BLOCK_BYTES', block_bytes)
+    found = read_and_gradient(three_view_features, hands, 16, torch.float32)
+    wanted = read_and_gradient(dense_three_view_features, hands, 16, torch.float32)
+    assert all(map(torch.equal, found, wanted))
+
+
 def test_the_same_with_deterministic_algorithms(hands):
     wanted = read_and_gradient(three_view_features, hands, 16, torch.float32)
     torch.use_deterministic_algorithms(True)

@@ -1,9 +1,18 @@
 """Bilinear reads and spatial softmax."""
 
+from functools import partial
+
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mmhand_dne.geometry.sampling import bilinear, gather_bilinear, softmax_readout
+from mmhand_dne.geometry.sampling import (
+    ROW_CHANNELS,
+    bilinear,
+    gather_bilinear,
+    ready_to_read,
+    softmax_readout,
+)
 
 
 def grid(h=5, w=7, channels=3):
@@ -49,6 +58,65 @@ def test_gather_equals_grid_sample_also_outside():
         results.append((value, *grads))
     for ours, reference in zip(results[1], results[0]):
         torch.testing.assert_close(ours, reference)
+
+
+def wide_map(height=5, width=7):
+    """Features (2, C, h, w) that training on a CPU reads by rows, and (2, 200, 2)."""
+    draw = torch.Generator().manual_seed(2)
+    shape = (2, ROW_CHANNELS, height, width)
+    features = torch.randn(*shape, dtype=torch.float64, generator=draw)
+    points = 3 * torch.rand(2, 200, 2, dtype=torch.float64, generator=draw) - 1.5
+    return features.requires_grad_(), points.requires_grad_()
+
+
+def operators_of(work):
+    """Names of the operators that a function calls."""
+    with torch.profiler.profile() as profile:
+        work()
+    return {event.key for event in profile.key_averages()}
+
+
+@pytest.mark.parametrize('size', [(5, 7), (1, 7), (5, 1)])
+@pytest.mark.parametrize('prepare', [ready_to_read, lambda features: features])
+def test_training_on_a_cpu_reads_rows_as_grid_sample_reads_channels(size, prepare):
+    features, points = wide_map(*size)
+    weight = torch.randn(2, 200, ROW_CHANNELS, dtype=torch.float64)
+    results = []
+    for read in (
+        lambda: bilinear(prepare(features), points),
+        lambda: (
+            F.grid_sample(
+                features, points[:, :, None], padding_mode='border', align_corners=False
+            )
+            .squeeze(-1)
+            .mT
+        ),
+    ):
+        value = read()
+        grads = torch.autograd.grad((value * weight).sum(), (features, points))
+        results.append((value, *grads))
+    for ours, reference in zip(*results):
+        torch.testing.assert_close(ours, reference)
+
+
+def test_rows_are_read_where_that_is_faster_and_only_there():
+    features, points = wide_map()
+    assert 'aten::grid_sampler' not in operators_of(partial(bilinear, features, points))
+    narrow = features[:, 1:]  # 32 and fewer channels: rows are slower
+    for other in (narrow, features.detach()):
+        called = operators_of(partial(bilinear, other, points))
+        assert 'aten::grid_sampler' in called and ready_to_read(other) is other
+    read = operators_of(partial(bilinear, ready_to_read(features), points))
+    assert not read & {'aten::clone', 'aten::contiguous'}  # laid out once, not a read
+
+
+def test_a_point_that_is_no_number_spoils_its_own_read_only():
+    features, points = wide_map()
+    points = points.detach().clone()
+    points[0, 3, 1] = torch.nan
+    read = bilinear(features, points)
+    spoilt = read.isnan().all(-1)
+    assert spoilt[0, 3] and spoilt.sum() == 1 and read.isnan().any(-1).sum() == 1
 
 
 def test_softmax_readout_is_the_value_at_a_sharp_peak():

@@ -2,8 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mmhand_dne.geometry.three_view import three_view_features, vertex_cells
+from mmhand_dne.geometry.three_view import (
+    cells_are_cheaper,
+    three_view_features,
+    three_views,
+    vertex_cells,
+)
 from tests.oracles.three_view_grid import dense_grid_features
 
 
@@ -62,3 +68,29 @@ def test_ties_share_the_gradient():
     three_view_features(features, vertices, 2).sum().backward()
     # Two vertices read the tied maximum in three views; each gets half of 6.
     torch.testing.assert_close(features.grad.flatten(), torch.tensor([3.0, 3.0, 3.0]))
+
+
+@pytest.mark.parametrize('cells', [1, 4, 9])
+def test_a_linear_map_of_the_cells_is_that_of_what_vertices_read(cells):
+    features, vertices = cloud()
+    draw = torch.Generator().manual_seed(3)
+    weight = torch.randn(7, 3 * 5, dtype=torch.float64, generator=draw)
+    factor = torch.randn(2, 40, 7, dtype=torch.float64, generator=draw)
+    results = []
+    for of_cells in (True, False):
+        leaves = features.clone().requires_grad_(), weight.clone().requires_grad_()
+        if of_cells:
+            mapped = three_views(leaves[0], vertices, cells).linear(leaves[1])
+        else:
+            read = dense_grid_features(leaves[0], vertices, cells)
+            mapped = F.linear(read.flatten(2), leaves[1])
+        results.append((mapped, *torch.autograd.grad((mapped * factor).sum(), leaves)))
+    for ours, reference in zip(*results):
+        torch.testing.assert_close(ours, reference)
+
+
+def test_cells_are_mapped_only_to_fewer_channels_and_where_they_are_counted():
+    features = torch.zeros(2, 40, 5)
+    assert cells_are_cheaper(features, 4)
+    assert not cells_are_cheaper(features, 5)
+    assert not cells_are_cheaper(features.to('meta'), 4)

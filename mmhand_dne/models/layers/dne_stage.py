@@ -167,13 +167,20 @@ class DNEStage(BaseModule):
         """Append u, v and the vertex embedding, and the context, to (G, S, V, K)
         features if asked.
         """
+        extra = self.extras(points, vertices, context)
+        return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
+
+    def extras(
+        self, points: Tensor, vertices: Tensor, context: Tensor | None
+    ) -> list[Tensor]:
+        """What phi and varphi are given beside features, each (G, S, V, K)."""
         extra = []
         if self.coordinate_inputs:
-            embedding = self.embedding.expand(features.shape[0], -1, -1, -1)
+            embedding = self.embedding.expand(points.shape[0], -1, -1, -1)
             extra += [points, vertices / SPACE_UNIT, embedding]
         if context is not None:
             extra.append(context)
-        return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
+        return extra
 
     def estimate_2d(
         self,
@@ -211,13 +218,29 @@ class DNEStage(BaseModule):
         def repeated(values: Tensor) -> Tensor:
             return values.repeat_interleave(samples, 0) if samples > 1 else values
 
-        flat = repeated(vertices)
-        views = self.views(aligned.flatten(0, 1), flat)
         context = context if context is None else repeated(context)
-        joined = self.with_extras(views, points.flatten(0, 1), flat, context)
-        mean = self.varphi(joined)
+        mean = self.noise_of_views(
+            aligned.flatten(0, 1), points.flatten(0, 1), repeated(vertices), context
+        )
         mean = self.smoothed(NOISE_UNIT_3D * mean.to(vertices.dtype))
         return mean.unflatten(0, (-1, samples))
+
+    def noise_of_views(
+        self,
+        aligned: Tensor,
+        points: Tensor,
+        vertices: Tensor,
+        context: Tensor | None,
+    ) -> Tensor:
+        """varphi of (G, S, V, C) features in three views: (G, S, V, 3), unscaled."""
+        takes_cells = getattr(self.varphi, 'takes_cells', None)
+        if not self.training or takes_cells is None or not takes_cells(aligned):
+            views = self.views(aligned, vertices)
+            return self.varphi(self.with_extras(views, points, vertices, context))
+        extra = self.extras(points, vertices, context)
+        extra = torch.cat(extra, -1).flatten(0, 1) if extra else None
+        mean = self.varphi.of_views(self.views.pool(aligned, vertices), extra)
+        return mean.unflatten(0, aligned.shape[:2])
 
     def forward(
         self,

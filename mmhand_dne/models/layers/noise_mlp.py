@@ -3,8 +3,10 @@
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.three_view import ThreeViews, cells_are_cheaper
 
 
 @MODELS.register_module()
@@ -49,4 +51,27 @@ class NoiseMLP(BaseModule):
 
     def forward(self, features: Tensor) -> Tensor:
         """(G, S, V, in_channels) -> (G, S, V, out_channels)."""
-        return self.last(self.body(features))
+        # One row a vertex: a ReLU in place would copy the view that more axes are.
+        rows = features.flatten(0, -2)
+        return self.last(self.body(rows)).unflatten(0, features.shape[:-1])
+
+    def of_views(self, views: ThreeViews, extra: Tensor | None) -> Tensor:
+        """The same of the vertices' features in three views, and others behind them.
+
+        The first layer is linear: it is done on the views' cells.
+
+        Args:
+            views: of G hands.
+            extra: (G, V, in_channels - 3 C), or None where the views are all.
+        Returns: (G, V, out_channels).
+        """
+        first, channels = self.body[0], 3 * views.maxima.shape[-1]
+        hidden = views.linear(first.weight[:, :channels]) + first.bias
+        if extra is not None:
+            hidden = hidden + linear(extra, first.weight[:, channels:])
+        mean = self.last(self.body[1:](hidden.flatten(0, 1)))
+        return mean.unflatten(0, hidden.shape[:2])
+
+    def takes_cells(self, features: Tensor) -> bool:
+        """Whether :meth:`of_views` is the cheaper way for features (..., C)."""
+        return cells_are_cheaper(features, self.body[0].out_features)

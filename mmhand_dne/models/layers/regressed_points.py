@@ -57,7 +57,7 @@ class RegressedPoints(BaseModule):
         self.spatial = nn.Linear(cells[0] * cells[1], rows)
         self.shared = nn.Sequential(
             nn.Linear(channels, hidden_channels),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),  # in place it would copy the view that it is given
             nn.Linear(hidden_channels, 3),
         )
         centred = template - template.mean(1, keepdim=True)

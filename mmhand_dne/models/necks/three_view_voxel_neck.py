@@ -4,7 +4,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.geometry.three_view import three_view_features
+from mmhand_dne.geometry.three_view import ThreeViews, three_views
 
 
 @MODELS.register_module()
@@ -32,13 +32,11 @@ class ThreeViewVoxelNeck(nn.Module):
             )
         self.num_cells = num_cells
 
-    def forward(self, features: Tensor, vertices: Tensor) -> Tensor:
-        """Pool and read back.
+    def pool(self, features: Tensor, vertices: Tensor) -> ThreeViews:
+        """Pool (..., V, C) features at (..., V, 3) metres, hands before the vertices.
 
-        Args:
-            features: (..., V, C) one feature vector per vertex.
-            vertices: (..., V, 3) metres, same leading dimensions (hands).
-        Returns: (..., V, 3 C) front, lateral, top.
+        Raises:
+            UserError: they differ before the last axis.
         """
         if features.shape[:-1] != vertices.shape[:-1]:
             raise UserError(
@@ -47,9 +45,19 @@ class ThreeViewVoxelNeck(nn.Module):
                 'feature vector per vertex'
             )
         lead = features.shape[:-2]
-        views = three_view_features(
+        return three_views(
             features.flatten(0, -3) if lead else features[None],
             vertices.flatten(0, -3) if lead else vertices[None],
             self.num_cells,
         )
+
+    def forward(self, features: Tensor, vertices: Tensor) -> Tensor:
+        """Pool and read back.
+
+        Args:
+            features: (..., V, C) one feature vector per vertex.
+            vertices: (..., V, 3) metres, same leading dimensions (hands).
+        Returns: (..., V, 3 C) front, lateral, top.
+        """
+        views = self.pool(features, vertices).features()
         return views.flatten(-2).view(*features.shape[:-1], 3 * features.shape[-1])

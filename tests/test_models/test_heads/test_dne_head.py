@@ -4,8 +4,11 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
+from mmhand_dne.geometry import sampling
 from mmhand_dne.geometry.camera import project
+from mmhand_dne.geometry.sampling import ROW_CHANNELS
 from mmhand_dne.models.heads import DNEHead
+from mmhand_dne.models.layers import NoiseMLP
 from mmhand_dne.structures.hand_state import HandState
 from tests.gradients import wake
 from tests.tiny_hand import TinyHand
@@ -228,3 +231,25 @@ def test_graph_attention_variant_runs_with_gradients():
 
 def test_registered_name():
     assert MODELS.get('DNEHead') is DNEHead
+
+
+@pytest.mark.parametrize('extra', [{}, dict(coordinate_inputs=True)])
+def test_stages_on_cells_train_as_on_what_their_vertices_read(extra, monkeypatch):
+    """Exactly: the linear maps of the views' cells, and reads by rows of channels."""
+    found = []
+    for cells in (True, False):
+        head = make_head(channels=ROW_CHANNELS, **extra).double().train()
+        if not cells:
+            monkeypatch.setattr(NoiseMLP, 'takes_cells', None)
+            monkeypatch.setattr(sampling, 'ROW_CHANNELS', 1000)
+        image = features(channels=ROW_CHANNELS, dtype=torch.float64).requires_grad_()
+        coarse = make_state(head.hand_model, dtype=torch.float64)
+        refined = head(image, coarse, keys=torch.tensor([3, 4]))
+        total = sum(stage.sample_vertices.square().sum() for stage in refined)
+        total = total + refined[-1].sample_cameras.sum()
+        total.backward()
+        gradients = [p.grad for p in head.parameters() if p.grad is not None]
+        found.append([total, image.grad, *gradients])
+    assert len(found[0]) == len(found[1]) and found[0][1].count_nonzero() > 0
+    for ours, reference in zip(*found):
+        torch.testing.assert_close(ours, reference)

@@ -1,17 +1,20 @@
 """The parts of a training step as they were before they were made cheaper.
 
 What train_step.py puts beside the present ones, in one run: dense planes of the three
-views, u_r's map over the cells first, a hand after the other, points rounded to the
-features' precision, and an optimiser that is not fused.
+views, varphi's and u_r's maps over their cells first, a hand after the other, reads
+channel by channel at points rounded to the features' precision, perceptrons over more
+than two axes, and an optimiser that is not fused.
 """
 
 import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from mmhand_dne.models.heads import dne_head
 from mmhand_dne.models.layers import dne_stage, regressed_points
+from mmhand_dne.models.layers.noise_mlp import NoiseMLP
 from mmhand_dne.models.layers.regressed_points import RegressedPoints
-from mmhand_dne.models.necks import three_view_voxel_neck
+from mmhand_dne.models.necks import ThreeViewVoxelNeck
 
 from .dense_planes import dense_three_view_features
 
@@ -19,6 +22,19 @@ from .dense_planes import dense_three_view_features
 def cells_first(self: RegressedPoints, cells: Tensor) -> Tensor:
     """Over the cells, then over the channels, whichever is dearer."""
     return self.shared[0](self.spatial(cells).transpose(1, 2))
+
+
+def dense_views(self: ThreeViewVoxelNeck, features: Tensor, vertices: Tensor) -> Tensor:
+    """(G, S, V, C) features, (G, S, V, 3) metres -> (G, S, V, 3 C)."""
+    flat = features.flatten(0, 1), vertices.flatten(0, 1)
+    return dense_three_view_features(*flat, self.num_cells).view(
+        *features.shape[:-1], -1
+    )
+
+
+def over_all_axes(self: NoiseMLP, features: Tensor) -> Tensor:
+    """(G, S, V, in_channels) -> (G, S, V, out_channels), ReLUs on views."""
+    return self.last(self.body(features))
 
 
 def rounded_bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
@@ -40,7 +56,9 @@ def former_config(cfg: Config) -> None:
 
 def use_former_parts(network: nn.Module) -> None:
     """Replace the parts, in this process for good."""
-    three_view_voxel_neck.three_view_features = dense_three_view_features
+    ThreeViewVoxelNeck.forward = dense_views
+    NoiseMLP.forward, NoiseMLP.takes_cells = over_all_axes, None
+    dne_head.ready_to_read = lambda features: features
     RegressedPoints.first_of_perceptron = cells_first
     dne_stage.bilinear = regressed_points.bilinear = rounded_bilinear
     network.hand_model.skin = None
