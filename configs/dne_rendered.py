@@ -16,7 +16,7 @@ dne = dict(
     C=32,  # channels of F
     D=16,  # cells along an axis
     lambda_5=1.0,  # part segmentation: it also tells right from left
-    lambda_presence=1.0,
+    lambda_presence=0.3,
     lambda_u=3.0,  # |u' - u*|: a departure of ours
     lambda_u_r=1.0,  # |u_r - u*|: a departure of ours
 )

@@ -24,7 +24,8 @@ def result_of(
     given. Of a crop of one hand only the more present one is read. Where a detector's
     boxes, or several that name no side, overlap, the same hand can come out of two
     crops: of two hands of one side whose joints coincide the less present one is left
-    out. An image without hands says why.
+    out. An image without hands says why; given boxes in which the model sees no hand
+    are named in a warning.
     """
     frame = job.frame
     size = (0, 0) if frame.image is None else frame.image.shape[1::-1]
@@ -38,7 +39,13 @@ def result_of(
     if job.detected or any(crop.one for crop in job.crops):
         hands = without_doubles(hands)
     hands.sort(key=lambda hand: (SIDES.index(hand.side), -hand.presence))
-    notes = '; '.join(job.notes)
+    doubts = [
+        f'{frame.source}: in the given box about {_middle(hand.box)} the model sees no '
+        f'hand (presence {hand.presence:.2f}); what it draws there is a guess'
+        for hand in hands
+        if hand.presence < presence_thr
+    ]
+    notes = '; '.join([*job.notes, *doubts])
     if hands and notes:
         print_log(notes, 'current', level=logging.WARNING)
     problem = ''
@@ -63,6 +70,11 @@ def _nobody(
         f'{job.frame.source}: no hand found (highest presence {most:.2f}, below '
         f'presence_thr {presence_thr:g})'
     )
+
+
+def _middle(box: np.ndarray) -> str:
+    x, y = (box[:2] + box[2:]) / 2
+    return f'x={x:.0f}, y={y:.0f}'
 
 
 def _most_present(hands: list[HandResult]) -> list[HandResult]:

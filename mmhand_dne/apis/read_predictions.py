@@ -51,6 +51,8 @@ class PredictionReader:
         self.num_slots = model.num_slots
         self.refines = model.refine_head is not None
         head = model.mano_head
+        # Whether it judges presence; a head of one hand may take it for granted.
+        self.tells_presence = getattr(head, 'tells_presence', self.num_slots > 1)
         self.perspective = isinstance(head, MANODecoderHead) and not self.refines
         official = self.perspective and head.official_camera
         self.origin = head.origin if official else None
@@ -137,7 +139,7 @@ class PredictionReader:
         found, said = view.crop.box.presence, 'detector'
         if found is None:
             found = view.pred.hand_presence[0, slot]
-            said = 'model' if self.num_slots > 1 else 'nobody'
+            said = 'model' if self.tells_presence else 'nobody'
         fields = dict(
             _mesh(view, slot, roots[slot], points, self.origin),
             side=side,

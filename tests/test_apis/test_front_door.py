@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -69,3 +70,24 @@ def test_photos_of_one_hand_have_one(real_data, weights, name):
     counts = [len(result.hands) for result in results]
     assert len(counts) == 8 and max(counts) == 1 and sum(counts) >= 6
     assert all(hand.presence > 0.5 for result in results for hand in result.hands)
+
+
+def test_a_given_box_without_a_hand_says_so(monkeypatch):
+    """Presence is judged in given boxes too; what a user says is there still stays."""
+    said = []
+    monkeypatch.setattr(
+        'mmhand_dne.apis.merge_crops.print_log',
+        lambda text, *_, **__: said.append(text),
+    )
+    hands, photo = HandMeshInferencer(device='cpu'), cv2.imread(str(PHOTOS[3]))
+    [[there]] = [result.hands for result in hands.results(photo)]
+    box = [*there.joints_2d.min(0), *there.joints_2d.max(0)]
+    [[given]] = [result.hands for result in hands.results(photo, bboxes=[box])]
+    assert given.presence > 0.9 and given.presence_of == 'model'
+    assert not said
+    wall = np.tile(np.uint8(np.linspace(40, 200, 200))[:, None, None], (1, 160, 3))
+    box = [30, 40, 130, 160]
+    [[guess]] = [result.hands for result in hands.results(wall, bboxes=[box])]
+    assert guess.presence < 0.5 and guess.presence_of == 'model'
+    [sentence] = said
+    assert 'in the given box about x=8' in sentence and 'sees no hand' in sentence

@@ -96,7 +96,7 @@ def assert_cut_from(hand, square, inferencer):
 
 def test_a_box_is_turned_and_told_its_side(shipped, seen):
     [hand] = hands_of(shipped, [CORNERS])
-    assert (hand.side, hand.presence) == ('right', 1)
+    assert (hand.side, hand.presence_of) == ('right', 'model')
     assert_cut_from(hand, roi_of_landmarks(seen.points), shipped)
 
 

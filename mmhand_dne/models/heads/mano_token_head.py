@@ -18,6 +18,7 @@ from mmhand_dne.geometry.rotation import matrix_from_6d, sixd_from_matrix
 from mmhand_dne.hand_model import build_single_hand
 from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
 from mmhand_dne.models.losses.coarse_terms import CoarseTerms
+from mmhand_dne.structures.hand_landmarks import HandLandmarks
 from mmhand_dne.structures.hand_state import CoarseHands, HandState
 from mmhand_dne.structures.hand_targets import HandTargets
 
@@ -40,7 +41,8 @@ class MANOTokenHead(BaseModule):
     landmarks (least squares), changed a little by three regressed numbers [decided].
     The readout is not trained: it knows real hands.
 
-    There is no presence: the crop is of one hand, so the logit is infinite.
+    Presence is what the network's own layer says of the crop: it has learned what is no
+    hand.
 
     Args:
         in_channels: C of the map.
@@ -62,6 +64,8 @@ class MANOTokenHead(BaseModule):
         >>> coarse.state.vertices.shape, coarse.token.shape
         (torch.Size([2, 1, 778, 3]), torch.Size([2, 1, 512]))
     """
+
+    tells_presence = True
 
     def __init__(
         self,
@@ -111,9 +115,10 @@ class MANOTokenHead(BaseModule):
     def forward(self, features: Tensor) -> CoarseHands:
         """Features (B, in_channels, h, w) -> the hand in slot 0 of (B, 1, ...)."""
         token = features.mean((-2, -1))
-        points, world = self.landmarks(token[:, -self.read_channels :])
-        read = torch.cat([points.flatten(1), world.flatten(1)], -1)
-        hidden = self.perceptron(torch.cat([self.norm(token), read], -1))
+        read = self.readout(token[:, -self.read_channels :])
+        points, world = self.scaled(read)
+        places = torch.cat([points.flatten(1), world.flatten(1)], -1)
+        hidden = self.perceptron(torch.cat([self.norm(token), places], -1))
         with torch.autocast(features.device.type, enabled=False):
             hidden, points = at_least_fp32(hidden), at_least_fp32(points)
             numbers = self.numbers(hidden)[:, None]  # (B, 1, 109)
@@ -127,17 +132,17 @@ class MANOTokenHead(BaseModule):
             rotations_6d,
             rotations,
             betas,
-            presence_logits=torch.full_like(raw[..., 0], torch.inf),
+            presence_logits=at_least_fp32(read.presence_logits)[:, None],
             pooled=token[:, None],
             token=hidden[:, None],
             landmarks_ndc=points[:, None, :, :2],
         )
 
-    def landmarks(self, token: Tensor) -> tuple[Tensor, Tensor]:
-        """What the readout tells, of size about 1: points of the crop, -1 to 1, with
-        their depth, and points in space, (B, 21, 3) each.
+    def scaled(self, read: HandLandmarks) -> tuple[Tensor, Tensor]:
+        """Landmarks of size about 1: points of the crop, -1 to 1, with their depth, and
+        points in space, (B, 21, 3) each.
         """
-        read, size = self.readout(token), self.crop_size
+        size = self.crop_size
         pixels, depth = read.points.split([2, 1], -1)
         depth = depth / (size / 2)
         points = torch.cat([pixels_to_ndc(pixels, (size, size)), depth], -1)

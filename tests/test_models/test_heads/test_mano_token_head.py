@@ -75,7 +75,7 @@ def test_the_landmarks_are_offered_in_units_of_about_one(head, monkeypatch):
     corner = torch.tensor([223.5, -0.5, 0.0]).expand(1, 21, 3)
     read = HandLandmarks(corner, None, None, torch.full((1, 21, 3), 0.1))
     monkeypatch.setattr(head.readout, 'forward', lambda token: read)
-    points, world = head.landmarks(torch.rand(1, CHANNELS))
+    points, world = head.scaled(head.readout(torch.rand(1, CHANNELS)))
     torch.testing.assert_close(points[0, 3], torch.tensor([1.0, -1, 0]))
     torch.testing.assert_close(world, torch.ones(1, 21, 3))
 
@@ -129,5 +129,7 @@ def test_the_readout_reads_the_last_channels_alone():
     after = head(features)
     assert torch.equal(before.landmarks_ndc, after.landmarks_ndc)
     assert not torch.equal(before.rotations, after.rotations)
-    read, _ = head.landmarks(features[:, CHANNELS:].mean((2, 3)))
-    torch.testing.assert_close(after.landmarks_ndc[:, 0], read[..., :2])
+    read = head.readout(features[:, CHANNELS:].mean((2, 3)))
+    points, _ = head.scaled(read)
+    torch.testing.assert_close(after.landmarks_ndc[:, 0], points[..., :2])
+    torch.testing.assert_close(after.presence_logits[:, 0], read.presence_logits)
