@@ -3,6 +3,7 @@
 import json
 import pickle
 import struct
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from smplx.utils import Struct
 
 from mmhand_dne.apis.result_writers import read_json, write
+from mmhand_dne.apis.result_writers.json_writer import as_text
 from mmhand_dne.hand_model import MANOLayer
 from mmhand_dne.hand_model.mano_file import MANO_SHAPES
 from mmhand_dne.hand_model.mano_source import load_hand
@@ -271,9 +273,9 @@ def test_an_image_without_hands_has_a_record_and_no_mesh(tmp_path):
 
 def test_numbers_that_are_not_finite_survive(written, tmp_path):
     result, _, _ = written
-    fields = dict(vars(result.hands[0]))
-    fields['translation'] = np.full(3, np.nan, np.float32)
-    odd = ImageResult('a', 0, (9, 9), (HandResult(**fields),))
+    values = dict(vars(result.hands[0]))
+    values['translation'] = np.full(3, np.nan, np.float32)
+    odd = ImageResult('a', 0, (9, 9), (HandResult(**values),))
     paths = write(odd, tmp_path, FORMATS)
     assert 'NaN' not in paths[0].read_text()
     assert np.isnan(read_json(paths[0]).hands[0].translation).all()
@@ -307,3 +309,36 @@ def test_a_folder_that_cannot_be_written_holds_nothing_half_done(written, tmp_pa
     with pytest.raises(OSError, match='cannot be written'):
         write(result, tmp_path / 'out', ('json',), 'photo')
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['photo.json']
+
+
+def plain_array(array):
+    """Nested lists, number by number, as JSON is read back."""
+    if array.ndim:
+        return [plain_array(one) for one in array]
+    number = array.item()
+    return number if not isinstance(number, float) or np.isfinite(number) else None
+
+
+def test_json_has_every_number_of_a_result_as_it_is(written):
+    """Against lists made number by number; a name may hold what a number may be."""
+    hand = written[0].hands[0]
+    joints_2d = hand.joints_2d.copy()
+    joints_2d[3] = np.nan, -np.inf
+    joints_2d[4] = -0.0, 1e-30
+    hand = replace(hand, joints_2d=joints_2d)
+    result = ImageResult('-inf nan "1"\n.jpg', 3, (640, 480), (hand,), 'a nan')
+    found = json.loads(as_text(result, time=1.5, version=9))
+    assert found['source'] == result.source and found['problem'] == 'a nan'
+    assert (found['time'], found['version'], found['index']) == (1.5, 9, 3)
+    (own,) = found['hands']
+    for field in fields(hand):
+        value = getattr(hand, field.name)
+        if isinstance(value, np.ndarray):
+            read = np.array(own[field.name], dtype=object)
+            wanted = np.array(plain_array(value), dtype=object)
+            known = np.not_equal(wanted, None).astype(bool)
+            assert (known == np.not_equal(read, None)).all()
+            np.testing.assert_array_equal(read[known].astype(value.dtype), value[known])
+    assert np.signbit(np.float32(own['joints_2d'][4][0]))
+    assert own['mano']['betas'] == pytest.approx(hand.mano.betas.tolist(), rel=1e-7)
+    assert 'vertices' not in json.loads(as_text(result, ['vertices']))['hands'][0]

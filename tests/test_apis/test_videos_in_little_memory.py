@@ -13,7 +13,7 @@ from mmhand_dne.apis.inputs import timed_video, video
 from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
 from mmhand_dne.apis.result_store import ResultStore
-from mmhand_dne.apis.result_writers.json_writer import as_plain
+from mmhand_dne.apis.result_writers.json_writer import as_text
 from mmhand_dne.apis.result_writers.row_writer import MESHES, RowWriter, read_rows
 from mmhand_dne.errors import UserError
 from tests.moving_hands import frame, hand_pair, make_hand, smooth_vectors
@@ -39,7 +39,7 @@ def results():
 
 
 def check_equal(one, other):
-    assert as_plain(one) == as_plain(other)
+    assert as_text(one) == as_text(other)
     for a, b in zip(one.hands, other.hands):
         for field in fields(a):
             value = getattr(a, field.name)

@@ -15,6 +15,7 @@ version.
 """
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
@@ -27,17 +28,24 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParam
 
 SCHEMA, VERSION = 'mmhand_dne/result', 1
 INTEGERS = ('faces',)
+NOT_FINITE = re.compile('-?(nan|inf)')
 
 
 def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
     """One file, for images without hands too."""
-    text = json.dumps(as_plain(result), allow_nan=False, ensure_ascii=False)
-    return [('.json', text.encode('utf-8'))]
+    return [('.json', as_text(result).encode('utf-8'))]
 
 
-def as_plain(result: ImageResult, without: Collection[str] = ()) -> dict[str, Any]:
-    """A result as lists, numbers and text, of hands all fields but ``without``."""
-    return dict(
+def as_text(
+    result: ImageResult, without: Collection[str] = (), **fields: str | float
+) -> str:
+    """A result as JSON.
+
+    Args:
+        without: fields of hands that are left out.
+        fields: of the root, beside its own or in place of them.
+    """
+    root = dict(
         schema=SCHEMA,
         version=VERSION,
         source=result.source,
@@ -47,6 +55,7 @@ def as_plain(result: ImageResult, without: Collection[str] = ()) -> dict[str, An
         track_ids=list(result.track_ids),
         hands=[_plain_record(hand, without) for hand in result.hands],
     )
+    return _text({**root, **fields})
 
 
 def read_json(path: str | Path) -> ImageResult:
@@ -93,23 +102,33 @@ def _plain_record(
             continue
         if isinstance(value, ManoParameters):
             value = _plain_record(value)
-        elif isinstance(value, np.ndarray):
-            value = _nested(value)
         plain[field.name] = value
     return plain
 
 
-def _nested(array: np.ndarray) -> list:
-    """Nested lists of numbers with nine digits, None where not finite."""
-    if array.dtype.kind != 'f':
-        return array.tolist()
-    digits = ('%.9g ' * array.size % tuple(array.ravel().tolist())).split()
-    flat: list = list(map(float, digits))
-    for place in np.flatnonzero(~np.isfinite(array)).tolist():
-        flat[place] = None
-    for length in array.shape[:0:-1]:
-        flat = [flat[i : i + length] for i in range(0, len(flat), length)]
-    return flat
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return _array_text(value)
+    if isinstance(value, dict):
+        members = (f'{json.dumps(key)}: {_text(one)}' for key, one in value.items())
+        return f'{{{", ".join(members)}}}'
+    if isinstance(value, list):
+        return f'[{", ".join(map(_text, value))}]'
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _array_text(array: np.ndarray) -> str:
+    """Nested lists of numbers, all written at once: nine digits, ``null`` where one is
+    not finite.
+    """
+    real = array.dtype.kind == 'f'
+    form = '%#.9g' if real else '%d'
+    for length in array.shape[::-1]:
+        form = f'[{", ".join([form] * length)}]'
+    text = form % tuple(array.ravel().tolist())
+    if real and not np.isfinite(array).all():
+        text = NOT_FINITE.sub('null', text)
+    return text
 
 
 def _hand(entry: dict) -> HandResult:

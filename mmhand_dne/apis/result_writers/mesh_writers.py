@@ -39,16 +39,17 @@ def obj_files(result: ImageResult) -> list[tuple[str, bytes]]:
         lines.append(f'o {hand.name}\n')
         tint = ' '.join(f'{value / 255:.4f}' for value in hand.color)
         lines += [
-            f'v {x:.8g} {y:.8g} {z:.8g} {tint}\n'
-            for x, y, z in hand.vertices + hand.translation
+            _rows(f'v %.8g %.8g %.8g {tint}\n', hand.vertices + hand.translation),
+            _rows('vn %.5f %.5f %.5f\n', hand.normals),
+            _rows('f %d//%d %d//%d %d//%d\n', np.repeat(hand.faces + first, 2, axis=1)),
         ]
-        lines += [f'vn {x:.5f} {y:.5f} {z:.5f}\n' for x, y, z in hand.normals]
-        corners = np.repeat(np.asarray(hand.faces) + first, 2)
-        lines.append(
-            'f %d//%d %d//%d %d//%d\n' * len(hand.faces) % tuple(corners.tolist())
-        )
         first += len(hand.vertices)
     return [('.obj', ''.join(lines).encode())]
+
+
+def _rows(form: str, rows: np.ndarray) -> str:
+    """Rows (N, K) of numbers by one form."""
+    return form * len(rows) % tuple(rows.ravel().tolist())
 
 
 def ply_files(result: ImageResult) -> list[tuple[str, bytes]]:

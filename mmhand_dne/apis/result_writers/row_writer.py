@@ -23,7 +23,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import named_errors, whole_file
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .json_writer import as_plain
+from .json_writer import as_text
 
 JSON = 'json'  # the format of a frame whose place rows take
 SCHEMA, VERSION = 'mmhand_dne/row', 1
@@ -87,9 +87,8 @@ class RowWriter:
         Args:
             time: of the frame, seconds.
         """
-        row = as_plain(result, without=MESHES)
-        row.update(schema=SCHEMA, version=VERSION, time=round(time, 6))
-        line = json.dumps(row, allow_nan=False, ensure_ascii=False)
+        about = dict(schema=SCHEMA, version=VERSION, time=round(time, 6))
+        line = as_text(result, MESHES, **about)
         with named_errors(self.path):
             self._file.write(line + '\n')
             if self.live:
