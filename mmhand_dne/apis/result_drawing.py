@@ -72,7 +72,7 @@ def draw_frame(
     if frame.image is None:
         return {}
     options = {} if size is None else dict(size=size)
-    rgb = np.ascontiguousarray(frame.image[..., ::-1])
+    rgb = cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB)
     return draw_result(rgb, result, kinds, span=span, **options)
 
 

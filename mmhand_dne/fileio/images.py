@@ -227,7 +227,7 @@ def from_tensor(tensor: Tensor, name: str = 'the tensor') -> np.ndarray:
 
 def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> Path:
     """Write (H, W, 3) uint8 RGB as .jpg or .png, whole or not at all."""
-    bgr = np.ascontiguousarray(image[..., ::-1])
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     done, content = cv2.imencode(Path(path).suffix, bgr, options)
     if not done:

@@ -43,40 +43,50 @@ def find_spans(corners: np.ndarray, size: tuple[int, int]) -> Spans:
         size: (rows, columns) of samples.
     """
     rows, columns = size
-    corners = corners[..., :2].astype(np.float64)
     # Corners from the top: the edge 0-2 is on one side, 0-1 and 1-2 on the other.
-    order = corners[..., 1].argsort(axis=1, kind='stable')
-    corners = np.take_along_axis(corners, order[..., None], axis=1)
-    (x0, y0), (x1, y1), (x2, y2) = (corners[:, i].T for i in range(3))
+    (x0, y0), (x1, y1), (x2, y2) = _from_the_top(corners)
     flat = (x1 - x0) * (y2 - y0) == (x2 - x0) * (y1 - y0)
     top = np.ceil(y0).clip(0, rows).astype(np.int64)
     bottom = np.floor(y2).clip(-1, rows - 1).astype(np.int64)
     count = np.where(flat, 0, (bottom - top + 1).clip(0))
     face = np.repeat(np.arange(len(corners)), count)
-    row = np.arange(len(face)) + (top - count.cumsum() + count)[face]
-    long = _along(x0, y0, x2, y2, face, row)
-    upper = _along(x0, y0, x1, y1, face, row)
-    lower = _along(x1, y1, x2, y2, face, row)
-    short = np.where((row <= y1[face]) & (y1 > y0)[face], upper, lower)
+    row = np.arange(len(face)) + (top - count.cumsum() + count).take(face)
+    # No row meets a level edge: the other two have its ends.
+    below = row > np.where(y1 > y0, y1, -np.inf).take(face)
+    long = _along(_edge(x0, y0, x2, y2), face, row)
+    short = map(np.concatenate, zip(_edge(x0, y0, x1, y1), _edge(x1, y1, x2, y2)))
+    short = _along(tuple(short), face + len(corners) * below, row)
     first = np.ceil(np.minimum(long, short)).clip(0, columns).astype(np.int64)
     last = np.floor(np.maximum(long, short)).clip(-1, columns - 1).astype(np.int64)
-    some = first <= last
-    return Spans(*(part[some] for part in (face, row, first, last)))
+    some = np.flatnonzero(first <= last)
+    return Spans(*(part.take(some) for part in (face, row, first, last)))
 
 
-def _along(
-    x0: np.ndarray,
-    y0: np.ndarray,
-    x1: np.ndarray,
-    y1: np.ndarray,
-    face: np.ndarray,
-    row: np.ndarray,
-) -> np.ndarray:
-    """Where rows meet an edge, its upper end first; the lower end of a level edge."""
-    level = y1 == y0
-    slope = (x1 - x0) / np.where(level, 1.0, y1 - y0)
-    x = x0[face] + slope[face] * (row - y0[face])
-    return np.where(level[face], x1[face], x)
+def _from_the_top(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """x and y (F,) of the first, second and third corner of triangles (F, 3, ...)."""
+    x, y = (corners[..., i].astype(np.float64).T for i in (0, 1))
+    points = list(zip(x, y))
+    for a, b in ((0, 1), (1, 2), (0, 1)):
+        (xa, ya), (xb, yb) = points[a], points[b]
+        turn = ya > yb
+        points[a] = np.where(turn, xb, xa), np.where(turn, yb, ya)
+        points[b] = np.where(turn, xa, xb), np.where(turn, ya, yb)
+    return points
+
+
+def _edge(
+    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Upper ends of edges and what x grows by in a row; nothing that counts of a level
+    one.
+    """
+    return x0, y0, (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
+
+
+def _along(edge: tuple[np.ndarray, ...], face: np.ndarray, row: np.ndarray):
+    """Where rows meet edges, as of :func:`_edge`."""
+    x0, y0, slope = edge
+    return x0.take(face) + slope.take(face) * (row - y0.take(face))
 
 
 class Planes(NamedTuple):

@@ -1,20 +1,29 @@
 """Skeletons, captions and rows of pictures."""
 
+import cv2
 import numpy as np
+import pytest
+from PIL import Image, ImageDraw
 
 from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
+from mmhand_dne.visualization.canvas import lettering
 from mmhand_dne.visualization.canvas.drawing import (
     bones,
+    draw_dots,
+    draw_lines,
     draw_polygon,
+    draw_rings,
     draw_skeleton,
     finger_color,
     grid,
 )
 from mmhand_dne.visualization.canvas.lettering import (
+    INK,
     PAPER,
     caption,
     caption_height,
     letter_height,
+    write,
 )
 
 BLACK = np.zeros((120, 240, 3), np.uint8)
@@ -80,3 +89,47 @@ def test_a_grid_holds_all_its_pictures():
     picture = grid([[first, second], [], [second]])
     assert (picture == 1).sum() == first.size
     assert (picture == 2).sum() == 2 * second.size
+
+
+@pytest.mark.parametrize('middle', [(60, 50), (2, 3), (238, 119), (-300, 40)])
+def test_rings_are_blended_as_over_the_whole_picture(middle):
+    """Inside, at corners and beyond, one over the other."""
+    rng = np.random.default_rng(1)
+    plain = rng.integers(0, 256, BLACK.shape, dtype=np.uint8)
+    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    rings = [middle + 20 * circle, np.add(middle, (7.3, 2.1)) + 9 * circle]
+    colors = [(250, 10, 60), (5, 200, 90)]
+    wanted = plain.copy()
+    for ring, color in zip(rings, colors):
+        points, filled = np.rint(16 * ring).astype(np.int32), wanted.copy()
+        cv2.fillConvexPoly(filled, points, color, cv2.LINE_AA, 4)
+        wanted = cv2.addWeighted(filled, 0.3, wanted, 0.7, 0)
+        cv2.polylines(wanted, [points], True, color, 2, cv2.LINE_AA, 4)
+    before = plain.copy()
+    drawn = draw_rings(plain, rings, colors, 0.3, 2)
+    np.testing.assert_array_equal(drawn, wanted)
+    np.testing.assert_array_equal(plain, before)
+
+
+def test_lines_and_dots_without_a_place_are_left_out_and_the_others_drawn():
+    lines = np.array([[[10, 20], [60, 20]], [[np.nan, 5], [80, 60]]])
+    drawn = draw_lines(BLACK, lines, EDGE, 3)
+    assert (drawn[20, 12:58] == EDGE).all() and not drawn[40:].any()
+    drawn = draw_dots(BLACK, lines[:, 0], 5.0, [PAPER, PAPER], EDGE)
+    assert (drawn[20, 10] == PAPER).all() and not drawn[30:].any()
+    assert not BLACK.any()
+
+
+@pytest.mark.parametrize(
+    'at', [(9, 9), (-4, -3), (225, 110), (300, 300), (50.5, 20.25)]
+)
+@pytest.mark.parametrize('anchor', ['la', 'lb', 'mt', 'mm'])
+def test_text_is_what_pillow_writes_on_the_whole_picture(at, anchor):
+    picture = np.full_like(BLACK, 255)
+    canvas = Image.fromarray(picture)
+    font = lettering._font(14, False)
+    ImageDraw.Draw(canvas).text(at, 'Agjy 50 %', INK, font, anchor=anchor)
+    written = write(picture, 'Agjy 50 %', at, 14, anchor=anchor)
+    np.testing.assert_array_equal(written, np.asarray(canvas))
+    assert (picture == 255).all()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhand_dne.visualization.canvas import lettering
+from mmhand_dne.visualization.canvas import lettering, tag_places
 from mmhand_dne.visualization.canvas.hand_borders import visible_parts
 from mmhand_dne.visualization.canvas.lettering import (
     LEAST,
@@ -133,3 +133,33 @@ def test_letters_of_hands_at_one_place_do_not_hide_each_other():
     assert min(areas) > 0.8 * max(areas)
     far = [Tag('R', np.array([500.0, np.nan]), RIGHT_COLOR)]
     assert (draw_tags(blank, far, 14) == RIGHT_COLOR).all(axis=-1).sum() > 100
+
+
+def cost_of_all(wanted, reach, size, clear, hands):
+    """The cheapest of all spots for one tag, every spot against every point."""
+    tried = tag_places._spots(wanted, reach, size)
+    gaps = [
+        np.linalg.norm(tried[:, None] - points, axis=-1) for points in (clear, hands)
+    ]
+    tips, covered = ((gap < reach).sum(axis=1) for gap in gaps)
+    cost = np.linalg.norm(tried - wanted, axis=-1) / reach + 1000 * tips
+    cost += 4 * (covered > 0) + 4 * covered / max(1, covered.max())
+    return tried, cost
+
+
+def test_a_tag_that_few_spots_are_tried_for_stands_where_all_would_put_it():
+    rng, quick = np.random.default_rng(2), 0
+    for _ in range(60):
+        size = rng.integers(120, 500, 2)
+        middle = rng.uniform(size=2) * size[::-1]
+        hands = middle + rng.normal(size=(300, 2)) * rng.uniform(5, 50)
+        wanted = middle + rng.normal(size=2) * rng.uniform(1, 90)
+        clear, reach = hands[:40], rng.uniform(8, 25)
+        (spot,) = place_tags(wanted[None], reach, tuple(size), clear, hands)
+        tried, cost = cost_of_all(wanted, reach, tuple(size), clear, hands)
+        (own,) = cost[(tried == spot).all(axis=1)][:1]
+        assert own == pytest.approx(cost.min(), abs=1e-9)
+        points, way = np.concatenate([clear, hands]), cost * 0
+        way += np.linalg.norm(tried - wanted, axis=-1) / reach
+        quick += tag_places._nearest_free(tried, way, points, reach) is not None
+    assert 20 < quick < 60  # both ways are taken

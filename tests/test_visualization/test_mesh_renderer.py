@@ -14,13 +14,13 @@ from mmhand_dne.visualization.canvas import mesh_renderer
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
-    _may_be_seen,
     orthographic_surface,
     paint,
     perspective_surface,
     render_mesh,
     render_overlay,
 )
+from mmhand_dne.visualization.canvas.seen_faces import may_be_seen
 from mmhand_dne.visualization.canvas.side_view import side_surfaces
 
 RADIUS = 0.06
@@ -213,14 +213,19 @@ def test_inner_sides_that_nothing_shows_are_left_out_unseen(hands, monkeypatch):
             turned.append(surface._replace(points=points, vertices=spread))
         some = render_mesh(turned, (160, 160))
         shown = sum(
-            int(_may_be_seen(one, one.points[one.faces].double().numpy()).sum())
+            may_be_seen(
+                one.points.numpy(),
+                one.faces.numpy(),
+                one.points[one.faces].double().numpy(),
+                False,
+            ).sum()
             for one in turned
         )
         with monkeypatch.context() as patch:
             patch.setattr(
                 mesh_renderer,
-                '_may_be_seen',
-                lambda s, corners: np.ones(len(corners), bool),
+                'may_be_seen',
+                lambda points, faces, *rest: np.ones(len(faces), bool),
             )
             every = render_mesh(turned, (160, 160))
         assert shown < 0.75 * sum(len(one.faces) for one in turned)
@@ -277,6 +282,24 @@ def test_only_edges_of_a_large_picture_are_looked_at_finely(hands, monkeypatch):
     paint(np.zeros((720, 1280, 3), np.uint8), hands((1280, 720)), 0.85)
     once, finely = shares
     assert once == 1.0 and finely < 0.1
+
+
+def test_a_slope_of_light_is_not_looked_at_finely(hands, monkeypatch):
+    """In a close-up light changes fast, and a sample in the middle has its mean."""
+    chosen = []
+    real = mesh_renderer.nearest
+
+    def counted(spans, depth, size, some=None, fine=1):
+        chosen.append(some)
+        return real(spans, depth, size, some, fine)
+
+    monkeypatch.setattr(mesh_renderer, 'nearest', counted)
+    surfaces = hands((240, 180))
+    coverage = render_mesh(surfaces, (180, 240)).coverage
+    once, some = chosen
+    outline = cv2.Laplacian((coverage > 0.5).astype(np.float32), -1) != 0
+    assert once is None and some[outline].all()
+    assert 0 < some.sum() < 0.35 * (coverage > 0).sum()
 
 
 def test_an_edge_inside_a_hand_is_smooth(sphere):

@@ -12,6 +12,7 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
 )
 from mmhand_dne.visualization.results.result_pictures import KINDS, draw_result
 from mmhand_dne.visualization.results.result_views import (
+    Window,
     cut,
     hand_groups,
     hand_names,
@@ -161,3 +162,28 @@ def test_close_ups_of_a_portrait_stand_beside_it():
     result = make_result(size=(300, 500))
     picture = draw_result(image, result, ['overlay'], size=SMALL)['overlay']
     assert picture.shape[0] < SMALL + 12 and picture.shape[1] > 0.6 * SMALL + 100
+
+
+def blob(size, at, width=6):
+    """A bright spot at (x, y) in the dark, (h, w, 3)."""
+    x, y = np.meshgrid(*map(np.arange, size))
+    bright = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * width**2))
+    return np.repeat(np.rint(bright).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_a_close_up_shows_the_image_where_its_points_are():
+    """To a twentieth of a pixel, wherever it is and however much it is shrunk."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        size = rng.integers(300, 900, 2)
+        at = rng.uniform(60, size - 60)
+        side, tile = rng.uniform(120, size.min()), int(rng.integers(80, 300))
+        left, top = at - rng.uniform(0.25, 0.75, 2) * side
+        window = Window(left, top, tile / side, (tile, tile))
+        bright = cut(blob(size, at), window)[..., 0].astype(float)
+        wanted = window.to_picture(at)
+        x, y = np.meshgrid(np.arange(tile), np.arange(tile))
+        apart = np.hypot(x - wanted[0], y - wanted[1])
+        bright[apart > 30 * window.scale + 3] = 0  # grey beyond the border
+        middle = np.array([(x * bright).sum(), (y * bright).sum()]) / bright.sum()
+        np.testing.assert_allclose(middle, wanted, atol=0.05)

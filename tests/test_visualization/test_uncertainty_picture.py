@@ -74,7 +74,7 @@ def test_the_outline_of_an_ellipsoid_is_where_its_points_end_in_the_picture():
     ball = rng.normal(size=(40000, 3))
     ball /= np.linalg.norm(ball, axis=-1, keepdims=True)
     seen = ball @ axes.T @ camera
-    ring = hand_uncertainty.ellipsoid_outline(axes, camera)
+    ring = hand_uncertainty.ellipsoid_outlines(axes, camera)
     for angle in np.linspace(0, 2 * np.pi, 7):
         way = np.array([np.cos(angle), np.sin(angle)])
         assert (ring @ way).max() == pytest.approx((seen @ way).max(), rel=0.01)

@@ -82,40 +82,61 @@ def draw_polygon(
     return image
 
 
-def blend_polygon(
-    image: np.ndarray, corners: np.ndarray, color: Sequence[int], opacity: float
+def draw_rings(
+    image: np.ndarray,
+    rings: Sequence[np.ndarray],
+    colors: Sequence[Sequence[int]],
+    opacity: float,
+    width: int = 1,
 ) -> np.ndarray:
-    """A filled convex outline through corners (N, 2), pixels, that shows through."""
-    points = _all_fixed(corners)
-    filled = image.copy()
-    cv2.fillConvexPoly(filled, points, color, cv2.LINE_AA, SUBPIXEL)
-    return cv2.addWeighted(filled, opacity, image, 1 - opacity, 0)
+    """Convex outlines, one over the other, whose insides show through.
 
-
-def draw_line(
-    image: np.ndarray, ends: np.ndarray, color: Sequence[int], width: int = 1
-) -> np.ndarray:
-    """A straight line between ends (2, 2), pixels; none where they are not finite."""
-    if not np.isfinite(ends).all():
-        return image
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        rings: corners (N, 2) of each, pixels.
+        colors: RGB of each.
+        opacity: of the insides, 0 to 1.
+        width: of the outlines, pixels.
+    """
     image = image.copy()
-    first, last = (_fixed(end) for end in ends)
-    cv2.line(image, first, last, color, width, cv2.LINE_AA, SUBPIXEL)
+    for corners, color in zip(rings, colors):
+        _blend_polygon(image, _all_fixed(corners), color, opacity)
+        points = [_all_fixed(corners)]
+        cv2.polylines(image, points, True, color, width, cv2.LINE_AA, SUBPIXEL)
     return image
 
 
-def draw_dot(
+def draw_lines(
+    image: np.ndarray, lines: np.ndarray, color: Sequence[int], width: int = 1
+) -> np.ndarray:
+    """Straight lines between ends (N, 2, 2), pixels; none where one is not finite."""
+    image = image.copy()
+    for ends in lines[np.isfinite(lines).all(axis=(1, 2))]:
+        first, last = (_fixed(end) for end in ends)
+        cv2.line(image, first, last, color, width, cv2.LINE_AA, SUBPIXEL)
+    return image
+
+
+def draw_dots(
     image: np.ndarray,
-    point: np.ndarray,
+    points: np.ndarray,
     radius: float,
-    color: Sequence[int],
+    colors: Sequence[Sequence[int]],
     edge_color: Sequence[int],
 ) -> np.ndarray:
-    """A disc of a radius in pixels with an outline; none where it is not finite."""
-    if not np.isfinite(point).all():
-        return image
+    """Discs with an outline at points (N, 2); none where one is not finite.
+
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        points: (N, 2) pixels.
+        radius: pixels.
+        colors: RGB of each.
+        edge_color: RGB of all outlines.
+    """
     image = image.copy()
-    _dot(image, point, radius, color, edge_color, False)
+    for point, color in zip(points, colors):
+        if np.isfinite(point).all():
+            _dot(image, point, radius, color, edge_color, False)
     return image
 
 
@@ -134,6 +155,25 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
             left += right + gap
         top += height
     return whole
+
+
+def _blend_polygon(
+    image: np.ndarray, points: np.ndarray, color: Sequence[int], opacity: float
+) -> None:
+    """A filled convex outline that shows through; draws on the image given.
+
+    Args:
+        points: (N, 2) fixed-point numbers.
+    """
+    size = image.shape[1::-1]
+    low = ((points.min(axis=0) >> SUBPIXEL) - 1).clip(0, size)
+    high = ((points.max(axis=0) >> SUBPIXEL) + 3).clip(0, size)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    if not part.size:
+        return
+    filled, inside = part.copy(), points - (low << SUBPIXEL).astype(np.int32)
+    cv2.fillConvexPoly(filled, inside, color, cv2.LINE_AA, SUBPIXEL)
+    part[:] = cv2.addWeighted(filled, opacity, part, 1 - opacity, 0)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

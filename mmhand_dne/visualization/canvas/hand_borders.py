@@ -54,7 +54,7 @@ def draw_borders(
     parts = visible_parts(surfaces, picture.shape[:2]).astype(np.uint8)
     for color, thickness in ((INK, width + 2), (None, width)):
         for part, own in zip(parts, colors):
-            found, _ = cv2.findContours(part, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            found, _ = cv2.findContours(part, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
             stroke = tuple(int(value) for value in (own if color is None else color))
             cv2.drawContours(picture, found, -1, stroke, thickness, cv2.LINE_AA)
     return picture

@@ -125,10 +125,19 @@ def write(
     anchor: str = 'la',
 ) -> np.ndarray:
     """The picture with text whose anchor (Pillow's names) is at (x, y) pixels."""
-    canvas = Image.fromarray(picture)
-    font = _font(height, bold)
-    ImageDraw.Draw(canvas).text(at, text, tuple(color), font, anchor=anchor)
-    return np.array(canvas)
+    font, picture = _font(height, bold), picture.copy()
+    left, top, right, bottom = font.getbbox(text, anchor=anchor)
+    size = picture.shape[1::-1]
+    low = np.floor([at[0] + left - 2, at[1] + top - 2]).clip(0, size).astype(int)
+    high = np.ceil([at[0] + right + 2, at[1] + bottom + 2]).clip(0, size).astype(int)
+    # On a copy of what is around the text: Pillow draws on no array.
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    if part.size:
+        canvas = Image.fromarray(part)
+        draw, at = ImageDraw.Draw(canvas), (at[0] - int(low[0]), at[1] - int(low[1]))
+        draw.text(at, text, tuple(color), font, anchor=anchor)
+        part[:] = np.asarray(canvas)
+    return picture
 
 
 def fit(text: str, height: int, width: int, bold: bool = False) -> int:

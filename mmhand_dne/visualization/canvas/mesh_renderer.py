@@ -4,12 +4,12 @@ A ``Surface`` is a mesh with its pixels and depths; it is made from a perspectiv
 from a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
 hands hide each other as they do in the scene.
 
-Light is computed at the vertices. A pixel is first looked at once; only those about
-which its neighbours disagree, outlines and edges inside, are looked at in more places.
+Light is computed at the vertices. A pixel is first looked at once; only those off the
+line between their neighbours, at outlines and edges inside, are looked at in more
+places: where light changes evenly the middle of a pixel has its mean already.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +23,8 @@ from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspecti
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.scan_lines import Planes, find_spans, nearest
 
+from .seen_faces import farthest, may_be_seen, seen_from_inside
+
 # Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
 RIGHT_COLOR = (86, 180, 233)
 LEFT_COLOR = (230, 159, 0)
@@ -32,9 +34,9 @@ LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before 
 AMBIENT = 0.35  # share of the light that comes from everywhere
 BACK_FACE = 0.4  # share of its brightness that an inner side keeps
 SMALL = 128  # pixels of a part's longer side up to which all of it is looked at finely
-SAMPLES = 3  # along each side of a pixel, where neighbours disagree
-CONTRAST = 12  # of 255, from which neighbours do
-CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+SAMPLES = 3  # along each side of a pixel, where one does not tell its mean
+BEND = 12  # of 255, from which a pixel is off the line between its neighbours
+BENDING = np.array([[1.0, -2.0, 1.0]])  # how much it is, in a row
 UNKNOWN_DEPTH = 1.0  # metres from the camera, of a root whose depth is not known
 
 
@@ -253,11 +255,11 @@ def _seen(
     # Pixel centres are at integers: the frame spans -0.5 to size - 0.5.
     corners[..., :2] = (corners[..., :2] + 0.5) * zoom - 0.5
     seen = np.zeros((4, *size), np.float32)
-    chosen = np.ones(size, bool)
-    if max(size) > SMALL:
+    if samples == 1 or max(size) > SMALL:
         _look(corners, light, seen)
-        chosen = _disagreeing(seen)
-    _look(corners, light, seen, chosen, samples)
+    if samples > 1:
+        chosen = _bent(seen) if max(size) > SMALL else np.ones(size, bool)
+        _look(corners, light, seen, chosen, samples)
     return seen
 
 
@@ -293,20 +295,26 @@ def _look(
 def _touching(corners: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Faces (F,) of corners (F, 3, 3) whose box meets one of the pixels (h, w)."""
     high = np.array(chosen.shape[::-1])
-    low = np.floor(corners[..., :2].min(axis=1) + 0.5).clip(0, high).astype(int)
-    high = np.ceil(corners[..., :2].max(axis=1) + 0.5).clip(0, high).astype(int)
+    corners = corners[..., :2] + 0.5
+    low = np.floor(farthest(np.minimum, corners)).clip(0, high).astype(int)
+    high = np.ceil(farthest(np.maximum, corners)).clip(0, high).astype(int)
     total = cv2.integral(chosen.view(np.uint8))
     (left, top), (right, bottom) = low.T, high.T
     inside = total[bottom, right] - total[top, right] - total[bottom, left]
     return inside + total[top, left] > 0
 
 
-def _disagreeing(seen: np.ndarray) -> np.ndarray:
-    """Pixels (h, w) that look otherwise than one of the eight around them."""
-    levels, around = cv2.convertScaleAbs(cv2.merge(list(seen)), alpha=255), CROSS
-    apart = cv2.subtract(cv2.dilate(levels, around), cv2.erode(levels, around))
-    apart = cv2.threshold(apart, CONTRAST, 255, cv2.THRESH_BINARY)[1]
-    return apart.view(np.uint32)[..., 0] > 0
+def _bent(seen: np.ndarray) -> np.ndarray:
+    """Pixels (h, w) of what is seen (4, h, w) that are off the line between their
+    neighbours, in the row or in the column.
+    """
+    levels = cv2.convertScaleAbs(cv2.merge(list(seen)), alpha=255)
+    bent = np.zeros(levels.shape, np.uint8)
+    for kernel in (BENDING, BENDING.T):
+        off = cv2.filter2D(levels, cv2.CV_16S, kernel, borderType=cv2.BORDER_REPLICATE)
+        bent = cv2.max(bent, cv2.convertScaleAbs(off))
+    bent = cv2.threshold(bent, BEND, 255, cv2.THRESH_BINARY)[1]
+    return bent.view(np.uint32)[..., 0] > 0
 
 
 def _shown_faces(surface: Surface, ambient: float) -> tuple[np.ndarray, np.ndarray]:
@@ -316,19 +324,22 @@ def _shown_faces(surface: Surface, ambient: float) -> tuple[np.ndarray, np.ndarr
     """
     faces = surface.faces.numpy()
     corners = surface.points.double().numpy().take(faces, axis=0)
-    shown = _may_be_seen(surface, corners) & np.isfinite(corners.sum(axis=(1, 2)))
-    if surface.perspective:
+    points, perspective = surface.points.numpy(), surface.perspective
+    shown = may_be_seen(points, faces, corners, perspective)
+    shown &= np.isfinite(corners.sum(axis=(1, 2)))
+    if perspective:
         shown &= (corners[..., 2] > 0).all(axis=1)
     shown = np.flatnonzero(shown)
     corners = corners.take(shown, axis=0)
-    if surface.perspective:
+    if perspective:
         corners[..., 2] = -1 / corners[..., 2]
     normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
     color = np.asarray(surface.color, np.float64) / 255
     light = np.ones((len(normals), 4))
     light[:, :3] = _brightness(normals, ambient).numpy()[:, None] * color
     light = light.take(faces.take(shown, axis=0), axis=0)
-    inner = _seen_from_inside(surface, faces.take(shown, axis=0))
+    vertices = surface.vertices.numpy()
+    inner = seen_from_inside(vertices, faces.take(shown, axis=0), perspective)
     light[inner, :, :3] *= BACK_FACE
     return corners, light
 
@@ -338,51 +349,3 @@ def _brightness(normals: Tensor, ambient: float) -> Tensor:
     light = F.normalize(torch.tensor(LIGHT), dim=0)
     lambert = (F.normalize(normals, dim=-1) * light).sum(dim=-1).clamp(min=0)
     return ambient + (1 - ambient) * lambert
-
-
-def _may_be_seen(surface: Surface, corners: np.ndarray) -> np.ndarray:
-    """Faces (F,) that something of the picture may show, of corners (F, 3, 3).
-
-    Who looks from outside sees the inner side of a surface only through its openings:
-    a ray meets an outer side first, unless it came in where there is no face. So faces
-    that turn their inner side to the camera count where an opening is before them.
-    """
-    middle = surface.points.double().mean(dim=0).numpy()
-    around = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    # Six times the volume that the faces wind around.
-    volume = ((corners[:, 0] - middle) * around).sum()
-    if not volume > 0:  # inside out, flat, or not finite
-        return np.ones(len(corners), bool)
-    front = around[:, 2] < 0
-    faces = surface.faces.numpy()
-    rim = surface.points.numpy()[list(_rim(faces.tobytes(), str(faces.dtype)))]
-    if not len(rim):
-        return front
-    behind = surface.perspective and bool((corners[..., 2] <= 0).any())
-    if behind or not np.isfinite(rim).all():
-        return np.ones(len(corners), bool)
-    low, high = rim[:, :2].min(axis=0), rim[:, :2].max(axis=0)
-    flat = corners[..., :2]
-    over = (flat.max(axis=1) >= low) & (flat.min(axis=1) <= high)
-    return front | over.all(axis=-1)
-
-
-@lru_cache(maxsize=16)
-def _rim(faces: bytes, kind: str) -> tuple[int, ...]:
-    """Vertices at the openings of a mesh of faces, given as bytes: those of edges that
-    one face alone has.
-    """
-    faces = np.frombuffer(faces, kind).reshape(-1, 3)
-    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    number = edges[:, 0] * (faces.max(initial=0) + 1) + edges[:, 1]
-    _, where, count = np.unique(number, return_index=True, return_counts=True)
-    return tuple(np.unique(edges[where[count == 1]]).tolist())
-
-
-def _seen_from_inside(surface: Surface, faces: np.ndarray) -> np.ndarray:
-    """Faces (F, 3) that turn their inner side to the camera, (F,)."""
-    a, b, c = surface.vertices.numpy().take(faces.T, axis=0)
-    if not surface.perspective:
-        (ux, uy), (vx, vy) = (b - a)[:, :2].T, (c - a)[:, :2].T
-        return ux * vy - uy * vx > 0
-    return (np.cross(b - a, c - a) * a).sum(axis=-1) > 0

@@ -6,6 +6,8 @@ import scipy
 DIRECTIONS = 24  # around the spot that is wanted
 STEP = 0.5  # of a tag's radius, between the circles of spots that are tried
 FARTHEST = 14.0  # of a tag's radius
+FEW_POINTS = 8  # that are looked at without a tree
+FEW = 97  # spots that are tried first: the wanted one and four circles
 # What a spot costs, in radii of the way from the one that is wanted
 ON_A_TAG = 1e6
 ON_A_TIP = 1e3  # for each point
@@ -41,15 +43,34 @@ def place_tags(
     placed: list[np.ndarray] = []
     for spot in np.asarray(wanted, np.float64).reshape(-1, 2):
         tried = _spots(spot, reach, size)
-        cost = np.linalg.norm(tried - spot, axis=-1) / reach
-        cost += ON_A_TIP * _count_within(tried, clear, reach)
-        covered = _count_within(tried, hands, reach)
-        cost += TOUCHES_A_HAND * (covered > 0)
-        cost += ON_A_HAND * covered / max(1, covered.max(initial=0))
+        way = np.linalg.norm(tried - spot, axis=-1) / reach
         others = np.array(placed).reshape(-1, 2)
-        cost += ON_A_TAG * (_count_within(tried, others, 2 * reach + apart) > 0)
-        placed.append(tried[cost.argmin()])
+        tags = ON_A_TAG * (_count_within(tried, others, 2 * reach + apart) > 0)
+        best = _nearest_free(tried, way + tags, np.concatenate([clear, hands]), reach)
+        if best is None:
+            cost = way + ON_A_TIP * _count_within(tried, clear, reach)
+            covered = _count_within(tried, hands, reach)
+            cost += TOUCHES_A_HAND * (covered > 0)
+            cost += ON_A_HAND * covered / max(1, covered.max(initial=0))
+            best = (cost + tags).argmin()
+        placed.append(tried[best])
     return np.array(placed).reshape(-1, 2)
+
+
+def _nearest_free(
+    tried: np.ndarray, cost: np.ndarray, points: np.ndarray, reach: float
+) -> int | None:
+    """The cheapest spot, if a few cheap ones tell: it covers none of the points (N, 2)
+    and costs less than a spot does that covers one.
+    """
+    few = cost.argsort(kind='stable')[: FEW + 1]
+    few, next_cost = few[:-1], cost[few[-1]]
+    low, high = tried[few].min(axis=0) - reach, tried[few].max(axis=0) + reach
+    points = points[((points >= low) & (points <= high)).all(axis=-1)]
+    free = few[_count_within(tried[few], points, reach) == 0]
+    if not len(free) or cost[free[0]] >= min(next_cost, cost[few[0]] + TOUCHES_A_HAND):
+        return None
+    return int(free[0])
 
 
 def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
@@ -64,8 +85,9 @@ def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
 
 def _count_within(spots: np.ndarray, points: np.ndarray, distance: float) -> np.ndarray:
     """How many points (N, 2) are less than a distance from each spot: (S,)."""
-    if not len(points):
-        return np.zeros(len(spots), int)
+    if len(points) < FEW_POINTS:
+        apart = ((spots[:, None] - points) ** 2).sum(axis=-1)
+        return (apart < distance**2).sum(axis=1)
     nearer = np.nextafter(distance, 0)  # the tree counts those at the distance too
     tree = scipy.spatial.cKDTree(points)
     return tree.query_ball_point(spots, nearer, return_length=True)

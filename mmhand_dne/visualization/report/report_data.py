@@ -6,6 +6,7 @@ import mimetypes
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from mmhand_dne.conventions import NUM_JOINTS
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
@@ -103,26 +104,29 @@ def pack(array: np.ndarray, dtype: type = np.float32) -> str:
     return base64.b64encode(data.tobytes()).decode('ascii')
 
 
-def picture_uri(picture: np.ndarray, longest: int | None = None) -> str:
+def picture_uri(picture: np.ndarray, longest: int | None = None) -> Markup:
     """A picture (h, w, 3) uint8 RGB as JPEG, shrunk to ``longest`` pixels if larger."""
     scale = 1.0 if longest is None else longest / max(picture.shape[:2])
     if scale < 1:
         height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, data = cv2.imencode('.jpg', picture[..., ::-1], flags)
+    picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode('.jpg', picture, flags)
     return _uri('image/jpeg', data.tobytes())
 
 
-def file_uri(name: str, data: bytes) -> str:
+def file_uri(name: str, data: bytes) -> Markup:
     """A file's bytes as a data URI of the type that its name tells."""
     suffix = '.' + name.rsplit('.', 1)[-1].lower()
     kind = MIME_TYPES.get(suffix) or mimetypes.guess_type(name)[0]
     return _uri(kind or 'application/octet-stream', data)
 
 
-def _uri(kind: str, data: bytes) -> str:
-    return f'data:{kind};base64,{base64.b64encode(data).decode("ascii")}'
+def _uri(kind: str, data: bytes) -> Markup:
+    """Of base64 nothing has to be escaped."""
+    content = Markup(base64.b64encode(data).decode('ascii'))
+    return Markup('data:{};base64,{}').format(kind, content)
 
 
 def _beyond(hand: HandResult) -> np.ndarray:
@@ -142,9 +146,8 @@ def _ellipsoids(hand: HandResult, wrist: np.ndarray) -> dict:
     if hand.joint_covariance is None or hand.joint_std is None:
         return dict(centers=None, axes=None, stds=None)
     usable = usable_joints(hand.joint_covariance)
-    axes = [ellipsoid_axes(hand.joint_covariance[joint]) for joint in usable]
     return dict(
         centers=pack(hand.joints[usable] + wrist),
-        axes=pack(np.reshape(axes, (-1, 3, 3))),
+        axes=pack(ellipsoid_axes(hand.joint_covariance[usable])),
         stds=pack(hand.joint_std[usable]),
     )

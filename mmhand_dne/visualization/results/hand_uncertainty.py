@@ -59,21 +59,21 @@ def usable_joints(covariance: np.ndarray) -> np.ndarray:
     return np.flatnonzero(known & (np.trace(covariance, axis1=1, axis2=2) > 0))
 
 
-def ellipsoid_outline(axes: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """What an affine camera sees an ellipsoid end at: (OUTLINE_POINTS, 2), an ellipse.
+def ellipsoid_outlines(axes: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """What an affine camera sees ellipsoids end at: (..., OUTLINE_POINTS, 2), ellipses.
 
     The image of the unit sphere under a map of rank two is an ellipse, whose half-axes
     are the map's singular vectors times its singular values.
 
     Args:
-        axes: (3, 3) metres, as of ``ellipsoid_axes``.
+        axes: (..., 3, 3) metres, as of ``ellipsoid_axes``.
         camera: (3, 2), a step in metres times it is the step in pixels.
-    Returns: pixels from the ellipsoid's middle.
+    Returns: pixels from the ellipsoids' middles.
     """
     directions, lengths, _ = np.linalg.svd(camera.T @ axes)
     angles = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return circle * lengths @ directions.T
+    return circle * lengths[..., None, :] @ directions.swapaxes(-2, -1)
 
 
 def ellipsoid_axes(blocks: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ one of 48 megapixels costs hardly more than a small one.
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -31,7 +31,13 @@ MOST_ROWS = 4  # of close-ups in a picture
 MARGIN = 0.18  # of a close-up, in the hands' size, at each edge
 FINGERTIP = 0.012  # metres from a finger's end that belong to its tip
 BORDER = 350  # of a picture's longer side, to the width of a line around a hand
+AROUND = 2  # pixels of the picture that are cut around a close-up
+SHRUNK = 0.7  # of the image's size, below which a picture is made of means
+SAME = 0.75  # pixels, by which a part of the image may be off and is not moved
 LEAST_SIDE = 8.0  # pixels of the image, the smallest close-up
+
+
+T = TypeVar('T')
 
 
 class Window(NamedTuple):
@@ -81,15 +87,15 @@ class PictureJob:
 
         None if no hand has error bars.
         """
-        own = run_span([self.result])
+        own = self.once(run_span, lambda: run_span([self.result]))
         return own if own is None else self.span or own
 
     def cut(self, window: Window) -> np.ndarray:
         """What the window shows of the image, as of :func:`cut`; not to be changed."""
         return self.once(window, lambda: cut(self.image, window))
 
-    def once(self, key: Hashable, draw: Callable[[], np.ndarray]) -> np.ndarray:
-        """A part of pictures, drawn when it is first asked for."""
+    def once(self, key: Hashable, draw: Callable[[], T]) -> T:
+        """What several pictures need, made when it is first asked for."""
         if key not in self.drawn:
             self.drawn[key] = draw()
         return self.drawn[key]
@@ -188,12 +194,16 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
     Args:
         image: (h, w, 3) uint8 RGB.
     """
-    image, window = _reduced(image, window)
-    affine = np.array([[window.scale, 0, 0], [0, window.scale, 0]], np.float64)
-    affine[:, 2] = window.to_picture(np.zeros(2))
-    if image.shape[:2] == window.size and (affine == np.eye(2, 3)).all():
-        return image.copy()
+    image, scale, start = _reduced(image, window)
     size = window.size[::-1]
+    affine = np.array([[scale[0], 0, start[0]], [0, scale[1], start[1]]])
+    if image.shape[:2] == window.size:
+        ends = affine @ [[0, size[0]], [0, size[1]], [1, 1]] - [
+            [0, size[0]],
+            [0, size[1]],
+        ]
+        if np.abs(ends).max() < SAME:
+            return image.copy()
     return cv2.warpAffine(
         image, affine, size, flags=cv2.INTER_LINEAR, borderValue=(OUTSIDE,) * 3
     )
@@ -333,13 +343,31 @@ def _close_up(extents: Sequence[np.ndarray], tile: int) -> Window:
     return Window(float(left), float(top), tile / side, (tile, tile))
 
 
-def _reduced(image: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
-    """A image larger than its picture shrunk to it, by means over its pixels."""
-    factor = window.scale
-    if factor >= 1:
-        return image, window
-    height, width = image.shape[:2]
-    size = max(1, round(factor * width)), max(1, round(factor * height))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    left, top = (factor * (x + 0.5) - 0.5 for x in (window.left, window.top))
-    return small, Window(left, top, 1.0, window.size)
+def _reduced(
+    image: np.ndarray, window: Window
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the window shows of an image, shrunk by means over its pixels where that is
+    larger than the picture; x and y of a step from its pixel to the next and of its
+    first pixel, pixels of the picture.
+    """
+    first, step = np.zeros(2), np.ones(2)  # pixels of the image
+    if window.scale < SHRUNK:
+        first, image = _around(image, window)
+        size = np.array(image.shape[1::-1])
+        small = np.rint(window.scale * size).astype(int).clip(1)
+        image = cv2.resize(image, small.tolist(), interpolation=cv2.INTER_AREA)
+        step = size / small
+    return image, step * window.scale, window.to_picture(first + (step - 1) / 2)
+
+
+def _around(image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """The upper left pixel (2,) and the pixels of a window's part of the image, with
+    some around it where the image has them.
+    """
+    size = np.array(image.shape[1::-1])
+    low = np.array([window.left, window.top])
+    high = low + np.array(window.size[::-1]) / window.scale
+    more = AROUND / window.scale
+    low = np.floor(low - more).clip(0, size - 1).astype(int)
+    high = np.ceil(high + more).clip(low + 1, size).astype(int)
+    return low, image[low[1] : high[1], low[0] : high[0]]

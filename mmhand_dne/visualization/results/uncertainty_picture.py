@@ -1,14 +1,14 @@
 """A result's error bars as a picture: colours of the mesh, ellipsoids at the joints."""
 
+import cv2
 import numpy as np
 
 from mmhand_dne.structures.hand_result import HandResult
 from mmhand_dne.visualization.canvas.drawing import (
-    blend_polygon,
     bones,
-    draw_dot,
-    draw_line,
-    draw_polygon,
+    draw_dots,
+    draw_lines,
+    draw_rings,
     grid,
 )
 from mmhand_dne.visualization.canvas.lettering import PAPER, caption
@@ -21,7 +21,7 @@ from mmhand_dne.visualization.canvas.uncertainty_colors import (
 from .hand_uncertainty import (
     ELLIPSOID_SHARE,
     ellipsoid_axes,
-    ellipsoid_outline,
+    ellipsoid_outlines,
     usable_joints,
     vertex_deviation,
 )
@@ -88,9 +88,9 @@ def ellipse_tile(job: PictureJob, group: Group) -> np.ndarray:
     for hand in group.hands:
         picture = _draw_ellipses(job, picture, hand, group.window)
     surfaces = [hand_surface(hand, group.window) for hand in group.hands]
-    inside = outline(surfaces, plain.shape[:2])[..., None] * HAND_SHARE
-    picture = np.rint(picture + inside * (plain - picture.astype(np.float32)))
-    picture = bordered(picture.astype(np.uint8), group.hands, surfaces)
+    inside = outline(surfaces, plain.shape[:2]) * HAND_SHARE
+    picture = cv2.blendLinear(plain, picture, inside, 1 - inside)
+    picture = bordered(picture, group.hands, surfaces)
     for hand in group.hands:
         picture = _draw_joints(job, picture, hand, group.window)
     return tagged(job, picture, group)
@@ -102,13 +102,11 @@ def _draw_ellipses(
     """A hand's ellipsoids as discs and rings, the farther from the camera first."""
     if hand.joint_covariance is None:
         return picture
-    rings = _rings(hand)
-    for joint in sorted(rings, key=lambda joint: -hand.joints[joint, 2]):
-        color = deviation_colors(hand.joint_std[joint], job.color_span).tolist()
-        ring = window.to_picture(rings[joint])
-        picture = blend_polygon(picture, ring, color, FILL)
-        picture = draw_polygon(picture, ring, color, _thin(job))
-    return picture
+    joints, rings = _rings(hand)
+    order = np.argsort(-hand.joints[joints, 2], kind='stable')
+    colors = deviation_colors(hand.joint_std[joints[order]], job.color_span).tolist()
+    rings = window.to_picture(rings[order])
+    return draw_rings(picture, rings, colors, FILL, _thin(job))
 
 
 def _draw_joints(
@@ -118,11 +116,9 @@ def _draw_joints(
     joints = window.to_picture(hand.joints_2d)
     std = np.full(len(joints), np.nan) if hand.joint_std is None else hand.joint_std
     colors = deviation_colors(std, job.color_span).tolist()
-    for ends in bones():
-        picture = draw_line(picture, joints[list(ends)], PAPER, max(1, _thin(job) // 2))
-    for point, color in zip(joints, colors):
-        picture = draw_dot(picture, point, 1.8 * _thin(job), color, PAPER)
-    return picture
+    lines = joints[np.array(bones())]
+    picture = draw_lines(picture, lines, PAPER, max(1, _thin(job) // 2))
+    return draw_dots(picture, joints, 1.8 * _thin(job), colors, PAPER)
 
 
 def _thin(job: PictureJob) -> int:
@@ -130,19 +126,18 @@ def _thin(job: PictureJob) -> int:
     return max(1, round(job.letters / 12))
 
 
-def _rings(hand: HandResult) -> dict[int, np.ndarray]:
-    """Outlines (N, 2) of a hand's ellipsoids by joint, pixels of the image."""
+def _rings(hand: HandResult) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (K,) with ellipsoids and their outlines (K, N, 2), pixels of the image."""
     camera = np.zeros((3, 2))
     camera[:2] = image_map(hand)[:2]
-    return {
-        int(joint): hand.joints_2d[joint]
-        + ellipsoid_outline(ellipsoid_axes(hand.joint_covariance[joint]), camera)
-        for joint in usable_joints(hand.joint_covariance)
-    }
+    joints = usable_joints(hand.joint_covariance)
+    axes = ellipsoid_axes(hand.joint_covariance[joints])
+    rings = ellipsoid_outlines(axes, camera)
+    return joints, hand.joints_2d[joints, None] + rings
 
 
 def ellipse_pixels(hand: HandResult) -> np.ndarray:
     """Where the image shows the hand's ellipsoids, (N, 2) pixels."""
     if hand.joint_covariance is None:
         return np.zeros((0, 2))
-    return np.concatenate([*_rings(hand).values(), np.zeros((0, 2))])
+    return _rings(hand)[1].reshape(-1, 2)
