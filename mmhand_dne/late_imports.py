@@ -70,6 +70,12 @@ class LateName:
     def __subclasscheck__(self, subclass: type) -> bool:
         return issubclass(subclass, self._real())
 
+    def __or__(self, other: Any) -> Any:
+        return self._real() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self._real()
+
 
 class LateModule(ModuleType):
     """A module whose code has not run; its attributes are the real module's."""

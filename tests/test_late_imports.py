@@ -68,6 +68,7 @@ def test_a_late_class_can_be_a_base_and_be_asked_for_instances(user):
     assert Child.__mro__[1] is Base
     assert isinstance(Child(), user.Base) and not isinstance(1, user.Base)
     assert issubclass(Child, user.Base) and not issubclass(int, user.Base)
+    assert user.Base | None == Base | None and int | user.Base == int | Base
 
 
 def test_a_late_module_gives_every_attribute_of_the_real_one(user, said):
