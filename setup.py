@@ -86,11 +86,13 @@ MIM = ROOT / 'mmhand_dne' / '.mim'
 
 
 def _files_below(folder: str, suffixes: tuple) -> list:
-    """Files as .mim has them. Before setuptools 62.3, which OpenMIM's own dependencies
-    pin, ** is one folder, and the wheel lacked what lies in none.
+    """Files as .mim has them: in a checkout links, in a source archive, of which
+    ``python -m build`` makes the wheel, the only copies. Before setuptools 62.3, which
+    OpenMIM's own dependencies pin, ** is one folder, and the wheel lacked what lies in
+    none.
     """
-    paths = (p for p in (ROOT / folder).rglob('*') if p.suffix in suffixes)
-    return sorted(f'.mim/{path.relative_to(ROOT).as_posix()}' for path in paths)
+    paths = (p for p in (MIM / folder).rglob('*') if p.suffix in suffixes)
+    return sorted(path.relative_to(MIM.parent).as_posix() for path in paths)
 
 
 PACKAGE_DATA = [

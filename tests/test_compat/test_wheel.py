@@ -37,12 +37,30 @@ def test_it_holds_all_that_a_checkout_runs_on(wheel):
     assert not any(name.startswith(('tests', 'tools', 'configs')) for name in names)
 
 
-def test_any_setuptools_packs_what_lies_in_no_folder(monkeypatch):
-    """Before 62.3, ** of package_data is one folder: train.py was not in the wheel."""
+def packed_files(setup_file, monkeypatch):
+    """What a setup.py tells setuptools to pack beside the modules."""
     told = {}
     monkeypatch.setattr(setuptools, 'setup', told.update)
-    runpy.run_path(str(ROOT / 'setup.py'))
-    names = told['package_data']['mmhand_dne']
+    runpy.run_path(str(setup_file))
+    return told['package_data']['mmhand_dne']
+
+
+def test_a_wheel_of_a_source_archive_is_as_whole(tmp_path, monkeypatch):
+    """Which has no links and no configs beside setup.py: ``python -m build``."""
+    (tmp_path / 'mmhand_dne').mkdir()
+    for name in ('setup.py', 'mmhand_dne/version.py'):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / 'mmhand_dne/.mim', tmp_path / 'mmhand_dne/.mim')
+    packed = packed_files(tmp_path / 'setup.py', monkeypatch)
+    assert packed == packed_files(ROOT / 'setup.py', monkeypatch)
+    assert all(
+        (tmp_path / 'mmhand_dne' / name).exists() for name in packed if name[0] == '.'
+    )
+
+
+def test_any_setuptools_packs_what_lies_in_no_folder(monkeypatch):
+    """Before 62.3, ** of package_data is one folder: train.py was not in the wheel."""
+    names = packed_files(ROOT / 'setup.py', monkeypatch)
     assert not [name for name in names if '**' in name]
     assert {'.mim/configs/dne_interhand.py', '.mim/tools/train.py'} <= set(names)
     assert '.mim/configs/dne/ablations/table2_full.py' in names
