@@ -1,6 +1,7 @@
 """The hands of one image of InterHand2.6M as a raw sample has them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -78,20 +79,15 @@ def unposed_fields(
         source: what to name in an error.
     """
     known = frame.mano_valid
-    mean = np.stack([hand.hands_mean.numpy() for hand in (pair.right, pair.left)])
     # As MANOLayer.absolute_pose, in float32 too.
     pose = frame.pose.astype(np.float32)
-    pose[:, 3:] += mean
+    pose[:, 3:] += _mean_pose(pair)
     row = parameter_row(
         dict(
-            pose=np.where(known[:, None], pose, 0).reshape(2, NUM_ROTATIONS, 3),
-            betas=np.where(known[:, None], frame.betas, 0),
-            translation=np.where(
-                known[:, None], frame.translation - camera.position, 0
-            ),
-            joints=np.where(
-                frame.joints_valid[..., None], frame.joints - camera.position, 0
-            ),
+            pose=_known(pose, known).reshape(2, NUM_ROTATIONS, 3),
+            betas=_known(frame.betas, known),
+            translation=_known(frame.translation - camera.position, known),
+            joints=_known(frame.joints - camera.position, frame.joints_valid),
             mano_valid=known,
             joints_valid=frame.joints_valid,
             presence=shown['hand_presence'],
@@ -107,3 +103,14 @@ def unposed_fields(
         hand_type_valid=shown['hand_type_valid'],
         intrinsics=camera.intrinsics.copy(),
     )
+
+
+@lru_cache(maxsize=8)
+def _mean_pose(pair: HandPair) -> np.ndarray:
+    """(2, 45) radians, of the right and the left hand."""
+    return np.stack([hand.hands_mean.numpy() for hand in (pair.right, pair.left)])
+
+
+def _known(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Zeros in place of the last axis where the mask is not set."""
+    return values if mask.all() else np.where(mask[..., None], values, 0)

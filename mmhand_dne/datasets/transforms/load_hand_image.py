@@ -1,7 +1,5 @@
 """Reading an image."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -36,7 +34,8 @@ class LoadHandImage(BaseTransform):
         """
         path = results['img_path']
         try:
-            content = Path(path).read_bytes()
+            with open(path, 'rb') as file:
+                content = file.read()
         except OSError as error:
             raise UserError(
                 f'{path}: the image cannot be read ({error.strerror}); check '

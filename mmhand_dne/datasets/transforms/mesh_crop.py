@@ -61,26 +61,25 @@ class MeshCrop(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the crop as ``img`` and bring all ground truth into its camera frame."""
-        x0, y0, x1, y1 = box_corners(results)
-        extent = np.array([x1 - x0, y1 - y0]) * self.padding
-        size, positive = np.array(self.size), extent > 0
-        if not positive.any():
+        x0, y0, x1, y1 = box_corners(results).tolist()
+        extent = (x1 - x0) * self.padding, (y1 - y0) * self.padding
+        zooms = [side / span for side, span in zip(self.size, extent) if span > 0]
+        if not zooms:
             raise UserError(
                 f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
             )
-        centre = np.array([x0 + x1, y0 + y1]) / 2
-        factor = draws().uniform(*self.scale)
+        centre, size = np.array([x0 + x1, y0 + y1]) / 2, np.array(self.size)
+        zoom = min(zooms) * draws().uniform(*self.scale)
         angle = np.deg2rad(
             draws().uniform(-self.rotation, self.rotation) - box_angle(results)
         )
         reach = self.shift * min(self.size) / PAPER_SIZE
         shift = draws().uniform(-reach, reach, 2)
-        zoom = (size[positive] / extent[positive]).min() * factor
         cos, sin = np.cos(angle), np.sin(angle)
         rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-        affine = np.eye(3)
-        affine[:2, :2] = zoom * rotation[:2, :2]
+        affine = rotation.copy()
+        affine[:2, :2] *= zoom
         affine[:2, 2] = (size - 1) / 2 + shift - affine[:2, :2] @ centre
         results['img'] = self.cut(results['img'], affine)
         rotate_camera(results, rotation)

@@ -85,18 +85,28 @@ class PackHandInputs(BaseTransform):
         """Return ``dict(inputs, data_samples)``."""
         source = str(results.get('img_path', 'sample'))
         sample, box = PoseDataSample(), np.float32(box_corners(results)[None])
-        for key in META_KEYS:  # one by one: set_metainfo copies each value
-            if key in results:
-                sample.set_field(results[key], key, field_type='metainfo')
+        meta = {key: results[key] for key in META_KEYS if key in results}
+        # Neither copied nor checked one by one, as set_metainfo and set_field do.
+        vars(sample).update(meta)
+        vars(sample)['_metainfo_fields'].update(meta)
         instances = dict(bboxes=box, bbox_scores=np.ones(1, np.float32))
         if 'hand_parameters' in results:
             sample.gt_instance_labels = _unposed(results, source)
+            sample.gt_instances = _instances(instances)
         else:
             sample.gt_instance_labels = _posed(results, source)
             for key in KEYPOINTS:
                 instances[key] = results[key]
-        sample.gt_instances = InstanceData(**instances)
+            sample.gt_instances = InstanceData(**instances)
         return dict(inputs=channels_first(results['img']), data_samples=sample)
+
+
+def _instances(fields: dict[str, np.ndarray]) -> InstanceData:
+    """Arrays (1, ...) of one image as an instance, without a check of each length."""
+    found = InstanceData()
+    vars(found).update(fields)
+    vars(found)['_data_fields'].update(fields)
+    return found
 
 
 def _posed(results: dict, source: str) -> HandLabels:
