@@ -31,6 +31,17 @@ def parse_args() -> argparse.Namespace:
         help='mixed precision: float16 on CUDA, bfloat16 without',
     )
     parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='lay convolutions out with channels last: the same to rounding',
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile backbone, neck and regressing heads by torch.compile: the same '
+        'to rounding, the first steps take minutes',
+    )
+    parser.add_argument(
         '--no-validate', action='store_true', help='do not evaluate while training'
     )
     parser.add_argument(
@@ -57,6 +68,7 @@ from mmhand_dne.cli.run_flags import (
     apply_amp,
     apply_auto_scale_lr,
     apply_common_flags,
+    apply_speed,
     check_precision,
     choose_start,
 )
@@ -73,6 +85,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         apply_amp(cfg)
+    apply_speed(cfg, args.channels_last, args.compile)
     check_precision(cfg)
     if args.auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         apply_auto_scale_lr(cfg)

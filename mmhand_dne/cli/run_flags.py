@@ -80,6 +80,14 @@ def apply_amp(cfg: Config) -> None:
             cfg.optim_wrapper.pop(key, None)
 
 
+def apply_speed(cfg: Config, channels_last: bool, compiled: bool) -> None:
+    """Add the hook that lays convolutions out with channels last, or compiles them."""
+    if channels_last or compiled:
+        options: dict | None = {} if compiled else None
+        hook = dict(type='SpeedHook', channels_last=channels_last, compile=options)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+
+
 def check_precision(cfg: Config) -> None:
     """Refuse float16 where there is no device for it.
 

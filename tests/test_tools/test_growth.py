@@ -58,3 +58,18 @@ def test_frames_and_images_are_axes_too(tool):
     found = tool.main([*CONFIG, '--axes', 'images', 'frames', '--values', '2', '20'])
     assert all(seconds > 0 for seconds in found['images'].values())
     assert 2 * found['frames'][2] < found['frames'][20]
+
+
+def test_every_point_is_drawn_whole_over_the_value_it_is_of(
+    tool, tmp_path, monkeypatch
+):
+    from matplotlib import pyplot
+
+    monkeypatch.setattr(pyplot, 'close', lambda figure: None)  # to be looked at
+    tool.draw({'hands': {1: 3.0, 2: 5.0}}, tmp_path / 'page.png')
+    (plot,) = pyplot.gcf().axes
+    assert plot.get_xticks().tolist() == [1, 2]
+    low, high = plot.get_ylim()
+    assert low == 0 and high > 5.2
+    monkeypatch.undo()
+    pyplot.close('all')

@@ -182,7 +182,8 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
         plot.plot(list(costs), list(costs.values()), 'o-')
         plot.set_xlabel(axis)
         plot.set_ylabel(UNITS.get(axis, 'ms a step'))
-        plot.set_ylim(bottom=0)
+        plot.set_xticks(list(costs))  # only what was measured
+        plot.set_ylim(0, 1.1 * max(costs.values()))  # the last point whole
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

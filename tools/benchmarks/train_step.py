@@ -1,7 +1,8 @@
 """Time and peak memory of a training step: our DNE beside MMPose's InterNet.
 
 Beside both runs DNE with the parts that it had before they were made cheaper (folder
-``former``), so that the gain is printed by one run.
+``former``), so that the gain is printed by one run; on request also DNE with the
+switches of tools/train.py, ``--channels-last`` and ``--compile``.
 
 Each model lives in a process of its own; steps alternate between them, so that a
 busy machine slows all alike; CPU time, summed over threads, hardly depends on that.
@@ -10,6 +11,7 @@ maps are encoded before the clock starts.
 
 Example:
     python tools/benchmarks/train_step.py --batch-size 2 --repeats 3 --device cpu
+    python tools/benchmarks/train_step.py --models dne channels-last compiled
 """
 
 import argparse
@@ -26,8 +28,16 @@ NAMES = {
     'dne': 'DNE (ours)',
     'former': 'DNE, former parts',
     'internet': 'InterNet (MMPose)',
+    'channels-last': 'DNE, channels last',
+    'compiled': 'DNE, compiled',
 }
-RATIOS = (('dne', 'former'), ('internet', 'dne'))
+MEASURED = ['dne', 'former', 'internet']  # where no models are named
+RATIOS = (
+    ('dne', 'former'),
+    ('internet', 'dne'),
+    ('channels-last', 'dne'),
+    ('compiled', 'dne'),
+)
 
 
 def parse_args(args=None):
@@ -39,7 +49,7 @@ def parse_args(args=None):
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...')
     parser.add_argument('--threads', type=int, default=os.cpu_count())
     parser.add_argument('--amp', action='store_true', help='mixed precision for both')
-    parser.add_argument('--models', nargs='+', choices=NAMES, default=list(NAMES))
+    parser.add_argument('--models', nargs='+', choices=NAMES, default=MEASURED)
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     return parser.parse_args(args)
 
@@ -70,6 +80,7 @@ def serve(connection, model: str, args) -> None:
     network, optimiser = build(model, cfg, args.device)
     if model == 'former':
         use_former_parts(network)
+    switch_on(network, model)
     if model != 'internet':
         batch = hand_batch(network, args.batch_size, cfg.input_size)
     else:
@@ -90,6 +101,17 @@ def serve(connection, model: str, args) -> None:
         if cuda:
             result['cuda_peak'] = torch.cuda.max_memory_allocated() / 2**20
         connection.send(result)
+
+
+def switch_on(network, model: str) -> None:
+    """What the model's name says of the switches of tools/train.py."""
+    from types import SimpleNamespace
+
+    from mmhand_dne.engine.hooks import SpeedHook
+
+    switches = {'channels-last': dict(channels_last=True), 'compiled': dict(compile={})}
+    if model in switches:
+        SpeedHook(**switches[model]).before_train(SimpleNamespace(model=network))
 
 
 def copy_batch(batch: dict) -> dict:

@@ -4,6 +4,7 @@ from .finite_loss_hook import FiniteLossHook
 from .hand_visualization_hook import HandVisualizationHook
 from .random_state_hook import RandomStateHook
 from .rest_hook import RestHook
+from .speed_hook import SpeedHook
 from .sync_norm_buffers_hook import SyncNormBuffersHook
 from .two_phase_hook import TwoPhaseHook
 
@@ -15,5 +16,6 @@ __all__ = [
     'HandVisualizationHook',
     'RandomStateHook',
     'RestHook',
+    'SpeedHook',
     'SyncNormBuffersHook',
 ]
