@@ -251,6 +251,10 @@ def test_mistakes_are_one_sentence(demo, weights, photos, tmp_path):
             (tmp_path / 'empty', *good[1:], '--out-dir', tmp_path / 'a'),
             'the folder has no image',
         ),
+        (  # a second picture where the config should be
+            (photos, tmp_path / 'file', '--out-dir', tmp_path / 'b'),
+            'is no config, whose name ends in one of .py',
+        ),
         (
             (photos, 'dne_rendere', *good[2:], '--out-dir', tmp_path / 'b'),
             'did you mean dne_rendered',

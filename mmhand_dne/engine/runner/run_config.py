@@ -16,6 +16,7 @@ from .shared_hand import merge_options
 # In the names of MMEngine's wrapper of FSDP1, whose Runner (0.10.7) saves the state
 # dict of ``model.module``: flat shards. :class:`ShardedModel` is ours.
 SHARDED = 'FullySharded'
+FILE_TYPES = ('.py', '.json', '.yaml', '.yml')  # that MMEngine reads
 
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -23,10 +24,17 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
     Raises: FileNotFoundError without the file; ValueError for an option whose first
         key neither the config nor MMEngine knows, or whose parent is not in the
-        config; UserError for a value that a run would not read, or for two hands.
+        config; UserError for a file of another type, for a value that a run would not
+        read, or for two hands.
     """
     if not osp.isfile(path):
         raise FileNotFoundError(f'there is no config file {path}; check the path')
+    if not path.endswith(FILE_TYPES):
+        raise UserError(
+            f'{path} is no config, whose name ends in one of {", ".join(FILE_TYPES)}; '
+            'check the order of the arguments; several pictures for the demo go into a '
+            'folder'
+        )
     cfg = Config.fromfile(path)
     as_read = copy.deepcopy(cfg)
     for key in options or {}:
