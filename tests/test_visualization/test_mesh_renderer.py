@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import interpolate, rasterize
 from mmhand_dne.hand_model import HandPair
-from mmhand_dne.visualization.canvas import mesh_renderer
+from mmhand_dne.visualization.canvas import surface_views
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
@@ -223,7 +223,7 @@ def test_inner_sides_that_nothing_shows_are_left_out_unseen(hands, monkeypatch):
         )
         with monkeypatch.context() as patch:
             patch.setattr(
-                mesh_renderer,
+                surface_views,
                 'may_be_seen',
                 lambda points, faces, *rest: np.ones(len(faces), bool),
             )
@@ -240,9 +240,9 @@ def exact_picture(surfaces, size, fine):
         faces.append(one.faces + sum(map(len, points)))
         points.append(torch.cat([fine * (one.points[:, :2] + 0.5) - 0.5,
                                  one.points[:, 2:]], dim=1))  # fmt: skip
-        light = torch.nn.functional.normalize(torch.tensor(mesh_renderer.LIGHT), dim=0)
+        light = torch.nn.functional.normalize(torch.tensor(surface_views.LIGHT), dim=0)
         facing = (vertex_normals(one.vertices, one.faces) @ light).clamp(min=0)
-        bright = mesh_renderer.AMBIENT + (1 - mesh_renderer.AMBIENT) * facing
+        bright = surface_views.AMBIENT + (1 - surface_views.AMBIENT) * facing
         color = torch.tensor(one.color) / 255 * bright[:, None]
         values.append(torch.cat([color, torch.ones(len(color), 1)], dim=1))
     large, faces = (fine * size[0], fine * size[1]), torch.cat(faces)
@@ -251,7 +251,7 @@ def exact_picture(surfaces, size, fine):
     inner = torch.cat([one.points[one.faces] for one in surfaces])[seen.face[0]]
     a, b, c = inner[..., :2].unbind(dim=-2)
     back = torch.linalg.det(torch.stack([b - a, c - a], dim=-1)) > 0
-    drawn[:3] *= torch.where(back & (seen.face[0] >= 0), mesh_renderer.BACK_FACE, 1.0)
+    drawn[:3] *= torch.where(back & (seen.face[0] >= 0), surface_views.BACK_FACE, 1.0)
     drawn = torch.nn.functional.avg_pool2d(drawn[None], fine)[0].permute(1, 2, 0)
     return drawn[..., :3].numpy(), drawn[..., 3].numpy()
 
@@ -259,7 +259,7 @@ def exact_picture(surfaces, size, fine):
 @pytest.mark.parametrize('size', [(100, 120), (420, 560)])  # all finely, and edges
 def test_pictures_are_those_of_the_exact_rasteriser(hands, size):
     surfaces = hands(size[::-1])
-    color, coverage = exact_picture(surfaces, size, mesh_renderer.SAMPLES)
+    color, coverage = exact_picture(surfaces, size, surface_views.SAMPLES)
     drawn = render_mesh(surfaces, size)
     assert coverage.mean() > 0.1
     assert np.abs(drawn.coverage - coverage).sum() < 0.002 * coverage.sum()
@@ -271,14 +271,14 @@ def test_pictures_are_those_of_the_exact_rasteriser(hands, size):
 def test_only_edges_of_a_large_picture_are_looked_at_finely(hands, monkeypatch):
     """And they are smooth, outlines as well as fingers before the palm."""
     shares = []
-    real = mesh_renderer.nearest
+    real = surface_views.nearest
 
     def counted(spans, depth, size, chosen=None, fine=1):
         shares.append(1.0 if chosen is None else chosen.mean())
-        assert fine == (1 if chosen is None else mesh_renderer.SAMPLES)
+        assert fine == (1 if chosen is None else surface_views.SAMPLES)
         return real(spans, depth, size, chosen, fine)
 
-    monkeypatch.setattr(mesh_renderer, 'nearest', counted)
+    monkeypatch.setattr(surface_views, 'nearest', counted)
     paint(np.zeros((720, 1280, 3), np.uint8), hands((1280, 720)), 0.85)
     once, finely = shares
     assert once == 1.0 and finely < 0.1
@@ -287,13 +287,13 @@ def test_only_edges_of_a_large_picture_are_looked_at_finely(hands, monkeypatch):
 def test_a_slope_of_light_is_not_looked_at_finely(hands, monkeypatch):
     """In a close-up light changes fast, and a sample in the middle has its mean."""
     chosen = []
-    real = mesh_renderer.nearest
+    real = surface_views.nearest
 
     def counted(spans, depth, size, some=None, fine=1):
         chosen.append(some)
         return real(spans, depth, size, some, fine)
 
-    monkeypatch.setattr(mesh_renderer, 'nearest', counted)
+    monkeypatch.setattr(surface_views, 'nearest', counted)
     surfaces = hands((240, 180))
     coverage = render_mesh(surfaces, (180, 240)).coverage
     once, some = chosen

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from mmhand_dne.visualization.canvas import uncertainty_colors
+from mmhand_dne.visualization.canvas import mesh_renderer, uncertainty_colors
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     outline,
 )
@@ -161,3 +161,18 @@ def test_a_close_up_of_ellipsoids_contains_them():
 def test_an_ellipsoid_holds_its_share_of_a_gaussian_in_space():
     inside = chi2.cdf(hand_uncertainty.ELLIPSOID_RADIUS**2, df=3)
     assert inside == pytest.approx(hand_uncertainty.ELLIPSOID_SHARE, abs=1e-15)
+
+
+def test_both_tiles_of_a_close_up_come_of_one_look(monkeypatch):
+    """Colours and ellipsoids show the same hands: their faces are sought once."""
+    looks = []
+    real = mesh_renderer.look_at
+
+    def counted(surfaces, size, **options):
+        looks.append(size)
+        return real(surfaces, size, **options)
+
+    monkeypatch.setattr(mesh_renderer, 'look_at', counted)
+    result = make_result([make_hand(0)])
+    assert draw_result(sample_image(), result, ['uncertainty'], 256)
+    assert len(looks) == 1

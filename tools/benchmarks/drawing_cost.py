@@ -45,7 +45,7 @@ from mmhand_dne.fileio.images import read_image
 from mmhand_dne.geometry.mesh import vertex_normals
 from mmhand_dne.geometry.rasterize import front_facing, interpolate, rasterize
 from mmhand_dne.structures.hand_result import ImageResult
-from mmhand_dne.visualization.canvas import mesh_renderer
+from mmhand_dne.visualization.canvas import mesh_renderer, surface_views
 from mmhand_dne.visualization.report.report_data import SceneStore
 from mmhand_dne.visualization.report.report_page import write_report
 
@@ -65,45 +65,58 @@ def least(function: Callable, repeat: int) -> float:
     return 1000 * min(times)
 
 
-def exact_seen(
-    surfaces: list[mesh_renderer.Surface],
-    size: tuple[int, int],
-    zoom: tuple[float, float],
-    samples: int,
-    ambient: float,
-) -> np.ndarray:
-    """As ``mesh_renderer._seen``, all samples of all pixels by the exact rasteriser."""
-    points, faces, values = [], [], []
-    for one in surfaces:
-        faces.append(one.faces + sum(map(len, points)))
-        fine = EXACT_SAMPLES * torch.tensor(zoom)
-        points.append(
-            torch.cat([(one.points[:, :2] + 0.5) * fine - 0.5, one.points[:, 2:]], 1)
+class ExactView:
+    """As ``surface_views.View``, all samples of all pixels by the exact rasteriser."""
+
+    def __init__(
+        self,
+        surfaces: list[surface_views.Surface],
+        size: tuple[int, int],
+        zoom: tuple[float, float] = (1.0, 1.0),
+        samples: int = EXACT_SAMPLES,
+        corner: tuple[float, float] = (0, 0),
+    ) -> None:
+        self.surfaces, self.corner = surfaces, np.asarray(corner)
+        points, faces, fine = [], [], EXACT_SAMPLES * torch.tensor(zoom)
+        for one in surfaces:
+            faces.append(one.faces + sum(map(len, points)))
+            flat = one.points[:, :2] - torch.as_tensor(self.corner) + 0.5
+            flat = (flat * fine - 0.5).float()
+            points.append(torch.cat([flat, one.points[:, 2:]], 1))
+        self.points, self.faces = torch.cat(points)[None], torch.cat(faces)
+        large = EXACT_SAMPLES * size[0], EXACT_SAMPLES * size[1]
+        self.seen = rasterize(
+            self.points, self.faces, large, perspective=surfaces[0].perspective
         )
-        bright = mesh_renderer._brightness(
-            vertex_normals(one.vertices, one.faces), ambient
-        )
-        color = torch.as_tensor(one.color, dtype=torch.float32) / 255
-        light = (bright[:, None] * color).expand(len(bright), 3)
-        values.append(torch.cat([light, torch.ones(len(bright), 1)], dim=1))
-    points, faces = torch.cat(points)[None], torch.cat(faces)
-    large = EXACT_SAMPLES * size[0], EXACT_SAMPLES * size[1]
-    seen = rasterize(points, faces, large, perspective=surfaces[0].perspective)
-    drawn = interpolate(seen, faces, torch.cat(values)).permute(0, 3, 1, 2)
-    inner = ~front_facing(points, faces)[0][seen.face] & (seen.face >= 0)
-    drawn[:, :3] *= torch.where(inner, mesh_renderer.BACK_FACE, 1.0)[:, None]
-    return torch.nn.functional.avg_pool2d(drawn, EXACT_SAMPLES)[0].numpy()
+        self.coverage = self._means((self.seen.face >= 0)[:, None].float())[0]
+
+    def shade(self, colors: list, ambient: float) -> np.ndarray:
+        """As of the view."""
+        values = []
+        for one, color in zip(self.surfaces, colors):
+            lamp = surface_views.brightness(vertex_normals(one.vertices, one.faces))
+            bright = (ambient + (1 - ambient) * lamp)[:, None]
+            color = torch.as_tensor(color, dtype=torch.float32) / 255
+            values.append((bright * color).expand(len(bright), 3))
+        drawn = interpolate(self.seen, self.faces, torch.cat(values))
+        front = front_facing(self.points, self.faces)[0][self.seen.face]
+        inner = ~front & (self.seen.face >= 0)
+        kept = torch.where(inner, surface_views.BACK_FACE, 1.0)[:, None]
+        return self._means(drawn.permute(0, 3, 1, 2) * kept)
+
+    @staticmethod
+    def _means(samples: torch.Tensor) -> np.ndarray:
+        return torch.nn.functional.avg_pool2d(samples, EXACT_SAMPLES)[0].numpy()
 
 
 def both(function: Callable, repeat: int) -> tuple[float, float]:
     """Processor time of a call, ms, as it is and with the exact renderer, in turn."""
-    ours, exact = mesh_renderer._seen, exact_seen
-    times = []
+    ours, times = mesh_renderer.look_at, []
     for _ in range(repeat):
-        for seen in (ours, exact):
-            mesh_renderer._seen = seen
+        for look_at in (ours, ExactView):
+            mesh_renderer.look_at = look_at
             times.append(least(function, 1))
-    mesh_renderer._seen = ours
+    mesh_renderer.look_at = ours
     return min(times[::2]), min(times[1::2])
 
 

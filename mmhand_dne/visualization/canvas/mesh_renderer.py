@@ -3,10 +3,6 @@
 A ``Surface`` is a mesh with its pixels and depths; it is made from a perspective or
 from a scaled-orthographic camera. All surfaces of a picture share one z-buffer, so that
 hands hide each other as they do in the scene.
-
-Light is computed at the vertices. A pixel is first looked at once; only those off the
-line between their neighbours, at outlines and edges inside, are looked at in more
-places: where light changes evenly the middle of a pixel has its mean already.
 """
 
 from collections.abc import Sequence
@@ -15,39 +11,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import ndc_to_pixels, project, project_perspective
-from mmhand_dne.geometry.mesh import vertex_normals
-from mmhand_dne.geometry.scan_lines import Planes, find_spans, nearest
 
-from .seen_faces import farthest, may_be_seen, seen_from_inside
+from .surface_views import AMBIENT, SAMPLES, Surface, View, look_at
 
 # Okabe and Ito's blue and orange: told apart in every common form of colour blindness.
 RIGHT_COLOR = (86, 180, 233)
 LEFT_COLOR = (230, 159, 0)
 HAND_COLORS = (RIGHT_COLOR, LEFT_COLOR)
 
-LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from the upper left, before the hand
-AMBIENT = 0.35  # share of the light that comes from everywhere
-BACK_FACE = 0.4  # share of its brightness that an inner side keeps
-SMALL = 128  # pixels of a part's longer side up to which all of it is looked at finely
-SAMPLES = 3  # along each side of a pixel, where one does not tell its mean
-BEND = 12  # of 255, from which a pixel is off the line between its neighbours
-BENDING = np.array([[1.0, -2.0, 1.0]])  # how much it is, in a row
 UNKNOWN_DEPTH = 1.0  # metres from the camera, of a root whose depth is not known
-
-
-class Surface(NamedTuple):
-    """One mesh as a picture needs it, float32 on the CPU."""
-
-    vertices: Tensor  # (V, 3) metres, camera axes; for the shading only
-    points: Tensor  # (V, 3) x, y in pixels (centres at integers) and depth in metres
-    faces: Tensor  # (F, 3) int64, wound so that normals point outwards
-    color: Sequence  # RGB, 0 to 255: of the whole, or (V, 3) of the vertices
-    perspective: bool  # whether the depth divides the points
 
 
 class Rendering(NamedTuple):
@@ -122,13 +98,15 @@ def render_mesh(
     Raises:
         ValueError: if the two kinds of camera are mixed.
     """
+    _check_kind(surfaces)
     height, width = (round(scale * side) for side in size)
     if not (surfaces and height and width):
-        seen = np.zeros((4, height, width), np.float32)
-    else:
-        zoom = width / size[1], height / size[0]
-        seen = _seen(surfaces, (height, width), zoom, supersample, ambient)
-    return Rendering(cv2.merge(list(seen[:3])), seen[3])
+        nothing = np.zeros((height, width, 4), np.float32)
+        return Rendering(nothing[..., :3], nothing[..., 3])
+    zoom = width / size[1], height / size[0]
+    view = look_at(surfaces, (height, width), zoom, supersample)
+    color = view.shade([surface.color for surface in surfaces], ambient)
+    return Rendering(cv2.merge(list(color)), view.coverage)
 
 
 def render_overlay(
@@ -177,26 +155,81 @@ def paint(
         alpha: opacity, 0 to 1.
         ambient, supersample: as in ``render_mesh``.
     """
-    picture = picture.copy()
-    low, high = _covered_corners(surfaces, picture.shape[:2])
+    view = look_at_part(surfaces, picture.shape[:2], supersample)
+    colors = [surface.color for surface in surfaces]
+    return paint_view(picture, view, colors, alpha, ambient)
+
+
+def look_at_part(
+    surfaces: Sequence[Surface], size: tuple[int, int], samples: int = SAMPLES
+) -> View | None:
+    """What the part of a picture (h, w) shows that surfaces cover; None without one.
+
+    Args:
+        surfaces: as in ``render_mesh``, in the picture's pixels.
+        samples: as ``supersample`` there.
+    """
+    _check_kind(surfaces)
+    low, high = _covered_corners(surfaces, size)
     if (high <= low).any():
+        return None
+    width, height = (high - low).tolist()
+    return look_at(surfaces, (height, width), samples=samples, corner=low)
+
+
+def paint_view(
+    picture: np.ndarray,
+    view: View | None,
+    colors: Sequence,
+    alpha: float,
+    ambient: float = AMBIENT,
+) -> np.ndarray:
+    """What :func:`look_at_part` saw, over a picture.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB, of the size that was looked at.
+        view: of surfaces; None leaves the picture as it is.
+        colors: of each surface, RGB or (V, 3) of its vertices, 0 to 255.
+        alpha, ambient: as in :func:`paint`.
+    """
+    picture = picture.copy()
+    if view is None:
         return picture
-    shift = torch.tensor([*low, 0.0], dtype=torch.float32)
-    moved = [surface._replace(points=surface.points - shift) for surface in surfaces]
-    width, height = high - low
-    seen = _seen(moved, (height, width), (1.0, 1.0), supersample, ambient)
-    part = (slice(low[1], high[1]), slice(low[0], high[0]))
-    kept, added = 1 - alpha * seen[3], 255 * alpha * seen[:3]
-    blended = [
-        image * kept + more for image, more in zip(cv2.split(picture[part]), added)
-    ]
-    picture[part] = cv2.convertScaleAbs(cv2.merge(blended))
+    part = _part(picture, view)
+    kept = 1 - alpha * view.coverage
+    added = 255 * alpha * view.shade(colors, ambient)
+    blended = [image * kept + more for image, more in zip(cv2.split(part), added)]
+    part[:] = cv2.convertScaleAbs(cv2.merge(blended))
     return picture
+
+
+def covered(view: View | None, size: tuple[int, int]) -> np.ndarray:
+    """The share of each pixel that is covered in a view of a picture (h, w), (h, w)
+    float32 in [0, 1].
+    """
+    whole = np.zeros(size, np.float32)
+    if view is not None:
+        _part(whole, view)[:] = view.coverage
+    return whole
+
+
+def _part(picture: np.ndarray, view: View) -> np.ndarray:
+    """The part of a picture that a view is of."""
+    (left, top), (height, width) = view.corner, view.coverage.shape
+    return picture[top : top + height, left : left + width]
+
+
+def _check_kind(surfaces: Sequence[Surface]) -> None:
+    if len({surface.perspective for surface in surfaces}) > 1:
+        raise UserError(
+            'render_mesh got perspective and orthographic surfaces together, expected '
+            'one kind: their depths do not compare; render them apart'
+        )
 
 
 def outline(surfaces: Sequence[Surface], size: tuple[int, int]) -> np.ndarray:
     """The share of each pixel that surfaces cover, (h, w) float32 in [0, 1]."""
-    return render_mesh(surfaces, size).coverage
+    return covered(look_at_part(surfaces, size), size)
 
 
 def _covered_corners(
@@ -229,123 +262,3 @@ def resize(image: np.ndarray, size: tuple[int, int], smooth: bool = True) -> np.
         return image.copy()
     mode = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
     return cv2.resize(image, (size[1], size[0]), interpolation=mode)
-
-
-def _seen(
-    surfaces: Sequence[Surface],
-    size: tuple[int, int],
-    zoom: tuple[float, float],
-    samples: int,
-    ambient: float,
-) -> np.ndarray:
-    """What a picture shows whose pixels are (x, y) ``zoom`` to one of the points.
-
-    Args:
-        size: (h, w) of the picture.
-        samples: along each side of a pixel, where one does not tell.
-    Returns: (4, h, w) float32 in [0, 1], RGB multiplied by the coverage, and that.
-    """
-    if len({surface.perspective for surface in surfaces}) > 1:
-        raise UserError(
-            'render_mesh got perspective and orthographic surfaces together, expected '
-            'one kind: their depths do not compare; render them apart'
-        )
-    parts = [_shown_faces(surface, ambient) for surface in surfaces]
-    corners, light = (np.concatenate(part) for part in zip(*parts))
-    # Pixel centres are at integers: the frame spans -0.5 to size - 0.5.
-    corners[..., :2] = (corners[..., :2] + 0.5) * zoom - 0.5
-    seen = np.zeros((4, *size), np.float32)
-    if samples == 1 or max(size) > SMALL:
-        _look(corners, light, seen)
-    if samples > 1:
-        chosen = _bent(seen) if max(size) > SMALL else np.ones(size, bool)
-        _look(corners, light, seen, chosen, samples)
-    return seen
-
-
-def _look(
-    corners: np.ndarray,
-    light: np.ndarray,
-    seen: np.ndarray,
-    chosen: np.ndarray | None = None,
-    samples: int = 1,
-) -> None:
-    """Put the means of the samples of pixels into ``seen`` (4, h, w).
-
-    Args:
-        corners: (F, 3, 3) pixels and depth.
-        light: (F, 3, 4) what the corners send back: RGB in [0, 1], and 1.
-        chosen, samples: pixels (h, w), and samples along each side of them, see
-            :func:`nearest`.
-    """
-    size = seen.shape[1:]
-    if chosen is not None:
-        touching = _touching(corners, chosen)
-        corners, light = corners[touching], light[touching]
-    corners = corners.copy()
-    corners[..., :2] = samples * (corners[..., :2] + 0.5) - 0.5
-    spans = find_spans(corners, tuple(samples * side for side in size))
-    depth = Planes.through(corners, corners[..., 2:])
-    hits = nearest(spans, depth, size, chosen, samples)
-    means = Planes.through(corners, light).mean(hits)
-    for picture, values in zip(seen, means):
-        picture.ravel()[hits.pixel] = values.clip(0, 1)
-
-
-def _touching(corners: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Faces (F,) of corners (F, 3, 3) whose box meets one of the pixels (h, w)."""
-    high = np.array(chosen.shape[::-1])
-    corners = corners[..., :2] + 0.5
-    low = np.floor(farthest(np.minimum, corners)).clip(0, high).astype(int)
-    high = np.ceil(farthest(np.maximum, corners)).clip(0, high).astype(int)
-    total = cv2.integral(chosen.view(np.uint8))
-    (left, top), (right, bottom) = low.T, high.T
-    inside = total[bottom, right] - total[top, right] - total[bottom, left]
-    return inside + total[top, left] > 0
-
-
-def _bent(seen: np.ndarray) -> np.ndarray:
-    """Pixels (h, w) of what is seen (4, h, w) that are off the line between their
-    neighbours, in the row or in the column.
-    """
-    levels = cv2.convertScaleAbs(cv2.merge(list(seen)), alpha=255)
-    bent = np.zeros(levels.shape, np.uint8)
-    for kernel in (BENDING, BENDING.T):
-        off = cv2.filter2D(levels, cv2.CV_16S, kernel, borderType=cv2.BORDER_REPLICATE)
-        bent = cv2.max(bent, cv2.convertScaleAbs(off))
-    bent = cv2.threshold(bent, BEND, 255, cv2.THRESH_BINARY)[1]
-    return bent.view(np.uint32)[..., 0] > 0
-
-
-def _shown_faces(surface: Surface, ambient: float) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (F, 3, 3) and light (F, 3, 4), see :func:`_look`, of faces to be seen.
-
-    Depths of a pinhole camera become -1 / depth, which is linear in the picture.
-    """
-    faces = surface.faces.numpy()
-    corners = surface.points.double().numpy().take(faces, axis=0)
-    points, perspective = surface.points.numpy(), surface.perspective
-    shown = may_be_seen(points, faces, corners, perspective)
-    shown &= np.isfinite(corners.sum(axis=(1, 2)))
-    if perspective:
-        shown &= (corners[..., 2] > 0).all(axis=1)
-    shown = np.flatnonzero(shown)
-    corners = corners.take(shown, axis=0)
-    if perspective:
-        corners[..., 2] = -1 / corners[..., 2]
-    normals = vertex_normals(surface.vertices, surface.faces).nan_to_num()
-    color = np.asarray(surface.color, np.float64) / 255
-    light = np.ones((len(normals), 4))
-    light[:, :3] = _brightness(normals, ambient).numpy()[:, None] * color
-    light = light.take(faces.take(shown, axis=0), axis=0)
-    vertices = surface.vertices.numpy()
-    inner = seen_from_inside(vertices, faces.take(shown, axis=0), perspective)
-    light[inner, :, :3] *= BACK_FACE
-    return corners, light
-
-
-def _brightness(normals: Tensor, ambient: float) -> Tensor:
-    """Light that a visible surface sends back, (...) in [0, 1]; normals (..., 3)."""
-    light = F.normalize(torch.tensor(LIGHT), dim=0)
-    lambert = (F.normalize(normals, dim=-1) * light).sum(dim=-1).clamp(min=0)
-    return ambient + (1 - ambient) * lambert

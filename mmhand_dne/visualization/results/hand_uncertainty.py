@@ -32,13 +32,16 @@ def vertex_deviation(
         faces: (F, 3) indices of vertices.
     """
     ends = np.array(bones())
+    joints = joints.astype(np.float64)
     start, along = joints[ends[:, 0]], joints[ends[:, 1]] - joints[ends[:, 0]]
     length = np.maximum((along**2).sum(axis=-1), 1e-12)  # square metres
-    # The nearest point of each bone, then the nearest bone.
-    offset = vertices[:, None] - start  # (V, bones, 3)
-    share = ((offset * along).sum(axis=-1) / length).clip(0, 1)
-    distance = ((offset - share[..., None] * along) ** 2).sum(axis=-1)
-    bone = distance.argmin(axis=1)
+    # The nearest point of each bone, then the nearest bone: the square of the way there
+    # less that from the origin, which is the same for all bones.
+    points = vertices.astype(np.float64)
+    way = points @ along.T - (start * along).sum(axis=-1)  # (V, bones)
+    share = (way / length).clip(0, 1)
+    apart = (start**2).sum(axis=-1) - 2 * points @ start.T
+    bone = (apart + share * (share * length - 2 * way)).argmin(axis=1)
     share = share[np.arange(len(vertices)), bone]
     # Linear between the joints at its ends.
     std = np.asarray(joint_std, dtype=np.float64)

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mmhand_dne.errors import UserError
-from mmhand_dne.structures.hand_result import ImageResult
+from mmhand_dne.structures.hand_result import HandResult, ImageResult
 from mmhand_dne.visualization.canvas.drawing import grid
 from mmhand_dne.visualization.canvas.lettering import (
     caption,
     note,
 )
 from mmhand_dne.visualization.canvas.map_colors import MapPicture, map_pictures
-from mmhand_dne.visualization.canvas.mesh_renderer import check_image, paint
+from mmhand_dne.visualization.canvas.mesh_renderer import check_image, paint_view
 from mmhand_dne.visualization.canvas.side_view import (
     FAR_IS_RIGHT,
     FROM_ABOVE,
@@ -33,9 +33,9 @@ from .result_views import (
     bordered,
     hand_color,
     hand_names,
-    hand_surface,
     hand_wrists,
     is_small,
+    see_hands,
     tagged,
     whole_window,
 )
@@ -98,14 +98,11 @@ def draw_result(
 def _draw_whole(job: PictureJob) -> np.ndarray:
     """The meshes over the whole image."""
     window = whole_window(job.result.size, job.size)
-    picture = job.cut(window)
     hands = job.result.hands
     if not hands:
-        return note(picture, 'no hand found')
-    surfaces = [hand_surface(hand, window) for hand in hands]
-    picture = paint(picture, surfaces, MESH_OPACITY)
-    picture = bordered(picture, hands, surfaces)
-    return tagged(job, picture, Group(hands, hand_names(job.result), window))
+        return note(job.cut(window), 'no hand found')
+    group = Group(hands, hand_names(job.result), window)
+    return _with_meshes(job, hands, group)
 
 
 def _draw_overlay(job: PictureJob) -> np.ndarray:
@@ -144,11 +141,19 @@ def overlay_tile(job: PictureJob, group: Group, coarse: bool = False) -> np.ndar
 
     def draw() -> np.ndarray:
         hands = [h for h in group.hands if not coarse or h.coarse_vertices is not None]
-        surfaces = [hand_surface(hand, group.window, coarse=coarse) for hand in hands]
-        picture = paint(job.cut(group.window), surfaces, MESH_OPACITY)
-        return tagged(job, bordered(picture, hands, surfaces), group)
+        return _with_meshes(job, hands, group, coarse)
 
     return job.once((overlay_tile, group.window, coarse), draw)
+
+
+def _with_meshes(
+    job: PictureJob, hands: Sequence[HandResult], group: Group, coarse: bool = False
+) -> np.ndarray:
+    """What a group's window shows of the image, with meshes, lines and letters."""
+    surfaces, view = see_hands(job, hands, group.window, coarse)
+    colors = [surface.color for surface in surfaces]
+    picture = paint_view(job.cut(group.window), view, colors, MESH_OPACITY)
+    return tagged(job, bordered(picture, hands, surfaces), group)
 
 
 def _draw_side(job: PictureJob) -> np.ndarray | None:

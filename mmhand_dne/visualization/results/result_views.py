@@ -21,6 +21,8 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
     UNKNOWN_DEPTH,
     Surface,
+    View,
+    look_at_part,
 )
 from mmhand_dne.visualization.canvas.uncertainty_colors import color_span
 from mmhand_dne.visualization.canvas.wrist_layout import place_wrists
@@ -209,24 +211,42 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
     )
 
 
-def hand_surface(
-    hand: HandResult,
-    window: Window,
-    color: Sequence | None = None,
-    coarse: bool = False,
-) -> Surface:
-    """A hand's mesh in the window.
+def hand_surface(hand: HandResult, window: Window, coarse: bool = False) -> Surface:
+    """A hand's mesh in the window, in the hand's colour.
 
     Args:
         hand: of the image.
         window: to draw into.
-        color: RGB, or (V, 3), one per vertex; by default the hand's.
         coarse: the mesh before refinement.
     """
     vertices = hand.coarse_vertices if coarse else hand.vertices
     pixels = hand.coarse_vertices_2d if coarse else hand.vertices_2d
-    color = hand_color(hand) if color is None else color
-    return _surface(hand, vertices, window.to_picture(pixels), hand.faces, color)
+    pixels, color = window.to_picture(pixels), hand_color(hand)
+    return _surface(hand, vertices, pixels, hand.faces, color)
+
+
+class SeenHands(NamedTuple):
+    """Hands in a window, and what it shows of them."""
+
+    surfaces: list[Surface]
+    view: View | None  # None where it shows nothing of them
+
+
+def see_hands(
+    job: PictureJob, hands: Sequence[HandResult], window: Window, coarse: bool = False
+) -> SeenHands:
+    """Hands in a window, looked at once for all pictures of a job.
+
+    Args:
+        hands: of the job's result.
+        coarse: the meshes before refinement.
+    """
+
+    def look() -> SeenHands:
+        surfaces = [hand_surface(hand, window, coarse) for hand in hands]
+        return SeenHands(surfaces, look_at_part(surfaces, window.size))
+
+    return job.once((see_hands, *map(id, hands), window, coarse), look)
 
 
 def image_map(hand: HandResult) -> np.ndarray:

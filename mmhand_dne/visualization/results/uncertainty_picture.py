@@ -12,7 +12,7 @@ from mmhand_dne.visualization.canvas.drawing import (
     grid,
 )
 from mmhand_dne.visualization.canvas.lettering import PAPER, caption
-from mmhand_dne.visualization.canvas.mesh_renderer import outline, paint
+from mmhand_dne.visualization.canvas.mesh_renderer import covered, paint_view
 from mmhand_dne.visualization.canvas.uncertainty_colors import (
     deviation_colors,
     legend,
@@ -33,8 +33,8 @@ from .result_views import (
     Window,
     bordered,
     hand_groups,
-    hand_surface,
     image_map,
+    see_hands,
     tagged,
 )
 
@@ -68,16 +68,16 @@ def draw_uncertainty(job: PictureJob) -> np.ndarray | None:
 
 def colored_tile(job: PictureJob, group: Group) -> np.ndarray:
     """The close-up with meshes coloured by their deviation, grey without error bars."""
-    surfaces = []
+    surfaces, view = see_hands(job, group.hands, group.window)
+    colors = []
     for hand in group.hands:
         deviation = np.full(len(hand.vertices), np.nan)
         if hand.joint_std is not None:
             deviation = vertex_deviation(
                 hand.vertices, hand.joints, hand.joint_std, hand.faces
             )
-        colors = deviation_colors(deviation, job.color_span)
-        surfaces.append(hand_surface(hand, group.window, colors))
-    picture = paint(job.cut(group.window), surfaces, 1.0, FLAT_AMBIENT)
+        colors.append(deviation_colors(deviation, job.color_span))
+    picture = paint_view(job.cut(group.window), view, colors, 1.0, FLAT_AMBIENT)
     return tagged(job, bordered(picture, group.hands, surfaces), group)
 
 
@@ -87,8 +87,8 @@ def ellipse_tile(job: PictureJob, group: Group) -> np.ndarray:
     picture = plain
     for hand in group.hands:
         picture = _draw_ellipses(job, picture, hand, group.window)
-    surfaces = [hand_surface(hand, group.window) for hand in group.hands]
-    inside = outline(surfaces, plain.shape[:2]) * HAND_SHARE
+    surfaces, view = see_hands(job, group.hands, group.window)
+    inside = covered(view, plain.shape[:2]) * HAND_SHARE
     picture = cv2.blendLinear(plain, picture, inside, 1 - inside)
     picture = bordered(picture, group.hands, surfaces)
     for hand in group.hands:
