@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
-from scipy.stats import rankdata
 
 from mmhand_dne.errors import UserError
 
@@ -138,7 +138,7 @@ def roc_area(scores: np.ndarray, positive: np.ndarray) -> float:
     many, few = positive.sum(), (~positive).sum()
     if not many or not few:
         return float('nan')
-    ranks = rankdata(scores)[positive].sum()
+    ranks = scipy.stats.rankdata(scores)[positive].sum()
     return float((ranks - many * (many + 1) / 2) / (many * few))
 
 
