@@ -9,6 +9,7 @@ int64 with wrap-around, and Box-Muller.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.logging import MessageHub
 from torch import Tensor
@@ -47,6 +48,25 @@ def fold_in(keys: Tensor, data: int | Tensor) -> Tensor:
     else:
         mixed = _mixed_integer(int(data))
     return _mix(keys * _GOLDEN + mixed)
+
+
+def folded(indices: Sequence[int], *numbers: int) -> np.ndarray:
+    """:func:`fold_in` of one number after the other, on the host: a device has nothing
+    to do for keys that the host knows.
+
+    Args:
+        indices: (B) keys to begin with.
+        numbers: to fold in.
+    Returns: (B,) int64.
+    """
+    keys = np.asarray(indices, np.int64).view(np.uint64)
+    for number in numbers:
+        mixed = np.uint64(_mixed_integer(int(number)) & _UNSIGNED)
+        keys = keys * np.uint64(_GOLDEN & _UNSIGNED) + mixed
+        for bits, factor in ((30, _MIX_1), (27, _MIX_2)):
+            keys = (keys ^ (keys >> np.uint64(bits))) * np.uint64(factor & _UNSIGNED)
+        keys = keys ^ (keys >> np.uint64(31))
+    return keys.view(np.int64)
 
 
 def uniform_from_keys(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -93,6 +113,6 @@ def batch_keys(data_samples: Sequence, device: torch.device | str) -> Tensor | N
     indices = [sample.metainfo.get('sample_idx') for sample in data_samples]
     if seed is None or iteration is None or any(index is None for index in indices):
         return None
+    keys = torch.from_numpy(folded(indices, seed, iteration))
     # Without blocking: the device may still be busy with the step before.
-    keys = torch.tensor(indices, dtype=torch.int64).to(device, non_blocking=True)
-    return fold_in(fold_in(keys, int(seed)), int(iteration))
+    return keys.to(device, non_blocking=True)

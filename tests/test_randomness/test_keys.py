@@ -2,9 +2,18 @@
 
 import numpy as np
 import torch
+from mmengine.logging import MessageHub
+from mmpose.structures import PoseDataSample
 from scipy import stats
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmhand_dne.randomness.keys import fold_in, normal_from_keys, uniform_from_keys
+from mmhand_dne.randomness.keys import (
+    batch_keys,
+    fold_in,
+    folded,
+    normal_from_keys,
+    uniform_from_keys,
+)
 
 
 def splitmix64(state):
@@ -52,3 +61,35 @@ def test_an_integer_folds_as_the_tensor_that_holds_it():
     keys = torch.tensor([0, -7, 2**62, -(2**63)])
     for number in (0, 1, -1, 7001, 2**31, -(2**40), 2**63 - 1, -(2**63)):
         assert torch.equal(fold_in(keys, number), fold_in(keys, torch.tensor(number)))
+
+
+def test_folding_on_the_host_gives_the_devices_keys():
+    keys = torch.tensor([0, 5, -7, 2**62, -(2**63)])
+    for numbers in ((), (3,), (0, 17), (-1, 2**63 - 1, -(2**63))):
+        wanted = keys
+        for number in numbers:
+            wanted = fold_in(wanted, number)
+        found = torch.from_numpy(folded(keys.tolist(), *numbers))
+        assert torch.equal(found, wanted)
+
+
+class Calls(TorchDispatchMode):
+    """Operators called."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_batchs_keys_are_made_on_the_host(monkeypatch):
+    hub = MessageHub.get_instance('keys')
+    monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
+    hub.update_info('seed', 3)
+    hub.update_info('iter', 17)
+    samples = [PoseDataSample(metainfo=dict(sample_idx=i)) for i in range(6)]
+    with Calls() as calls:
+        keys = batch_keys(samples, 'cpu')
+    assert calls.count <= 1  # 29 before
+    assert torch.equal(keys, fold_in(fold_in(torch.arange(6), 3), 17))
