@@ -14,7 +14,8 @@ that a busy machine slows all of them.
 - draw: the overlay at the image's size, at most 1280 pixels, as of a video.
 
 Of mediapipe, which gives landmarks and no mesh, "file to mesh" ends with those. For the
-frames of a video the image goes to and fro, and hands are looked for where they were.
+frames of a video the image goes to and fro, and hands are looked for where they were;
+the last rate is that with every frame's overlay drawn.
 
 Hands are kept whatever their presence, so that there is something to draw.
 
@@ -78,6 +79,7 @@ import numpy as np
 import torch
 from latency_runs import (
     DRAW,
+    DRAWN,
     PYTORCH,
     STAGES,
     TO_MESH,
@@ -177,11 +179,16 @@ def time_photo(
 
 
 def time_video(runs: list, image: np.ndarray, count: int) -> dict[str, dict]:
-    """Summaries of a frame's seconds by run, the first one left out."""
+    """Summaries of a frame's seconds by run, the first one left out; then of PyTorch's
+    with the overlay drawn.
+    """
     frames = moving(image, count + 1)
     videos = [run.video(frames) for run in runs]
     rows = [[next(video) for video in videos] for _ in frames]
-    return {run.name: summary(list(taken)) for run, taken in zip(runs, zip(*rows[1:]))}
+    found = {run.name: summary(list(taken)) for run, taken in zip(runs, zip(*rows[1:]))}
+    [pytorch] = (run for run in runs if run.name == PYTORCH)
+    found[PYTORCH + DRAWN] = summary(list(pytorch.video(frames, drawn=True))[1:])
+    return found
 
 
 def summary(seconds: list[float]) -> dict:
@@ -224,8 +231,7 @@ def table(report: dict) -> str:
             lines.append(f'| {name} | {" | ".join(cells)} |')
     rates = [
         f'{run} {MILLISECONDS / float(np.mean(stage["milliseconds"])):.1f}'
-        for run, stage in video.items()
-        if stage
+        for run, stage in report['video'].items()
     ]
     return '\n'.join(lines + (['', f'frames/s: {", ".join(rates)}'] if rates else []))
 

@@ -29,6 +29,7 @@ from tools.deployment import run_onnx
 
 STAGES = ('decode', 'detect', 'landmarks', 'crop', 'network', 'mesh')
 TO_MESH, DRAW, TOTAL = 'file to mesh', 'draw', 'total'
+DRAWN = ' with its overlay'  # a frame of a video
 PYTORCH, ONNX, MEDIAPIPE = 'PyTorch', 'ONNX Runtime', 'mediapipe'
 
 
@@ -75,13 +76,16 @@ class PyTorchRun:
         seconds.update({TO_MESH: to_mesh, TOTAL: time.perf_counter() - start})
         return seconds, len(result.hands)
 
-    def video(self, images: list[np.ndarray]) -> Iterator[float]:
-        """Seconds of each of successive frames (H, W, 3) BGR, pictures left out."""
+    def video(self, images: list[np.ndarray], drawn: bool = False) -> Iterator[float]:
+        """Seconds of each of successive frames (H, W, 3) BGR, overlay drawn or not."""
         frames = [InputFrame(i, 'video', str(i), x) for i, x in enumerate(images)]
         start = time.perf_counter()
         options = dict(self.options, in_time=True)
         for job in self.inferencer.run(frames, 1, len(frames), **options):
-            self.result_of(job, 0.0)
+            result = self.result_of(job, 0.0)
+            if drawn:
+                size = max(video_size(job.frame.image))
+                self.draw(job.frame, result, ('overlay',), size)
             yield time.perf_counter() - start
             start = time.perf_counter()
 
