@@ -80,9 +80,10 @@ def test_two_processes_have_the_losses_of_one(data_root, one_process, tmp_path):
     assert codes == [0, 0]
     expected = torch.tensor(logged_losses(one_process))
     assert expected.shape == (BATCHES,) and expected.std() > 1e-2
-    torch.testing.assert_close(
-        torch.tensor(logged_losses(tmp_path)), expected, rtol=1e-4, atol=0
-    )
+    found = torch.tensor(logged_losses(tmp_path))
+    torch.testing.assert_close(found[:4], expected[:4], rtol=1e-5, atol=0)
+    # Adam takes a whole step along a gradient that is nothing but rounding.
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
 
 
 def test_a_killed_run_ends_with_the_same_bits(data_root, one_process, tmp_path):

@@ -100,8 +100,8 @@ def mesh_masks(picture):
 
 def test_a_mirrored_and_rotated_sample_lies_on_the_original_hands(browse):
     steps = 'train_dataloader.dataset.pipeline'
-    plain = [f'{steps}.1.prob=0.0', f'{steps}.2.rotation=0']
-    rotated = [f'{steps}.1.prob=1.0', f'{steps}.2.rotation=80']
+    plain = [f'{steps}.1.prob=0.0', f'{steps}.2.prob=0.0', f'{steps}.3.rotation=0']
+    rotated = [f'{steps}.1.prob=1.0', f'{steps}.2.prob=0.0', f'{steps}.3.rotation=80']
     pictures = [
         list(browse('--mode', 'original', options=options).values())[-1]
         for options in (plain, rotated)
