@@ -35,8 +35,8 @@ class DNEHead(BaseModule):
         num_stages: M; the paper uses 1 and 3.
         num_samples: R, noise samples of each stage in training.
         noise_2d, noise_3d, camera, gamma, delta_2d, delta_3d, xi, num_cells, estimator,
-        coordinate_inputs, embed_channels, landmark_inputs, smoothing, confidence: see
-        :class:`DNEStage`.
+        coordinate_inputs, embed_channels, landmark_inputs, smoothing, confidence,
+        fused: see :class:`DNEStage`.
         detach_coarse: stop the stages' gradients at the coarse hands. Off in the paper.
         mesh_terms: arguments of :class:`MeshTerms`, the weights of Eq. 11.
         loss_u: weight of |u' - u*|, NDC. 0 in the paper, where phi learns only through

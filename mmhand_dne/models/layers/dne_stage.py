@@ -89,6 +89,7 @@ class DNEStage(BaseModule):
         smoothing: times that the means of both noises are averaged with those of the
             neighbours on the mesh, so that what moves a fingertip does not crumple it;
             0 in the paper.
+        fused: of :class:`ThreeViewVoxelNeck`.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class DNEStage(BaseModule):
         landmark_inputs: bool = False,
         smoothing: int = 0,
         confidence: dict = dict(type='DensityConfidence'),
+        fused: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -142,8 +144,8 @@ class DNEStage(BaseModule):
         if noise_2d:
             self.phi = build(2 * channels, 2)
         if noise_3d:
-            views = dict(type='ThreeViewVoxelNeck', num_cells=num_cells)
-            self.views = MODELS.build(views)
+            views = dict(num_cells=num_cells, fused=fused)
+            self.views = MODELS.build(dict(type='ThreeViewVoxelNeck', **views))
             self.varphi = build(3 * channels, 3)
         if camera == 'ridge':
             self.fit_camera = MODELS.build(dict(type='RidgeCamera', xi=xi))
@@ -168,6 +170,8 @@ class DNEStage(BaseModule):
         features if asked.
         """
         extra = self.extras(points, vertices, context)
+        if not extra:  # torch.cat would copy them
+            return features
         return torch.cat([features, *(x.to(features.dtype) for x in extra)], -1)
 
     def extras(
