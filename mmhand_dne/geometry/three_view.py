@@ -41,19 +41,6 @@ def vertex_cells(vertices: Tensor, cells: int) -> Tensor:
     return (unit * cells).floor().long().clamp_(0, cells - 1)
 
 
-def plane_cells(vertices: Tensor, cells: int) -> Tensor:
-    """The cell of each vertex in the D x D front, lateral and top planes of its hand.
-
-    Args:
-        vertices: (..., N, 3) one hand's vertices, metres.
-        cells: D.
-    Returns: (..., N, 3) int64 in [0, D^2 - 1], a number for each plane.
-    """
-    cell = vertex_cells(vertices, cells)
-    first, second = zip(*VIEW_AXES)
-    return cell[..., list(first)] * cells + cell[..., list(second)]
-
-
 class _Occupied(NamedTuple):
     """The cells of three planes that hold a row, numbered plane by plane.
 
@@ -217,8 +204,10 @@ def three_views(features: Tensor, vertices: Tensor, cells: int) -> ThreeViews:
         cells: D.
     """
     groups, count, channels = features.shape
-    plane = plane_cells(vertices, cells)
-    hand = torch.arange(groups, device=plane.device)[:, None, None]
+    cell = vertex_cells(vertices, cells)
+    first, second = zip(*VIEW_AXES)
+    plane = cell[..., list(first)] * cells + cell[..., list(second)]  # (G, N, 3)
+    hand = torch.arange(groups, device=cell.device)[:, None, None]
     rows = (plane + cells * cells * hand).flatten(0, 1).T.contiguous()
     occupied = _occupied(rows, groups * cells**2)
     blocks = _blocks(occupied, count, channels * features.element_size())

@@ -120,6 +120,7 @@ class DNEHead(BaseModule):
         regressed = None
         if hasattr(self, 'regress_points'):
             regressed = Regressed(*self.regress_points(features))
+        features = self.stages[0].ready(features)
         refined, state = [], coarse
         for number, stage in enumerate(self.stages):
             draws = None

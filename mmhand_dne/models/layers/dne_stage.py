@@ -13,6 +13,7 @@ from mmhand_dne.geometry.mesh import normalised_adjacency
 from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 
+from .fused_stage import fused_bilinear
 from .landmark_context import SPACE_UNIT, LandmarkContext
 from .noise_model import NoiseDraw, StageDraws, draw_noise
 
@@ -89,7 +90,8 @@ class DNEStage(BaseModule):
         smoothing: times that the means of both noises are averaged with those of the
             neighbours on the mesh, so that what moves a fingertip does not crumple it;
             0 in the paper.
-        fused: of :class:`ThreeViewVoxelNeck`.
+        fused: read features and views by kernels, on CUDA with Triton alone, see
+            :mod:`.fused_stage`; off unless asked for: no GPU has run them.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class DNEStage(BaseModule):
                 f'DNE stage with (noise_2d, noise_3d, camera) = '
                 f'{(noise_2d, noise_3d, camera)} is not defined; choose one of {known}'
             )
-        self.hand_model = hand_model
+        self.hand_model, self.fused = hand_model, fused
         self.noise_2d, self.noise_3d, self.camera = noise_2d, noise_3d, camera
         self.gamma, self.delta_2d, self.delta_3d = gamma, delta_2d, delta_3d
         self.coordinate_inputs = coordinate_inputs
@@ -195,7 +197,8 @@ class DNEStage(BaseModule):
         context: Tensor | None = None,
     ) -> Tensor:
         """mu_2d = phi(f_p, f_r) (Eq. 3): (B, S, V, 2) NDC."""
-        read = bilinear(features, points.flatten(1, 2)).unflatten(1, points.shape[1:3])
+        read = self.read(features, points.flatten(1, 2))
+        read = read.unflatten(1, points.shape[1:3])
         joined = torch.cat([read, regressed.features.to(read.dtype)], -1)
         mean = self.phi(self.with_extras(joined, points, vertices, context))
         return self.smoothed(NOISE_UNIT_2D * mean.to(points.dtype))
@@ -204,10 +207,20 @@ class DNEStage(BaseModule):
         """Noise (..., S, V, D), averaged over the mesh if asked."""
         return noise if self.smooth is None else self.smooth.to(noise) @ noise
 
+    def ready(self, features: Tensor) -> Tensor:
+        """Features (B, C, h, w), laid out for the reads of all stages."""
+        if not self.fused:
+            return features
+        return features.contiguous(memory_format=torch.channels_last)
+
+    def read(self, features: Tensor, points: Tensor) -> Tensor:
+        """Features (B, C, h, w) at (B, N, 2) NDC points: (B, N, C)."""
+        return (fused_bilinear if self.fused else bilinear)(features, points)
+
     def read_image(self, features: Tensor, points: Tensor) -> Tensor:
         """g = bilinear(F, u') of every sample: (B, R, S, V, C)."""
         shape = points.shape[1:4]
-        return bilinear(features, points.flatten(1, 3)).unflatten(1, shape)
+        return self.read(features, points.flatten(1, 3)).unflatten(1, shape)
 
     def estimate_3d(
         self,

@@ -1,4 +1,4 @@
-"""Triton's side of :mod:`.fused_views`: a program for each cell and block of channels.
+"""Triton's side of :mod:`.fused_stage`: a program for a vertex and a block of channels.
 
 **No GPU has run these kernels.** They are tested on a CPU in Triton's interpreter and
 compile for NVIDIA's compute capability 9.0. Importing this module needs Triton, which
@@ -88,22 +88,124 @@ def _share(
     tl.store(result + entry * channels + channel, given, mask=inside)
 
 
-KERNELS = {'pool': _pool, 'share': _share}
+@triton.jit
+def _plus(one, two):
+    return one + two
 
 
-def start(kernel: str, tensors: Sequence[Tensor]) -> None:
-    """Start a kernel on its tensors' device: features, order, first, end and others.
+@triton.jit
+def _cell(point, side, TYPE: tl.constexpr):
+    """Of an NDC coordinate: its lower cell of ``side``, the weight of the upper one,
+    and whether it lies between the outermost cells' centres.
+    """
+    place = ((point.to(TYPE) + 1) * side - 1) / 2
+    inner = (place > 0) & (place < side - 1)
+    place = tl.minimum(tl.maximum(place, 0), side - 1)  # NaN: cell 0
+    low = tl.maximum(tl.minimum(place.to(tl.int32), side - 2), 0)
+    return low, place - low, inner
 
-    A kernel computes in float32, with float64 features in float64.
+
+@triton.jit
+def _read(
+    features,  # (B, h, w, C)
+    points,  # (B, N, 2)
+    read,  # (B, N, C)
+    count,
+    height,
+    width,
+    channels,
+    TYPE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Of each point: the weighted sum of its four cells."""
+    entry = tl.program_id(0).to(tl.int64)  # of (B, N)
+    x, right, _ = _cell(tl.load(points + 2 * entry), width, TYPE)
+    y, lower, _ = _cell(tl.load(points + 2 * entry + 1), height, TYPE)
+    channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = channel < channels
+    above = (entry // count * height + y) * width
+    below = above + tl.minimum(1, height - 1) * width
+    left, beside = above + x, tl.minimum(1, width - 1)
+    under = below + x
+    a = tl.load(features + left * channels + channel, mask=inside, other=0)
+    b = tl.load(features + (left + beside) * channels + channel, mask=inside, other=0)
+    c = tl.load(features + under * channels + channel, mask=inside, other=0)
+    d = tl.load(features + (under + beside) * channels + channel, mask=inside, other=0)
+    top = a.to(TYPE) * (1 - right) + b.to(TYPE) * right
+    bottom = c.to(TYPE) * (1 - right) + d.to(TYPE) * right
+    value = (top * (1 - lower) + bottom * lower).to(read.dtype.element_ty)
+    tl.store(read + entry * channels + channel, value, mask=inside)
+
+
+@triton.jit
+def _spread(
+    features,  # (B, h, w, C)
+    points,  # (B, N, 2)
+    grad,  # (B, N, C)
+    total,  # (B, h, w, C), zeros
+    moved,  # (B, N, 2)
+    count,
+    height,
+    width,
+    channels,
+    TYPE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Of each point: its gradient, and its weights' shares added to its four cells."""
+    entry = tl.program_id(0).to(tl.int64)  # of (B, N)
+    x, right, free_x = _cell(tl.load(points + 2 * entry), width, TYPE)
+    y, lower, free_y = _cell(tl.load(points + 2 * entry + 1), height, TYPE)
+    above = (entry // count * height + y) * width
+    below = above + tl.minimum(1, height - 1) * width
+    left, beside = (above + x) * channels, tl.minimum(1, width - 1) * channels
+    under = (below + x) * channels
+    along_x, along_y = tl.full([BLOCK], 0, TYPE), tl.full([BLOCK], 0, TYPE)
+    for block in range(0, channels, BLOCK):
+        channel = block + tl.arange(0, BLOCK)
+        inside = channel < channels
+        g = tl.load(grad + entry * channels + channel, mask=inside, other=0).to(TYPE)
+        a = tl.load(features + left + channel, mask=inside, other=0).to(TYPE)
+        b = tl.load(features + left + beside + channel, mask=inside, other=0).to(TYPE)
+        c = tl.load(features + under + channel, mask=inside, other=0).to(TYPE)
+        d = tl.load(features + under + beside + channel, mask=inside, other=0).to(TYPE)
+        along_x += g * ((b - a) * (1 - lower) + (d - c) * lower)
+        along_y += g * ((c - a) * (1 - right) + (d - b) * right)
+        first, second = g * (1 - lower), g * lower
+        into = total + channel
+        tl.atomic_add(into + left, first * (1 - right), mask=inside)
+        tl.atomic_add(into + left + beside, first * right, mask=inside)
+        tl.atomic_add(into + under, second * (1 - right), mask=inside)
+        tl.atomic_add(into + under + beside, second * right, mask=inside)
+    along_x = tl.where(free_x, tl.reduce(along_x, 0, _plus) * width / 2, 0)
+    along_y = tl.where(free_y, tl.reduce(along_y, 0, _plus) * height / 2, 0)
+    tl.store(moved + 2 * entry, along_x)
+    tl.store(moved + 2 * entry + 1, along_y)
+
+
+KERNELS = {'pool': _pool, 'share': _share, 'read': _read, 'spread': _spread}
+ALL_CHANNELS = {'spread'}  # a program takes them all, block by block
+
+
+def start(
+    kernel: str, tensors: Sequence[Tensor], programs: int, sizes: Sequence[int]
+) -> None:
+    """Start a kernel on its tensors' device.
+
+    It computes in float32, with float64 features in float64.
+
+    Args:
+        tensors: what it takes, features (..., C) first.
+        programs: rows that it is for.
+        sizes: what it takes between tensors and channels.
     """
     features = tensors[0]
-    hands, count, channels = features.shape
+    channels = features.shape[-1]
     block = min(MAX_BLOCK, triton.next_power_of_2(channels))
-    programs = hands * count * (3 if kernel == 'pool' else 1)
+    blocks = 1 if kernel in ALL_CHANNELS else triton.cdiv(channels, block)
     with torch.cuda.device_of(features):
-        KERNELS[kernel][programs, triton.cdiv(channels, block)](
+        KERNELS[kernel][programs, blocks](
             *tensors,
-            count,
+            *sizes,
             channels,
             TYPE=tl.float64 if features.dtype == torch.float64 else tl.float32,
             BLOCK=block,

@@ -9,7 +9,7 @@ from mmhand_dne.geometry.three_view import (
     three_view_features,
     three_views,
 )
-from mmhand_dne.models.layers.fused_views import (
+from mmhand_dne.models.layers.fused_stage import (
     fused_three_view_features,
     require_kernels,
 )
@@ -24,7 +24,7 @@ class ThreeViewVoxelNeck(nn.Module):
 
     Args:
         num_cells: D, cells along each axis.
-        fused: by kernels, see :mod:`mmhand_dne.models.layers.fused_views`; on CUDA
+        fused: by kernels, see :mod:`mmhand_dne.models.layers.fused_stage`; on CUDA
             with Triton alone, and off unless asked for: no GPU has run them.
 
     Example:

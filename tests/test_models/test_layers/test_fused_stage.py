@@ -1,4 +1,4 @@
-"""The kernels of the three views against the plain path and the voxel grid."""
+"""The kernels of a stage against the plain paths, the voxel grid and differences."""
 
 import importlib
 import sys
@@ -8,17 +8,23 @@ import pytest
 import torch
 
 from mmhand_dne.errors import UserError
+from mmhand_dne.geometry.sampling import bilinear
 from mmhand_dne.geometry.three_view import three_view_features
+from mmhand_dne.hand_model import HandPair
 from mmhand_dne.models.heads import DNEHead
-from mmhand_dne.models.layers import fused_views
-from mmhand_dne.models.layers.fused_views import fused_three_view_features
+from mmhand_dne.models.layers import fused_stage
+from mmhand_dne.models.layers.dne_stage import DNEStage, Regressed
+from mmhand_dne.models.layers.fused_stage import (
+    fused_bilinear,
+    fused_three_view_features,
+)
 from mmhand_dne.models.necks import ThreeViewVoxelNeck
 from mmhand_dne.structures.hand_state import HandState
 from tests.oracles.three_view_grid import dense_grid_features
 
 KERNELS = 'mmhand_dne.models.layers.fused_kernels'
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
-NO_TRITON = 'Triton is not installed: the kernels of the three views need it'
+NO_TRITON = 'Triton is not installed: the kernels of a stage need it'
 
 
 @pytest.fixture(scope='module', params=['cpu', 'cuda'])
@@ -29,7 +35,7 @@ def device(request):
         pytest.skip('there is no GPU')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('TRITON_INTERPRET', str(int(request.param == 'cpu')))
-        patch.setattr(fused_views, 'require_kernels', lambda features: None)
+        patch.setattr(fused_stage, 'require_kernels', lambda features: None)
         sys.modules.pop(KERNELS, None)
         importlib.import_module(KERNELS)
         yield request.param
@@ -170,14 +176,119 @@ def test_the_neck_takes_the_kernels_where_it_is_asked_to(device, monkeypatch):
     features, vertices, _ = hands(device, torch.float32)
     wanted = ThreeViewVoxelNeck(3)(features[None], vertices[None])
     started = []
-    launch = fused_views.launch
+    launch = fused_stage.launch
     monkeypatch.setattr(
-        fused_views, 'launch', lambda *args: (started.append(args[0]), launch(*args))
+        fused_stage, 'launch', lambda *args: (started.append(args[0]), launch(*args))
     )
     assert torch.equal(ThreeViewVoxelNeck(3)(features[None], vertices[None]), wanted)
     assert not started
     fused = ThreeViewVoxelNeck(3, fused=True)(features[None], vertices[None])
     assert torch.equal(fused, wanted) and started == ['pool']
+
+
+def maps(device, dtype, size=(4, 6), count=9, channels=5, seed=0):
+    """Maps, points of which a third lies outside or on centres, and a gradient."""
+    draw = torch.Generator().manual_seed(seed)
+    features = torch.randn(2, channels, *size, generator=draw)
+    points = 3 * torch.rand(2, count, 2, generator=draw) - 1.5
+    points[:, 0], points[:, 1] = torch.tensor([1 / 6, -1 / 4]), torch.tensor([-9.0, 9])
+    grad = torch.randn(2, count, channels, generator=draw)
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    return features.to(device, dtype), points.to(device, exact), grad.to(device, dtype)
+
+
+def read_and_gradients(function, features, points, grad):
+    leaves = features.clone().requires_grad_(), points.clone().requires_grad_()
+    read = function(*leaves)
+    return read, *torch.autograd.grad(read, leaves, grad)
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_reads_and_their_gradients_are_the_exact_ones_to_one_rounding(device, dtype):
+    given = maps(device, dtype)
+    exact = [values.double() for values in given]
+    wanted = read_and_gradients(bilinear, *exact)
+    found = read_and_gradients(fused_bilinear, *given)
+    rounding = torch.finfo(dtype).eps / 2
+    if device == 'cpu' and dtype == torch.bfloat16:
+        rounding *= 2  # Triton's interpreter cuts bits off where a GPU rounds
+    sums = 1e-14 if dtype == torch.float64 else 1e-5  # as in the test of the views
+    for ours, reference in zip(found, wanted):
+        torch.testing.assert_close(ours.double(), reference, rtol=rounding, atol=sums)
+    assert [values.dtype for values in found] == [dtype, dtype, given[1].dtype]
+    outside = (given[1] < -1) | (given[1] > 1)
+    assert not found[2][outside].any() and found[2].count_nonzero() > 0
+
+
+def test_gradients_of_reads_are_finite_differences(device):
+    features, points, _ = maps(device, torch.float64, (3, 3), 4, 2)
+    leaves = features.requires_grad_(), points.requires_grad_()
+    # Point 0 lies on a centre, where left and right derivative differ.
+    assert torch.autograd.gradcheck(
+        lambda features, points: fused_bilinear(features, points[:, 1:]),
+        leaves,
+        eps=1e-5,
+        nondet_tol=1e-12,
+        fast_mode=True,
+    )
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 4), (4, 1)])
+def test_a_map_of_one_row_or_column_is_read(device, size):
+    given = maps(device, torch.float64, size)
+    found = read_and_gradients(fused_bilinear, *given)
+    torch.testing.assert_close(found, read_and_gradients(bilinear, *given))
+
+
+def test_channels_of_a_map_beyond_a_block_are_read(device, monkeypatch):
+    monkeypatch.setattr(sys.modules[KERNELS], 'MAX_BLOCK', 4)
+    given = maps(device, torch.float64, channels=9)
+    found = read_and_gradients(fused_bilinear, *given)
+    torch.testing.assert_close(found, read_and_gradients(bilinear, *given))
+
+
+def test_a_point_that_is_nowhere_reads_inside_the_map(device):
+    features, points, grad = maps(device, torch.float32)
+    points[1, 2] = float('nan')
+    read, of_map, of_points = read_and_gradients(fused_bilinear, features, points, grad)
+    assert torch.equal(read[1, 2], features[1, :, 0, 0])
+    assert of_map.isfinite().all() and not of_points[1, 2].any()
+
+
+def test_deterministic_algorithms_read_by_the_plain_path(device, monkeypatch):
+    features, points, _ = maps(device, torch.float32)
+    monkeypatch.delattr(fused_stage, 'launch')  # a kernel would fail
+    torch.use_deterministic_algorithms(True)
+    try:
+        read = fused_bilinear(features, points)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(read, bilinear(features, points))
+
+
+def test_a_stage_reads_by_kernels_where_it_is_asked_to(device, monkeypatch):
+    started, launch = [], fused_stage.launch
+    monkeypatch.setattr(
+        fused_stage, 'launch', lambda *args: (started.append(args[0]), launch(*args))
+    )
+    features, points, _ = maps(device, torch.float32)
+    pair = HandPair()
+    plain, fused = (DNEStage(5, pair, fused=fused).eval() for fused in (False, True))
+    wanted = plain.read(plain.ready(features), points)
+    assert not started and plain.ready(features) is features
+    ready = fused.ready(features)
+    assert ready.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(fused.read(ready, points), wanted)
+    image = fused.read_image(ready, points[:, None, None])[:, 0, 0]
+    torch.testing.assert_close(image, wanted)
+    fused.estimate_2d(
+        ready,
+        points[:, None],
+        points.new_zeros(2, 1, 9, 3),
+        Regressed(points[:, None], wanted[:, None]),
+    )
+    assert started == ['read'] * 3
+    assert fused.views.fused and not plain.views.fused
 
 
 def test_kernels_compile_for_a_gpu(monkeypatch, tmp_path):
@@ -189,15 +300,23 @@ def test_kernels_compile_for_a_gpu(monkeypatch, tmp_path):
     monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
     monkeypatch.delitem(sys.modules, KERNELS, raising=False)
     kernels = importlib.import_module(KERNELS)
-    types = dict(count='i32', channels='i32', TYPE='constexpr', BLOCK='constexpr')
-    lists = dict(features='*bf16', order='*i32', first='*i32', end='*i32')
-    rest = dict(grad='*bf16', result='*bf16')
-    for kernel, own in ((kernels._pool, dict(read='*bf16')), (kernels._share, rest)):
-        source = compiler.ASTSource(
-            kernel,
-            {**lists, **own, **types},
-            {'TYPE': kernels.tl.float32, 'BLOCK': 256},
-        )
+    half, whole, index = '*bf16', '*fp32', '*i32'
+    lists = dict(order=index, first=index, end=index)
+    side = dict(height='i32', width='i32')
+    own = {
+        'pool': {**lists, 'read': half},
+        'share': {**lists, 'grad': half, 'result': half},
+        'read': dict(points=whole, read=half, **side),
+        'spread': dict(points=whole, grad=half, total=whole, moved=whole, **side),
+    }
+    assert set(own) == set(kernels.KERNELS)
+    for name, kernel in kernels.KERNELS.items():
+        types = {'features': half, **own[name], 'count': 'i32', 'channels': 'i32'}
+        types = {
+            argument: types.get(argument, 'constexpr') for argument in kernel.arg_names
+        }
+        constants = {'TYPE': kernels.tl.float32, 'BLOCK': 256}
+        source = compiler.ASTSource(kernel, types, constants)
         made = triton.compile(source, target('cuda', 90, 32), {'num_warps': 2})
         assert '.entry' in made.asm['ptx']
     monkeypatch.delitem(sys.modules, KERNELS)
@@ -209,9 +328,9 @@ def test_what_cannot_be_is_refused_in_one_sentence(monkeypatch):
         ThreeViewVoxelNeck(4, fused=True)(features, vertices)
     with pytest.raises(UserError, match='computes on CUDA alone'):
         ThreeViewVoxelNeck(4, fused=True).pool(features, vertices)
-    monkeypatch.setattr(fused_views, 'find_spec', lambda name: None)
+    monkeypatch.setattr(fused_stage, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='needs Triton, which is not installed'):
-        fused_views.require_kernels(SimpleNamespace(is_cuda=True))
+        fused_stage.require_kernels(SimpleNamespace(is_cuda=True))
 
 
 @pytest.mark.parametrize('training', [False, True])
