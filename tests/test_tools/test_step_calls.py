@@ -21,6 +21,7 @@ REPLACED = (  # by the former parts and by the count, for good
     (regressed_points.RegressedPoints, 'first_of_perceptron'),
     (regressed_points, 'bilinear'),
     (dne_stage, 'bilinear'),
+    (dne_stage.DNEStage, 'with_extras'),
     (rasterize, 'reading_is_free'),
     (sampling, 'reading_is_free'),
     (three_view, 'reading_is_free'),

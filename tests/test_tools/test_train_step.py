@@ -127,6 +127,7 @@ def former(monkeypatch):
         (parts.dne_head, 'ready_to_read'),
         (parts.RegressedPoints, 'first_of_perceptron'),
         (parts.dne_stage, 'bilinear'),
+        (parts.dne_stage.DNEStage, 'with_extras'),
         (parts.regressed_points, 'bilinear'),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))

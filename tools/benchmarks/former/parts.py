@@ -2,10 +2,12 @@
 
 What train_step.py puts beside the present ones, in one run: dense planes of the three
 views, varphi's and u_r's maps over their cells first, a hand after the other, reads
-channel by channel at points rounded to the features' precision, perceptrons over more
-than two axes, and an optimiser that is not fused.
+channel by channel at points rounded to the features' precision, what the estimators are
+given copied also where it is the features alone, perceptrons over more than two axes,
+and an optimiser that is not fused.
 """
 
+import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
@@ -37,6 +39,14 @@ def over_all_axes(self: NoiseMLP, features: Tensor) -> Tensor:
     return self.last(self.body(features))
 
 
+def copied_extras(
+    self: dne_stage.DNEStage, features: Tensor, *of_vertices: Tensor | None
+) -> Tensor:
+    """(G, S, V, K) features with the extras of ``with_extras``, or with none."""
+    extra = (values.to(features.dtype) for values in self.extras(*of_vertices))
+    return torch.cat([features, *extra], -1)
+
+
 def rounded_bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
     """Features (B, C, h, w) at (B, N, 2) NDC points, in the features' precision."""
     read = F.grid_sample(
@@ -57,6 +67,7 @@ def former_config(cfg: Config) -> None:
 def use_former_parts(network: nn.Module) -> None:
     """Replace the parts, in this process for good."""
     ThreeViewVoxelNeck.forward = dense_views
+    dne_stage.DNEStage.with_extras = copied_extras
     NoiseMLP.forward, NoiseMLP.takes_cells = over_all_axes, None
     dne_head.ready_to_read = lambda features: features
     RegressedPoints.first_of_perceptron = cells_first
