@@ -250,7 +250,7 @@ def test_without_a_camera_no_length_from_it_is_told():
 
 @pytest.mark.parametrize(
     'said, hint',
-    [('detector', 'the model itself does not say'), ('model', 'the model is')],
+    [('detector', 'the detector that found'), ('model', 'the model is')],
 )
 def test_presence_says_whose_word_it_is(said, hint):
     assert hint in row_of(presence_of=said)['Presence'].hint

@@ -24,8 +24,7 @@ TILES = dict(
 )
 VIEWS = dict(right='From the right, far is right', above='From above, far is up')
 PRESENCE_HINTS = {
-    'detector': 'how sure the detector is that a hand is there; the model itself does '
-    'not say',
+    'detector': 'how sure the detector that found the hand is that one is there',
     'model': 'how sure the model is that the image shows this hand',
     None: 'how probable it is that the image shows this hand',
 }
