@@ -89,5 +89,4 @@ def forget_hands(results: dict) -> None:
         for slot in (0, 1):
             empty_slot(results, slot)
         results['hand_presence_valid'] = np.ones_like(results['hand_presence_valid'])
-    if 'rel_root_valid' in results:
         results['rel_root_valid'] = np.zeros_like(results['rel_root_valid'])

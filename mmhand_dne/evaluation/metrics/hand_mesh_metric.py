@@ -2,12 +2,10 @@
 
 import itertools
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
@@ -25,11 +23,11 @@ from ..functional.pose_errors import (
     relative_root_error,
 )
 from .image_batch import ImageBatch
+from .image_metric import ImageMetric
 from .image_results import (
     image_identity,
     image_name,
     mean_of_finite,
-    refuse_empty,
     sorted_once,
 )
 from .protocols import build_protocols
@@ -41,7 +39,7 @@ MESH_FIELDS = ('vertices', 'joints', 'camera')
 
 
 @METRICS.register_module()
-class HandMeshMetric(BaseMetric):
+class HandMeshMetric(ImageMetric):
     """Errors of the refined mesh, of the coarse one and of every stage.
 
     ``MPJPE``, ``MPVPE``, ``PA-MPJPE``, ``PA-MPVPE`` in mm, ``MPVPE2D`` and ``MPJPE2D``
@@ -110,19 +108,6 @@ class HandMeshMetric(BaseMetric):
             for start in range(0, len(samples), CHUNK):
                 batch = ImageBatch(samples[start : start + CHUNK])
                 self.results.extend(self._results(batch, stages))
-
-    def evaluate(self, size: int) -> dict:
-        """Metrics of the whole set, on every rank.
-
-        Args:
-            size: length of the set; not used, because cutting to it would rely on
-                the sampler's order. Repeated images are recognised instead.
-
-        Raises:
-            ValueError: no rank processed an image.
-        """
-        refuse_empty('HandMeshMetric', self.results)
-        return super().evaluate(sys.maxsize)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average the collected images; keys as in the class's docstring."""

@@ -1,12 +1,10 @@
 """HandPresenceMetric: whether a stated presence of a hand can be believed."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
@@ -14,13 +12,14 @@ from mmhand_dne.errors import UserError
 
 from ..functional.pose_errors import presence_correct
 from .image_batch import ImageBatch
-from .image_results import image_identity, refuse_empty, sorted_once
+from .image_metric import ImageMetric
+from .image_results import image_identity, sorted_once
 
 BINS = 10  # of the reliability table, of equal width
 
 
 @METRICS.register_module()
-class HandPresenceMetric(BaseMetric):
+class HandPresenceMetric(ImageMetric):
     """How often presence is right, and how near it is to the share that is right.
 
     For a set in which some crops are known to show no hand
@@ -73,15 +72,6 @@ class HandPresenceMetric(BaseMetric):
                     known=known[i],
                 )
             )
-
-    def evaluate(self, size: int) -> dict:
-        """Metrics of the whole set, on every rank; ``size`` is not used.
-
-        Raises:
-            ValueError: no rank processed an image.
-        """
-        refuse_empty(type(self).__name__, self.results)
-        return super().evaluate(sys.maxsize)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Numbers of the collected images; keys as in the class's docstring."""

@@ -1,12 +1,10 @@
 """FreiHANDMetric and HO3DMetric: the scores of the official evaluations."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
@@ -21,14 +19,15 @@ from .absolute_hand import (
     predicted_hand,
     to_official,
 )
-from .image_results import image_identity, image_name, refuse_empty, sorted_once
+from .image_metric import ImageMetric
+from .image_results import image_identity, image_name, sorted_once
 
 # What a hand without a position scores: it is infinitely far off.
 NOWHERE = {'mean3d': np.inf, 'auc3d': 0.0, 'f': 0.0}
 RAW = ('xyz', 'mesh', 'f_score')  # beginnings of the scores before any alignment
 
 
-class OfficialScoreMetric(BaseMetric):
+class OfficialScoreMetric(ImageMetric):
     """Base of the metrics that are a data set's official script.
 
     Scores have the names, units (cm) and order of ``scores.txt``. The right hand is
@@ -87,18 +86,12 @@ class OfficialScoreMetric(BaseMetric):
         for sample in data_samples:
             self.results.append(self._image_result(sample))
 
-    def evaluate(self, size: int) -> dict:
-        """Scores of the whole set, on every rank; ``size`` as in ``HandMeshMetric``.
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average the collected images; keys as in the official ``scores.txt``.
 
         Raises:
-            ValueError: no rank processed an image, or some images lack their ground
-                truth.
+            ValueError: some images lack their ground truth.
         """
-        refuse_empty(type(self).__name__, self.results)
-        return super().evaluate(sys.maxsize)
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Average the collected images; keys as in the official ``scores.txt``."""
         results, name = sorted_once(results), type(self).__name__
         scored = [result for result in results if result['values'] is not None]
         if not scored:

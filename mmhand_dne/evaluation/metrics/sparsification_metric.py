@@ -1,13 +1,11 @@
 """SparsificationMetric: whether predicted error bars tell the errors apart."""
 
 import os.path as osp
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmpose.registry import METRICS
 
@@ -22,11 +20,11 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian import calibration
 from mmhand_dne.gaussian.wrist import without_wrist
 
+from .image_metric import ImageMetric
 from .image_results import (
     image_identity,
     image_name,
     read_field,
-    refuse_empty,
     sorted_once,
 )
 from .sparsification_report import released_report, standard_report, write_report
@@ -45,7 +43,7 @@ DEFAULT_FOLDER = 'sparsification'
 
 
 @METRICS.register_module()
-class SparsificationMetric(BaseMetric):
+class SparsificationMetric(ImageMetric):
     """Sparsification, correlation and calibration of a covariance over joints.
 
     ``mode='standard'``: root-aligned errors in mm, all pairs (image, valid joint other
@@ -139,17 +137,12 @@ class SparsificationMetric(BaseMetric):
                     record[name] = record[name].astype(dtype)
             self.results.append(dict(order=image_identity(sample, image), **record))
 
-    def evaluate(self, size: int) -> dict:
-        """Metrics of the whole set, on every rank; ``size`` as in ``HandMeshMetric``.
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Scores of the collected images; keys as in the class's docstring.
 
         Raises:
-            ValueError: no rank processed an image, or none has a valid joint.
+            ValueError: no image has a valid joint.
         """
-        refuse_empty('SparsificationMetric', self.results)
-        return super().evaluate(sys.maxsize)
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Scores of the collected images; keys as in the class's docstring."""
         results = sorted_once(results)
         names = results[0].keys() - {'order'}
         stacked = {

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
-from mmhand_dne.geometry.sampling import ready_to_read
 from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.dne_stage import DNEStage, Regressed
 from mmhand_dne.models.layers.noise_model import StageDraws
@@ -116,11 +115,10 @@ class DNEHead(BaseModule):
         """
         if self.detach_coarse:
             coarse = HandState(*(tensor.detach() for tensor in coarse))
-        features = ready_to_read(features)
+        features = self.stages[0].ready(features)
         regressed = None
         if hasattr(self, 'regress_points'):
             regressed = Regressed(*self.regress_points(features))
-        features = self.stages[0].ready(features)
         refined, state = [], coarse
         for number, stage in enumerate(self.stages):
             draws = None

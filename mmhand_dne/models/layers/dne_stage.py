@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.mesh import normalised_adjacency
-from mmhand_dne.geometry.sampling import bilinear
+from mmhand_dne.geometry.sampling import bilinear, ready_to_read
 from mmhand_dne.structures.hand_state import HandState, RefinedHands
 
 from .fused_stage import fused_bilinear
@@ -210,7 +210,7 @@ class DNEStage(BaseModule):
     def ready(self, features: Tensor) -> Tensor:
         """Features (B, C, h, w), laid out for the reads of all stages."""
         if not self.fused:
-            return features
+            return ready_to_read(features)
         return features.contiguous(memory_format=torch.channels_last)
 
     def read(self, features: Tensor, points: Tensor) -> Tensor:
