@@ -106,6 +106,19 @@ def _cell(point, side, TYPE: tl.constexpr):
 
 
 @triton.jit
+def _cells_around(points, entry, count, height, width, TYPE: tl.constexpr):
+    """Of a point of (B, N): the upper left and lower left of its four cells in
+    (B, h, w), the step to the right ones, and of x and y the weight of the farther
+    cells and whether it moves the reading.
+    """
+    x, right, free_x = _cell(tl.load(points + 2 * entry), width, TYPE)
+    y, lower, free_y = _cell(tl.load(points + 2 * entry + 1), height, TYPE)
+    left = (entry // count * height + y) * width + x
+    under = left + tl.minimum(1, height - 1) * width
+    return left, under, tl.minimum(1, width - 1), right, lower, free_x, free_y
+
+
+@triton.jit
 def _read(
     features,  # (B, h, w, C)
     points,  # (B, N, 2)
@@ -119,14 +132,11 @@ def _read(
 ):
     """Of each point: the weighted sum of its four cells."""
     entry = tl.program_id(0).to(tl.int64)  # of (B, N)
-    x, right, _ = _cell(tl.load(points + 2 * entry), width, TYPE)
-    y, lower, _ = _cell(tl.load(points + 2 * entry + 1), height, TYPE)
+    left, under, beside, right, lower, _, _ = _cells_around(
+        points, entry, count, height, width, TYPE
+    )
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = channel < channels
-    above = (entry // count * height + y) * width
-    below = above + tl.minimum(1, height - 1) * width
-    left, beside = above + x, tl.minimum(1, width - 1)
-    under = below + x
     a = tl.load(features + left * channels + channel, mask=inside, other=0)
     b = tl.load(features + (left + beside) * channels + channel, mask=inside, other=0)
     c = tl.load(features + under * channels + channel, mask=inside, other=0)
@@ -153,12 +163,10 @@ def _spread(
 ):
     """Of each point: its gradient, and its weights' shares added to its four cells."""
     entry = tl.program_id(0).to(tl.int64)  # of (B, N)
-    x, right, free_x = _cell(tl.load(points + 2 * entry), width, TYPE)
-    y, lower, free_y = _cell(tl.load(points + 2 * entry + 1), height, TYPE)
-    above = (entry // count * height + y) * width
-    below = above + tl.minimum(1, height - 1) * width
-    left, beside = (above + x) * channels, tl.minimum(1, width - 1) * channels
-    under = (below + x) * channels
+    left, under, beside, right, lower, free_x, free_y = _cells_around(
+        points, entry, count, height, width, TYPE
+    )
+    left, under, beside = left * channels, under * channels, beside * channels
     along_x, along_y = tl.full([BLOCK], 0, TYPE), tl.full([BLOCK], 0, TYPE)
     for block in range(0, channels, BLOCK):
         channel = block + tl.arange(0, BLOCK)
