@@ -7,7 +7,6 @@ import pytest
 from mmengine.logging import MessageHub
 
 from mmhand_dne.geometry import rasterize, sampling, three_view
-from mmhand_dne.models.heads import dne_head
 from mmhand_dne.models.layers import dne_stage, regressed_points
 from mmhand_dne.models.layers.noise_mlp import NoiseMLP
 from mmhand_dne.models.necks import ThreeViewVoxelNeck
@@ -17,7 +16,7 @@ REPLACED = (  # by the former parts and by the count, for good
     (ThreeViewVoxelNeck, 'forward'),
     (NoiseMLP, 'forward'),
     (NoiseMLP, 'takes_cells'),
-    (dne_head, 'ready_to_read'),
+    (dne_stage, 'ready_to_read'),
     (regressed_points.RegressedPoints, 'first_of_perceptron'),
     (regressed_points, 'bilinear'),
     (dne_stage, 'bilinear'),

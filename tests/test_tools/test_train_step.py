@@ -124,7 +124,7 @@ def former(monkeypatch):
         (parts.ThreeViewVoxelNeck, 'forward'),
         (parts.NoiseMLP, 'forward'),
         (parts.NoiseMLP, 'takes_cells'),
-        (parts.dne_head, 'ready_to_read'),
+        (parts.dne_stage, 'ready_to_read'),
         (parts.RegressedPoints, 'first_of_perceptron'),
         (parts.dne_stage, 'bilinear'),
         (parts.dne_stage.DNEStage, 'with_extras'),

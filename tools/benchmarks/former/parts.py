@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmhand_dne.models.heads import dne_head
 from mmhand_dne.models.layers import dne_stage, regressed_points
 from mmhand_dne.models.layers.noise_mlp import NoiseMLP
 from mmhand_dne.models.layers.regressed_points import RegressedPoints
@@ -69,7 +68,7 @@ def use_former_parts(network: nn.Module) -> None:
     ThreeViewVoxelNeck.forward = dense_views
     dne_stage.DNEStage.with_extras = copied_extras
     NoiseMLP.forward, NoiseMLP.takes_cells = over_all_axes, None
-    dne_head.ready_to_read = lambda features: features
+    dne_stage.ready_to_read = lambda features: features
     RegressedPoints.first_of_perceptron = cells_first
     dne_stage.bilinear = regressed_points.bilinear = rounded_bilinear
     network.hand_model.skin = None
