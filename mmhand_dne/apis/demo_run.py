@@ -25,7 +25,8 @@ from .video_outputs import VideoOutputs, in_time
 UNCERTAINTY = 'uncertainty'  # the picture whose colours the whole run shares
 NOTHING = (0, 0)  # size of an image that could not be decoded
 MOST_ENTRIES = 24  # images of a report
-MOST_NOTES = 20  # about frames of a video
+MOST_NOTES = 20  # about a video
+MOST_SPANS = 8  # of frames that a note of a video lists
 DOWNLOADS = ('json', 'obj', 'glb')  # that a report contains
 
 
@@ -76,7 +77,7 @@ class DemoRun:
         self.span = max((span for span in spans if span), default=None)
         self.clip: ReportClip | None = None  # of a video's report
         self.counts = dict(skipped=0, done=0, hands=0, without=0, unread=0)
-        self.problems: list[str] = []
+        self.problems: dict[str, list[int]] = {}  # and indices of images with each
 
     def run(self) -> None:
         """Do what is not done yet."""
@@ -108,8 +109,10 @@ class DemoRun:
         unit = 'frame' if self.source.is_video else 'image'
         skipped = f', {count["skipped"]} done before' if count['skipped'] else ''
         notes = list(self.problems)
-        if self.source.is_video and len(notes) > MOST_NOTES:
-            notes[MOST_NOTES:] = [f'{len(notes) - MOST_NOTES} more frames without']
+        if self.source.is_video:
+            notes = [_in_frames(*problem) for problem in self.problems.items()]
+            if len(notes) > MOST_NOTES:
+                notes[MOST_NOTES:] = [f'{len(notes) - MOST_NOTES} more of the kind']
         if self.report and self.report_step > 1:
             notes.append(
                 f'the report shows one {unit} in {self.report_step}: '
@@ -242,7 +245,7 @@ class DemoRun:
         self.counts['without'] += not result.hands
         self.counts['unread'] += result.size == NOTHING
         if result.problem:
-            self.problems.append(result.problem)
+            self.problems.setdefault(result.problem, []).append(result.index)
 
     def _run_video(self) -> None:
         name, path = self.source.stem, self.source.source
@@ -351,6 +354,20 @@ class DemoRun:
             self.span,
             self.clip and self.clip.take(),
         )
+
+
+def _in_frames(problem: str, frames: list[int]) -> str:
+    """A problem with the frames that have it: 'no hand (3 frames: 0, 4-5)'."""
+    if f'frame {frames[0]} ' in problem:  # it names its own
+        return problem
+    ends = [i for i in range(1, len(frames)) if frames[i] != frames[i - 1] + 1]
+    spans = [
+        f'{frames[i]}-{frames[j - 1]}' if j - i > 1 else f'{frames[i]}'
+        for i, j in zip([0, *ends], [*ends, len(frames)])
+    ]
+    if len(spans) > MOST_SPANS:
+        spans[MOST_SPANS - 1 :] = [f'... {spans[-1]}']
+    return f'{problem} ({_some(len(frames), "frame")}: {", ".join(spans)})'
 
 
 def _some(count: int, unit: str) -> str:

@@ -4,8 +4,11 @@ import importlib.util
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from mmhand_dne.apis import demo_run
 from mmhand_dne.apis.inputs.video import Video
 from mmhand_dne.datasets.synthetic import HandModels, Recipe
 from mmhand_dne.datasets.synthetic.motion import render_motion, sample_motion
@@ -13,6 +16,7 @@ from tests.tiny_inferencers import HAMER, write_checkpoint
 from tests.video_files import damage, write_video
 
 DEMO = Path(__file__).parents[2] / 'tools/demo.py'
+HANDS = Path(__file__).parents[1] / 'data/hands'
 FPS, COUNT, DAMAGED = 12.5, 7, (2, 5)
 RECIPE = Recipe(seed=4, image_size=(96, 72), cameras=1, interacting_share=0.0)
 
@@ -88,3 +92,21 @@ def test_damaged_frames_are_told_by_number_and_skipped(
         assert f'frame {i} could not be decoded' in said.out + said.err
     betas = {tuple(hand['mano']['betas']) for frame in found for hand in frame['hands']}
     assert len(betas) == 1
+
+
+def test_a_note_of_a_video_is_one_line_with_its_frames(demo, tmp_path, capsys):
+    """The shipped model over a hand that comes and goes."""
+    hand = cv2.imread(str(HANDS / '1193_4.jpg'))
+    frames = [hand if i in (0, 4, 7) else np.full_like(hand, 90) for i in range(9)]
+    video = write_video(tmp_path / 'c.avi', frames, FPS)
+    demo.main([str(video), '--device', 'cpu', '--out-dir', str(tmp_path / 'out')])
+    [note, last] = capsys.readouterr().out.splitlines()[-2:]
+    text = f'note: {video}: the detector found no hand (6 frames: 1-3, 5-6, 8)'
+    assert note == text
+    assert last.startswith('9 frames: 3 hands, 6 frames without')
+
+
+def test_of_many_spans_of_frames_the_first_and_the_last_are_named():
+    frames = list(range(0, 40, 2))
+    text = 'dark (20 frames: 0, 2, 4, 6, 8, 10, 12, ... 38)'
+    assert demo_run._in_frames('dark', frames) == text
