@@ -164,6 +164,9 @@ def test_what_is_published_names_no_folder_of_the_machine(runs, tmp_path):
         text = path.read_text()
         assert str(tmp_path) not in text and str(runs.cache) not in text, path.name
     page = (to / 'results.md').read_text()
+    commands = page[page.index('```bash') : page.rindex('```')].splitlines()
+    assert max(map(len, commands)) <= 96
+    page = page.replace(' \\\n    ', ' ')  # as a shell joins lines
     assert '| - | - | 20 | 2.00 | 1 |' in page  # parameters added, seconds a step
     assert '| full DNE (M = 3) | - | - | 9.00 | 1 |' in page
     assert 'Trained on 4 crops, tested on 4.' in page

@@ -10,6 +10,7 @@ Example:
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +116,7 @@ def run_lines(found: dict[str, dict[str, dict]]) -> str:
                 f'| {ROWS[row].title} | {seed} | {run["steps"]} '
                 f'| {run["seconds"] / 60:.0f} | {commit} | {run["hardware"]} |'
             )
-    commands = [command_of(seeds) for seeds in found.values()]
+    commands = [folded(command_of(seeds)) for seeds in found.values()]
     lines += ['', 'Their commands, of the first seed:', '', '```bash', *commands, '```']
     return '\n'.join(lines)
 
@@ -123,6 +124,18 @@ def run_lines(found: dict[str, dict[str, dict]]) -> str:
 def command_of(seeds: dict[str, dict]) -> str:
     """The training of a row's first seed."""
     return seeds[min(seeds)]['command']
+
+
+def folded(command: str) -> str:
+    """A command as lines of a page that a shell joins."""
+    lines = textwrap.wrap(
+        command,
+        94,
+        subsequent_indent='    ',
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return ' \\\n'.join(lines)
 
 
 def metafile(found: dict[str, dict[str, dict]]) -> dict:
