@@ -100,7 +100,8 @@ def _cell(point, side, TYPE: tl.constexpr):
     """
     place = ((point.to(TYPE) + 1) * side - 1) / 2
     inner = (place > 0) & (place < side - 1)
-    place = tl.minimum(tl.maximum(place, 0), side - 1)  # NaN: cell 0
+    # NaN: cell 0; what maximum makes of it differs between versions of Triton.
+    place = tl.where(place > 0, tl.minimum(place, side - 1), 0)
     low = tl.maximum(tl.minimum(place.to(tl.int32), side - 2), 0)
     return low, place - low, inner
 
