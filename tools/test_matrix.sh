@@ -15,13 +15,16 @@
 # shares files between them, else with venv and pip.
 #
 # MMHAND_TORCH  the torch to install (default: 2.13.0; oldest: 2.6.0)
+# MMHAND_MMCV   the mmcv of numpy1 and numpy2 (default: mmcv-lite==2.1.0), such as a wheel
+#               of mmcv with operators: MMCV_WITH_OPS=1 pip wheel --no-deps
+#               --no-build-isolation mmcv==2.1.0, in an environment that has torch
 # TORCH_INDEX   where from, such as https://download.pytorch.org/whl/cpu
 set -uo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 TORCH="${MMHAND_TORCH:-2.13.0}"
 pythons=() stacks=() checks=() envs='' torch_envs=''
-usage() { sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -102,7 +105,7 @@ make_env() {
     if [ "$stack" = onedl ]; then
         add "$env" onedl-mmengine onedl-mmcv || return
     else
-        add "$env" 'mmengine>=0.10.7,<1' mmcv-lite==2.1.0 || return
+        add "$env" 'mmengine>=0.10.7,<1' "${MMHAND_MMCV:-mmcv-lite==2.1.0}" || return
     fi
     add "$env" --no-deps "${late[@]}" mmpose==1.3.2 || return
     touch "$env/made"
