@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from mmhand_dne.engine.hooks.finite_loss_hook import FiniteLossHook
 from mmhand_dne.geometry import rasterize, three_view
+from mmhand_dne.randomness import keys
 
 ROOT = Path(__file__).parents[2]
 # What copies numbers of Python to the device, and what brings numbers back.
@@ -90,6 +91,7 @@ def step(monkeypatch):
 def test_a_step_waits_at_most_twice(step, monkeypatch):
     for module in (three_view, rasterize):
         monkeypatch.setattr(module, 'reading_is_free', lambda tensor: False)
+    monkeypatch.setattr(keys, 'is_host', lambda device: False)
     step.run()
     with Waits() as waits:
         step.run()

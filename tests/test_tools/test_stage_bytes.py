@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmhand_dne.models.layers import fused_stage
+from mmhand_dne.randomness import keys
 from tests.test_tools.test_step_calls import REPLACED
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ def tool(monkeypatch):
                 *REPLACED,
                 (fused_stage, 'launch'),
                 (fused_stage, 'require_kernels'),
+                (keys, 'launch'),
             ):
                 patch.setattr(owner, name, vars(owner)[name])
             return tool.count(*args)
@@ -53,5 +55,8 @@ def test_kernels_count_what_they_are_given(tool, monkeypatch):
     views = 8 * 778 * row  # a number a vertex and channel
     forward = maps + rows * row + points + 4 * views + lists
     backward = maps + rows * row + 2 * points + 2 * maps + 5 * views + lists
+    # Samples of both axes, keyed by image: a number a key and what they become.
+    draws = 8 * 2 + 4 * 2 * 778 * (2 + 3) * 4
+    forward += draws
     found = [1e6 * (one - two) for one, two in zip(counted, others)]
     assert found == pytest.approx([forward, backward])

@@ -35,7 +35,9 @@ if __name__ == '__main__':
 
 sys.path.insert(0, str(ROOT))
 
+import numpy as np
 import torch
+from former.keyed_draws import use_former_draws
 from former.parts import use_former_parts
 from gpu import Bytes, stored_bytes
 from mmengine.config import Config
@@ -46,7 +48,8 @@ from torch import Tensor, nn
 
 from mmhand_dne.models.layers import dne_stage, fused_stage
 from mmhand_dne.models.layers.dne_stage import Regressed
-from mmhand_dne.models.layers.noise_model import StageDraws
+from mmhand_dne.models.layers.noise_model import NoiseDraws
+from mmhand_dne.randomness import keys
 from mmhand_dne.structures.hand_state import HandState
 
 WAYS = ('before', 'plain', 'fused')
@@ -57,8 +60,10 @@ def as_on_a_gpu(way: str, network: nn.Module, moved: Bytes) -> None:
     """Take the ways of a GPU, in this process for good; kernels only count."""
     if way == 'before':
         use_former_parts(network)
+        use_former_draws()
     for module in READERS:
         module.reading_is_free = lambda tensor: False
+    keys.is_host = lambda device: False
     read = dne_stage.bilinear
 
     def uncast(features: Tensor, points_ndc: Tensor) -> Tensor:
@@ -74,7 +79,8 @@ def as_on_a_gpu(way: str, network: nn.Module, moved: Bytes) -> None:
         moved.total = total
 
     dne_stage.bilinear = uncast
-    fused_stage.launch, fused_stage.require_kernels = counted, lambda features: None
+    fused_stage.launch, fused_stage.require_kernels = counted, lambda device: None
+    keys.launch = lambda starts, normal, pairs: counted('normal', (starts,), (normal,))
 
 
 def stage_inputs(network: nn.Module, cfg: Config, size: int, dtype: torch.dtype):
@@ -96,8 +102,11 @@ def stage_inputs(network: nn.Module, cfg: Config, size: int, dtype: torch.dtype)
         torch.rand(size, 2, count, 2),
         torch.randn(size, 2, count, head.in_channels, dtype=dtype).requires_grad_(),
     )
-    draws = StageDraws(network.refine_head.num_samples, torch.arange(size), 0)
-    return features.requires_grad_(), state, regressed, draws
+    refine_head = network.refine_head
+    draws = NoiseDraws(
+        refine_head.num_samples, np.arange(size), fused=refine_head.fused
+    )
+    return features.requires_grad_(), state, regressed, draws.of_stage(0)
 
 
 def count(way: str, precision: str, args: argparse.Namespace) -> tuple[float, float]:

@@ -3,8 +3,8 @@
 Counts every call that reaches torch's dispatcher, views left out, forward, backward and
 optimiser, with draws keyed by image as in a run, of the present step and of the one
 with the parts that it had before (folder ``former``). Where the code asks whether the
-host may read a tensor's numbers, the answer is no, as on a GPU. Counts do not depend on
-how busy the machine is.
+host may read a tensor's numbers, or make them, the answer is no, as on a GPU. Counts do
+not depend on how busy the machine is.
 
 Example:
     python tools/benchmarks/step_calls.py
@@ -32,6 +32,7 @@ if __name__ == '__main__':
 
 sys.path.insert(0, str(ROOT))
 
+from former.keyed_draws import use_former_draws
 from former.parts import former_config, use_former_parts
 from gpu import VIEWS
 from mmengine.logging import MessageHub, MMLogger
@@ -41,10 +42,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from train_step import copy_batch
 
 from mmhand_dne.geometry import rasterize, sampling, three_view
+from mmhand_dne.models.data_preprocessors.gaussian_noise import BatchGaussianNoise
+from mmhand_dne.models.estimators import hand_mesh_estimator
+from mmhand_dne.models.layers.noise_model import NoiseDraws
+from mmhand_dne.randomness import keys
 
 READERS = rasterize, sampling, three_view  # which take other ways on a CPU
 WAYS = ('before', 'now')
-PARTS = ('preprocessing', 'forward', 'losses', 'backward', 'optimiser')
+PARTS = ('preprocessing', 'draws', 'forward', 'losses', 'backward', 'optimiser')
 
 
 class Calls(TorchDispatchMode):
@@ -76,6 +81,9 @@ class Calls(TorchDispatchMode):
 def watch(calls: Calls, network: nn.Module, optimiser: object) -> None:
     """Tell the parts of a step from one another."""
     calls.within(network.data_preprocessor, 'forward', 'preprocessing')
+    calls.within(BatchGaussianNoise, 'forward', 'draws')
+    calls.within(NoiseDraws, 'normal', 'draws')
+    calls.within(hand_mesh_estimator, 'batch_keys', 'draws')
     calls.within(optimiser, 'backward', 'backward')
     for name in ('step', 'zero_grad'):
         calls.within(optimiser, name, 'optimiser')
@@ -98,8 +106,10 @@ def count(way: str, args: argparse.Namespace) -> Counter:
     batch, calls = hand_batch(network, args.batch_size, cfg.input_size), Calls()
     if way == 'before':
         use_former_parts(network)
+        use_former_draws()
     for module in READERS:
         module.reading_is_free = lambda tensor: False
+    keys.is_host = lambda device: False
     network.train_step(copy_batch(batch), optimiser)
     watch(calls, network, optimiser)
     with calls:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from mmengine.optim import OptimWrapperDict
 from mmpose.registry import MODELS
 from torch import Tensor
@@ -45,7 +46,7 @@ class AdversarialHandMeshEstimator(HandMeshEstimator):
         self.adversarial_weight = adversarial_weight
         self._regressed: tuple[Tensor, Tensor] | None = None
 
-    def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
+    def run_heads(self, inputs: Tensor, keys: np.ndarray | None = None) -> HandOutputs:
         """See :class:`HandMeshEstimator`; remembers the regressed hands."""
         outputs = super().run_heads(inputs, keys)
         if self.training:

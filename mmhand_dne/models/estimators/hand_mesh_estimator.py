@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from mmpose.registry import MODELS
@@ -102,7 +103,7 @@ class HandMeshEstimator(BasePoseEstimator):
         """
         return self.refines_in_training or not self.training
 
-    def run_heads(self, inputs: Tensor, keys: Tensor | None = None) -> HandOutputs:
+    def run_heads(self, inputs: Tensor, keys: np.ndarray | None = None) -> HandOutputs:
         """Normalised crops (B, 3, H, W) -> all that the heads yield.
 
         Raises:
@@ -130,7 +131,7 @@ class HandMeshEstimator(BasePoseEstimator):
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
         targets = self.targets_of(data_samples, inputs.device)
-        outputs = self.run_heads(inputs, batch_keys(data_samples, inputs.device))
+        outputs = self.run_heads(inputs, batch_keys(data_samples))
         losses = self.mano_head.loss(outputs.regressed or outputs.coarse, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))

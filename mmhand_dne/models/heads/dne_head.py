@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -11,7 +12,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.hand_model import build_hand_model
 from mmhand_dne.models.layers.dne_stage import DNEStage, Regressed
-from mmhand_dne.models.layers.noise_model import StageDraws
+from mmhand_dne.models.layers.noise_model import NoiseDraws
 from mmhand_dne.models.layers.regressed_points import RegressedPoints
 from mmhand_dne.models.losses.masked_loss import masked_mean
 from mmhand_dne.models.losses.mesh_losses import l1_distance
@@ -74,6 +75,7 @@ class DNEHead(BaseModule):
             )
         self.hand_model = build_hand_model(hand_model)
         self.num_samples, self.detach_coarse = num_samples, detach_coarse
+        self.fused = stage.get('fused', False)
         if noise_2d:
             size = (map_size, map_size) if isinstance(map_size, int) else map_size
             self.regress_points = RegressedPoints(
@@ -101,7 +103,7 @@ class DNEHead(BaseModule):
         self,
         features: Tensor,
         coarse: HandState,
-        keys: Tensor | None = None,
+        keys: np.ndarray | None = None,
         landmarks: Tensor | None = None,
     ) -> list[RefinedHands]:
         """Refine, one result per stage.
@@ -120,10 +122,9 @@ class DNEHead(BaseModule):
         if hasattr(self, 'regress_points'):
             regressed = Regressed(*self.regress_points(features))
         refined, state = [], coarse
+        shared = NoiseDraws(self.num_samples, keys, len(self.stages), self.fused)
         for number, stage in enumerate(self.stages):
-            draws = None
-            if self.training:
-                draws = StageDraws(self.num_samples, keys, number)
+            draws = shared.of_stage(number) if self.training else None
             refined.append(stage(features, state, regressed, draws, landmarks))
             state = refined[-1].state
         return refined

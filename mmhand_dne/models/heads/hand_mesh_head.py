@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
@@ -49,7 +50,7 @@ class HandMeshHead(BaseModule):
         self.mano_head = MODELS.build({**shared, **mano_head})
         self.refine_head = MODELS.build({**shared, **refine_head})
 
-    def forward(self, feats: Levels, keys: Tensor | None = None) -> HandOutputs:
+    def forward(self, feats: Levels, keys: np.ndarray | None = None) -> HandOutputs:
         """Coarse and refined hands; keys (B,) int64 of the images' training draws."""
         features = feats[self.level]
         coarse = self.mano_head(features)
@@ -61,7 +62,7 @@ class HandMeshHead(BaseModule):
     ) -> dict[str, Tensor]:
         """The losses of both parts (DNE Eq. 10-11)."""
         device = feats[self.level].device
-        outputs = self.forward(feats, batch_keys(batch_data_samples, device))
+        outputs = self.forward(feats, batch_keys(batch_data_samples))
         targets = HandTargets.from_samples(batch_data_samples, device)
         return {
             **self.mano_head.loss(outputs.coarse, targets),

@@ -63,21 +63,27 @@ def shared_cells(vertices: Tensor, cells: int) -> SharedCells:
     return SharedCells(order.int(), first, end)
 
 
-def require_kernels(features: Tensor) -> None:
+def require_kernels(
+    device: torch.device, switch: str = 'model.refine_head.fused'
+) -> None:
     """Refuse what the kernels cannot take.
 
+    Args:
+        device: of what they are to compute.
+        switch: what asks for them, by its name in a config.
+
     Raises:
-        UserError: the features are not on a GPU, or Triton is not installed.
+        UserError: the device is no GPU, or Triton is not installed.
     """
-    if not features.is_cuda:
+    if device.type != 'cuda':
         raise UserError(
-            f'fused=True computes on CUDA alone, the features are on '
-            f'{features.device}; set model.refine_head.fused=False'
+            f'fused=True computes on CUDA alone, the features are on {device}; set '
+            f'{switch}=False'
         )
     if find_spec('triton') is None:
         raise UserError(
             'fused=True needs Triton, which is not installed: pip install '
-            'triton, or set model.refine_head.fused=False'
+            f'triton, or set {switch}=False'
         )
 
 
@@ -136,7 +142,7 @@ def fused_three_view_features(features: Tensor, vertices: Tensor, cells: int) ->
     Raises:
         UserError: see :func:`require_kernels`.
     """
-    require_kernels(features)
+    require_kernels(features.device)
     return _FusedViews.apply(features.contiguous(), *shared_cells(vertices, cells))
 
 
@@ -177,7 +183,7 @@ def fused_bilinear(features: Tensor, points_ndc: Tensor) -> Tensor:
     Raises:
         UserError: see :func:`require_kernels`.
     """
-    require_kernels(features)
+    require_kernels(features.device)
     if torch.are_deterministic_algorithms_enabled():
         return bilinear(features, points_ndc)
     points = points_ndc.to(at_least_fp32(features[:0]).dtype).contiguous()

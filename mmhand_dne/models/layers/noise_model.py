@@ -3,10 +3,13 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmhand_dne.randomness.keys import fold_in, normal_from_keys
+
+from . import fused_stage
 
 
 class NoiseDraw(NamedTuple):
@@ -48,22 +51,65 @@ def draw_noise(
     return NoiseDraw(mean + scale * normal, density.sum((-1, -2)), normal)
 
 
-class StageDraws:
-    """Standard normal draws of one stage, keyed by image where keys are known.
+class NoiseDraws:
+    """Standard normal draws of a step's stages, keyed by image where keys are known.
+
+    Those of one shape are made for all stages at once, when the first asks.
 
     Args:
-        num_samples: R; the draws have shape (B, R, S, V, D).
+        num_samples: R; the draws of a stage have shape (B, R, S, V, D).
         keys: (B,) int64 from :func:`batch_keys`, or None for torch's generator.
-        stream: number that tells the stage's draws from another stage's.
+        num_stages: M.
+        fused: by one kernel, on CUDA with Triton alone; torch's generator has its own.
     """
 
-    def __init__(self, num_samples: int, keys: Tensor | None, stream: int) -> None:
-        self.num_samples, self.keys, self.stream = num_samples, keys, stream
+    def __init__(
+        self,
+        num_samples: int,
+        keys: np.ndarray | None,
+        num_stages: int = 1,
+        fused: bool = False,
+    ) -> None:
+        self.num_samples, self.keys, self.fused = num_samples, keys, fused
+        self.num_stages, self.drawn = num_stages, {}
 
-    def normal(self, mean: Tensor) -> Tensor:
-        """Draws of shape (B, R, *mean.shape[2:])."""
+    def of_stage(self, number: int) -> 'StageDraws':
+        """What the stage of that number, from 0 on, draws."""
+        return StageDraws(self, number)
+
+    def normal(self, number: int, mean: Tensor) -> Tensor:
+        """Draws of a stage for means (B, 1 or R, S, V, D): (B, R, S, V, D)."""
         shape = (self.num_samples, *mean.shape[2:])
         if self.keys is None:
             return torch.randn(len(mean), *shape, dtype=mean.dtype, device=mean.device)
-        keys = fold_in(self.keys, 8 * self.stream + mean.shape[-1])
-        return normal_from_keys(keys, shape, mean.dtype)
+        kind = shape, mean.dtype, mean.device
+        if kind not in self.drawn:
+            self.drawn[kind] = self._all_stages(*kind)
+        return self.drawn[kind][number]
+
+    def _all_stages(
+        self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        """(M, B, *shape)."""
+        if self.fused:
+            fused_stage.require_kernels(device)
+        streams = (8 * stage + shape[-1] for stage in range(self.num_stages))
+        keys = np.concatenate([fold_in(self.keys, stream) for stream in streams])
+        normal = normal_from_keys(keys, shape, dtype, device, self.fused)
+        return normal.unflatten(0, (self.num_stages, -1))
+
+
+class StageDraws(NamedTuple):
+    """Standard normal draws of one stage.
+
+    Attributes:
+        shared: those of all stages.
+        number: the stage's, from 0 on.
+    """
+
+    shared: NoiseDraws
+    number: int
+
+    def normal(self, mean: Tensor) -> Tensor:
+        """Draws of shape (B, R, *mean.shape[2:])."""
+        return self.shared.normal(self.number, mean)

@@ -1,5 +1,6 @@
 """DNEHead: what it computes, what its switches change, what it refuses."""
 
+import numpy as np
 import pytest
 import torch
 from mmpose.registry import MODELS
@@ -244,7 +245,7 @@ def test_stages_on_cells_train_as_on_what_their_vertices_read(extra, monkeypatch
             monkeypatch.setattr(sampling, 'ROW_CHANNELS', 1000)
         image = features(channels=ROW_CHANNELS, dtype=torch.float64).requires_grad_()
         coarse = make_state(head.hand_model, dtype=torch.float64)
-        refined = head(image, coarse, keys=torch.tensor([3, 4]))
+        refined = head(image, coarse, keys=np.array([3, 4]))
         total = sum(stage.sample_vertices.square().sum() for stage in refined)
         total = total + refined[-1].sample_cameras.sum()
         total.backward()

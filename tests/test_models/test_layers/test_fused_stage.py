@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -35,7 +34,7 @@ def device(request):
         pytest.skip('there is no GPU')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('TRITON_INTERPRET', str(int(request.param == 'cpu')))
-        patch.setattr(fused_stage, 'require_kernels', lambda features: None)
+        patch.setattr(fused_stage, 'require_kernels', lambda device: None)
         sys.modules.pop(KERNELS, None)
         importlib.import_module(KERNELS)
         yield request.param
@@ -330,7 +329,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(monkeypatch):
         ThreeViewVoxelNeck(4, fused=True).pool(features, vertices)
     monkeypatch.setattr(fused_stage, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='needs Triton, which is not installed'):
-        fused_stage.require_kernels(SimpleNamespace(is_cuda=True))
+        fused_stage.require_kernels(torch.device('cuda'))
 
 
 @pytest.mark.parametrize('training', [False, True])

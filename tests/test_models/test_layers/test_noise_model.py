@@ -1,15 +1,16 @@
 """Draws against Eq. 2."""
 
+import numpy as np
 import torch
 from scipy import stats
 
-from mmhand_dne.models.layers.noise_model import StageDraws, draw_noise
+from mmhand_dne.models.layers.noise_model import NoiseDraws, draw_noise
 
 
 def test_statistics_follow_equation_2():
     mean = torch.tensor([0.5, -2.0, 0.0]).view(1, 1, 1, 3, 1).double()
     gamma, delta, samples = 0.1, 0.01, 200_000
-    normal = StageDraws(samples, torch.tensor([5]), 0).normal(mean)
+    normal = NoiseDraws(samples, np.array([5])).normal(0, mean)
     draw = draw_noise(mean.expand_as(normal), gamma, delta, normal).value[0, :, 0, :, 0]
     expected_std = gamma * mean.flatten().abs() + delta  # a standard deviation
     error = expected_std / samples**0.5
@@ -45,6 +46,6 @@ def test_gradient_is_reparameterised():
 
 def test_stages_draw_differently():
     mean = torch.zeros(2, 1, 2, 50, 2)
-    keys = torch.tensor([1, 2])
-    first, second = (StageDraws(2, keys, n).normal(mean) for n in (0, 1))
+    draws = NoiseDraws(2, np.array([1, 2]), num_stages=2)
+    first, second = (draws.of_stage(n).normal(mean) for n in (0, 1))
     assert (first - second).abs().min() > 0
