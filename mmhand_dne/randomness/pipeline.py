@@ -11,6 +11,8 @@ import torch
 
 from mmhand_dne.errors import UserError
 
+WORD = 1 << 32
+
 
 class SampleKey(int):
     """A data set index that carries the seed and the epoch it is sampled in.
@@ -63,25 +65,34 @@ def draws() -> np.random.RandomState | ModuleType:
     return _Own.generator if _Own.used else np.random
 
 
-@contextmanager
-def draws_by(key: SampleKey) -> Iterator[None]:
+class draws_by:
     """Seed :func:`draws` alone, for pipelines of our own transforms.
 
     The numbers are those of :func:`seeded_by`, without its saving and restoring of
     three generators, a fifth of the time that such a sample takes.
+
+    Args:
+        key: of the sample.
     """
-    _Own.generator.seed(_seeds(key)[1])
-    _Own.used = True
-    try:
-        yield
-    finally:
+
+    def __init__(self, key: SampleKey) -> None:
+        self.key = key
+
+    def __enter__(self) -> None:
+        _Own.generator.seed(_seeds(self.key)[1])
+        _Own.used = True
+
+    def __exit__(self, *raised: object) -> None:
         _Own.used = False
 
 
 def _seeds(key: SampleKey) -> np.ndarray:
     """Of Python's, NumPy's and torch's generator, (3,) uint32."""
-    sequence = np.random.SeedSequence([key.seed, key.epoch, key.origin])
-    return sequence.generate_state(3, np.uint32)
+    numbers = key.seed, key.epoch, key.origin
+    if 0 <= min(numbers) and max(numbers) < WORD:
+        # What NumPy makes of the three, in half the time.
+        numbers = np.array(numbers, np.uint32)
+    return np.random.SeedSequence(numbers).generate_state(3, np.uint32)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from mmpose.registry import DATASETS, TRANSFORMS
 from torch.utils.data import DataLoader
 
 from mmhand_dne.datasets.collate import SampleList, stack_crops
+from mmhand_dne.datasets.datasets.interhand_hands import presence_fields
 from mmhand_dne.datasets.datasets.interhand_mesh_dataset import _joined
 from mmhand_dne.datasets.transforms import MeshCrop
 from mmhand_dne.errors import UserError
@@ -268,3 +269,41 @@ def test_samples_of_several_kinds_travel_too(unposed):
 )
 def test_paths_are_written_as_pathlib_does(folder, name):
     assert _joined(folder, name) == str(Path(folder) / name)
+
+
+@pytest.mark.parametrize('numbers', [(0, 0, 0), (7, 2**32 - 1, 5), (2**40, 1, 2**33)])
+def test_seeds_are_those_of_the_three_numbers(numbers):
+    seed, epoch, index = numbers
+    with draws_by(SampleKey(0, seed, epoch, index)):
+        found = draws().rand(3)
+    words = np.random.SeedSequence(list(numbers)).generate_state(3, np.uint32)
+    np.testing.assert_array_equal(found, np.random.RandomState(words[1]).rand(3))
+
+
+def test_a_crop_draws_scale_angle_and_shift_one_after_the_other():
+    crop = MeshCrop((256, 192), shift=20, rotation=30, scale=(0.7, 1.3))
+    for index in range(100):
+        with draws_by(SampleKey(index, 3, 1)):
+            found = crop.drawn()
+        with draws_by(SampleKey(index, 3, 1)):
+            reach = 20 * 192 / 256
+            wanted = [
+                draws().uniform(*between)
+                for between in ((0.7, 1.3), (-30, 30), (-reach, reach), (-reach, reach))
+            ]
+        assert found == wanted
+
+
+def test_presence_is_known_where_joints_prove_it():
+    none, some = np.zeros(21, bool), np.arange(21) == 3
+    for type_valid in (0, 1):
+        for there in (0, 1):
+            name = 'interacting' if there else 'right'
+            for annotated, seen in ((none, none), (some, none), (some, some)):
+                hands = np.stack([some, annotated]), np.stack([some, seen])
+                found = presence_fields(name, type_valid, *hands)
+                proof = seen.any() if there else not annotated.any()
+                known = [type_valid, type_valid * proof]
+                np.testing.assert_array_equal(found['hand_presence_valid'], known)
+                np.testing.assert_array_equal(found['hand_presence'], [1, there])
+                assert found['hand_presence_valid'].dtype == np.float32

@@ -17,9 +17,15 @@ from mmhand_dne.datasets.transforms import (
     PackHandInputs,
     RandomMeshFlip,
 )
-from mmhand_dne.datasets.transforms.mesh_geometry import box_corners
+from mmhand_dne.datasets.transforms.mesh_crop import PAPER_SIZE
+from mmhand_dne.datasets.transforms.mesh_geometry import (
+    box_angle,
+    box_corners,
+    rotate_camera,
+)
 from mmhand_dne.datasets.transforms.pack_hand_inputs import KEYPOINTS, META_KEYS
 from mmhand_dne.geometry.camera import project_perspective
+from mmhand_dne.randomness.pipeline import draws
 from mmhand_dne.structures.ground_truth_fields import (
     HAND_LABELS,
     HandLabels,
@@ -28,9 +34,35 @@ from mmhand_dne.structures.ground_truth_fields import (
 
 
 class CopyingCrop(MeshCrop):
-    """OpenCV is given the mirrored view, which it copies."""
+    """OpenCV is given the mirrored view, which it copies; maps made by small arrays."""
 
     takes_unposed = False
+
+    def transform(self, results: dict) -> dict:
+        """Add the crop as ``img`` and bring all ground truth into its camera frame."""
+        x0, y0, x1, y1 = box_corners(results).tolist()
+        extent = (x1 - x0) * self.padding, (y1 - y0) * self.padding
+        zooms = [side / span for side, span in zip(self.size, extent) if span > 0]
+        centre, size = np.array([x0 + x1, y0 + y1]) / 2, np.array(self.size)
+        zoom = min(zooms) * draws().uniform(*self.scale)
+        angle = np.deg2rad(
+            draws().uniform(-self.rotation, self.rotation) - box_angle(results)
+        )
+        reach = self.shift * min(self.size) / PAPER_SIZE
+        shift = draws().uniform(-reach, reach, 2)
+        cos, sin = np.cos(angle), np.sin(angle)
+        rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        affine = rotation.copy()
+        affine[:2, :2] *= zoom
+        affine[:2, 2] = (size - 1) / 2 + shift - affine[:2, :2] @ centre
+        results['img'] = self.cut(results['img'], affine)
+        rotate_camera(results, rotation)
+        results['intrinsics'] = affine @ results['intrinsics'] @ rotation.T
+        results['crop_affine'] = affine[:2]
+        results['input_size'] = self.size
+        results['input_scale'] = size / zoom
+        results['input_center'] = centre + 0.5 / zoom
+        return results
 
     def cut(self, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
         """The crop, always by OpenCV."""

@@ -1,6 +1,6 @@
 """The hands of one image of InterHand2.6M as a raw sample has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -55,11 +55,16 @@ def presence_fields(
         type_valid: 0 or 1.
         annotated, in_image: (2, 21) bool, of joints.
     """
-    present = np.array(HAND_TYPES[hand_type], np.float32)
-    known = np.where(present > 0, in_image.any(-1), ~annotated.any(-1))
+    shown = HAND_TYPES[hand_type]
+    # A joint in the image proves a hand, one annotated elsewhere that none is missing.
+    known = [
+        type_valid > 0 and (seen.any() if there else not joints.any())
+        for there, seen, joints in zip(shown, in_image, annotated)
+    ]
+    present = np.array(shown, np.float32)
     return dict(
         hand_presence=present,
-        hand_presence_valid=(known & (type_valid > 0)).astype(np.float32),
+        hand_presence_valid=np.array(known, np.float32),
         hand_type=present[None],
         hand_type_valid=np.array([type_valid]),
     )
@@ -82,12 +87,15 @@ def unposed_fields(
     # As MANOLayer.absolute_pose, in float32 too.
     pose = frame.pose.astype(np.float32)
     pose[:, 3:] += _mean_pose(pair)
+    of_hands = pose, frame.betas, frame.translation - camera.position
+    pose, betas, translation = _known(known, *of_hands)
+    (joints,) = _known(frame.joints_valid, frame.joints - camera.position)
     row = parameter_row(
         dict(
-            pose=_known(pose, known).reshape(2, NUM_ROTATIONS, 3),
-            betas=_known(frame.betas, known),
-            translation=_known(frame.translation - camera.position, known),
-            joints=_known(frame.joints - camera.position, frame.joints_valid),
+            pose=pose.reshape(2, NUM_ROTATIONS, 3),
+            betas=betas,
+            translation=translation,
+            joints=joints,
             mano_valid=known,
             joints_valid=frame.joints_valid,
             presence=shown['hand_presence'],
@@ -111,6 +119,8 @@ def _mean_pose(pair: HandPair) -> np.ndarray:
     return np.stack([hand.hands_mean.numpy() for hand in (pair.right, pair.left)])
 
 
-def _known(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _known(mask: np.ndarray, *values: np.ndarray) -> Sequence[np.ndarray]:
     """Zeros in place of the last axis where the mask is not set."""
-    return values if mask.all() else np.where(mask[..., None], values, 0)
+    if mask.all():
+        return values
+    return [np.where(mask[..., None], each, 0) for each in values]

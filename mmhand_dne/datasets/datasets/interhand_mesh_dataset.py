@@ -309,10 +309,10 @@ class InterHandMeshDataset(HandMeshDataset):
     def _image_fields(self, row: int) -> dict:
         """Names, box and, where the files tell it, the size of an image."""
         columns = self.table.columns
-        size = zip(('width', 'height'), columns['size'][row])
+        size = zip(('width', 'height'), columns['size'][row].tolist())
         name = self.table.text('file_name', row)
         return dict(
-            {key: int(pixels) for key, pixels in size if pixels >= 0},
+            {key: pixels for key, pixels in size if pixels >= 0},
             img_path=_joined(self.data_prefix['img'], name),
             id=int(columns['id'][row]),
             img_id=int(columns['img_id'][row]),

@@ -34,7 +34,7 @@ class LoadHandImage(BaseTransform):
         """
         path = results['img_path']
         try:
-            with open(path, 'rb') as file:
+            with open(path, 'rb', buffering=0) as file:
                 content = file.read()
         except OSError as error:
             raise UserError(

@@ -1,5 +1,7 @@
 """The crop: image, 3D ground truth, MANO and intrinsics in one affine map."""
 
+import math
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -58,6 +60,15 @@ class MeshCrop(BaseTransform):
     ) -> None:
         self.size, self.padding = crop_size(input_size, 'MeshCrop'), padding
         self.shift, self.rotation, self.scale = shift, rotation, tuple(scale)
+        self.sides = np.array(self.size)
+        self.middle = (self.sides - 1) / 2
+        reach = shift * min(self.size) / PAPER_SIZE
+        self.ranges = (
+            self.scale,
+            (-rotation, rotation),
+            (-reach, reach),
+            (-reach, reach),
+        )
 
     def transform(self, results: dict) -> dict:
         """Add the crop as ``img`` and bring all ground truth into its camera frame."""
@@ -69,27 +80,28 @@ class MeshCrop(BaseTransform):
                 f'{results["img_path"]}: the box {results["bbox"].tolist()} has no '
                 'area; correct the annotation or leave the image out'
             )
-        centre, size = np.array([x0 + x1, y0 + y1]) / 2, np.array(self.size)
-        zoom = min(zooms) * draws().uniform(*self.scale)
-        angle = np.deg2rad(
-            draws().uniform(-self.rotation, self.rotation) - box_angle(results)
-        )
-        reach = self.shift * min(self.size) / PAPER_SIZE
-        shift = draws().uniform(-reach, reach, 2)
+        centre = np.array(((x0 + x1) / 2, (y0 + y1) / 2))
+        stretch, degrees, *shift = self.drawn()
+        zoom = min(zooms) * stretch
+        angle = math.radians(degrees - box_angle(results))
         cos, sin = np.cos(angle), np.sin(angle)
-        rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-        affine = rotation.copy()
-        affine[:2, :2] *= zoom
-        affine[:2, 2] = (size - 1) / 2 + shift - affine[:2, :2] @ centre
+        rotation = _about_origin(cos, sin)
+        affine = _about_origin(zoom * cos, zoom * sin)
+        affine[:2, 2] = self.middle + shift - affine[:2, :2] @ centre
         results['img'] = self.cut(results['img'], affine)
         rotate_camera(results, rotation)
         results['intrinsics'] = affine @ results['intrinsics'] @ rotation.T
         results['crop_affine'] = affine[:2]
         results['input_size'] = self.size
         # MMPose's own way back, exact without rotation and shift.
-        results['input_scale'] = size / zoom
+        results['input_scale'] = self.sides / zoom
         results['input_center'] = centre + 0.5 / zoom
         return results
+
+    def drawn(self) -> list[float]:
+        """Scale, degrees and shift along both axes, each as ``uniform`` draws it."""
+        uniform = draws().random_sample(len(self.ranges)).tolist()
+        return [low + (high - low) * x for (low, high), x in zip(self.ranges, uniform)]
 
     def cut(self, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
         """The crop: sampled exactly for tests, quickly where it is augmented."""
@@ -100,6 +112,11 @@ class MeshCrop(BaseTransform):
             # own time. The mirror goes into the map.
             image, affine = image[:, ::-1], affine @ _mirror(image.shape[1])
         return cv2.warpAffine(image, affine[:2], self.size, flags=cv2.INTER_LINEAR)
+
+
+def _about_origin(cos: float, sin: float) -> np.ndarray:
+    """Of the plane, (3, 3): a rotation, times a scale where both are."""
+    return np.array(((cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)))
 
 
 def _mirror(width: int) -> np.ndarray:
