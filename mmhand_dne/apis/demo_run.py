@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.portable import give_back_memory
 from mmhand_dne.fileio.progress import Progress
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.results.result_views import widened
@@ -311,6 +312,7 @@ class DemoRun:
         for _, result in self._predicted(frames, max(len(self.source) - first, 0)):
             store.append(result)
         self.counts['skipped'] = 0
+        give_back_memory()  # of the network: drawing and the encoder need as much
 
     def _run_live(self) -> None:
         """Until the camera ends, or q or Escape is pressed in the window, if any."""

@@ -1,4 +1,4 @@
-"""What POSIX systems and Windows do in different ways: locked files, processes.
+"""What systems do in different ways: locked files, processes, memory that is free.
 
 Windows' part follows its documentation and is tested with fakes of it: nobody has run
 it there.
@@ -52,6 +52,20 @@ def remove_locked(path: Path, file: IO) -> None:
         return
     path.unlink(missing_ok=True)
     file.close()
+
+
+def give_back_memory() -> None:
+    """Return memory that was freed to the system, where the C library can be told to.
+
+    glibc keeps what lies below something that is still used; other libraries have no
+    such call, and keep less or return it by themselves.
+    """
+    if not sys.platform.startswith('linux'):
+        return
+    import ctypes
+
+    with contextlib.suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def runs(process: int) -> bool:

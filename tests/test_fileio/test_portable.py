@@ -159,3 +159,41 @@ def test_on_windows_its_own_functions_are_asked(monkeypatch, process, expected):
     monkeypatch.setattr(ctypes, 'get_last_error', lambda: kernel.error, raising=False)
     monkeypatch.setattr(os, 'kill', None)
     assert runs(process) is expected and not kernel.open
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None) if os.name == 'posix' else None, 'malloc_trim'),
+    reason='this C library cannot be told to give memory back',
+)
+def test_memory_that_was_freed_goes_back_to_the_system():
+    """In a process of its own, whose heap nobody else has used."""
+    code = """
+from pathlib import Path
+from mmhand_dne.fileio.portable import give_back_memory
+
+def resident():
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return int(next(x for x in lines if x.startswith('VmRSS')).split()[1]) / 1024
+
+blocks = [bytearray(60_000) for _ in range(2000)]
+last = bytearray(60_000)  # above them, so that the heap's top cannot sink
+full = resident()
+blocks.clear()
+freed = resident()
+give_back_memory()
+print(full, freed, resident())
+"""
+    run = subprocess.run(
+        [sys.executable, '-c', code], check=True, capture_output=True, text=True
+    )
+    full, freed, given = map(float, run.stdout.split())
+    assert full - freed < 40 and freed - given > 70  # of 114 MB
+
+
+def test_other_systems_return_memory_by_themselves(monkeypatch):
+    monkeypatch.setattr(portable.sys, 'platform', 'darwin')
+    monkeypatch.setattr(ctypes, 'CDLL', lambda name: pytest.fail('asked'))
+    portable.give_back_memory()
+    monkeypatch.setattr(portable.sys, 'platform', 'linux')
+    monkeypatch.setattr(ctypes, 'CDLL', lambda name: SimpleNamespace())  # musl
+    portable.give_back_memory()

@@ -32,6 +32,7 @@ import numpy as np
 
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.portable import give_back_memory
 from mmhand_dne.hand_model import HandPair, SingleHand
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
 
@@ -124,9 +125,9 @@ def smooth_with(
                 for time, hand, seen in running[number].window(found, start):
                     if seen or fill:
                         hands[time].append((number, hand))
-        for time, result in window.items():
-            if time < start + PART:
-                yield _with_hands(result, hands[time])
+        give_back_memory()  # smoothing a window takes more than the window
+        for time in [time for time in window if time < start + PART]:
+            yield _with_hands(window.pop(time), hands.pop(time, []))
 
 
 class Frames:
@@ -141,7 +142,9 @@ class Frames:
         self.window: dict[int, ImageResult] = {}
 
     def between(self, start: int, stop: int) -> dict[int, ImageResult]:
-        """Those of a span of time, which are kept for the next span."""
+        """Those of a span of time, which are kept for the next span but for what the
+        caller takes out.
+        """
         self.window = self._read(start, stop)
         return self.window
 
