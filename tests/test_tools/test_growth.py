@@ -30,6 +30,24 @@ def test_more_samples_cost_more_and_all_is_printed_and_drawn(tool, capsys, tmp_p
     assert cv2.imread(str(path)).std() > 1
 
 
+def test_numbers_below_the_plots_stay_apart(tool, monkeypatch, tmp_path):
+    from matplotlib import pyplot
+
+    figures = []
+    monkeypatch.setattr(pyplot, 'close', figures.append)
+    costs = {axis: dict.fromkeys(values, 1.0) for axis, values in tool.AXES.items()}
+    tool.draw(costs, tmp_path / 'growth.png')
+    texts = []
+    for plot in figures[0].axes:
+        labels = plot.get_xticklabels()
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(one.x1 + 4 < two.x0 for one, two in zip(boxes, boxes[1:]))
+        texts.append([label.get_text() for label in labels])
+    assert texts[-1] == ['5k', '20k', '80k'] and texts[0] == ['1', '2', '4']
+    monkeypatch.undo()
+    pyplot.close(figures[0])
+
+
 def test_each_axis_changes_what_it_names(tool):
     for axis, key, value in (('M', 'num_stages', 3), ('R', 'num_samples', 4)):
         cfg = tool.load_config('dne', str(ROOT / 'configs/dne_rendered.py'))

@@ -169,7 +169,7 @@ def table(found: dict[str, dict[int, float]]) -> str:
 def draw(found: dict[str, dict[int, float]], path: Path) -> None:
     """A small plot an axis, from zero, on one page."""
     matplotlib.use('Agg')
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     columns = min(4, len(found))
     rows = -(-len(found) // columns)
@@ -183,6 +183,7 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
         plot.set_xlabel(axis)
         plot.set_ylabel(UNITS.get(axis, 'ms a step'))
         plot.set_xticks(list(costs))  # only what was measured
+        plot.xaxis.set_major_formatter(ticker.EngFormatter(sep=''))  # 20k
         plot.set_ylim(0, 1.1 * max(costs.values()))  # the last point whole
     figure.tight_layout()
     figure.savefig(path, dpi=120)
