@@ -16,9 +16,10 @@ train_pipeline = [
     dict(type='SelectHand'),
     dict(type='UprightHandBox'),
     dict(shift=0.08, scale=0.12, rotation=15, rotation_prob=1.0, color=0.2, **crop),
-    # MMPose's and MMCV's: from renderings to photos, what light and cameras do counts.
-    dict(type='PhotometricDistortion'),
+    # From renderings to photos, what light and cameras do counts.
+    dict(type='LightDistortion'),
     dict(type='RandomGrayscale', prob=0.1, keep_channels=True),
+    dict(type='CheapCamera'),
     dict(type='PackHandInputs'),
 ]
 val_pipeline = [

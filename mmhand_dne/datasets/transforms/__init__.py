@@ -1,4 +1,6 @@
+from .cheap_camera import CheapCamera
 from .hamer_crop import HaMeRCrop
+from .light_distortion import LightDistortion
 from .load_hand_image import LoadHandImage
 from .mesh_crop import MeshCrop
 from .one_hand_keypoints import OneHandKeypoints
@@ -9,7 +11,9 @@ from .select_hand import SelectHand
 from .upright_hand_box import UprightHandBox
 
 __all__ = [
+    'CheapCamera',
     'HaMeRCrop',
+    'LightDistortion',
     'LoadHandImage',
     'MeshCrop',
     'OneHandKeypoints',

@@ -11,7 +11,10 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.structures.hand_parameters import mirrored_axes, turned_axes
 from mmhand_dne.structures.raw_sample import HANDS, POINTS, names_of
 
-PIXELS_ONLY = (PhotometricDistortion, RandomGrayscale)  # MMPose's and MMCV's
+from .light_distortion import LightDistortion
+
+# They draw by NumPy's generator: MMPose's and MMCV's, and ours on MMPose's.
+PIXELS_ONLY = (PhotometricDistortion, LightDistortion, RandomGrayscale)
 CAMERA_POINTS = names_of(POINTS)
 PER_HAND = names_of(POINTS, HANDS)
 
