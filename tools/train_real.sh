@@ -72,7 +72,8 @@ annotated="$data/photo_landmarks.json" photo_set=train_dataloader.dataset.datase
 if [ -z "$photos" ]; then  # renderings only
     annotated="$data/no_photos.json"
     echo '{"hands": []}' > "$annotated"
-    options=('train_dataloader.dataset.shares=[1,0]' "${options[@]}")
+    options=('train_dataloader.dataset.shares=[1,0]' 'model.consistency=None'
+             "${options[@]}")
 elif [ ! -e "$annotated" ]; then
     echo '== label photos'
     "$PY" tools/dataset_converters/label_photos.py "$photos" \

@@ -13,9 +13,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import crop_sides
 from mmhand_dne.models.losses.late_means import reduced_together
 from mmhand_dne.randomness.keys import batch_keys
-from mmhand_dne.structures.hand_state import (
-    HandOutputs,
-)
+from mmhand_dne.structures.hand_state import AuxMaps, CoarseHands, HandOutputs
 from mmhand_dne.structures.hand_targets import HandTargets
 
 from .hand_predictions import final_state, pack_predictions, uncertainty_fields
@@ -44,6 +42,8 @@ class HandMeshEstimator(BasePoseEstimator):
         hand_token: what ``uncertainty_head`` reads, e.g. :class:`RefinedHandToken`.
         landmark_refit: e.g. :class:`LandmarkRefit`, which moves the regressor's hands
             before they are refined, or None.
+        consistency: e.g. :class:`ViewConsistency`, a loss on hands regressed from
+            turned crops, or None. In training only.
         hand_model: hand shared by all heads that do not name their own.
             :class:`SingleHand` makes a one-hand model: samples then have their hand,
             mirrored into a right one, in slot 0, and predictions zeros in slot 1.
@@ -63,6 +63,7 @@ class HandMeshEstimator(BasePoseEstimator):
         uncertainty_head: dict | None = None,
         hand_token: dict = dict(type='CoarseHandToken'),
         landmark_refit: dict | None = None,
+        consistency: dict | None = None,
         hand_model: dict = dict(type='HandPair'),
         mano_level: int = 0,
         **kwargs: Any,
@@ -94,6 +95,7 @@ class HandMeshEstimator(BasePoseEstimator):
         self.hand_token = build(hand_token)
         self.uncertainty_head = build(uncertainty_head)
         self.landmark_refit = build(landmark_refit, hand_model=hand_model)
+        self.consistency = build(consistency)
         self.refines_in_training = True  # TwoPhaseHook trains the baseline first
 
     @property
@@ -110,11 +112,7 @@ class HandMeshEstimator(BasePoseEstimator):
             UserError: they have not the shape that the regressor's camera is for.
         """
         check_shape(self.mano_head, inputs)
-        levels, maps = list(self.extract_feat(inputs)), None
-        if self.aux_head is not None:
-            maps, levels[0] = self.aux_head(levels[0])
-        features = levels[0]
-        coarse = self.mano_head(levels[self.mano_level])
+        maps, features, coarse = self.regress(inputs)
         refined, covariance_params, regressed = [], None, None
         if self.landmark_refit is not None and self.refines:
             regressed, coarse = coarse, self.landmark_refit(coarse)
@@ -127,12 +125,21 @@ class HandMeshEstimator(BasePoseEstimator):
             covariance_params = self.uncertainty_head(token, features)
         return HandOutputs(maps, coarse, refined, covariance_params, regressed)
 
+    def regress(self, inputs: Tensor) -> tuple[AuxMaps | None, Tensor, CoarseHands]:
+        """Normalised crops -> auxiliary maps, the finest features, regressed hands."""
+        levels, maps = list(self.extract_feat(inputs)), None
+        if self.aux_head is not None:
+            maps, levels[0] = self.aux_head(levels[0])
+        return maps, levels[0], self.mano_head(levels[self.mano_level])
+
     @reduced_together
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """All losses of Eq. 8 for a batch; keys start with or end in ``loss_*``."""
         targets = self.targets_of(data_samples, inputs.device)
-        outputs = self.run_heads(inputs, batch_keys(data_samples))
-        losses = self.mano_head.loss(outputs.regressed or outputs.coarse, targets)
+        keys = batch_keys(data_samples)
+        outputs = self.run_heads(inputs, keys)
+        regressed = outputs.regressed or outputs.coarse
+        losses = self.mano_head.loss(regressed, targets)
         if self.aux_head is not None:
             losses.update(self.aux_head.loss(outputs.maps, targets))
         if outputs.refined:
@@ -146,6 +153,17 @@ class HandMeshEstimator(BasePoseEstimator):
                     targets,
                     root,
                     final_state(outputs).camera,
+                )
+            )
+        if self.consistency is not None:
+            losses.update(
+                self.consistency(
+                    regressed,
+                    targets,
+                    inputs,
+                    lambda crops: self.regress(crops)[-1],
+                    keys,
+                    black_of(self.data_preprocessor),
                 )
             )
         return losses
@@ -195,6 +213,12 @@ def check_shape(head: nn.Module, inputs: Tensor) -> None:
             f'{type(head).__name__} is for the shape of {wide} x {high}; cut such '
             f'crops, or set mano_head.{name} where a head takes other shapes'
         )
+
+
+def black_of(preprocessor: nn.Module) -> Tensor | float:
+    """What a black pixel is after MMEngine's normalisation, (3, 1, 1), or 0."""
+    mean, std = getattr(preprocessor, 'mean', None), getattr(preprocessor, 'std', None)
+    return 0.0 if mean is None or std is None else -mean / std
 
 
 def joints_and_root(outputs: HandOutputs) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from .mano_losses import HaMeRLoss
 from .map_losses import AuxMapLoss
 from .masked_loss import masked_mean
 from .mesh_losses import MaskedL1Loss, PresenceLoss
+from .view_consistency import ViewConsistency
 
 __all__ = [
     'AuxMapLoss',
@@ -16,5 +17,6 @@ __all__ = [
     'HaMeRLoss',
     'MaskedL1Loss',
     'PresenceLoss',
+    'ViewConsistency',
     'masked_mean',
 ]
