@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Train the shipped model (configs/dne_real.py) again, from nothing: convert MediaPipe's
-# networks, render hands, label photos, train in two phases, publish one file.
+# networks, render hands, label photos, train in three phases, publish one file.
 #
-#   bash tools/train_real.sh                     by estimate 2 hours on two cores
-#   bash tools/train_real.sh --photos DIR        also on photos of one hand each
+#   bash tools/train_real.sh                     by estimate 1.8 hours on two cores
+#   bash tools/train_real.sh --photos DIR        also on photos of one hand each: 2.4 hours
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
 #   bash tools/train_real.sh --images N          render N images (24000: 30,000 hands)
@@ -14,6 +14,12 @@
 #
 # Run again it continues: what is there is not made again, training resumes from its
 # last checkpoint. On a machine with GPUs: GPUS=4 bash tools/train_real.sh
+#
+# The estimate, from seconds of one core (counted beside other work, so rather high):
+# an image rendered 0.08 s, 24,800 on both cores 16 minutes; a photo labelled 0.4 s, 2,400
+# 8 to 16 minutes; a step of 8 crops on each core, their data included, 1,625 steps an
+# epoch: 6 epochs of 0.35 s (the network rests), 2 of 0.63 s, 1 of 0.82 s: 57, 34 and 22
+# minutes. Without photos a step takes four fifths of that.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -21,7 +27,7 @@ PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
 photos='' mediapipe='' images=24000 seed=0 data='' work_dir='' options=()
-usage() { sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -82,7 +88,7 @@ fi
 # Two processes share the batch; data are loaded in place unless there are cores to
 # spare.
 processes="${GPUS:-2}"
-cores="$(nproc)"
+cores="$(env -u OMP_NUM_THREADS nproc)"  # which goes by that variable
 if [ -z "${GPUS:-}" ] && [ "$cores" -lt 2 ]; then processes=1; fi
 if [ "$cores" -ge $((2 * processes)) ]; then workers=1; else workers=0; fi
 options=(

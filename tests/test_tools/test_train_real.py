@@ -161,26 +161,40 @@ def test_other_weights_are_refused_for_labels(tool, tmp_path):
     assert status and 'convert_mediapipe.py' in said
 
 
+def some_photos(folder, data):
+    """Photos, and what label_photos.py would write about them with real networks."""
+    folder.mkdir()
+    draw, hands = np.random.default_rng(0), []
+    for number in range(6):
+        image = draw.integers(0, 256, (100, 100, 3), np.uint8)
+        cv2.imwrite(str(folder / f'{number}.png'), image)
+        points = draw.uniform(20, 80, (21, 2))
+        entry = dict(file=f'{number}.png', size=[100, 100], side='right', presence=1.0)
+        hands.append(dict(entry, points=points.tolist(), spread=[0.0] * 21))
+    (data / 'photo_landmarks.json').write_text(json.dumps(dict(hands=hands)))
+    return folder
+
+
 @pytest.mark.large
-def test_one_command_makes_the_shipped_file(networks, tmp_path):
+@pytest.mark.parametrize('with_photos', [False, True])
+def test_one_command_makes_the_shipped_file(networks, tmp_path, with_photos):
     """All steps on sixty images; the second run finds everything done."""
     data, work = tmp_path / 'data', tmp_path / 'work'
     data.mkdir()
     (data / 'mediapipe_hands.pth').write_bytes(networks.read_bytes())
-    command = [
-        *('bash', ROOT / 'tools/train_real.sh', '--data', data, '--work-dir', work),
-        *(
-            '--images',
-            '60',
-            '--cfg-options',
-            'train_dataloader.dataset.epoch_length=32',
-        ),
-    ]
+    command = ['bash', ROOT / 'tools/train_real.sh', '--data', data, '--work-dir', work]
+    if with_photos:
+        command += ['--photos', some_photos(tmp_path / 'photos', data)]
+    command += ['--images', 60, '--cfg-options']
+    command += ['train_dataloader.dataset.epoch_length=32']
+    command += ['default_hooks.logger.interval=1']
     venv = Path(sys.prefix)
     environment = {**os.environ, 'MMHAND_VENV': str(venv)}
     subprocess.run(list(map(str, command)), env=environment, check=True)
     first = (work / 'dne_real.pth').stat().st_mtime
     content = torch.load(work / 'dne_real.pth', weights_only=True)
     assert set(content) == {'meta', 'state_dict', 'palm_detector', 'hand_landmarker'}
+    logged = ''.join(path.read_text() for path in work.glob('*/vis_data/scalars.json'))
+    assert ('"view.loss_joints"' in logged) == with_photos and '"loss_nll"' in logged
     subprocess.run(list(map(str, command)), env=environment, check=True)
     assert (work / 'dne_real.pth').stat().st_mtime >= first
