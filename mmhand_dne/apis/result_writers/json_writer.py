@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +122,25 @@ def _array_text(array: np.ndarray) -> str:
     """Nested lists of numbers, all written at once: nine digits, ``null`` where one is
     not finite.
     """
-    real = array.dtype.kind == 'f'
-    form = '%#.9g' if real else '%d'
-    for length in array.shape[::-1]:
+    if array.dtype.kind != 'f':
+        whole = np.ascontiguousarray(array, np.int64)
+        return _integers_text(whole.tobytes(), whole.shape)
+    text = _form('%#.9g', array.shape) % tuple(array.ravel().tolist())
+    return text if np.isfinite(array).all() else NOT_FINITE.sub('null', text)
+
+
+@lru_cache(maxsize=8)
+def _integers_text(content: bytes, shape: tuple[int, ...]) -> str:
+    """Nested lists of int64 given as bytes: faces, which every hand has again."""
+    return _form('%d', shape) % tuple(np.frombuffer(content, np.int64).tolist())
+
+
+@lru_cache(maxsize=64)
+def _form(form: str, shape: tuple[int, ...]) -> str:
+    """How nested lists of a shape are written, of how a number is."""
+    for length in shape[::-1]:
         form = f'[{", ".join([form] * length)}]'
-    text = form % tuple(array.ravel().tolist())
-    if real and not np.isfinite(array).all():
-        text = NOT_FINITE.sub('null', text)
-    return text
+    return form
 
 
 def _hand(entry: dict) -> HandResult:

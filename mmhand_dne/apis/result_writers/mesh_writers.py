@@ -1,5 +1,7 @@
 """Results as meshes in a viewer's axes: Wavefront OBJ, and PLY."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from mmhand_dne.structures.hand_result import ImageResult
@@ -41,7 +43,7 @@ def obj_files(result: ImageResult) -> list[tuple[str, bytes]]:
         lines += [
             _rows(f'v %.8g %.8g %.8g {tint}\n', hand.vertices + hand.translation),
             _rows('vn %.5f %.5f %.5f\n', hand.normals),
-            _rows('f %d//%d %d//%d %d//%d\n', np.repeat(hand.faces + first, 2, axis=1)),
+            _face_rows(np.ascontiguousarray(hand.faces + first, np.int64).tobytes()),
         ]
         first += len(hand.vertices)
     return [('.obj', ''.join(lines).encode())]
@@ -50,6 +52,13 @@ def obj_files(result: ImageResult) -> list[tuple[str, bytes]]:
 def _rows(form: str, rows: np.ndarray) -> str:
     """Rows (N, K) of numbers by one form."""
     return form * len(rows) % tuple(rows.ravel().tolist())
+
+
+@lru_cache(maxsize=8)
+def _face_rows(faces: bytes) -> str:
+    """Rows of faces, int64 as bytes, which the hands of every picture have again."""
+    corners = np.frombuffer(faces, np.int64).reshape(-1, 3)
+    return _rows('f %d//%d %d//%d %d//%d\n', np.repeat(corners, 2, axis=1))
 
 
 def ply_files(result: ImageResult) -> list[tuple[str, bytes]]:
