@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+FAR_AWAY = 1e300  # beyond every depth
+
 
 class Spans(NamedTuple):
     """Where S pieces of triangles lie in rows of samples, int64 each."""
@@ -49,22 +51,23 @@ def find_spans(corners: np.ndarray, size: tuple[int, int]) -> Spans:
     top = np.ceil(y0).clip(0, rows).astype(np.int64)
     bottom = np.floor(y2).clip(-1, rows - 1).astype(np.int64)
     count = np.where(flat, 0, (bottom - top + 1).clip(0))
-    face = np.repeat(np.arange(len(corners)), count)
+    face = np.repeat(np.arange(len(top)), count)
     row = np.arange(len(face)) + (top - count.cumsum() + count).take(face)
     # No row meets a level edge: the other two have its ends.
     below = row > np.where(y1 > y0, y1, -np.inf).take(face)
     long = _along(_edge(x0, y0, x2, y2), face, row)
     short = map(np.concatenate, zip(_edge(x0, y0, x1, y1), _edge(x1, y1, x2, y2)))
-    short = _along(tuple(short), face + len(corners) * below, row)
-    first = np.ceil(np.minimum(long, short)).clip(0, columns).astype(np.int64)
-    last = np.floor(np.maximum(long, short)).clip(-1, columns - 1).astype(np.int64)
+    short = _along(tuple(short), face + len(top) * below, row)
+    first = np.maximum(np.ceil(np.minimum(long, short)), 0)
+    last = np.minimum(np.floor(np.maximum(long, short)), columns - 1)
     some = np.flatnonzero(first <= last)
-    return Spans(*(part.take(some) for part in (face, row, first, last)))
+    first, last = (ends.take(some).astype(np.int64) for ends in (first, last))
+    return Spans(face.take(some), row.take(some), first, last)
 
 
 def _from_the_top(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """x and y (F,) of the first, second and third corner of triangles (F, 3, ...)."""
-    x, y = (corners[..., i].astype(np.float64).T for i in (0, 1))
+    x, y = corners.T[:2].astype(np.float64)
     points = list(zip(x, y))
     for a, b in ((0, 1), (1, 2), (0, 1)):
         (xa, ya), (xb, yb) = points[a], points[b]
@@ -76,17 +79,18 @@ def _from_the_top(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _edge(
     x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Upper ends of edges and what x grows by in a row; nothing that counts of a level
-    one.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where edges meet row zero, and what x grows by in a row; nothing that counts of
+    a level one.
     """
-    return x0, y0, (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
+    slope = (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
+    return x0 - slope * y0, slope
 
 
 def _along(edge: tuple[np.ndarray, ...], face: np.ndarray, row: np.ndarray):
     """Where rows meet edges, as of :func:`_edge`."""
-    x0, y0, slope = edge
-    return x0.take(face) + slope.take(face) * (row - y0.take(face))
+    start, slope = edge
+    return start.take(face) + slope.take(face) * row
 
 
 class Planes(NamedTuple):
@@ -114,27 +118,25 @@ class Planes(NamedTuple):
             at_zero = start.take(spans.face) + down.take(spans.face) * spans.row
             yield at_zero, right.take(spans.face)
 
+    def samples(self, hits: Hits) -> Iterator[np.ndarray]:
+        """Each value at the samples of pixels, (fine * fine, P) float32, zero where
+        nothing is.
+        """
+        fine = round(len(hits.span) ** 0.5)
+        column = hits.column + np.arange(len(hits.span))[:, None] % fine
+        for values in self.in_rows(hits.spans):
+            # The last place, which index -1 reads, is that of nothing.
+            start, right = (np.append(part, 0).take(hits.span) for part in values)
+            yield (start + right * column).astype(np.float32)
+
     def mean(self, hits: Hits) -> np.ndarray:
         """Means (C, P) float32 over the samples of pixels, zero where nothing is."""
-        total = np.zeros((len(self.start), len(hits.pixel)), np.float32)
-        fine = round(len(hits.span) ** 0.5)
-        # From the span's first sample, which keeps float32 exact enough; the last
-        # place, which index -1 reads, is that of nothing.
-        first = hits.spans.first
-        values = [
-            [
-                np.append(part, 0).astype(np.float32)
-                for part in (at + first * right, right)
-            ]
-            for at, right in self.in_rows(hits.spans)
-        ]
-        first = np.append(first, 0)
-        for number, span in enumerate(hits.span):
-            along = (hits.column + number % fine - first.take(span)).astype(np.float32)
-            for (at_first, right), sums in zip(values, total):
-                sums += at_first.take(span) + right.take(span) * along
-        total /= len(hits.span)
-        return total
+        return np.array([mean_of(samples) for samples in self.samples(hits)])
+
+
+def mean_of(samples: np.ndarray) -> np.ndarray:
+    """Means (P,) over the samples (fine * fine, P) of pixels."""
+    return samples[0] if len(samples) == 1 else samples.mean(axis=0)
 
 
 def nearest(
@@ -155,27 +157,29 @@ def nearest(
         fine: samples along each side of a chosen pixel.
     """
     if chosen is None:
-        [(start, right)] = depth.in_rows(spans)
         low, count = spans.row * size[1] + spans.first, spans.last - spans.first + 1
         span, place = _expanded(low, count)
+        [(start, right)] = depth.in_rows(spans)
         start -= spans.row * size[1] * right
-        nearness = start.take(span) + right.take(span) * place
-        found = _least(place, nearness, span, size[0] * size[1])
+        near = start.take(span) + right.take(span) * place
+        found = _least(near, span, place, size[0] * size[1])
         pixel = np.flatnonzero(found >= 0)
         return Hits(pixel, pixel % size[1], found[None, pixel], spans)
     pixel = np.flatnonzero(chosen)
     left = fine * (pixel % size[1])
     # Chosen pixels before each pixel: those of a span follow each other in the list.
-    before = np.concatenate([[0], chosen.ravel().cumsum()])
+    before = np.zeros(size[0] * size[1] + 1, np.int64)
+    before[pixel + 1] = 1
+    before = before.cumsum()
     whole = np.repeat(np.arange(max(size)), fine)  # the pixel of a sample
     base = whole.take(spans.row) * size[1]
     low = before.take(base + whole.take(spans.first))
     count = before.take(base + whole.take(spans.last) + 1) - low
-    some = np.flatnonzero(count)
+    some = np.flatnonzero(count > 0)
     spans = Spans(*(part.take(some) for part in spans))
     span, place = _expanded(low.take(some), count.take(some))
-    kinds = _candidates(spans, depth, span, place, left, fine)
-    found = _least(*kinds, len(pixel) * fine**2)
+    near, sample = _fine_depths(depth, spans, span, place, left, fine)
+    found = _least(near, span, sample, len(pixel) * fine**2)
     return Hits(pixel, left, found.reshape(fine**2, len(pixel)), spans)
 
 
@@ -186,15 +190,16 @@ def _expanded(low: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return number, np.arange(len(number)) + shift.take(number)
 
 
-def _candidates(
-    spans: Spans,
+def _fine_depths(
     depth: Planes,
+    spans: Spans,
     span: np.ndarray,
     place: np.ndarray,
     left: np.ndarray,
     fine: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Samples that spans cover in pixels, with their depths and spans, (K,) each.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depths (fine, N) of what spans have in pixels, ``FAR_AWAY`` beyond a span's ends,
+    and its samples' numbers.
 
     Args:
         span, place: (N,) span, and place of a pixel in the list of P.
@@ -202,27 +207,34 @@ def _candidates(
     """
     count, left = len(left), left.take(place)
     sample = place + (spans.row % fine * (fine * count)).take(span)
+    [planes] = depth.in_rows(spans)
+    start, right = (part.take(span) for part in planes)
     first, last = (column.take(span) - left for column in (spans.first, spans.last))
-    [(start, right)] = depth.in_rows(spans)
-    right = right.take(span)
-    start = start.take(span) + right * left
-    parts = []
-    for part in range(fine):
-        inside = np.flatnonzero((first <= part) & (part <= last))
-        nearness = start.take(inside) + part * right.take(inside)
-        parts.append((sample.take(inside) + part * count, nearness, span.take(inside)))
-    return tuple(np.concatenate(part) for part in zip(*parts))
+    part = np.arange(fine)[:, None]
+    outside = (part < first) | (part > last)
+    near = (start + right * left) + right * part
+    return near + FAR_AWAY * outside, sample + part * count
 
 
 def _least(
-    sample: np.ndarray, depth: np.ndarray, span: np.ndarray, count: int
+    near: np.ndarray, span: np.ndarray, sample: np.ndarray, count: int
 ) -> np.ndarray:
-    """The span of least depth at each of ``count`` samples, -1 where there is none."""
-    best = torch.full((count,), torch.inf, dtype=torch.float64)
-    best.scatter_reduce_(0, torch.from_numpy(sample), torch.from_numpy(depth), 'amin')
-    wins = np.flatnonzero(depth <= best.numpy().take(sample))[::-1]
-    found = np.full(count, -1)
-    found[sample.take(wins)] = span.take(
-        wins
-    )  # the last that is written stays: the first span
-    return found
+    """The span of least depth at each of ``count`` samples, -1 where there is none; of
+    equal ones the first.
+
+    Args:
+        near: (..., K) depths, of which the last bits do not count.
+        span: (K,)
+        sample: (..., K)
+    """
+    if not len(span):
+        return np.full(count, -1)
+    # Numbers above zero are in the order of their bits, of which the last are the span.
+    near = near - (near.min() - 1)
+    bits = (1 << int(span[-1] + 1).bit_length()) - 1
+    order = near.view(np.int64) & ~bits | span
+    nothing = int(np.array(FAR_AWAY / 2).view(np.int64)) | bits
+    best = torch.full((count,), nothing)
+    samples, order = (torch.from_numpy(part.ravel()) for part in (sample, order))
+    best = best.scatter_reduce_(0, samples, order, 'amin').numpy()
+    return (best + 1 & bits) - 1  # whose bits are all set is nothing

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmhand_dne.visualization.canvas import lettering, tag_places
-from mmhand_dne.visualization.canvas.hand_borders import visible_parts
+from mmhand_dne.visualization.canvas.drawing import visible_part
 from mmhand_dne.visualization.canvas.lettering import (
     LEAST,
     Tag,
@@ -17,14 +17,16 @@ from mmhand_dne.visualization.canvas.lettering import (
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
+    in_front,
+    look_at_part,
     outline,
 )
 from mmhand_dne.visualization.canvas.tag_places import place_tags
+from mmhand_dne.visualization.results.image_windows import whole_window
 from mmhand_dne.visualization.results.result_pictures import draw_result
 from mmhand_dne.visualization.results.result_views import (
     bordered,
     hand_surface,
-    whole_window,
 )
 from tests.test_visualization.result_samples import (
     SIZE,
@@ -93,7 +95,8 @@ def test_two_hands_of_one_colour_are_told_apart_where_they_cross():
     surfaces = [hand_surface(hand, window) for hand in (front, behind)]
     shape = (400, 600)
     blank = np.full((*shape, 3), 255, np.uint8)
-    dark = bordered(blank, result.hands, surfaces).max(axis=-1) < 128
+    view = look_at_part(surfaces, shape)
+    dark = bordered(blank, result.hands, view).max(axis=-1) < 128
     near = cv2.dilate(dark.astype(np.uint8), np.ones((5, 5))).astype(bool)
     mask, both = (outline(some, shape) > 0.5 for some in (surfaces[:1], surfaces))
     edge = mask ^ cv2.erode(mask.astype(np.uint8), np.ones((3, 3))).astype(bool)
@@ -106,16 +109,18 @@ def test_two_hands_of_one_colour_are_told_apart_where_they_cross():
 
 def test_a_hand_by_itself_has_no_line_around_it():
     hands = [make_hand(0), make_hand(0, shift=-140.0)]
-    result = make_result(hands)
     surfaces = [hand_surface(hand, whole_window(SIZE, 300)) for hand in hands]
     blank = np.full((200, 300, 3), 255, np.uint8)
-    assert (bordered(blank, result.hands, surfaces) == 255).all()
+    view = look_at_part(surfaces, (200, 300))
+    assert (bordered(blank, hands, view) == 255).all()
 
 
 def test_the_parts_of_four_hands_that_are_seen_do_not_overlap():
     hands = [make_hand(i % 2, shift=5.0 * i) for i in range(4)]
     surfaces = [hand_surface(hand, whole_window(SIZE, 300)) for hand in hands]
-    parts = visible_parts(surfaces, (200, 300))
+    view = look_at_part(surfaces, (200, 300))
+    shown = in_front(view, (200, 300))
+    parts = np.array([visible_part(shown == number, 3) for number in range(4)])
     assert parts.shape == (4, 200, 300) and (parts.sum(axis=(1, 2)) > 50).all()
     assert (parts.sum(axis=0) > 1).mean() < 0.01
     union = outline(surfaces, (200, 300)) > 0.5

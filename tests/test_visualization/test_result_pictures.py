@@ -10,15 +10,13 @@ from mmhand_dne.visualization.canvas.mesh_renderer import (
     LEFT_COLOR,
     RIGHT_COLOR,
 )
+from mmhand_dne.visualization.results.image_windows import Window, cut, whole_window
 from mmhand_dne.visualization.results.result_pictures import KINDS, draw_result
 from mmhand_dne.visualization.results.result_views import (
-    Window,
-    cut,
     hand_groups,
     hand_names,
     hand_wrists,
     image_map,
-    whole_window,
 )
 from tests.test_visualization.panel_samples import random_maps
 from tests.test_visualization.result_samples import (
@@ -187,3 +185,12 @@ def test_a_close_up_shows_the_image_where_its_points_are():
         bright[apart > 30 * window.scale + 3] = 0  # grey beyond the border
         middle = np.array([(x * bright).sum(), (y * bright).sum()]) / bright.sum()
         np.testing.assert_allclose(middle, wanted, atol=0.05)
+
+
+def test_a_shrunk_image_reaches_its_borders():
+    """Also where its sides are no multiples of what it is shrunk by."""
+    for width, height in ((403, 301), (1001, 997), (4032, 3023)):
+        window = whole_window((width, height), 100)
+        shown = cut(np.zeros((height, width, 3), np.uint8), window)
+        assert shown.shape[:2] == window.size and shown[:-1, :-1].max() == 0
+        assert shown.max() < 32  # a picture of whole pixels may end beyond the image

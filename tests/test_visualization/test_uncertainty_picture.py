@@ -10,13 +10,16 @@ from scipy.stats import chi2
 
 from mmhand_dne.visualization.canvas import mesh_renderer, uncertainty_colors
 from mmhand_dne.visualization.canvas.mesh_renderer import (
+    look_at_part,
     outline,
 )
 from mmhand_dne.visualization.results import hand_uncertainty
+from mmhand_dne.visualization.results.hand_tiles import draw_hand_tiles
+from mmhand_dne.visualization.results.image_windows import cut
 from mmhand_dne.visualization.results.result_pictures import draw_result
 from mmhand_dne.visualization.results.result_views import (
     PictureJob,
-    cut,
+    covered_share,
     hand_groups,
     hand_surface,
     run_span,
@@ -176,3 +179,25 @@ def test_both_tiles_of_a_close_up_come_of_one_look(monkeypatch):
     result = make_result([make_hand(0)])
     assert draw_result(sample_image(), result, ['uncertainty'], 256)
     assert len(looks) == 1
+    looks.clear()
+    tiles = draw_hand_tiles(sample_image(), result, 0)
+    assert len(tiles) == 6 and len(looks) == 4  # refined, coarse, and from two sides
+
+
+def test_a_wide_close_up_has_the_hand_where_a_narrow_one_shows_it():
+    hand = make_hand(0)
+    for grown in (1.0, 1.3, 2.1):
+        narrow, wide = (
+            hand_groups(make_result([hand]), 200, more)[0].window
+            for more in (
+                lambda h: h.vertices_2d,
+                lambda h: grown * (h.vertices_2d - 90) + 90,  # noqa: B023
+            )
+        )
+        view = look_at_part([hand_surface(hand, narrow)], (200, 200))
+        share = covered_share(view, narrow, wide)
+        own = outline([hand_surface(hand, wide)], (200, 200))
+        assert own.max() == 1 and np.abs(share - own).sum() < 0.03 * own.sum()
+        assert (
+            np.abs(share - own).max() < 0.6 and abs(share.sum() / own.sum() - 1) < 0.01
+        )

@@ -2,9 +2,10 @@
 
 Prints processor time in ms, the least of some repetitions in turn: finding and
 predicting the hands of a photo; its overlay, side view, uncertainty, coarse and refined
-mesh, the data of its 3D view and its share of a report; each also with the renderer as
-it was, the exact rasteriser with two samples along each side of every pixel. "of
-network" is the share of the network's time, "of exact" that of the exact one's::
+mesh, the data of its 3D view and its share of a report; each also as it was: by the
+exact rasteriser with two samples along each side of every pixel, every part of it
+by itself and hands told apart by renderings of their own. "of network" is the share of
+the network's time, "of exact" that of the exact one's::
 
     python tools/benchmarks/drawing_cost.py photo.jpg
 """
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as tools/demo.py
 
@@ -27,6 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', nargs='?', help='default: the shipped model')
     parser.add_argument('checkpoint', nargs='?')
     parser.add_argument('--repeat', type=int, default=3)
+    parser.add_argument(
+        '--sizes', type=int, nargs='+', help='some of the sizes, widths'
+    )
     return parser.parse_args(argv)
 
 
@@ -47,12 +52,17 @@ from mmhand_dne.geometry.rasterize import front_facing, interpolate, rasterize
 from mmhand_dne.structures.hand_result import ImageResult
 from mmhand_dne.visualization.canvas import mesh_renderer, surface_views
 from mmhand_dne.visualization.report.report_data import SceneStore
-from mmhand_dne.visualization.report.report_page import write_report
+from mmhand_dne.visualization.report.report_page import (
+    packed_library,
+    write_report,
+)
+from mmhand_dne.visualization.results import result_views
 
 SIZES = ((256, 256), (640, 480), (848, 565), (1280, 720))
 KINDS = ('overlay', 'side', 'uncertainty', 'coarse_refined')
 EXACT_SAMPLES = 2
 ENTRIES = 4  # of the report, from one to which its time grows
+LAYER = 256  # pixels, at most, in which it was found which hand is in front
 
 
 def least(function: Callable, repeat: int) -> float:
@@ -94,7 +104,8 @@ class ExactView:
         """As of the view."""
         values = []
         for one, color in zip(self.surfaces, colors):
-            lamp = surface_views.brightness(vertex_normals(one.vertices, one.faces))
+            normals = vertex_normals(one.vertices, one.faces).numpy().T
+            lamp = torch.from_numpy(surface_views.brightness(normals)).float()
             bright = (ambient + (1 - ambient) * lamp)[:, None]
             color = torch.as_tensor(color, dtype=torch.float32) / 255
             values.append((bright * color).expand(len(bright), 3))
@@ -102,21 +113,47 @@ class ExactView:
         front = front_facing(self.points, self.faces)[0][self.seen.face]
         inner = ~front & (self.seen.face >= 0)
         kept = torch.where(inner, surface_views.BACK_FACE, 1.0)[:, None]
-        return self._means(drawn.permute(0, 3, 1, 2) * kept)
+        shaded = self._means(drawn.permute(0, 3, 1, 2) * kept)
+        return np.ascontiguousarray(shaded.transpose(1, 2, 0))
 
     @staticmethod
     def _means(samples: torch.Tensor) -> np.ndarray:
         return torch.nn.functional.avg_pool2d(samples, EXACT_SAMPLES)[0].numpy()
 
 
+def exact_in_front(view: ExactView, size: tuple[int, int]) -> np.ndarray:
+    """As ``mesh_renderer.in_front``, by a rendering at ``LAYER`` pixels at most."""
+    scale = min(1.0, LAYER / max(size))
+    small = tuple(max(1, round(scale * side)) for side in size)
+    points = [
+        torch.cat([scale * (one.points[:, :2] + 0.5) - 0.5, one.points[:, 2:]], 1)
+        for one in view.surfaces
+    ]
+    seen = rasterize(
+        torch.cat(points)[None],
+        view.faces,
+        small,
+        perspective=view.surfaces[0].perspective,
+    )
+    ends = np.cumsum([len(one.faces) for one in view.surfaces])
+    number = np.searchsorted(ends, seen.face[0].numpy(), side='right')
+    number = np.where(seen.face[0].numpy() < 0, -1, number).astype(np.int16)
+    return cv2.resize(number, size[::-1], interpolation=cv2.INTER_NEAREST)
+
+
 def both(function: Callable, repeat: int) -> tuple[float, float]:
-    """Processor time of a call, ms, as it is and with the exact renderer, in turn."""
-    ours, times = mesh_renderer.look_at, []
+    """Processor time of a call, ms, as it is and as it was, in turn."""
+    times = []
     for _ in range(repeat):
-        for look_at in (ours, ExactView):
-            mesh_renderer.look_at = look_at
+        times.append(least(function, 1))
+        with (
+            patch.object(mesh_renderer, 'look_at', ExactView),
+            patch.object(result_views, 'in_front', exact_in_front),
+            patch.object(
+                result_views.PictureJob, 'once', lambda job, key, draw: draw()
+            ),
+        ):
             times.append(least(function, 1))
-    mesh_renderer.look_at = ours
     return min(times[::2]), min(times[1::2])
 
 
@@ -147,8 +184,9 @@ def costs(
         for kind in KINDS
     }
     found['three_d'] = both(lambda: SceneStore().scene(result), repeat)
+    packed_library()  # which every page has, whatever it shows
     one, several = (
-        both(lambda: write_entries(result, rgb, n), 1)  # noqa: B023
+        both(lambda: write_entries(result, rgb, n), repeat)  # noqa: B023
         for n in (1, ENTRIES)
     )
     found['report'] = tuple((b - a) / (ENTRIES - 1) for a, b in zip(one, several))
@@ -166,7 +204,8 @@ def main(argv: list[str] | None = None) -> None:
         f'{"size":>12}{"hands":>6}{"network":>9}  {"picture":15}{"now":>7}{"exact":>8}'
         f'{"of network":>12}{"of exact":>10}'
     )
-    for width, height in SIZES:
+    sizes = [size for size in SIZES if not args.sizes or size[0] in args.sizes]
+    for width, height in sizes:
         image = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
         count, network, found = costs(inferencer, image, args.repeat)
         for kind, (now, exact) in found.items():

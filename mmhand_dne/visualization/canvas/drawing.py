@@ -3,16 +3,17 @@
 Every function draws on a copy. Points carry their pixel centres at integers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS
 
-from .lettering import PAPER
+from .lettering import INK, PAPER
 
 SUBPIXEL = 4  # OpenCV's fixed-point bits
+SMOOTHNESS = 160  # of a picture's longer side, to the width of what borders leave out
 
 # Thumb, index, middle, ring, pinky, as in the map of parts; the wrist is white.
 FINGER_COLORS = dict(
@@ -84,7 +85,7 @@ def draw_polygon(
 
 def draw_rings(
     image: np.ndarray,
-    rings: Sequence[np.ndarray],
+    rings: np.ndarray,
     colors: Sequence[Sequence[int]],
     opacity: float,
     width: int = 1,
@@ -93,16 +94,28 @@ def draw_rings(
 
     Args:
         image: (h, w, 3) uint8 RGB.
-        rings: corners (N, 2) of each, pixels.
+        rings: corners (R, N, 2), pixels.
         colors: RGB of each.
         opacity: of the insides, 0 to 1.
         width: of the outlines, pixels.
     """
     image = image.copy()
-    for corners, color in zip(rings, colors):
-        _blend_polygon(image, _all_fixed(corners), color, opacity)
-        points = [_all_fixed(corners)]
-        cv2.polylines(image, points, True, color, width, cv2.LINE_AA, SUBPIXEL)
+    if not len(rings):
+        return image
+    # Of each the part of the image that it may change, x and y.
+    points, size = _all_fixed(rings), image.shape[1::-1]
+    low = ((points.min(axis=1) >> SUBPIXEL) - 1).clip(0, size)
+    high = ((points.max(axis=1) >> SUBPIXEL) + 3).clip(0, size)
+    points_inside = points - (low << SUBPIXEL)[:, None].astype(np.int32)
+    for own, inside, (left, top), (right, bottom), color in zip(
+        points, points_inside, low.tolist(), high.tolist(), colors
+    ):
+        part = image[top:bottom, left:right]
+        if part.size:
+            filled = part.copy()
+            cv2.fillConvexPoly(filled, inside, color, cv2.LINE_AA, SUBPIXEL)
+            cv2.addWeighted(filled, opacity, part, 1 - opacity, 0, part)
+        cv2.polylines(image, [own], True, color, width, cv2.LINE_AA, SUBPIXEL)
     return image
 
 
@@ -111,9 +124,8 @@ def draw_lines(
 ) -> np.ndarray:
     """Straight lines between ends (N, 2, 2), pixels; none where one is not finite."""
     image = image.copy()
-    for ends in lines[np.isfinite(lines).all(axis=(1, 2))]:
-        first, last = (_fixed(end) for end in ends)
-        cv2.line(image, first, last, color, width, cv2.LINE_AA, SUBPIXEL)
+    ends = _all_fixed(lines[np.isfinite(lines).all(axis=(1, 2))])
+    cv2.polylines(image, list(ends), False, color, width, cv2.LINE_AA, SUBPIXEL)
     return image
 
 
@@ -134,10 +146,55 @@ def draw_dots(
         edge_color: RGB of all outlines.
     """
     image = image.copy()
-    for point, color in zip(points, colors):
-        if np.isfinite(point).all():
-            _dot(image, point, radius, color, edge_color, False)
+    known, reach = np.isfinite(points).all(axis=-1), round(radius * 2**SUBPIXEL)
+    flags = cv2.LINE_AA, SUBPIXEL
+    for center, color, drawn in zip(_all_fixed(points).tolist(), colors, known):
+        if drawn:
+            cv2.circle(image, center, reach, color, cv2.FILLED, *flags)
+            cv2.circle(image, center, reach, edge_color, 1, *flags)
     return image
+
+
+def draw_borders(
+    picture: np.ndarray,
+    in_front: np.ndarray,
+    colors: Mapping[int, Sequence[int]],
+    width: int = 2,
+) -> np.ndarray:
+    """The picture with a line, edged dark, around the visible part of surfaces.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB.
+        in_front: (h, w) number of the surface that a pixel shows.
+        colors: RGB of a surface's line, 0 to 255, by its number.
+        width: of a line without its edges, pixels.
+    """
+    picture = picture.copy()
+    smooth = 1 + 2 * round(max(in_front.shape) / SMOOTHNESS / 2)
+    found = [
+        cv2.findContours(
+            visible_part(in_front == number, smooth),
+            cv2.RETR_LIST,
+            cv2.CHAIN_APPROX_TC89_L1,
+        )[0]
+        for number in colors
+    ]
+    for ink, thickness in ((INK, width + 2), (None, width)):
+        for lines, own in zip(found, colors.values()):
+            stroke = tuple(int(value) for value in (ink or own))
+            cv2.drawContours(picture, lines, -1, stroke, thickness, cv2.LINE_AA)
+    return picture
+
+
+def visible_part(seen: np.ndarray, smooth: int) -> np.ndarray:
+    """Where most of what is around a pixel is seen, (h, w) uint8 of 0 and 1.
+
+    Args:
+        seen: (h, w) bool.
+        smooth: pixels around, an odd number.
+    """
+    share = cv2.blur(255 * seen.view(np.uint8), (smooth, smooth))
+    return cv2.threshold(share, 127, 1, cv2.THRESH_BINARY)[1]
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
@@ -157,25 +214,6 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
     return whole
 
 
-def _blend_polygon(
-    image: np.ndarray, points: np.ndarray, color: Sequence[int], opacity: float
-) -> None:
-    """A filled convex outline that shows through; draws on the image given.
-
-    Args:
-        points: (N, 2) fixed-point numbers.
-    """
-    size = image.shape[1::-1]
-    low = ((points.min(axis=0) >> SUBPIXEL) - 1).clip(0, size)
-    high = ((points.max(axis=0) >> SUBPIXEL) + 3).clip(0, size)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    if not part.size:
-        return
-    filled, inside = part.copy(), points - (low << SUBPIXEL).astype(np.int32)
-    cv2.fillConvexPoly(filled, inside, color, cv2.LINE_AA, SUBPIXEL)
-    part[:] = cv2.addWeighted(filled, opacity, part, 1 - opacity, 0)
-
-
 def _fixed(point: np.ndarray) -> tuple[int, int]:
     """A point in OpenCV's fixed-point numbers; far outside stays in their range."""
     return tuple(_all_fixed(point).tolist())
@@ -183,7 +221,7 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
 
 def _all_fixed(points: np.ndarray) -> np.ndarray:
     """Points (..., 2) in OpenCV's fixed-point numbers, int32."""
-    near = np.clip(np.asarray(points, np.float64), -10_000, 10_000)
+    near = np.nan_to_num(np.asarray(points, np.float64)).clip(-10_000, 10_000)
     return np.rint(near * 2**SUBPIXEL).astype(np.int32)
 
 

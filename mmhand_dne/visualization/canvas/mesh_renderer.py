@@ -106,7 +106,7 @@ def render_mesh(
     zoom = width / size[1], height / size[0]
     view = look_at(surfaces, (height, width), zoom, supersample)
     color = view.shade([surface.color for surface in surfaces], ambient)
-    return Rendering(cv2.merge(list(color)), view.coverage)
+    return Rendering(color, view.coverage)
 
 
 def render_overlay(
@@ -196,10 +196,10 @@ def paint_view(
     if view is None:
         return picture
     part = _part(picture, view)
-    kept = 1 - alpha * view.coverage
-    added = 255 * alpha * view.shade(colors, ambient)
-    blended = [image * kept + more for image, more in zip(cv2.split(part), added)]
-    part[:] = cv2.convertScaleAbs(cv2.merge(blended))
+    drawn = view.shade(colors, ambient)
+    drawn *= 255 * alpha
+    drawn += part * cv2.merge([1 - alpha * view.coverage] * 3)
+    part[:] = cv2.convertScaleAbs(drawn)
     return picture
 
 
@@ -210,6 +210,19 @@ def covered(view: View | None, size: tuple[int, int]) -> np.ndarray:
     whole = np.zeros(size, np.float32)
     if view is not None:
         _part(whole, view)[:] = view.coverage
+    return whole
+
+
+def in_front(view: View | None, size: tuple[int, int]) -> np.ndarray:
+    """The number of the surface that each pixel (h, w) of a picture shows, -1 of none.
+
+    Args:
+        view: as of :func:`look_at_part`.
+        size: (h, w) of the picture.
+    """
+    whole = np.full(size, -1)
+    if view is not None:
+        _part(whole, view)[:] = view.in_front()
     return whole
 
 
@@ -236,14 +249,14 @@ def _covered_corners(
     surfaces: Sequence[Surface], size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest x, y, (2,) whole pixels, of surfaces in a picture (h, w)."""
-    points = torch.cat([torch.zeros(0, 3), *(surface.points for surface in surfaces)])[
-        :, :2
-    ]
-    points = points[points.isfinite().all(dim=-1)].numpy()
-    if not len(points):
-        return np.zeros(2, int), np.zeros(2, int)
-    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, size[::-1]).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)) + 2, 0, size[::-1]).astype(int)
+    low, high = np.zeros(2, int), np.zeros(2, int)
+    points = [surface.points.numpy()[:, :2] for surface in surfaces]
+    points = np.concatenate([np.zeros((0, 2)), *points]).T
+    if not np.isfinite(points).all():
+        points = points[:, np.isfinite(points).all(axis=0)]
+    if points.size:
+        low = np.clip(np.floor(points.min(axis=1)) - 1, 0, size[::-1]).astype(int)
+        high = np.clip(np.ceil(points.max(axis=1)) + 2, 0, size[::-1]).astype(int)
     return low, high
 
 

@@ -21,8 +21,8 @@ def may_be_seen(
         perspective: whether the depth divides the points.
     """
     middle = points.mean(axis=0, dtype=np.float64)
-    (ax, ay, az), (bx, by, bz) = (corners[:, i].T - corners[:, 0].T for i in (1, 2))
-    px, py, pz = (corners[:, 0] - middle).T
+    (ax, ay, az), (bx, by, bz) = (corners.T[:, i] - corners.T[:, 0] for i in (1, 2))
+    px, py, pz = (corners.T[:, 0].T - middle).T
     facing = ax * by - ay * bx
     # Six times the volume that the faces wind around.
     volume = px * (ay * bz - az * by) + py * (az * bx - ax * bz) + pz * facing
@@ -35,10 +35,11 @@ def may_be_seen(
     behind = perspective and bool((corners[..., 2] <= 0).any())
     if behind or not np.isfinite(rim).all():
         return np.ones(len(corners), bool)
-    low, high = rim[:, :2].min(axis=0), rim[:, :2].max(axis=0)
-    flat = corners[..., :2]
-    over = (farthest(np.maximum, flat) >= low) & (farthest(np.minimum, flat) <= high)
-    return front | over.all(axis=-1)
+    over = front
+    for along, ends in zip(corners.T[:2], rim.T):
+        near = (along.max(axis=0) >= ends.min()) & (along.min(axis=0) <= ends.max())
+        over = near if over is front else over & near
+    return front | over
 
 
 @lru_cache(maxsize=16)
@@ -53,27 +54,36 @@ def _rim(faces: bytes, kind: str) -> tuple[int, ...]:
     return tuple(np.unique(edges[where[count == 1]]).tolist())
 
 
+def surface_normals(
+    vertices: np.ndarray, faces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normals of faces (3, F), as long as twice their area, and of vertices (3, V),
+    their sums, float64; outwards.
+
+    Args:
+        vertices: (V, 3) metres.
+        faces: (F, 3) indices of vertices.
+    """
+    index = np.ascontiguousarray(faces.T)
+    a, b, c = np.take(vertices.T.astype(np.float64), index, axis=1).swapaxes(0, 1)
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    own = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    index, count = index.ravel(), len(vertices)
+    sums = [np.bincount(index, np.tile(part, 3), count) for part in own]
+    return own, np.stack(sums)
+
+
 def seen_from_inside(
-    vertices: np.ndarray, faces: np.ndarray, perspective: bool
+    vertices: np.ndarray, index: np.ndarray, normals: np.ndarray, perspective: bool
 ) -> np.ndarray:
     """Faces (F,) that turn their inner side to the camera.
 
     Args:
         vertices: (V, 3) metres, camera axes.
-        faces: (F, 3) indices of vertices.
+        index: (3, F) indices of vertices.
+        normals: (3, F) of the faces, outwards.
         perspective: as of :func:`may_be_seen`.
     """
-    a, b, c = vertices.take(faces.T, axis=0)
     if not perspective:
-        (ux, uy), (vx, vy) = (b - a)[:, :2].T, (c - a)[:, :2].T
-        return ux * vy - uy * vx > 0
-    return (np.cross(b - a, c - a) * a).sum(axis=-1) > 0
-
-
-def farthest(which: np.ufunc, corners: np.ndarray) -> np.ndarray:
-    """Of each coordinate of corners (F, 3, ...) the least or the most, (F, ...).
-
-    Args:
-        which: ``np.minimum`` or ``np.maximum``.
-    """
-    return which(which(corners[:, 0], corners[:, 1]), corners[:, 2])
+        return normals[2] > 0
+    return (normals * vertices.T.take(index[0], axis=1)).sum(axis=0) > 0

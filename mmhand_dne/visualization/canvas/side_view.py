@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmhand_dne.conventions import MILLIMETRES
 
 from .lettering import INK, Tag, draw_tags, write
-from .mesh_renderer import Surface, orthographic_surface, paint
+from .mesh_renderer import SAMPLES, UNKNOWN_DEPTH, Surface, paint
 
 BLANK = 236  # grey level behind the hands
 BAR = 0.05  # metres, length of the scale bar
@@ -25,8 +24,8 @@ FROM_ABOVE = ((1.0, 0, 0), (0, 0, -1), (0, 1, 0))  # far is up
 
 
 def side_surfaces(
-    vertices: Sequence[Tensor],
-    faces: Sequence[Tensor],
+    vertices: Sequence[np.ndarray],
+    faces: Sequence[np.ndarray],
     colors: Sequence[Sequence[int]],
     size: int,
     margin: float = 0.08,
@@ -44,19 +43,24 @@ def side_surfaces(
         margin: empty share of the picture at each edge.
         rotation: another view, for instance ``FROM_ABOVE``.
     """
-    rotation = torch.tensor(rotation)
-    rotated = [torch.as_tensor(v).float().cpu() @ rotation.T for v in vertices]
+    rotation = np.array(rotation, np.float32)
+    rotated = [np.asarray(one, np.float32) @ rotation.T for one in vertices]
     if not rotated:
         return []
-    low = torch.cat(rotated).amin(dim=0)
-    high = torch.cat(rotated).amax(dim=0)
-    scale = 2 * (1 - 2 * margin) / (high - low)[:2].amax().clamp(min=1e-6)
-    shift = -scale * (low + high)[:2] / 2
-    camera = torch.stack([scale.expand(2), shift], dim=-1)
-    return [
-        orthographic_surface(points, camera, size, face, color)
-        for points, face, color in zip(rotated, faces, colors)
-    ]
+    low = np.min([one.min(axis=0) for one in rotated], axis=0)
+    high = np.max([one.max(axis=0) for one in rotated], axis=0)
+    wide = np.maximum((high - low)[:2].max(), 1e-6)  # not finite where a hand is not
+    scale = size * (1 - 2 * margin) / wide
+    # The middle of the hands in the middle of the picture; its pixels' are at integers.
+    start = (size - 1) / 2 - scale * (low + high)[:2] / 2
+    surfaces = []
+    for seen, own, color in zip(rotated, faces, colors):
+        depth = seen[:, 2:] + np.float32(UNKNOWN_DEPTH)
+        points = np.concatenate([scale * seen[:, :2] + start, depth], axis=1)
+        points = torch.from_numpy(points.astype(np.float32))
+        own = torch.from_numpy(np.asarray(own, np.int64))
+        surfaces.append(Surface(torch.from_numpy(seen), points, own, color, False))
+    return surfaces
 
 
 class PlacedHand(NamedTuple):
@@ -75,6 +79,7 @@ def draw_side_view(
     size: int,
     letters: int,
     rotation: Sequence[Sequence[float]] = FROM_RIGHT,
+    samples: int = SAMPLES,
 ) -> np.ndarray:
     """Hands on grey with their names and a scale bar, (size, size, 3) uint8 RGB.
 
@@ -83,13 +88,14 @@ def draw_side_view(
         size: side of the picture, pixels.
         letters: their height, pixels.
         rotation: of the view, ``FROM_RIGHT`` or ``FROM_ABOVE``.
+        samples: along each side of a pixel at edges.
     """
     blank = np.full((size, size, 3), BLANK, np.uint8)
     if not hands:
         return blank
     floor = round(FLOOR * size)
     surfaces = _placed_surfaces(hands, size, floor, rotation)
-    picture = paint(blank[: size - floor], surfaces, 1.0)
+    picture = paint(blank[: size - floor], surfaces, 1.0, supersample=samples)
     tags = [
         Tag(hand.name, _beyond_wrist(hand, surface), hand.color)
         for hand, surface in zip(hands, surfaces)
@@ -97,7 +103,7 @@ def draw_side_view(
     fingers = np.concatenate(
         [_fingers(hand, surface) for hand, surface in zip(hands, surfaces)]
     )
-    points = torch.cat([surface.points[:, :2] for surface in surfaces]).numpy()
+    points = np.concatenate([surface.points[:, :2] for surface in surfaces])
     picture = draw_tags(picture, tags, letters, fingers, points)
     foot = _scale_bar(blank[size - floor :], _pixels_per_metre(surfaces[0]), letters)
     return np.concatenate([picture, foot])
@@ -111,11 +117,8 @@ def _placed_surfaces(
 ) -> list[Surface]:
     """The hands above the floor, in the middle of a picture ``size`` pixels wide."""
     surfaces = side_surfaces(
-        [
-            torch.as_tensor(hand.vertices + hand.position, dtype=torch.float32)
-            for hand in hands
-        ],
-        [torch.as_tensor(np.asarray(hand.faces, np.int64)) for hand in hands],
+        [hand.vertices + hand.position for hand in hands],
+        [hand.faces for hand in hands],
         [hand.color for hand in hands],
         size - floor,
         rotation=rotation,
@@ -126,17 +129,22 @@ def _placed_surfaces(
 
 def _beyond_wrist(hand: PlacedHand, surface: Surface) -> np.ndarray:
     """A point (2,) beyond the wrist, as seen from the mesh's middle, pixels."""
-    distance = np.linalg.norm(hand.vertices - hand.wrist, axis=-1)
     points = surface.points[:, :2].numpy()
-    wrist = points[distance.argsort()[:TAGGED_VERTICES]].mean(axis=0)
+    near = _from_wrist(hand).argpartition(TAGGED_VERTICES)[:TAGGED_VERTICES]
+    wrist = points[near].mean(axis=0)
     return wrist + 0.35 * (wrist - points.mean(axis=0))
 
 
 def _fingers(hand: PlacedHand, surface: Surface) -> np.ndarray:
     """Pixels (N, 2) of what is farther from the wrist than knuckles are."""
-    distance = np.linalg.norm(hand.vertices - hand.wrist, axis=-1)
-    far = distance > FINGERS_FROM * distance.max()
+    squared = _from_wrist(hand)
+    far = squared > FINGERS_FROM**2 * squared.max()
     return surface.points[:, :2].numpy()[far]
+
+
+def _from_wrist(hand: PlacedHand) -> np.ndarray:
+    """Squares (V,) of the vertices' distances from the wrist, square metres."""
+    return ((hand.vertices - hand.wrist).T ** 2).sum(axis=0)
 
 
 def _pixels_per_metre(surface: Surface) -> float:

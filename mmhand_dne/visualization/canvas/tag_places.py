@@ -6,8 +6,8 @@ import scipy
 DIRECTIONS = 24  # around the spot that is wanted
 STEP = 0.5  # of a tag's radius, between the circles of spots that are tried
 FARTHEST = 14.0  # of a tag's radius
-FEW_POINTS = 8  # that are looked at without a tree
-FEW = 97  # spots that are tried first: the wanted one and four circles
+FEW_PAIRS = 150_000  # of spots and points, that are looked at without a tree
+FEW = 193  # spots that are tried first: the wanted one and eight circles
 # What a spot costs, in radii of the way from the one that is wanted
 ON_A_TAG = 1e6
 ON_A_TIP = 1e3  # for each point
@@ -37,7 +37,7 @@ def place_tags(
         apart: pixels between two discs.
     """
     clear, hands = (
-        np.zeros((0, 2)) if points is None else points[np.isfinite(points).all(axis=-1)]
+        np.zeros((0, 2)) if points is None else _finite(points)
         for points in (clear, hands)
     )
     placed: list[np.ndarray] = []
@@ -57,6 +57,11 @@ def place_tags(
     return np.array(placed).reshape(-1, 2)
 
 
+def _finite(points: np.ndarray) -> np.ndarray:
+    known = np.isfinite(points)
+    return points if known.all() else points[known.all(axis=-1)]
+
+
 def _nearest_free(
     tried: np.ndarray, cost: np.ndarray, points: np.ndarray, reach: float
 ) -> int | None:
@@ -65,29 +70,42 @@ def _nearest_free(
     """
     few = cost.argsort(kind='stable')[: FEW + 1]
     few, next_cost = few[:-1], cost[few[-1]]
-    low, high = tried[few].min(axis=0) - reach, tried[few].max(axis=0) + reach
-    points = points[((points >= low) & (points <= high)).all(axis=-1)]
-    free = few[_count_within(tried[few], points, reach) == 0]
-    if not len(free) or cost[free[0]] >= min(next_cost, cost[few[0]] + TOUCHES_A_HAND):
-        return None
-    return int(free[0])
+    most = min(next_cost, cost[few[0]] + TOUCHES_A_HAND)
+    x, y = points = np.asarray(points.T, np.float32, 'C')
+    tried = tried.astype(np.float32)
+    # The cheapest by itself, then some at a time.
+    for some in np.split(few, [1, *range(DIRECTIONS, FEW, DIRECTIONS)]):
+        low, high = tried[some].min(axis=0) - reach, tried[some].max(axis=0) + reach
+        near = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+        free = some[_count_within(tried[some], points[:, near].T, reach) == 0]
+        if len(free):
+            return int(free[0]) if cost[free[0]] < most else None
+    return None
 
 
 def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
     """The spot itself, circles around it, all moved into the picture, (S, 2)."""
+    high = np.maximum(np.array(size[::-1]) - reach, reach)
+    return (spot + reach * CIRCLES).clip(reach, high)
+
+
+def _circles() -> np.ndarray:
+    """Nothing and circles around it, (S, 2), in radii of a tag."""
     angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     around = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
-    radii = reach * np.arange(STEP, FARTHEST, STEP)
-    circles = spot + (radii[:, None, None] * around).reshape(-1, 2)
-    high = np.maximum(np.array(size[::-1]) - reach, reach)
-    return np.concatenate([spot[None], circles]).clip(reach, high)
+    circles = np.arange(STEP, FARTHEST, STEP)[:, None, None] * around
+    return np.concatenate([np.zeros((1, 2)), circles.reshape(-1, 2)])
+
+
+CIRCLES = _circles()
 
 
 def _count_within(spots: np.ndarray, points: np.ndarray, distance: float) -> np.ndarray:
     """How many points (N, 2) are less than a distance from each spot: (S,)."""
-    if len(points) < FEW_POINTS:
-        apart = ((spots[:, None] - points) ** 2).sum(axis=-1)
-        return (apart < distance**2).sum(axis=1)
+    if len(spots) * len(points) < FEW_PAIRS:
+        apart = (spots[:, :1] - points[:, 0]) ** 2
+        apart += (spots[:, 1:] - points[:, 1]) ** 2
+        return np.count_nonzero(apart < distance**2, axis=1)
     nearer = np.nextafter(distance, 0)  # the tree counts those at the distance too
     tree = scipy.spatial.cKDTree(points)
     return tree.query_ball_point(spots, nearer, return_length=True)

@@ -5,6 +5,7 @@ red-green blindness; bright is uncertain.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,6 +15,7 @@ from .lettering import INK, PAPER, letter_height, measure, write
 
 COLOR_MAP = 'viridis'
 LEAST_SPAN = 1.0  # millimetres; the legend's end where every joint is surer than that
+LEVELS = 256  # of the colour map
 NO_VALUE = (150, 150, 150)  # of what has no error bar
 
 
@@ -39,9 +41,16 @@ def deviation_colors(deviation: np.ndarray, span: float) -> np.ndarray:
     """
     deviation = np.asarray(deviation, dtype=np.float64)
     known = np.isfinite(deviation)
-    share = np.where(known, deviation, 0.0) / span
-    colors = np.array(colormaps[COLOR_MAP](share.clip(0, 1), bytes=True))[..., :3]
-    return np.where(known[..., None], colors, np.array(NO_VALUE, np.uint8))
+    table = _color_table()
+    level = (np.where(known, deviation, 0.0) / span * LEVELS).clip(0, LEVELS - 1)
+    return table.take(np.where(known, level, LEVELS).astype(np.int64), axis=0)
+
+
+@lru_cache(maxsize=1)
+def _color_table() -> np.ndarray:
+    """RGB (LEVELS + 1, 3) uint8 from certain to uncertain, then of no value."""
+    colors = colormaps[COLOR_MAP](np.arange(LEVELS), bytes=True)[:, :3]
+    return np.concatenate([colors, [np.array(NO_VALUE, np.uint8)]])
 
 
 def color_scale(steps: int = 11) -> list[list]:

@@ -14,9 +14,9 @@ from mmhand_dne.visualization.canvas.drawing import bones
 from mmhand_dne.visualization.canvas.uncertainty_colors import color_scale
 from mmhand_dne.visualization.results.hand_uncertainty import (
     ellipsoid_axes,
+    hand_deviation,
     unit_sphere,
     usable_joints,
-    vertex_deviation,
 )
 from mmhand_dne.visualization.results.result_views import (
     hand_color,
@@ -135,11 +135,8 @@ def _beyond(hand: HandResult) -> np.ndarray:
 
 
 def _deviation(hand: HandResult) -> str | None:
-    if hand.joint_std is None:
-        return None
-    return pack(
-        vertex_deviation(hand.vertices, hand.joints, hand.joint_std, hand.faces)
-    )
+    deviation = hand_deviation(hand)
+    return None if deviation is None else pack(deviation)
 
 
 def _ellipsoids(hand: HandResult, wrist: np.ndarray) -> dict:

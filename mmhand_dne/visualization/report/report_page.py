@@ -33,8 +33,10 @@ from .report_article import Article, make_article
 from .report_data import SceneStore, file_uri, picture_uri
 
 KINDS = ('whole', 'maps')
-TILE = 288  # pixels, side of a hand's pictures
+TILE = 240  # pixels, side of a hand's pictures, which a page shows 163 wide
+VIEW = 288  # pixels, side of its views from other sides, shown 239 wide
 PICTURE = 600  # pixels, longer side of the image in the drawn pictures
+SAMPLES = 2  # along each side of a pixel at edges: a page shows pictures smaller
 ASSETS = 'assets'  # the folder of templates, style and script
 REMEDY = "pip install 'mmhand_dne[report]'"
 
@@ -196,10 +198,10 @@ def _pictures(
     if image is None or not result.hands:
         return {}, [{} for _ in result.hands]
     tiles = [
-        draw_hand_tiles(image, result, number, TILE, span)
+        draw_hand_tiles(image, result, number, TILE, span, SAMPLES, VIEW)
         for number in range(len(result.hands))
     ]
-    return draw_result(image, result, KINDS, PICTURE, span), tiles
+    return draw_result(image, result, KINDS, PICTURE, span, SAMPLES), tiles
 
 
 def _page_video(video: ReportVideo) -> dict[str, str]:

@@ -1,17 +1,19 @@
 """A hand's error bars as geometry: deviations of its vertices, ellipsoids at joints."""
 
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy
 
+from mmhand_dne.structures.hand_result import HandResult
 from mmhand_dne.visualization.canvas.drawing import bones
 
 ELLIPSOID_SHARE = 0.5  # probability that the true joint is inside its ellipsoid
 # A Gaussian in three dimensions has this much inside so many standard deviations; one
 # standard deviation would hold a fifth only.
 ELLIPSOID_RADIUS = 1.5381722544550522  # root of chi-squared's quantile
-OUTLINE_POINTS = 48  # of an ellipsoid's outline
+OUTLINE_POINTS = 36  # of an ellipsoid's outline
 SMOOTHING_STEPS = 3  # of the vertices' values over the edges
 
 
@@ -47,6 +49,19 @@ def vertex_deviation(
     std = np.asarray(joint_std, dtype=np.float64)
     values = (1 - share) * std[ends[bone, 0]] + share * std[ends[bone, 1]]
     return _smooth(values, faces)
+
+
+def hand_deviation(hand: HandResult) -> np.ndarray | None:
+    """As :func:`vertex_deviation` of a hand, found once; None without error bars."""
+    if hand.joint_std is None:
+        return None
+    if hand not in _FOUND:
+        args = hand.vertices, hand.joints, hand.joint_std, hand.faces
+        _FOUND[hand] = vertex_deviation(*args)
+    return _FOUND[hand]
+
+
+_FOUND: WeakKeyDictionary[HandResult, np.ndarray] = WeakKeyDictionary()
 
 
 def usable_joints(covariance: np.ndarray) -> np.ndarray:

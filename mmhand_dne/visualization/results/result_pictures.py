@@ -16,7 +16,11 @@ from mmhand_dne.visualization.canvas.lettering import (
     note,
 )
 from mmhand_dne.visualization.canvas.map_colors import MapPicture, map_pictures
-from mmhand_dne.visualization.canvas.mesh_renderer import check_image, paint_view
+from mmhand_dne.visualization.canvas.mesh_renderer import (
+    SAMPLES,
+    check_image,
+    paint_view,
+)
 from mmhand_dne.visualization.canvas.side_view import (
     FAR_IS_RIGHT,
     FROM_ABOVE,
@@ -25,6 +29,7 @@ from mmhand_dne.visualization.canvas.side_view import (
     draw_side_view,
 )
 
+from .image_windows import whole_window
 from .result_views import (
     GAP,
     MOST_ROWS,
@@ -37,7 +42,6 @@ from .result_views import (
     is_small,
     see_hands,
     tagged,
-    whole_window,
 )
 from .uncertainty_picture import draw_uncertainty
 
@@ -54,6 +58,7 @@ def draw_result(
     kinds: Sequence[str] = KINDS,
     size: int = 768,
     span: float | None = None,
+    samples: int = SAMPLES,
 ) -> dict[str, np.ndarray]:
     """Draw one image's hands.
 
@@ -73,6 +78,7 @@ def draw_result(
         span: where the colours of deviations end, millimetres, for instance of
             :func:`run_span`, so that a colour means the same in many pictures; by
             default as this image's hands ask for.
+        samples: along each side of a pixel at edges.
     Returns: kind -> (h, w, 3) uint8 RGB. What the result has nothing for is left out:
         every kind but ``overlay`` and ``whole`` without hands, ``uncertainty`` without
         error bars, ``coarse_refined`` without stages, ``maps`` unless asked of the
@@ -90,7 +96,7 @@ def draw_result(
             f'image is {image.shape[1]} x {image.shape[0]} pixels, but the result is '
             f'of {width} x {height}; pass the image as the inferencer read it'
         )
-    job = PictureJob(image, result, size, span)
+    job = PictureJob(image, result, size, span, samples=samples)
     drawn = {kind: PAINTERS[kind](job) for kind in dict.fromkeys(kinds)}
     return {kind: picture for kind, picture in drawn.items() if picture is not None}
 
@@ -153,7 +159,7 @@ def _with_meshes(
     surfaces, view = see_hands(job, hands, group.window, coarse)
     colors = [surface.color for surface in surfaces]
     picture = paint_view(job.cut(group.window), view, colors, MESH_OPACITY)
-    return tagged(job, bordered(picture, hands, surfaces), group)
+    return tagged(job, bordered(picture, hands, view), group)
 
 
 def _draw_side(job: PictureJob) -> np.ndarray | None:
@@ -163,7 +169,12 @@ def _draw_side(job: PictureJob) -> np.ndarray | None:
         hands, remark = hands_in_space(group)
         lines = remark.split(', ') if remark else []
         views = [
-            (title, draw_side_view(hands, job.half, job.letters, rotation))
+            (
+                title,
+                draw_side_view(
+                    hands, job.half, job.letters, rotation, samples=job.samples
+                ),
+            )
             for title, rotation in SIDE_VIEWS
         ]
         rows.append([caption(v, t, *lines, height=job.letters) for t, v in views])

@@ -15,44 +15,37 @@ import torch
 from mmhand_dne.conventions import FINGERS, OPENPOSE_JOINTS, SIDES
 from mmhand_dne.geometry.bounding_boxes import tight_corners
 from mmhand_dne.structures.hand_result import HandResult, ImageResult
-from mmhand_dne.visualization.canvas.hand_borders import draw_borders
-from mmhand_dne.visualization.canvas.lettering import Tag, draw_tags, letter_height
+from mmhand_dne.visualization.canvas.drawing import draw_borders
+from mmhand_dne.visualization.canvas.lettering import (
+    Tag,
+    draw_tags_at,
+    letter_height,
+    tag_spots,
+)
 from mmhand_dne.visualization.canvas.mesh_renderer import (
     HAND_COLORS,
+    SAMPLES,
     UNKNOWN_DEPTH,
     Surface,
     View,
+    covered,
+    in_front,
     look_at_part,
 )
 from mmhand_dne.visualization.canvas.uncertainty_colors import color_span
 from mmhand_dne.visualization.canvas.wrist_layout import place_wrists
 
-OUTSIDE = 225  # grey level beyond the border of the image
+from .image_windows import Window, cut
+
 GAP = 4  # pixels between pictures
 MOST_ROWS = 4  # of close-ups in a picture
 MARGIN = 0.18  # of a close-up, in the hands' size, at each edge
 FINGERTIP = 0.012  # metres from a finger's end that belong to its tip
 BORDER = 350  # of a picture's longer side, to the width of a line around a hand
-AROUND = 2  # pixels of the picture that are cut around a close-up
-SHRUNK = 0.7  # of the image's size, below which a picture is made of means
-SAME = 0.75  # pixels, by which a part of the image may be off and is not moved
 LEAST_SIDE = 8.0  # pixels of the image, the smallest close-up
 
 
 T = TypeVar('T')
-
-
-class Window(NamedTuple):
-    """A part of the image and the picture it becomes."""
-
-    left: float  # pixels of the image, its left edge at -0.5
-    top: float
-    scale: float  # pixels of the picture per pixel of the image
-    size: tuple[int, int]  # (h, w) of the picture
-
-    def to_picture(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of the image as pixels of the picture."""
-        return (points - (self.left, self.top)) * self.scale - 0.5
 
 
 class Group(NamedTuple):
@@ -72,6 +65,7 @@ class PictureJob:
     size: int  # longer side of the whole image in a picture, pixels
     span: float | None = None  # where the colours of deviations end, millimetres
     drawn: dict = field(default_factory=dict, repr=False)  # parts by what they show
+    samples: int = SAMPLES  # along each side of a pixel at edges
 
     @property
     def letters(self) -> int:
@@ -125,13 +119,6 @@ def widened(span: float | None, results: Iterable[ImageResult]) -> float | None:
     """Where a legend that ended at ``span`` has to end for results as well."""
     own = run_span(results)
     return span if own is None else max(own, span or own)
-
-
-def whole_window(size: tuple[int, int], longest: int) -> Window:
-    """The whole image (w, h), its longer side ``longest`` pixels."""
-    scale = longest / max(size)
-    height, width = (max(1, round(scale * side)) for side in size[::-1])
-    return Window(-0.5, -0.5, scale, (height, width))
 
 
 def hand_names(result: ImageResult) -> list[str]:
@@ -190,27 +177,6 @@ def is_small(group: Group, size: tuple[int, int]) -> bool:
     return group.window.size[0] / group.window.scale < 0.4 * max(size)
 
 
-def cut(image: np.ndarray, window: Window) -> np.ndarray:
-    """What the window shows of the image, grey beyond its border.
-
-    Args:
-        image: (h, w, 3) uint8 RGB.
-    """
-    image, scale, start = _reduced(image, window)
-    size = window.size[::-1]
-    affine = np.array([[scale[0], 0, start[0]], [0, scale[1], start[1]]])
-    if image.shape[:2] == window.size:
-        ends = affine @ [[0, size[0]], [0, size[1]], [1, 1]] - [
-            [0, size[0]],
-            [0, size[1]],
-        ]
-        if np.abs(ends).max() < SAME:
-            return image.copy()
-    return cv2.warpAffine(
-        image, affine, size, flags=cv2.INTER_LINEAR, borderValue=(OUTSIDE,) * 3
-    )
-
-
 def hand_surface(hand: HandResult, window: Window, coarse: bool = False) -> Surface:
     """A hand's mesh in the window, in the hand's colour.
 
@@ -244,9 +210,28 @@ def see_hands(
 
     def look() -> SeenHands:
         surfaces = [hand_surface(hand, window, coarse) for hand in hands]
-        return SeenHands(surfaces, look_at_part(surfaces, window.size))
+        return SeenHands(surfaces, look_at_part(surfaces, window.size, job.samples))
 
     return job.once((see_hands, *map(id, hands), window, coarse), look)
+
+
+def covered_share(view: View | None, seen: Window, window: Window) -> np.ndarray:
+    """The share of each pixel (h, w) of a window that hands cover.
+
+    Args:
+        view: of the hands in the window ``seen``.
+        seen: a window of at least the scale, in which all of them are.
+        window: the one that is asked for.
+    """
+    share = covered(view, seen.size)
+    if seen == window:
+        return share
+    share = cv2.convertScaleAbs(share, alpha=255)  # of bytes it is quicker
+    scale = window.scale / seen.scale
+    start = window.to_picture(np.array([seen.left, seen.top]) + 0.5 / seen.scale)
+    affine = np.array([[scale, 0, start[0]], [0, scale, start[1]]])
+    moved = cv2.warpAffine(share, affine, window.size[::-1], flags=cv2.INTER_LINEAR)
+    return moved.astype(np.float32) / 255
 
 
 def image_map(hand: HandResult) -> np.ndarray:
@@ -276,22 +261,26 @@ def tagged(job: PictureJob, picture: np.ndarray, group: Group) -> np.ndarray:
         wrist = to_picture(hand.joints_2d[0])
         middle = to_picture(hand.joints_2d[1:].mean(axis=0))
         tags.append(Tag(name, wrist + 0.45 * (wrist - middle), hand_color(hand)))
-    tips = [to_picture(fingertips(hand)) for hand in group.hands]
-    meshes = [to_picture(hand.vertices_2d) for hand in group.hands]
-    return draw_tags(
-        picture, tags, job.letters, np.concatenate(tips), np.concatenate(meshes)
-    )
+
+    def spots() -> np.ndarray:
+        tips = [to_picture(fingertips(hand)) for hand in group.hands]
+        meshes = [to_picture(hand.vertices_2d) for hand in group.hands]
+        around = np.concatenate(tips), np.concatenate(meshes)
+        return tag_spots(group.window.size, tags, job.letters, *around)
+
+    key = tagged, *map(id, group.hands), group.window
+    return draw_tags_at(picture, tags, job.letters, job.once(key, spots))
 
 
 def bordered(
-    picture: np.ndarray, hands: Sequence[HandResult], surfaces: Sequence[Surface]
+    picture: np.ndarray, hands: Sequence[HandResult], view: View | None
 ) -> np.ndarray:
     """The picture with lines around hands that may hide each other, in their colours.
 
     Args:
-        picture: (h, w, 3) uint8 RGB with the surfaces.
+        picture: (h, w, 3) uint8 RGB.
         hands: a hand that overlaps no other has no line.
-        surfaces: of the hands.
+        view: what the picture shows of the hands.
     """
     extents = [_extent(hand) for hand in hands]
     crossed = [
@@ -301,10 +290,11 @@ def bordered(
     ]
     if not crossed:
         return picture
+
     return draw_borders(
         picture,
-        [surfaces[i] for i in crossed],
-        [hand_color(hands[i]) for i in crossed],
+        in_front(view, picture.shape[:2]),
+        {i: hand_color(hands[i]) for i in crossed},
         max(1, round(max(picture.shape[:2]) / BORDER)),
     )
 
@@ -312,8 +302,10 @@ def bordered(
 def fingertips(hand: HandResult) -> np.ndarray:
     """Pixels (N, 2) of the image of the vertices around the ends of the fingers."""
     ends = hand.joints[[OPENPOSE_JOINTS.index(f'{finger}4') for finger in FINGERS]]
-    distance = np.linalg.norm(hand.vertices[:, None] - ends, axis=-1).min(axis=1)
-    return hand.vertices_2d[distance < FINGERTIP]
+    squared = sum(
+        (own[:, None] - end) ** 2 for own, end in zip(hand.vertices.T, ends.T)
+    )
+    return hand.vertices_2d[squared.min(axis=1) < FINGERTIP**2]
 
 
 def _surface(
@@ -361,33 +353,3 @@ def _close_up(extents: Sequence[np.ndarray], tile: int) -> Window:
     side = max(LEAST_SIDE, (1 + 2 * MARGIN) * float((high - low).max()))
     left, top = (low + high) / 2 - side / 2
     return Window(float(left), float(top), tile / side, (tile, tile))
-
-
-def _reduced(
-    image: np.ndarray, window: Window
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the window shows of an image, shrunk by means over its pixels where that is
-    larger than the picture; x and y of a step from its pixel to the next and of its
-    first pixel, pixels of the picture.
-    """
-    first, step = np.zeros(2), np.ones(2)  # pixels of the image
-    if window.scale < SHRUNK:
-        first, image = _around(image, window)
-        size = np.array(image.shape[1::-1])
-        small = np.rint(window.scale * size).astype(int).clip(1)
-        image = cv2.resize(image, small.tolist(), interpolation=cv2.INTER_AREA)
-        step = size / small
-    return image, step * window.scale, window.to_picture(first + (step - 1) / 2)
-
-
-def _around(image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """The upper left pixel (2,) and the pixels of a window's part of the image, with
-    some around it where the image has them.
-    """
-    size = np.array(image.shape[1::-1])
-    low = np.array([window.left, window.top])
-    high = low + np.array(window.size[::-1]) / window.scale
-    more = AROUND / window.scale
-    low = np.floor(low - more).clip(0, size - 1).astype(int)
-    high = np.ceil(high + more).clip(low + 1, size).astype(int)
-    return low, image[low[1] : high[1], low[0] : high[0]]

@@ -1,5 +1,7 @@
 """A result's error bars as a picture: colours of the mesh, ellipsoids at the joints."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -12,7 +14,7 @@ from mmhand_dne.visualization.canvas.drawing import (
     grid,
 )
 from mmhand_dne.visualization.canvas.lettering import PAPER, caption
-from mmhand_dne.visualization.canvas.mesh_renderer import covered, paint_view
+from mmhand_dne.visualization.canvas.mesh_renderer import paint_view
 from mmhand_dne.visualization.canvas.uncertainty_colors import (
     deviation_colors,
     legend,
@@ -22,16 +24,17 @@ from .hand_uncertainty import (
     ELLIPSOID_SHARE,
     ellipsoid_axes,
     ellipsoid_outlines,
+    hand_deviation,
     usable_joints,
-    vertex_deviation,
 )
+from .image_windows import Window
 from .result_views import (
     GAP,
     MOST_ROWS,
     Group,
     PictureJob,
-    Window,
     bordered,
+    covered_share,
     hand_groups,
     image_map,
     see_hands,
@@ -53,7 +56,8 @@ def draw_uncertainty(job: PictureJob) -> np.ndarray | None:
     if span is None:
         return None
     rows = []
-    for group in hand_groups(job.result, job.half, ellipse_pixels)[:MOST_ROWS]:
+    groups = hand_groups(job.result, job.half, partial(ellipse_pixels, job))
+    for group in groups[:MOST_ROWS]:
         colored = colored_tile(job, group)
         rings = ellipse_tile(job, group)
         rows.append(
@@ -68,29 +72,35 @@ def draw_uncertainty(job: PictureJob) -> np.ndarray | None:
 
 def colored_tile(job: PictureJob, group: Group) -> np.ndarray:
     """The close-up with meshes coloured by their deviation, grey without error bars."""
-    surfaces, view = see_hands(job, group.hands, group.window)
+    _, view = see_hands(job, group.hands, group.window)
     colors = []
     for hand in group.hands:
-        deviation = np.full(len(hand.vertices), np.nan)
-        if hand.joint_std is not None:
-            deviation = vertex_deviation(
-                hand.vertices, hand.joints, hand.joint_std, hand.faces
-            )
+        deviation = hand_deviation(hand)
+        if deviation is None:
+            deviation = np.full(len(hand.vertices), np.nan)
         colors.append(deviation_colors(deviation, job.color_span))
     picture = paint_view(job.cut(group.window), view, colors, 1.0, FLAT_AMBIENT)
-    return tagged(job, bordered(picture, group.hands, surfaces), group)
+    return tagged(job, bordered(picture, group.hands, view), group)
 
 
-def ellipse_tile(job: PictureJob, group: Group) -> np.ndarray:
-    """The close-up with ellipsoids, faint where they would hide the hands."""
+def ellipse_tile(
+    job: PictureJob, group: Group, seen: Window | None = None
+) -> np.ndarray:
+    """The close-up with ellipsoids, faint where they would hide the hands.
+
+    Args:
+        seen: the window of another close-up, of hands that do not overlap, which shows
+            where they are as well; by default the group's.
+    """
     plain = job.cut(group.window)
     picture = plain
     for hand in group.hands:
         picture = _draw_ellipses(job, picture, hand, group.window)
-    surfaces, view = see_hands(job, group.hands, group.window)
-    inside = covered(view, plain.shape[:2]) * HAND_SHARE
+    seen = group.window if seen is None else seen
+    _, view = see_hands(job, group.hands, seen)
+    inside = covered_share(view, seen, group.window) * HAND_SHARE
     picture = cv2.blendLinear(plain, picture, inside, 1 - inside)
-    picture = bordered(picture, group.hands, surfaces)
+    picture = bordered(picture, group.hands, view)
     for hand in group.hands:
         picture = _draw_joints(job, picture, hand, group.window)
     return tagged(job, picture, group)
@@ -102,7 +112,7 @@ def _draw_ellipses(
     """A hand's ellipsoids as discs and rings, the farther from the camera first."""
     if hand.joint_covariance is None:
         return picture
-    joints, rings = _rings(hand)
+    joints, rings = job.once((_rings, id(hand)), lambda: _rings(hand))
     order = np.argsort(-hand.joints[joints, 2], kind='stable')
     colors = deviation_colors(hand.joint_std[joints[order]], job.color_span).tolist()
     rings = window.to_picture(rings[order])
@@ -136,8 +146,8 @@ def _rings(hand: HandResult) -> tuple[np.ndarray, np.ndarray]:
     return joints, hand.joints_2d[joints, None] + rings
 
 
-def ellipse_pixels(hand: HandResult) -> np.ndarray:
+def ellipse_pixels(job: PictureJob, hand: HandResult) -> np.ndarray:
     """Where the image shows the hand's ellipsoids, (N, 2) pixels."""
     if hand.joint_covariance is None:
         return np.zeros((0, 2))
-    return _rings(hand)[1].reshape(-1, 2)
+    return job.once((_rings, id(hand)), lambda: _rings(hand))[1].reshape(-1, 2)
