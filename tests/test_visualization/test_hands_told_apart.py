@@ -81,7 +81,12 @@ def test_a_crowded_picture_has_its_letters_all_the_same():
     clear = np.stack(np.meshgrid(range(40), range(40)), -1).reshape(-1, 2)
     clear = clear[clear[:, 0] < 25]
     (spot,) = place_tags(np.array([[5.0, 5.0]]), 9.0, (40, 40), clear)
-    assert spot[0] == 31  # at the border, over as little as can be
+    assert spot[0] == 30  # at the border, over as little as can be
+
+
+def test_a_disc_at_the_border_is_whole_with_its_edge():
+    (spot,) = place_tags(np.array([[99.0, -9.0]]), 9.0, (40, 60), apart=2.0)
+    assert spot.tolist() == [48, 11]  # of pixels 0 to 59, 0 to 39
 
 
 def test_two_hands_of_one_colour_are_told_apart_where_they_cross():
@@ -142,7 +147,7 @@ def test_letters_of_hands_at_one_place_do_not_hide_each_other():
 
 def cost_of_all(wanted, reach, size, clear, hands):
     """The cheapest of all spots for one tag, every spot against every point."""
-    tried = tag_places._spots(wanted, reach, size)
+    tried = tag_places._spots(wanted, reach, size, 0.0)
     gaps = [
         np.linalg.norm(tried[:, None] - points, axis=-1) for points in (clear, hands)
     ]

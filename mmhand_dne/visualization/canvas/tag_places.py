@@ -34,7 +34,7 @@ def place_tags(
         size: (h, w) of the picture.
         clear: (M, 2) pixels that no disc should cover, such as fingertips.
         hands: (K, 2) pixels that are better left free: points all over the hands.
-        apart: pixels between two discs.
+        apart: pixels between two discs, and to the picture's border.
     """
     clear, hands = (
         np.zeros((0, 2)) if points is None else _finite(points)
@@ -42,7 +42,7 @@ def place_tags(
     )
     placed: list[np.ndarray] = []
     for spot in np.asarray(wanted, np.float64).reshape(-1, 2):
-        tried = _spots(spot, reach, size)
+        tried = _spots(spot, reach, size, apart)
         way = np.linalg.norm(tried - spot, axis=-1) / reach
         others = np.array(placed).reshape(-1, 2)
         tags = ON_A_TAG * (_count_within(tried, others, 2 * reach + apart) > 0)
@@ -83,10 +83,13 @@ def _nearest_free(
     return None
 
 
-def _spots(spot: np.ndarray, reach: float, size: tuple[int, int]) -> np.ndarray:
+def _spots(
+    spot: np.ndarray, reach: float, size: tuple[int, int], edge: float
+) -> np.ndarray:
     """The spot itself, circles around it, all moved into the picture, (S, 2)."""
-    high = np.maximum(np.array(size[::-1]) - reach, reach)
-    return (spot + reach * CIRCLES).clip(reach, high)
+    low = reach + edge
+    high = np.maximum(np.array(size[::-1]) - 1 - low, low)
+    return (spot + reach * CIRCLES).clip(low, high)
 
 
 def _circles() -> np.ndarray:
