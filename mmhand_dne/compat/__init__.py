@@ -35,6 +35,7 @@ def install() -> None:
     from .extension_lookup import install_extension_lookup
     from .package_lookup import install_package_lookup
     from .safe_load import install_safe_loading
+    from .scalar_radius import install_scalar_radius
 
     install_package_lookup()
     install_extension_lookup()
@@ -45,6 +46,7 @@ def install() -> None:
         for part in MMPOSE_PARTS:
             importlib.import_module(f'mmpose.{part}')
     install_safe_loading()
+    install_scalar_radius()
     register_config_scope()
 
 

@@ -219,7 +219,18 @@ def test_what_runs_is_ended_with_the_tool_that_started_it(cache, tmp_path):
     assert started
     process.terminate()
     assert process.wait(60) == table.LEFT
-    assert not any(Path(f'/proc/{one}').exists() for one in started)
+    start = time.monotonic()
+    while any(map(runs_still, started)) and time.monotonic() - start < 10:
+        time.sleep(0.1)
+    assert not any(map(runs_still, started))
+
+
+def runs_still(pid):
+    """Whether a process is there, and more than its parent's memory of it."""
+    try:
+        return 'State:\tZ' not in Path(f'/proc/{pid}/status').read_text()
+    except OSError:
+        return False
 
 
 def children(pid):

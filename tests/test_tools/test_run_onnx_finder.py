@@ -145,7 +145,7 @@ def test_squares_are_cut_as_the_landmarker_does(side):
     roi = HandRoi(np.array([300.0, 220.0]), side, 0.8)
     square = np.array([*roi.centre, roi.side, roi.angle])
     found = run_onnx.Finder.cut(None, run_onnx.Picture(IMAGE), square, 224)
-    np.testing.assert_array_equal(found, cut(IMAGE, roi, 224))
+    assert_opencvs(found, cut(IMAGE, roi, 224))
 
 
 @pytest.mark.parametrize('mirrored', [False, True])
@@ -154,7 +154,14 @@ def test_pixels_are_opencvs(mirrored):
     image = np.ascontiguousarray(IMAGE[:, ::-1]) if mirrored else IMAGE
     wanted = cv2.warpAffine(image, affine, (224, 224))
     found = run_onnx.Picture(IMAGE).cut(affine, 224, mirrored)
-    np.testing.assert_array_equal(found, wanted)
+    assert_opencvs(found, wanted)
+
+
+def assert_opencvs(found, wanted):
+    """Equal to OpenCV 4, which knows places between pixels to 1 / 32; 5 is finer."""
+    apart = np.abs(found.astype(int) - wanted)
+    exact = int(cv2.__version__.split('.')[0]) < 5
+    assert apart.max() <= (0 if exact else 3) and apart.mean() < 0.05
 
 
 @pytest.mark.parametrize('shape', [(480, 640), (640, 137), (100, 90), (192, 192)])

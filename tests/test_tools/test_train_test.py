@@ -164,8 +164,9 @@ def test_a_damaged_last_checkpoint_is_passed_over_aloud(tool, tmp_path):
             "unknown dataset 'ToyLine'; did you mean 'ToyLines'?",
         ),
         (
-            [CONFIG, '--cfg-options', 'model.widht=3'],
-            "ToyRegressor.__init__() got an unexpected keyword argument 'widht'; "
+            # None that Python 3.14 would have a suggestion for.
+            [CONFIG, '--cfg-options', 'model.colour=3'],
+            "ToyRegressor.__init__() got an unexpected keyword argument 'colour'; "
             'correct or remove that key in the config',
         ),
         (
