@@ -81,10 +81,10 @@ def test_two_processes_have_the_losses_of_one(data_root, one_process, tmp_path):
     expected = torch.tensor(logged_losses(one_process))
     assert expected.shape == (BATCHES,) and expected.std() > 1e-2
     found = torch.tensor(logged_losses(tmp_path))
-    torch.testing.assert_close(found[:2], expected[:2], rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[:2], expected[:2], rtol=5e-5, atol=0)
     # Adam takes a whole step along a gradient that is nothing but rounding; how soon
     # that shows depends on the build of torch.
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
+    torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
 
 
 def test_a_killed_run_ends_with_the_same_bits(data_root, one_process, tmp_path):
