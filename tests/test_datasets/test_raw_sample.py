@@ -52,6 +52,8 @@ PIPELINES = [
         dict(type='SelectHand'),
         dict(type='UprightHandBox'),
         dict(type='HaMeRCrop', input_size=64),
+        dict(type='LightDistortion'),
+        dict(type='CheapCamera'),
         dict(type='PackHandInputs'),
     ],
 ]

@@ -136,11 +136,13 @@ def test_before_another_transform_hands_are_posed(unposed, step, monkeypatch):
 
 
 def test_what_changes_pixels_alone_leaves_hands_unposed(regular_root, build, augmented):
-    """MMPose's and MMCV's; their draws are keyed too."""
+    """MMPose's, MMCV's and ours; their draws are keyed too."""
     steps = [
         *augmented[:-1],
         dict(type='PhotometricDistortion'),
+        dict(type='LightDistortion'),
         dict(type='RandomGrayscale', prob=0.5, keep_channels=True),
+        dict(type='CheapCamera'),
         augmented[-1],
     ]
     dataset = build(regular_root, steps, posed=False)
