@@ -34,7 +34,7 @@ from .report_data import SceneStore, file_uri, picture_uri
 
 KINDS = ('whole', 'maps')
 TILE = 240  # pixels, side of a hand's pictures, which a page shows 163 wide
-VIEW = 288  # pixels, side of its views from other sides, shown 239 wide
+VIEW = 256  # pixels, side of its views from other sides, shown 239 wide
 PICTURE = 600  # pixels, longer side of the image in the drawn pictures
 SAMPLES = 2  # along each side of a pixel at edges: a page shows pictures smaller
 ASSETS = 'assets'  # the folder of templates, style and script

@@ -264,7 +264,8 @@ def tagged(job: PictureJob, picture: np.ndarray, group: Group) -> np.ndarray:
 
     def spots() -> np.ndarray:
         tips = [to_picture(fingertips(hand)) for hand in group.hands]
-        meshes = [to_picture(hand.vertices_2d) for hand in group.hands]
+        # A third lies far closer than a letter is wide.
+        meshes = [to_picture(hand.vertices_2d[::3]) for hand in group.hands]
         around = np.concatenate(tips), np.concatenate(meshes)
         return tag_spots(group.window.size, tags, job.letters, *around)
 
