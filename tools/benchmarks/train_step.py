@@ -2,7 +2,8 @@
 
 Beside both runs DNE with the parts that it had before they were made cheaper (folder
 ``former``), so that the gain is printed by one run; on request also DNE with the
-switches of tools/train.py, ``--channels-last`` and ``--compile``.
+switches of tools/train.py, ``--channels-last`` and ``--compile``, and with an optimiser
+that takes each parameter by itself (``optim_wrapper.optimizer.fused=False``).
 
 Each model lives in a process of its own; steps alternate between them, so that a
 busy machine slows all alike; CPU time, summed over threads, hardly depends on that.
@@ -30,6 +31,7 @@ NAMES = {
     'internet': 'InterNet (MMPose)',
     'channels-last': 'DNE, channels last',
     'compiled': 'DNE, compiled',
+    'unfused': 'DNE, Adam not fused',
 }
 MEASURED = ['dne', 'former', 'internet']  # where no models are named
 RATIOS = (
@@ -37,6 +39,7 @@ RATIOS = (
     ('internet', 'dne'),
     ('channels-last', 'dne'),
     ('compiled', 'dne'),
+    ('dne', 'unfused'),
 )
 
 
@@ -77,6 +80,8 @@ def serve(connection, model: str, args) -> None:
         apply_amp(cfg)
     if model == 'former':
         former_config(cfg)
+    if model == 'unfused':
+        cfg.optim_wrapper.optimizer.update(fused=False, foreach=False)
     network, optimiser = build(model, cfg, args.device)
     if model == 'former':
         use_former_parts(network)
