@@ -147,7 +147,7 @@ def noisy(image: np.ndarray, strength: float, place: Sequence[float]) -> np.ndar
     top, left = (int(p * (BANK + 1 - n)) for p, n in zip(place, (height, width)))
     noise = noise_bank()[top : top + height, left : left + width]
     light = (np.arange(256, dtype=np.float32) + DARK) / (MIDDLE_GREY + DARK)
-    gain = cv2.LUT(image, strength * np.sqrt(light))
+    gain = cv2.LUT(image, np.float32(strength * np.sqrt(light)))
     return cv2.add(image, cv2.multiply(noise, gain), dtype=cv2.CV_8U)
 
 
