@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from mmhand_dne.errors import UserError
 from tests.cached_features import write_cache
 from tools.reproduce import publish, report, table
 from tools.reproduce.rows import ROWS, TABLES, rows_of
-from tools.reproduce.runs import METRICS, RECORD, Runs, TimeIsOver
+from tools.reproduce.runs import METRICS, RECORD, Runs, TimeIsOver, asked_to_end_later
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs/reproduce').glob('*.py'))
@@ -223,6 +224,18 @@ def test_what_runs_is_ended_with_the_tool_that_started_it(cache, tmp_path):
     while any(map(runs_still, started)) and time.monotonic() - start < 10:
         time.sleep(0.1)
     assert not any(map(runs_still, started))
+
+
+def test_a_process_that_is_being_started_is_known_before_the_tool_ends():
+    left = signal.signal(signal.SIGTERM, lambda *_: sys.exit(table.LEFT))
+    known = []
+    try:
+        with pytest.raises(SystemExit), asked_to_end_later():
+            signal.raise_signal(signal.SIGTERM)
+            known.append('process')
+    finally:
+        signal.signal(signal.SIGTERM, left)
+    assert known == ['process']
 
 
 def runs_still(pid):

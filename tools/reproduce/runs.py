@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -212,27 +213,42 @@ class Runs:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeIsOver
-        with log.open('a') as out:
-            process = subprocess.Popen(
-                list(map(str, command)),
-                cwd=ROOT,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
+        process = None
         try:
+            with log.open('a') as out, asked_to_end_later():
+                process = subprocess.Popen(
+                    list(map(str, command)),
+                    cwd=ROOT,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                )
             status = process.wait(None if math.isinf(left) else left)
         except subprocess.TimeoutExpired:
             raise TimeIsOver from None
         finally:
-            end(process)
+            if process is not None:
+                end(process)
         if status:
             last = (log.read_text().strip().splitlines() or ['nothing'])[-1]
             raise UserError(
                 f'{Path(command[1]).name} failed, saying {last!r}; all that it said '
                 f'is in {log}'
             )
+
+
+@contextmanager
+def asked_to_end_later() -> Iterator[None]:
+    """Let SIGTERM wait for the block's end: what is being started would be lost."""
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def end(process: subprocess.Popen) -> None:
