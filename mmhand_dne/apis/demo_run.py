@@ -78,7 +78,8 @@ class DemoRun:
         self.span = max((span for span in spans if span), default=None)
         self.clip: ReportClip | None = None  # of a video's report
         self.counts = dict(skipped=0, done=0, hands=0, without=0, unread=0)
-        self.problems: dict[str, list[int]] = {}  # and indices of images with each
+        # Which images have each; of what could not be read the text names it itself.
+        self.problems: dict[str, list[int]] = {}
 
     def run(self) -> None:
         """Do what is not done yet."""
@@ -246,7 +247,9 @@ class DemoRun:
         self.counts['without'] += not result.hands
         self.counts['unread'] += result.size == NOTHING
         if result.problem:
-            self.problems.setdefault(result.problem, []).append(result.index)
+            images = self.problems.setdefault(result.problem, [])
+            if result.size != NOTHING:
+                images.append(result.index)
 
     def _run_video(self) -> None:
         name, path = self.source.stem, self.source.source
@@ -360,7 +363,7 @@ class DemoRun:
 
 def _in_frames(problem: str, frames: list[int]) -> str:
     """A problem with the frames that have it: 'no hand (3 frames: 0, 4-5)'."""
-    if f'frame {frames[0]} ' in problem:  # it names its own
+    if not frames:
         return problem
     ends = [i for i in range(1, len(frames)) if frames[i] != frames[i - 1] + 1]
     spans = [

@@ -12,6 +12,7 @@ from mmhand_dne.models.data_preprocessors.gaussian_noise import BatchGaussianNoi
 from mmhand_dne.models.layers import fused_stage
 from mmhand_dne.models.layers.noise_model import NoiseDraws
 from mmhand_dne.randomness.keys import batch_keys, normal_from_keys
+from tests.gpu_compiler import compiling
 from tests.test_randomness.test_keys import KEYS, SHAPES, hub  # noqa: F401
 
 KERNEL = 'mmhand_dne.randomness.fused_normal'
@@ -85,24 +86,16 @@ def test_noise_and_stages_draw_by_the_kernel_where_they_are_asked_to(
 
 
 @pytest.mark.parametrize('kind', ['fp32', 'bf16'])
-def test_the_kernel_compiles_for_a_gpu(monkeypatch, tmp_path, kind):
+def test_the_kernel_compiles_for_a_gpu(tmp_path, kind):
     """The interpreter takes what the compiler refuses; this needs no GPU."""
-    triton = pytest.importorskip('triton', reason=NO_TRITON)
-    compiler = importlib.import_module('triton.compiler')
-    target = importlib.import_module('triton.backends.compiler').GPUTarget
-    monkeypatch.setenv('TRITON_INTERPRET', '0')
-    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
-    monkeypatch.delitem(sys.modules, KERNEL, raising=False)
-    kernel = importlib.import_module(KERNEL)._normal
     types = dict(starts='*i64', normal='*' + kind, pairs='i32', BLOCK='constexpr')
-    source = compiler.ASTSource(kernel, types, {'BLOCK': 1024})
-    made = triton.compile(source, target('cuda', 90, 32), {})
-    assert '.entry' in made.asm['ptx']
+    with compiling(KERNEL, tmp_path, NO_TRITON) as (module, compiled):
+        made = compiled(module._normal, types, {'BLOCK': 1024})
+    assert '.entry' in made['ptx']
     # Whole constants and a shift that brings zeros in.
     for number in ('6.2831853071795862', '1.1102230246251565E-16'):
-        assert f'<{number}> : tensor<1024xf64>' in made.asm['ttir']
-    assert 'shrui' in made.asm['ttir'] and 'shrsi' not in made.asm['ttir']
-    monkeypatch.delitem(sys.modules, KERNEL)
+        assert f'<{number}> : tensor<1024xf64>' in made['ttir']
+    assert 'shrui' in made['ttir'] and 'shrsi' not in made['ttir']
 
 
 def test_what_cannot_be_is_refused_in_one_sentence(hub):  # noqa: F811

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmhand_dne.conventions import WRIST
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.camera import project
-from mmhand_dne.geometry.rotation import sixd_from_matrix
+from mmhand_dne.geometry.rotation import matrix_from_axis_angle, sixd_from_matrix
 from mmhand_dne.randomness.keys import fold_in, uniform_from_keys
 from mmhand_dne.structures.hand_state import CoarseHands
 from mmhand_dne.structures.hand_targets import HandTargets
@@ -180,9 +180,7 @@ def turns(angles: Tensor) -> Tensor:
     The crop's frame turns clockwise, as in :class:`HaMeRCrop`, its content the other
     way: X' = R X with R = [[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]].
     """
-    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    rows = [cos, sin, zero, -sin, cos, zero, zero, zero, torch.ones_like(angles)]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    return matrix_from_axis_angle(F.pad(-angles[:, None], (2, 0)))
 
 
 def turned_crops(

@@ -68,8 +68,8 @@ def draw_skeleton(
         cv2.line(image, *ends, edge_color, width + 2, cv2.LINE_AA, SUBPIXEL)
         cv2.line(image, *ends, finger_color(child), width, cv2.LINE_AA, SUBPIXEL)
     for joint in np.flatnonzero(valid):
-        dot = joints[joint], radius, finger_color(joint), edge_color, hollow[joint]
-        _dot(image, *dot)
+        center, inside = _fixed(joints[joint]), finger_color(joint)
+        _dot(image, center, radius, None if hollow[joint] else inside, edge_color)
     return image
 
 
@@ -146,12 +146,10 @@ def draw_dots(
         edge_color: RGB of all outlines.
     """
     image = image.copy()
-    known, reach = np.isfinite(points).all(axis=-1), round(radius * 2**SUBPIXEL)
-    flags = cv2.LINE_AA, SUBPIXEL
+    known = np.isfinite(points).all(axis=-1)
     for center, color, drawn in zip(_all_fixed(points).tolist(), colors, known):
         if drawn:
-            cv2.circle(image, center, reach, color, cv2.FILLED, *flags)
-            cv2.circle(image, center, reach, edge_color, 1, *flags)
+            _dot(image, center, radius, color, edge_color)
     return image
 
 
@@ -227,14 +225,15 @@ def _all_fixed(points: np.ndarray) -> np.ndarray:
 
 def _dot(
     image: np.ndarray,
-    point: np.ndarray,
+    center: Sequence[int],
     radius: float,
-    color: Sequence[int],
+    color: Sequence[int] | None,
     edge: Sequence[int],
-    hollow: bool,
 ) -> None:
-    """A disc with an outline, or the outline alone; draws on the image given."""
-    center, reach = _fixed(point), round(radius * 2**SUBPIXEL)
-    if not hollow:
+    """A disc with an outline, without a colour the outline alone; draws on the image
+    given. The centre is in fixed-point numbers.
+    """
+    reach = round(radius * 2**SUBPIXEL)
+    if color is not None:
         cv2.circle(image, center, reach, color, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
     cv2.circle(image, center, reach, edge, 1, cv2.LINE_AA, SUBPIXEL)

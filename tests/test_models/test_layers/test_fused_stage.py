@@ -19,6 +19,7 @@ from mmhand_dne.models.layers.fused_stage import (
 )
 from mmhand_dne.models.necks import ThreeViewVoxelNeck
 from mmhand_dne.structures.hand_state import HandState
+from tests.gpu_compiler import compiling
 from tests.oracles.three_view_grid import dense_grid_features
 
 KERNELS = 'mmhand_dne.models.layers.fused_kernels'
@@ -290,15 +291,8 @@ def test_a_stage_reads_by_kernels_where_it_is_asked_to(device, monkeypatch):
     assert fused.views.fused and not plain.views.fused
 
 
-def test_kernels_compile_for_a_gpu(monkeypatch, tmp_path):
+def test_kernels_compile_for_a_gpu(tmp_path):
     """The interpreter takes what the compiler refuses; this needs no GPU."""
-    triton = pytest.importorskip('triton', reason=NO_TRITON)
-    compiler = importlib.import_module('triton.compiler')
-    target = importlib.import_module('triton.backends.compiler').GPUTarget
-    monkeypatch.setenv('TRITON_INTERPRET', '0')
-    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
-    monkeypatch.delitem(sys.modules, KERNELS, raising=False)
-    kernels = importlib.import_module(KERNELS)
     half, whole, index = '*bf16', '*fp32', '*i32'
     lists = dict(order=index, first=index, end=index)
     side = dict(height='i32', width='i32')
@@ -308,17 +302,17 @@ def test_kernels_compile_for_a_gpu(monkeypatch, tmp_path):
         'read': dict(points=whole, read=half, **side),
         'spread': dict(points=whole, grad=half, total=whole, moved=whole, **side),
     }
-    assert set(own) == set(kernels.KERNELS)
-    for name, kernel in kernels.KERNELS.items():
-        types = {'features': half, **own[name], 'count': 'i32', 'channels': 'i32'}
-        types = {
-            argument: types.get(argument, 'constexpr') for argument in kernel.arg_names
-        }
-        constants = {'TYPE': kernels.tl.float32, 'BLOCK': 256}
-        source = compiler.ASTSource(kernel, types, constants)
-        made = triton.compile(source, target('cuda', 90, 32), {'num_warps': 2})
-        assert '.entry' in made.asm['ptx']
-    monkeypatch.delitem(sys.modules, KERNELS)
+    with compiling(KERNELS, tmp_path, NO_TRITON) as (kernels, compiled):
+        assert set(own) == set(kernels.KERNELS)
+        for name, kernel in kernels.KERNELS.items():
+            types = {'features': half, **own[name], 'count': 'i32', 'channels': 'i32'}
+            types = {
+                argument: types.get(argument, 'constexpr')
+                for argument in kernel.arg_names
+            }
+            constants = {'TYPE': kernels.tl.float32, 'BLOCK': 256}
+            made = compiled(kernel, types, constants, num_warps=2)
+            assert '.entry' in made['ptx']
 
 
 def test_what_cannot_be_is_refused_in_one_sentence(monkeypatch):
