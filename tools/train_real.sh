@@ -58,7 +58,7 @@ if [ ! -e "$data/mediapipe_hands.pth" ]; then
     echo '== convert'
     if [ -z "$mediapipe" ]; then
         "$PY" -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 \
-            --platform manylinux_2_17_x86_64 "$WHEEL" -d "$data/wheel"
+            --platform manylinux_2_28_x86_64 "$WHEEL" -d "$data/wheel"
         mediapipe="$(ls "$data"/wheel/mediapipe-*.whl)"
     fi
     "$PY" -c 'import tflite' 2> /dev/null || "$PY" -m pip install -q tflite
