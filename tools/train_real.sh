@@ -2,8 +2,8 @@
 # Train the shipped model (configs/dne_real.py) again, from nothing: convert MediaPipe's
 # networks, render hands, label photos, train in three phases, publish one file.
 #
-#   bash tools/train_real.sh                     by estimate 1.8 hours on two cores
-#   bash tools/train_real.sh --photos DIR        also on photos of one hand each: 2.4 hours
+#   bash tools/train_real.sh                     by estimate 1.7 hours on two cores
+#   bash tools/train_real.sh --photos DIR        also on photos of one hand each: 2.1 hours
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
 #   bash tools/train_real.sh --images N          render N images (24000: 30,000 hands)
@@ -15,11 +15,10 @@
 # Run again it continues: what is there is not made again, training resumes from its
 # last checkpoint. On a machine with GPUs: GPUS=4 bash tools/train_real.sh
 #
-# The estimate, from seconds of one core (counted beside other work, so rather high):
-# an image rendered 0.08 s, 24,800 on both cores 16 minutes; a photo labelled 0.4 s, 2,400
-# 8 to 16 minutes; a step of 8 crops on each core, their data included, 1,625 steps an
-# epoch: 6 epochs of 0.35 s (the network rests), 2 of 0.63 s, 1 of 0.82 s: 57, 34 and 22
-# minutes. Without photos a step takes four fifths of that.
+# Measured with 1,799 photos, on two cores of an Intel Xeon: 2 hours and 6 minutes. 11 for
+# 24,800 images rendered (39 a second), 5 for the photos' labels, then 1,625 steps an epoch
+# of 8 crops on each core: 6 epochs of 0.35 s a step (the network rests), 2 of 0.59 s, 1 of
+# 0.78 s. Without photos a step takes four fifths of that, by estimate.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -27,7 +26,7 @@ PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
 photos='' mediapipe='' images=24000 seed=0 data='' work_dir='' options=()
-usage() { sed -n '2,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
