@@ -198,6 +198,7 @@ from mmhand_dne.apis.run_record import (
 )
 from mmhand_dne.apis.shipped_model import SHIPPED_CONFIG, SHIPPED_WEIGHTS
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.fileio.portable import keep_memory
 from mmhand_dne.hand_model.mano_source import CC0, hand_files
 
 UNREAD = 1  # exit status where something that was asked for could not be decoded
@@ -348,6 +349,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with plain_errors(building=True):
         use_threads(args.threads)
+        keep_memory()
         run = prepare(args)
     try:
         with plain_errors(), run.record:

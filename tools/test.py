@@ -64,6 +64,7 @@ from mmhand_dne.cli.run_flags import (
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.fileio.portable import keep_memory
 from mmhand_dne.visualization.panel.dumped_meshes import DumpedMeshes
 
 PICKLES = ('.pkl', '.pickle')  # MMEngine's own dump; no tool here reads it
@@ -152,6 +153,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 def main() -> None:
     """Test the model of the command line."""
     args = parse_args()
+    keep_memory()
     with plain_errors(building=True):
         runner = build_runner(args)
     with plain_errors():

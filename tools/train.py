@@ -74,6 +74,7 @@ from mmhand_dne.cli.run_flags import (
 )
 from mmhand_dne.engine.runner.distributed import init_distributed, leave_distributed
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.fileio.portable import keep_memory
 
 
 def build_runner(args: argparse.Namespace) -> Runner:
@@ -97,6 +98,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
 def main() -> None:
     """Train the model of the command line."""
     args = parse_args()
+    keep_memory()
     with plain_errors(building=True):
         runner = build_runner(args)
     with plain_errors():

@@ -190,6 +190,61 @@ print(full, freed, resident())
     assert full - freed < 40 and freed - given > 70  # of 114 MB
 
 
+def faults_of_reuse(begin: str, **variables: str) -> tuple[int, int]:
+    """Page faults while 80 MB are taken and freed five times; and bytes kept after."""
+    code = f"""
+import resource
+from pathlib import Path
+from mmhand_dne.fileio.portable import give_back_memory, keep_memory
+
+def reuse():
+    for _ in range(5):
+        blocks = [bytearray(20_000_000) for _ in range(4)]
+        del blocks
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def resident():
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return int(next(x for x in lines if x.startswith('VmRSS')).split()[1]) // 1024
+
+{begin}
+reuse()
+before = faults()
+reuse()
+found = faults() - before
+kept = resident()
+give_back_memory()
+print(found, kept - resident())
+"""
+    run = subprocess.run(
+        [sys.executable, '-c', code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+    )
+    found, kept = map(int, run.stdout.split())
+    return found, kept
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None) if os.name == 'posix' else None, 'mallopt'),
+    reason='this C library cannot be told to keep memory',
+)
+def test_kept_memory_is_not_fetched_anew_and_can_be_given_back():
+    pages = 80_000_000 // os.sysconf('SC_PAGE_SIZE')
+    returned, _ = faults_of_reuse('')
+    kept, megabytes = faults_of_reuse('keep_memory()')
+    # The system may hand out larger pages, of which fewer are missed.
+    assert returned > 5 * kept and kept < pages // 100
+    assert megabytes > 70
+    # Whoever has set glibc's own variables keeps what they say.
+    named = dict(MALLOC_TRIM_THRESHOLD_='131072', MALLOC_MMAP_THRESHOLD_='131072')
+    assert faults_of_reuse('keep_memory()', **named)[0] > 5 * kept
+
+
 def test_other_systems_return_memory_by_themselves(monkeypatch):
     asked = []
     # musl's C library has no such function.
@@ -198,7 +253,9 @@ def test_other_systems_return_memory_by_themselves(monkeypatch):
     )
     monkeypatch.setattr(portable.sys, 'platform', 'darwin')
     portable.give_back_memory()
+    portable.keep_memory()
     assert not asked
     monkeypatch.setattr(portable.sys, 'platform', 'linux')
     portable.give_back_memory()
-    assert asked == [None]
+    portable.keep_memory()
+    assert asked == [None, None]
