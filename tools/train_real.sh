@@ -6,6 +6,8 @@
 #   bash tools/train_real.sh --photos DIR        also on photos of one hand each: 2.1 hours
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
+#   bash tools/train_real.sh --start FILE        train these weights on, not from nothing:
+#                                                mmhand_dne/weights/dne_real.pth
 #   bash tools/train_real.sh --images N          render N images (24000: 30,000 hands)
 #   bash tools/train_real.sh --seed N            another set, another training
 #   bash tools/train_real.sh --data DIR          elsewhere than data/real
@@ -25,13 +27,14 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
-photos='' mediapipe='' images=24000 seed=0 data='' work_dir='' options=()
-usage() { sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+photos='' mediapipe='' start='' images=24000 seed=0 data='' work_dir='' options=()
+usage() { sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
         --photos) need "$@"; photos="$(cd "$2" && pwd)"; shift ;;
         --mediapipe) need "$@"; mediapipe="$(realpath "$2")"; shift ;;
+        --start) need "$@"; start="$(realpath "$2")"; shift ;;
         --images) need "$@"; images=$2; shift ;;
         --seed) need "$@"; seed=$2; shift ;;
         --data) need "$@"; data=$2; shift ;;
@@ -104,10 +107,16 @@ options=(
     "${options[@]}"
 )
 
+config=configs/dne_real.py
+if [ -n "$start" ]; then
+    config=configs/dne_real_more.py
+    options=("load_from=$start" "${options[@]}")
+fi
+
 echo '== train'
 free='import socket; print(socket.create_server(("", 0)).getsockname()[1])'
 OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
-    PORT="$("$PY" -c "$free")" tools/dist_train.sh configs/dne_real.py "$processes" \
+    PORT="$("$PY" -c "$free")" tools/dist_train.sh "$config" "$processes" \
     --work-dir "$work_dir" --resume --cfg-options "${options[@]}"
 
 echo '== publish'

@@ -198,3 +198,33 @@ def test_one_command_makes_the_shipped_file(networks, tmp_path, with_photos):
     assert ('"view.loss_joints"' in logged) == with_photos and '"loss_nll"' in logged
     subprocess.run(list(map(str, command)), env=environment, check=True)
     assert (work / 'dne_real.pth').stat().st_mtime >= first
+
+
+@pytest.mark.large
+def test_weights_that_there_are_can_be_trained_on(networks, tmp_path):
+    """What the command makes is what its next run may start with."""
+    data, start = tmp_path / 'data', tmp_path / 'start'
+    data.mkdir()
+    (data / 'mediapipe_hands.pth').write_bytes(networks.read_bytes())
+    begin = ['bash', ROOT / 'tools/train_real.sh', '--data', data, '--images', 60]
+    end = ['--cfg-options', 'train_dataloader.dataset.epoch_length=32']
+    environment = {**os.environ, 'MMHAND_VENV': sys.prefix}
+    for work, more in ((start, []), (tmp_path / 'on', ['--start'])):
+        if more:
+            more.append(start / 'dne_real.pth')
+        command = [*begin, '--work-dir', work, *more, *end]
+        done = subprocess.run(
+            list(map(str, command)), env=environment, check=True, capture_output=True
+        )
+    assert f'Load checkpoint from {start / "dne_real.pth"}' in done.stdout.decode()
+    contents = [
+        torch.load(folder / 'dne_real.pth', weights_only=True)
+        for folder in (start, tmp_path / 'on')
+    ]
+    assert [content['meta']['epoch'] for content in contents] == [9, 3]
+    before, after = (content['state_dict'] for content in contents)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    parts = {name.split('.')[0] for name in changed}
+    assert {'backbone', 'mano_head', 'neck', 'refine_head'} <= parts
+    assert not [name for name in changed if name.startswith('backbone.untrained')]
