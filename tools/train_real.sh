@@ -7,7 +7,8 @@
 #   bash tools/train_real.sh --mediapipe FILE    the wheel mediapipe 0.10.21, if it is
 #                                                here already; else pip downloads it
 #   bash tools/train_real.sh --start FILE        train these weights on, not from nothing:
-#                                                mmhand_dne/weights/dne_real.pth
+#                                                mmhand_dne/weights/dne_real.pth, into
+#                                                work_dirs/dne_real_more
 #   bash tools/train_real.sh --images N          render N images (24000: 30,000 hands)
 #   bash tools/train_real.sh --seed N            another set, another training
 #   bash tools/train_real.sh --data DIR          elsewhere than data/real
@@ -28,7 +29,7 @@ PY="${MMHAND_VENV:-$ROOT/.venv}/bin/python"
 WHEEL=mediapipe==0.10.21  # newer ones hold no networks
 
 photos='' mediapipe='' start='' images=24000 seed=0 data='' work_dir='' options=()
-usage() { sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -51,7 +52,13 @@ scenes=(--image-size 256 256 --max-turn 180 --camera-spread 80 --cameras 2 --mom
         --hand-share 0.34 0.6 --breadth -1 5 --gesture-share 0.6 --arm-share 0.85
         --held-share 0.25 --clasped-share 0.6 --truncated-share 0.2 --natural-share 0.9
         --interacting-share 0.25 --occlusion-share 0.15)
-data="${data:-$ROOT/data/real}" work_dir="${work_dir:-$ROOT/work_dirs/dne_real}"
+config=dne_real
+if [ -n "$start" ]; then
+    [ -f "$start" ] || { echo "--start: there is no file $start" >&2; exit 2; }
+    config=dne_real_more
+    options=("load_from=$start" "${options[@]}")
+fi
+data="${data:-$ROOT/data/real}" work_dir="${work_dir:-$ROOT/work_dirs/$config}"
 mkdir -p "$data" "$work_dir"
 data="$(cd "$data" && pwd)" work_dir="$(cd "$work_dir" && pwd)"
 cd "$ROOT"
@@ -107,16 +114,10 @@ options=(
     "${options[@]}"
 )
 
-config=configs/dne_real.py
-if [ -n "$start" ]; then
-    config=configs/dne_real_more.py
-    options=("load_from=$start" "${options[@]}")
-fi
-
 echo '== train'
 free='import socket; print(socket.create_server(("", 0)).getsockname()[1])'
 OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1)) PYTHON="$PY" \
-    PORT="$("$PY" -c "$free")" tools/dist_train.sh "$config" "$processes" \
+    PORT="$("$PY" -c "$free")" tools/dist_train.sh "configs/$config.py" "$processes" \
     --work-dir "$work_dir" --resume --cfg-options "${options[@]}"
 
 echo '== publish'

@@ -200,6 +200,17 @@ def test_one_command_makes_the_shipped_file(networks, tmp_path, with_photos):
     assert (work / 'dne_real.pth').stat().st_mtime >= first
 
 
+def test_weights_that_are_not_there_are_refused_before_anything_is_made(tmp_path):
+    command = ['bash', ROOT / 'tools/train_real.sh', '--start', tmp_path / 'none.pth']
+    command += ['--data', tmp_path / 'data', '--work-dir', tmp_path / 'work']
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f'--start: there is no file {tmp_path / "none.pth"}\n'
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.large
 def test_weights_that_there_are_can_be_trained_on(networks, tmp_path):
     """What the command makes is what its next run may start with."""
