@@ -51,7 +51,9 @@ def test_vertices_and_gradients_agree_to_rounding():
     found, wanted = (with_gradients(f, inputs) for f in (pair, OneByOne(pair)))
     torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-7)
     for ours, theirs in zip(found[1:], wanted[1:]):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+        # Sums of thousands of float32: AVX2 rounds otherwise than AVX-512.
+        rounding = 4e-6 * float(theirs.abs().max())
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=rounding)
 
 
 def test_each_hand_has_its_own_arrays():
