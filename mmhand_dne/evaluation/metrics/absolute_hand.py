@@ -56,7 +56,9 @@ def regress(regressor: np.ndarray, vertices: np.ndarray, image: str) -> np.ndarr
         )
     # Most vertices have no weight for any joint.
     used = np.flatnonzero(regressor.reshape(-1, regressor.shape[-1]).any(0))
-    return regressor[..., used] @ vertices[..., used, :].astype(np.float64)
+    # In memory hand by hand, so that a product does not depend on how many there are.
+    chosen = vertices[..., used, :].astype(np.float64, order='C')
+    return regressor[..., used] @ chosen
 
 
 def given_wrist(sample: dict, image: str) -> np.ndarray:
