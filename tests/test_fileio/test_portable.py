@@ -161,6 +161,17 @@ def test_on_windows_its_own_functions_are_asked(monkeypatch, process, expected):
     assert runs(process) is expected and not kernel.open
 
 
+# A function of a process of its own: its memory in MB.
+RESIDENT = """
+from pathlib import Path
+
+def resident():
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return int(next(x for x in lines if x.startswith('VmRSS')).split()[1]) / 1024
+
+"""
+
+
 @pytest.mark.skipif(
     not hasattr(ctypes.CDLL(None) if os.name == 'posix' else None, 'malloc_trim'),
     reason='this C library cannot be told to give memory back',
@@ -168,12 +179,7 @@ def test_on_windows_its_own_functions_are_asked(monkeypatch, process, expected):
 def test_memory_that_was_freed_goes_back_to_the_system():
     """In a process of its own, whose heap nobody else has used."""
     code = """
-from pathlib import Path
 from mmhand_dne.fileio.portable import give_back_memory
-
-def resident():
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return int(next(x for x in lines if x.startswith('VmRSS')).split()[1]) / 1024
 
 blocks = [bytearray(60_000) for _ in range(2000)]
 last = bytearray(60_000)  # above them, so that the heap's top cannot sink
@@ -184,17 +190,19 @@ give_back_memory()
 print(full, freed, resident())
 """
     run = subprocess.run(
-        [sys.executable, '-c', code], check=True, capture_output=True, text=True
+        [sys.executable, '-c', RESIDENT + code],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     full, freed, given = map(float, run.stdout.split())
     assert full - freed < 40 and freed - given > 70  # of 114 MB
 
 
-def faults_of_reuse(begin: str, **variables: str) -> tuple[int, int]:
-    """Page faults while 80 MB are taken and freed five times; and bytes kept after."""
+def faults_of_reuse(begin: str, **variables: str) -> tuple[float, float]:
+    """Page faults while 80 MB are taken and freed five times; and MB kept after."""
     code = f"""
 import resource
-from pathlib import Path
 from mmhand_dne.fileio.portable import give_back_memory, keep_memory
 
 def reuse():
@@ -204,10 +212,6 @@ def reuse():
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-def resident():
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return int(next(x for x in lines if x.startswith('VmRSS')).split()[1]) // 1024
 
 {begin}
 reuse()
@@ -219,13 +223,13 @@ give_back_memory()
 print(found, kept - resident())
 """
     run = subprocess.run(
-        [sys.executable, '-c', code],
+        [sys.executable, '-c', RESIDENT + code],
         check=True,
         capture_output=True,
         text=True,
         env={**os.environ, **variables},
     )
-    found, kept = map(int, run.stdout.split())
+    found, kept = map(float, run.stdout.split())
     return found, kept
 
 

@@ -214,23 +214,20 @@ def test_weights_that_are_not_there_are_refused_before_anything_is_made(tmp_path
 @pytest.mark.large
 def test_weights_that_there_are_can_be_trained_on(networks, tmp_path):
     """What the command makes is what its next run may start with."""
-    data, start = tmp_path / 'data', tmp_path / 'start'
+    data, start, on = (tmp_path / name for name in ('data', 'start', 'on'))
     data.mkdir()
     (data / 'mediapipe_hands.pth').write_bytes(networks.read_bytes())
     begin = ['bash', ROOT / 'tools/train_real.sh', '--data', data, '--images', 60]
     end = ['--cfg-options', 'train_dataloader.dataset.epoch_length=32']
     environment = {**os.environ, 'MMHAND_VENV': sys.prefix}
-    for work, more in ((start, []), (tmp_path / 'on', ['--start'])):
-        if more:
-            more.append(start / 'dne_real.pth')
+    for work, more in ((start, []), (on, ['--start', start / 'dne_real.pth'])):
         command = [*begin, '--work-dir', work, *more, *end]
         done = subprocess.run(
             list(map(str, command)), env=environment, check=True, capture_output=True
         )
     assert f'Load checkpoint from {start / "dne_real.pth"}' in done.stdout.decode()
     contents = [
-        torch.load(folder / 'dne_real.pth', weights_only=True)
-        for folder in (start, tmp_path / 'on')
+        torch.load(folder / 'dne_real.pth', weights_only=True) for folder in (start, on)
     ]
     assert [content['meta']['epoch'] for content in contents] == [9, 3]
     before, after = (content['state_dict'] for content in contents)

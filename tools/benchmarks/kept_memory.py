@@ -82,9 +82,8 @@ def measure(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     network, optimiser = build('dne', load_config('dne', str(CONFIG)), 'cpu')
     batch = hand_batch(network, CROPS, PIXELS)
     step = timed(lambda: network.train_step(copy_batch(batch), optimiser), args.repeats)
-    found = {PHOTO: photo, STEP: step}
-    found['peak'] = dict(mb=usage().ru_maxrss / MEGABYTES)
-    return found
+    peak = dict(mb=usage().ru_maxrss / MEGABYTES)
+    return {PHOTO: photo, STEP: step, 'peak': peak}
 
 
 def run_apart(args: argparse.Namespace, name: str) -> dict[str, dict[str, float]]:
