@@ -147,6 +147,23 @@ def test_the_estimate_knows_what_is_done_and_how_fast_it_went(runs):
     assert runs.seconds_left('baseline', 1) == pytest.approx(10 / 5)
 
 
+def test_stages_see_as_many_crops_as_they_are_given_and_other_rows_all(cache, tmp_path):
+    few = Runs(arguments(cache, tmp_path, '--stage-crops', '3'))
+    key = 'train_dataloader.dataset.indices'
+    assert few.options('full', 0)[key] == '3'
+    assert all(key not in few.options(row, 0) for row in ('baseline', 'diagonal'))
+    hands = CachedHandDataset(str(cache / 'train'), [4], indices=3)
+    assert len(hands) == 3 and len(CachedHandDataset(str(cache / 'train'), [4])) == 4
+    more = Runs(arguments(cache, tmp_path, '--stage-crops', '40'))
+    assert key not in more.options('full', 0)  # there are four
+    batch = read_config(str(ROOT / 'configs/reproduce/full.py')).train_dataloader
+    many = Runs(arguments(cache, tmp_path))
+    many.crops['train'], many.stage_crops = 10000, 2 * batch.batch_size + 1
+    assert many.steps_of_an_epoch('full') == 3
+    with pytest.raises(SystemExit):
+        table.parse_args(['table2', '--stage-crops', '0'])
+
+
 def test_a_run_of_other_settings_is_not_taken_for_this_one(runs, cache, tmp_path):
     finished(runs, 'baseline', 0)
     other = Runs(arguments(cache, tmp_path, '--baseline-epochs', '8'))

@@ -36,8 +36,8 @@ class Runs:
     """All runs below a folder: ``runs/<row>/seed<n>/`` each.
 
     Args:
-        args: ``cache``, ``out``, the numbers of epochs and ``threads`` of
-            ``table.py``'s command line.
+        args: ``cache``, ``out``, the numbers of epochs, ``stage_crops`` and
+            ``threads`` of ``table.py``'s command line.
 
     Raises:
         ValueError: the cache is not there, or not finished.
@@ -55,6 +55,7 @@ class Runs:
             split: len(open_cache(self.cache / split).samples)
             for split in ('train', 'test')
         }
+        self.stage_crops = min(args.stage_crops, self.crops['train'])
 
     def folder(self, row: str, seed: int) -> Path:
         """Where a run is."""
@@ -80,6 +81,8 @@ class Runs:
         }
         for split, part in (('train', 'train'), ('val', 'test'), ('test', 'test')):
             found[f'{split}_dataloader.dataset.folder'] = self.cache / part
+        if self.crops_of_an_epoch(row) < self.crops['train']:
+            found['train_dataloader.dataset.indices'] = self.crops_of_an_epoch(row)
         if ROWS[row].start:
             found['load_from'] = self.checkpoint(ROWS[row].start, seed)
         return {key: str(value) for key, value in found.items()}
@@ -101,7 +104,7 @@ class Runs:
         found = json.loads(path.read_text())
         if found['settings'] != settings:
             raise UserError(
-                f'{path.parent}: was run with other epochs, another cache or config; '
+                f'{path.parent}: was run with other epochs, crops, cache or config; '
                 'give another --out or delete this folder'
             )
         return found
@@ -115,10 +118,15 @@ class Runs:
         """Of a finished run."""
         return json.loads((self.folder(row, seed) / METRICS).read_text())
 
+    def crops_of_an_epoch(self, row: str) -> int:
+        """Training crops that a row sees in an epoch: all, or the first for stages."""
+        stage = ROWS[row].length == 'stage'
+        return self.stage_crops if stage else self.crops['train']
+
     def steps_of_an_epoch(self, row: str) -> int:
-        """Batches of the training crops."""
+        """Batches of an epoch's crops."""
         batch = Config.fromfile(ROOT / self.config(row)).train_dataloader.batch_size
-        return math.ceil(self.crops['train'] / batch)
+        return math.ceil(self.crops_of_an_epoch(row) / batch)
 
     def steps_done(self, row: str, seed: int) -> int:
         """Steps of the last checkpoint."""

@@ -43,10 +43,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--minutes', type=float, default=float('inf'), help='stop after so many'
     )
     parser.add_argument(
-        '--baseline-epochs', type=int, default=40, help='a multiple of 4'
+        '--baseline-epochs', type=int, default=12, help='a multiple of 4'
     )
-    parser.add_argument('--stage-epochs', type=int, default=3)
-    parser.add_argument('--bars-epochs', type=int, default=12, help='of covariances')
+    parser.add_argument('--stage-epochs', type=int, default=1)
+    parser.add_argument(
+        '--stage-crops', type=int, default=9600, help='that stages see in an epoch'
+    )
+    parser.add_argument('--bars-epochs', type=int, default=3, help='of covariances')
     parser.add_argument('--threads', type=int, default=1, help='of each run')
     parser.add_argument(
         '--estimate', action='store_true', help='say how long, and run nothing'
@@ -60,6 +63,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             f'--baseline-epochs is {args.baseline_epochs}, expected a multiple of 4: '
             'its last quarter tells whether the baseline has converged'
         )
+    if args.stage_crops < 1:
+        parser.error(f'--stage-crops is {args.stage_crops}, expected at least 1')
     if 'all' in args.tables:
         args.tables = list(TABLES)
     return args
