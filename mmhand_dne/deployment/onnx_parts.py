@@ -14,7 +14,10 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import CovarianceParams
 from mmhand_dne.geometry.three_view import VIEW_AXES, vertex_cells
 from mmhand_dne.hand_model.mano_layer import OWN, MANOLayer
-from mmhand_dne.models.covariances.correlated_covariance import CorrelatedCovariance
+from mmhand_dne.models.covariances.correlated_covariance import (
+    CorrelatedCovariance,
+    scaled,
+)
 from mmhand_dne.models.covariances.covariance import Covariance, FullCovariance
 from mmhand_dne.models.fitting.positive_solve import PositiveSolve
 from mmhand_dne.models.layers.noise_graph_attn import NoiseGraphAttention
@@ -99,12 +102,12 @@ class FixedMixing(Covariance):
         self.register_buffer('mixing', part.mixing(), False)
 
     def params(self, token: Tensor) -> CovarianceParams:
-        """Log variances of z."""
+        """Log variances of z, or scales of y."""
         return CovarianceParams(log_var=self.part.params(token).log_var)
 
     def root(self, params: CovarianceParams) -> Tensor:
-        """W diag sigma."""
-        return self.mixing * torch.exp(0.5 * params.log_var)[..., None, :]
+        """W diag sigma, or diag sigma W."""
+        return scaled(self.mixing, torch.exp(0.5 * params.log_var), self.part.apart)
 
 
 class UnrolledFull(Covariance):

@@ -22,17 +22,20 @@ class CovarianceParams(NamedTuple):
     """What a covariance part says about a batch; absent fields are None.
 
     Attributes:
-        log_var: (..., d) log variances: of y (diagonal) or of z, y = mu + W z.
+        log_var: (..., d) log variances: of y (diagonal) or of z, y = mu + W z; with
+            ``apart`` scales of y, see :func:`apart_nll`.
         factor: (..., d, d) lower L, positive diagonal, precision P = L L^T.
         log_diag: (..., d) minus the log of L's diagonal.
         mixing: factors of W^-1 (d, d), or (S, d, d) for ... ending in S slots; None
             is W = I.
+        apart: the scales are behind W, not before it.
     """
 
     log_var: Tensor | None = None
     factor: Tensor | None = None
     log_diag: Tensor | None = None
     mixing: MixingFactors | None = None
+    apart: bool = False
 
 
 def diagonal_nll(
@@ -95,6 +98,23 @@ def correlated_nll(
         unmixing, log_det = compose(mixing)
         nll = diagonal_nll(unmix(residual, unmixing), log_var) - log_det
     return nll if log_det_hidden is None else nll + log_det_hidden
+
+
+def apart_nll(
+    residual: Tensor,
+    log_var: Tensor,
+    mixing: MixingFactors,
+    visible: Tensor | None = None,
+) -> Tensor:
+    """The same of y = mu + diag(sigma) W z, z of variance 1.
+
+    r / sigma has the density of W z, whatever is hidden. Arguments: see
+    :func:`correlated_nll`, but that hidden residuals are finite.
+    """
+    scaled = residual * torch.exp(-0.5 * log_var)
+    shown = log_var if visible is None else torch.where(visible, log_var, 0)
+    nll = correlated_nll(scaled, torch.zeros_like(log_var), mixing, visible)
+    return nll + 0.5 * shown.sum(-1)
 
 
 class _RelativeNLL(torch.autograd.Function):

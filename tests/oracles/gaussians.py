@@ -15,6 +15,9 @@ def covariance_of(kind: str, params) -> Tensor:
     if params.mixing is None:
         return covariance
     mixing = mixing_of(params.mixing)
+    if params.apart:
+        scales = torch.diag_embed(params.log_var.double().exp().sqrt())
+        return scales @ mixing @ mixing.mT @ scales
     return mixing @ covariance @ mixing.mT
 
 

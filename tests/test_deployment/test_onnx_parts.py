@@ -51,8 +51,9 @@ def test_dense_graphs_equal_sparse_ones(pair):
     )
 
 
+@pytest.mark.parametrize('variances', ['mixed', 'apart'])
 @pytest.mark.parametrize('slots', [1, 2])
-def test_a_fixed_map_gives_the_covariance_of_its_factors(slots):
+def test_a_fixed_map_gives_the_covariance_of_its_factors(slots, variances):
     part = MODELS.build(
         dict(
             type='CorrelatedCovariance',
@@ -60,6 +61,7 @@ def test_a_fixed_map_gives_the_covariance_of_its_factors(slots):
             dim=12,
             unit=0.02,
             num_slots=slots,
+            variances=variances,
         )
     )
     part.set_mixing(torch.eye(12) + 0.1 * random(slots, 12, 12).squeeze(0))

@@ -56,6 +56,11 @@ KINDS = {
         losses.CorrelatedGaussianNLLLoss,
         {},
     ),
+    'correlated, apart': (
+        covariances.CorrelatedCovariance,
+        losses.CorrelatedGaussianNLLLoss,
+        {'variances': 'apart'},
+    ),
     'correlated without linear': (
         covariances.CorrelatedCovariance,
         losses.CorrelatedGaussianNLLLoss,

@@ -56,6 +56,7 @@ ROWS = {
     'diagonal': Row('diagonal', 'diagonal', length='bars', pace=0.13),
     'full_covariance': Row('full', 'full_covariance', length='bars', pace=0.15),
     'correlated': Row('correlated (ours)', 'correlated', length='bars', pace=0.14),
+    'apart': Row('correlated, variances apart', 'apart', length='bars', pace=0.15),
     'nolinear': Row('ours without linear layer', 'nolinear', length='bars', pace=0.13),
 }
 
@@ -90,6 +91,7 @@ COVARIANCES = (
     'full_covariance',
     'correlated',
     'nolinear',
+    'apart',
 )
 TABLES = {
     'table2': Table(
@@ -124,7 +126,7 @@ TABLES = {
         'Which sample goes on', ('m1', 'samples', 'confidence'), BOTH, costs=True
     ),
     'covariances': Table(
-        'The poster: five covariances',
+        'The poster: five covariances, and ours',
         COVARIANCES,
         BARS | of_part({k: v for k, v in BARS.items() if k != 'coverage_50'}, 'hard'),
         3,

@@ -19,6 +19,9 @@ from mmhand_dne.gaussian.mixing import (
 
 from .covariance import DiagonalCovariance
 
+VARIANCES = ('mixed', 'apart')
+READERS = ('unit_mixing', 'correlation')  # what a state dict holds besides, of each
+
 
 @MODELS.register_module()
 class CorrelatedCovariance(DiagonalCovariance):
@@ -26,6 +29,10 @@ class CorrelatedCovariance(DiagonalCovariance):
 
     sigma comes from the token, W is a parameter shared by all images (of a slot). Adds
     d_x d + d^2 weights. Training starts at W = I, the diagonal model [decided].
+
+    ``variances='apart'`` is ours: N(mu, diag(sigma) W W^T diag(sigma)), one correlation
+    W W^T for all images, and variances that no other joint's sigma enters. The same
+    weights.
 
     W is trained by relative steps: ``lower_upper`` is what an optimiser did to W since
     the last forward of training, which multiplies it into ``base`` and sets it to 0
@@ -42,9 +49,10 @@ class CorrelatedCovariance(DiagonalCovariance):
       (DeepSpeed), and not put it back to an earlier value (SAM, L-BFGS).
 
     State dict, besides ``fc_log_var``: ``lower_upper`` (d, d), ``base`` (d, d) and
-    ``base_log_det`` (), see :class:`MixingFactors`; and ``unit_mixing`` (d, d), W with
-    unit columns, written for readers when saving and ignored when loading; each with a
-    first dim S if there are several slots. ``lower_upper`` is saved as it is, and
+    ``base_log_det`` (), see :class:`MixingFactors`; and for readers ``unit_mixing``
+    (d, d), W with unit columns, or ``correlation`` (d, d) if the variances are apart,
+    of which a loading model reads the name alone; each with a first dim S if there are
+    several slots. ``lower_upper`` is saved as it is, and
     ``base`` keeps W's free scale, so that a resumed run goes on to the bit [decided].
 
     An ill-conditioned W (:func:`check_condition`) raises when it is reported, saved or
@@ -57,6 +65,7 @@ class CorrelatedCovariance(DiagonalCovariance):
         train_mixing: False keeps W as it is, which ``mode='released'`` of the loss
             needs.
         initial_mixing: 'identity', or 'released' for that code's U(+-1/sqrt d).
+        variances: 'mixed', the paper's, or 'apart'.
 
     Other arguments: see :class:`Covariance`.
 
@@ -75,6 +84,7 @@ class CorrelatedCovariance(DiagonalCovariance):
         train_mixing: bool = True,
         initial_mixing: str = 'identity',
         check_interval: int = 500,
+        variances: str = 'mixed',
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -83,7 +93,13 @@ class CorrelatedCovariance(DiagonalCovariance):
                 f'CorrelatedCovariance: initial_mixing={initial_mixing!r} is '
                 f"'identity' or 'released', check_interval={check_interval} at least 1"
             )
+        if variances not in VARIANCES or (variances == 'apart' and not linear):
+            raise UserError(
+                f"CorrelatedCovariance: variances={variances!r} is 'mixed' or 'apart', "
+                f"'apart' with linear=True; linear is {linear}"
+            )
         self.linear, self.check_interval, self._steps = linear, check_interval, 0
+        self.apart = variances == VARIANCES[True]
         if not linear:
             return
         shape = (self.dim,) if self.num_slots == 1 else (self.num_slots, self.dim)
@@ -110,12 +126,13 @@ class CorrelatedCovariance(DiagonalCovariance):
         params = super().params(token)
         if not self.linear:
             return params
+        params = params._replace(apart=self.apart)
         learning = self.lower_upper.requires_grad and torch.is_grad_enabled()
         if self.training and learning:
             self._absorb()
             self._steps += 1
             if self._steps % self.check_interval == 0:
-                check_condition(self.mixing())
+                self.unit_mixing()
             return params._replace(mixing=self.factors._replace(absorbed=True))
         return params._replace(mixing=self.factors)
 
@@ -129,14 +146,14 @@ class CorrelatedCovariance(DiagonalCovariance):
         self.lower_upper.zero_()
 
     def root(self, params: CovarianceParams) -> Tensor:
-        """W diag sigma; one inverse for all images."""
+        """W diag sigma, or diag sigma W; one inverse for all images."""
         root = super().root(params)
         if not self.linear:
             return root
         mixing = torch.linalg.inv(compose(params.mixing)[0].double())
-        check_condition(mixing.detach())
+        self._check(mixing.detach())
         sigma = torch.exp(0.5 * params.log_var)
-        return mixing.to(sigma.dtype) * sigma[..., None, :]
+        return scaled(mixing.to(sigma.dtype), sigma, self.apart)
 
     @torch.no_grad()
     def mixing(self) -> Tensor:
@@ -147,10 +164,39 @@ class CorrelatedCovariance(DiagonalCovariance):
         return torch.linalg.inv(compose(double)[0]).to(self.base.dtype)
 
     def unit_mixing(self) -> Tensor:
-        """W with unit columns, for reports; raises if ill-conditioned."""
+        """W with unit columns, for reports; raises if ill-conditioned.
+
+        With ``variances='apart'`` with unit rows: W W^T is the correlation.
+        """
         mixing = self.mixing()
-        check_condition(mixing)
+        self._check(mixing)
+        if self.apart:
+            return unit_columns(mixing.mT)[0].mT
         return unit_columns(mixing)[0]
+
+    def correlation(self) -> Tensor:
+        """W W^T (d, d) or (S, d, d) with a unit diagonal: what all images share.
+
+        Raises:
+            ValueError: the variances are mixed, where it differs from image to image;
+                :meth:`gaussian` has it.
+        """
+        if not self.apart:
+            raise UserError(
+                "CorrelatedCovariance has one correlation with variances='apart' only; "
+                "else take an image's from gaussian()"
+            )
+        rows = self.unit_mixing()
+        return rows @ rows.mT
+
+    def _told(self) -> tuple[str, Tensor]:
+        """Name and value of what a state dict has for its readers."""
+        matrix = self.correlation() if self.apart else self.unit_mixing()
+        return READERS[self.apart], matrix
+
+    def _check(self, mixing: Tensor) -> None:
+        """Raise if W is ill-conditioned whatever its free scales are."""
+        check_condition(mixing.mT if self.apart else mixing)
 
     @torch.no_grad()
     def set_mixing(self, mixing: Tensor) -> None:
@@ -176,12 +222,25 @@ class CorrelatedCovariance(DiagonalCovariance):
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.linear:
-            destination[prefix + 'unit_mixing'] = self.unit_mixing()
+            name, matrix = self._told()
+            destination[prefix + name] = matrix
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        state_dict.pop(prefix + 'unit_mixing', None)
+        for apart, name in enumerate(READERS):
+            found = state_dict.pop(prefix + name, None)
+            if found is not None and self.linear and apart != self.apart:
+                raise UserError(
+                    f'{prefix}{name}: the weights are of variances='
+                    f'{VARIANCES[apart]!r}, the model is built with '
+                    f'{VARIANCES[self.apart]!r}; the same W would be another density'
+                )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         if self.linear:
-            check_condition(self.mixing())
+            self._check(self.mixing())
+
+
+def scaled(mixing: Tensor, sigma: Tensor, apart: bool) -> Tensor:
+    """(..., d, d) root of the covariance: W diag sigma, ``apart`` diag sigma W."""
+    return mixing * (sigma[..., :, None] if apart else sigma[..., None, :])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmhand_dne.errors import UserError
 from mmhand_dne.gaussian.density import (
     CovarianceParams,
+    apart_nll,
     correlated_nll,
     diagonal_nll,
     full_nll,
@@ -228,18 +229,26 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
     def nll(
         self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
-        """See :func:`correlated_nll`; W = I (``linear=False``) is the diagonal's."""
+        """See :func:`correlated_nll` and, with ``variances='apart'``,
+        :func:`apart_nll`; W = I (``linear=False``) is the diagonal's.
+        """
         _require(params.log_var is not None, self, 'CorrelatedCovariance')
         if self.mode == 'released':
             return self.released(params, residual, visible)
         if params.mixing is None:
             return diagonal_nll(residual, params.log_var, visible)
-        return correlated_nll(residual, params.log_var, params.mixing, visible)
+        density = apart_nll if params.apart else correlated_nll
+        return density(residual, params.log_var, params.mixing, visible)
 
     def released(
         self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
     ) -> Tensor:
         """The two terms of the released code, (...)."""
+        if params.apart:
+            raise UserError(
+                "mode='released' knows sigma of z only; build CorrelatedCovariance "
+                "with variances='mixed' or use mode='exact'"
+            )
         if params.mixing is not None and params.mixing.lower_upper.requires_grad:
             raise UserError(
                 "mode='released' would only shrink a trainable W to 0: its squared "

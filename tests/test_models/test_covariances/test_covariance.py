@@ -14,6 +14,8 @@ KINDS = {
     'FullCovariance, square': dict(form='square'),
     'CorrelatedCovariance': {},
     'CorrelatedCovariance, two slots': dict(num_slots=2),
+    'CorrelatedCovariance, apart': dict(variances='apart'),
+    'CorrelatedCovariance, two slots apart': dict(num_slots=2, variances='apart'),
     'CorrelatedCovariance, no linear': dict(linear=False),
 }
 IN, D = 16, 12
@@ -214,6 +216,7 @@ def test_every_parameter_learns_and_moves(kind):
         ('CorrelatedCovariance', {}, 63, 68_481),
         ('CorrelatedCovariance', {}, 60, 65_040),
         ('CorrelatedCovariance', dict(linear=False), 63, 64_512),
+        ('CorrelatedCovariance', dict(variances='apart'), 60, 65_040),
     ],
 )
 def test_weights_added(kind, options, dim, weights):
@@ -282,6 +285,8 @@ def test_deterministic_is_a_point():
         (dict(unit=0.0), 'must be positive'),
         (dict(num_slots=0), 'must be positive'),
         (dict(initial_mixing='zero'), "'identity' or 'released'"),
+        (dict(variances='both'), "'mixed' or 'apart'"),
+        (dict(variances='apart', linear=False), 'linear is False'),
     ],
 )
 def test_bad_options_are_refused_when_built(options, message):
@@ -325,3 +330,46 @@ def test_indefinite_precision_is_named():
     params = params._replace(factor=torch.zeros_like(params.factor))
     with pytest.raises(ValueError, match='images with hidden joints are not positive'):
         trained_nll(part, params, residual, visible)
+
+
+def test_apart_images_share_one_correlation_and_no_variance():
+    part = make('CorrelatedCovariance, apart', torch.float64)
+    token, residual, _ = batch(part, torch.float64)
+    hands = part.gaussian(part(token), residual)
+    covariance, std = hands.covariance(), hands.std()
+    correlation = covariance / (std[..., :, None] * std[..., None, :])
+    expected = part.correlation().expand_as(correlation)
+    torch.testing.assert_close(correlation, expected)
+    assert (correlation - torch.eye(D)).abs().max() > 0.1
+    # Another sigma of one coordinate is another variance of this one alone.
+    params = part(token)
+    moved = params.log_var.clone()
+    moved[:, 4] += 1
+    other = part.gaussian(params._replace(log_var=moved), residual).std()
+    changed = torch.zeros(D, dtype=torch.bool)
+    changed[4] = True
+    assert torch.equal((other / std - 1).abs() > 1e-9, changed.expand(len(token), D))
+
+
+def test_weights_of_one_kind_of_variances_are_not_taken_for_the_other():
+    apart, mixed = make('CorrelatedCovariance, apart'), make('CorrelatedCovariance')
+    for one, other in ((apart, mixed), (mixed, apart)):
+        with pytest.raises(ValueError, match='would be another density'):
+            other.load_state_dict(one.state_dict())
+    for part in (apart, mixed):
+        variances = 'apart' if part.apart else 'mixed'
+        again = make('CorrelatedCovariance', seed=3, variances=variances)
+        again.load_state_dict(part.state_dict())
+        assert torch.equal(again.mixing(), part.mixing())
+    assert torch.equal(apart.state_dict()['correlation'], apart.correlation())
+    with pytest.raises(ValueError, match="variances='apart' only"):
+        mixed.correlation()
+
+
+def test_the_released_loss_refuses_scales_behind_w():
+    part = make('CorrelatedCovariance, apart', train_mixing=False)
+    token, residual, _ = batch(part)
+    loss = MODELS.build(dict(type='CorrelatedGaussianNLLLoss', mode='released'))
+    target = residual.unflatten(-1, (-1, 3))
+    with pytest.raises(ValueError, match='knows sigma of z only'):
+        loss(part(token), torch.zeros_like(target), target)
