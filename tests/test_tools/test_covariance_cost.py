@@ -42,6 +42,7 @@ def test_the_table_counts_weights_and_times(tool, capsys):
         'full': 168,
         'full, square': 288,
         'correlated': 84,
+        'correlated, apart': 84,
         'correlated without linear': 48,
     }
     assert all(float(row[2]) > 0 for row in rows.values())
