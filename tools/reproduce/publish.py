@@ -190,6 +190,8 @@ def main(argv: list[str] | None = None) -> None:
         if sum(map(bool, told['values'].values())) > 1
     ]
     texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in compared]
+    ranking = args.out / 'tables/ranking.md'  # of ranking.py, where it was run
+    texts += [ranking.read_text()] if ranking.exists() else []
     texts = [text.strip().replace('### ', '## ') for text in texts]
     found = runs_of(tables)
     begin = BEGIN.format(**next(iter(tables.values()))['crops'])

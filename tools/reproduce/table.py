@@ -33,15 +33,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'tables', nargs='+', choices=[*TABLES, 'all'], help='which tables'
     )
     parser.add_argument(
+        '--minutes', type=float, default=float('inf'), help='stop after so many'
+    )
+    parser.add_argument(
+        '--estimate', action='store_true', help='say how long, and run nothing'
+    )
+    parser.add_argument(
+        '--report', action='store_true', help='print what is there, and run nothing'
+    )
+    args = parse_run_flags(parser, argv)
+    if 'all' in args.tables:
+        args.tables = list(TABLES)
+    return args
+
+
+def parse_run_flags(
+    parser: argparse.ArgumentParser, argv: list[str] | None
+) -> argparse.Namespace:
+    """A tool's own flags, and those that say which runs are meant."""
+    parser.add_argument(
         '--cache', type=Path, default=ROOT / 'data/benchmark/cache', help='of features'
     )
     parser.add_argument(
         '--out', type=Path, default=ROOT / 'work_dirs/reproduce', help='runs, tables'
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument(
-        '--minutes', type=float, default=float('inf'), help='stop after so many'
-    )
     parser.add_argument(
         '--baseline-epochs', type=int, default=12, help='a multiple of 4'
     )
@@ -51,12 +67,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--bars-epochs', type=int, default=3, help='of covariances')
     parser.add_argument('--threads', type=int, default=1, help='of each run')
-    parser.add_argument(
-        '--estimate', action='store_true', help='say how long, and run nothing'
-    )
-    parser.add_argument(
-        '--report', action='store_true', help='print what is there, and run nothing'
-    )
     args = parser.parse_args(argv)
     if args.baseline_epochs < 4 or args.baseline_epochs % 4:
         parser.error(
@@ -65,8 +75,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         )
     if args.stage_crops < 1:
         parser.error(f'--stage-crops is {args.stage_crops}, expected at least 1')
-    if 'all' in args.tables:
-        args.tables = list(TABLES)
     return args
 
 

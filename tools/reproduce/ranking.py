@@ -1,0 +1,231 @@
+"""Why the covariances rank joints as they do, told from finished runs.
+
+A table of the rows with error bars, means over the seeds: Spearman's correlation of a
+joint's error with three numbers that may rank it, over all pairs (image, joint) and, as
+the mean over joints, over the images of one joint; and what the covariances are like:
+
+- marginal: trace of the joint's own block, what SparsificationMetric ranks by;
+- conditional: trace of the block given all other joints of the hand;
+- own z: what the joint's own coordinates of z add to its block (W is there only);
+- spread: standard deviation over images of the log of a joint's variance;
+- z in a joint: how many coordinates of z make a coordinate's variance, exp of the
+  entropy of their shares;
+- correlation: mean absolute correlation of coordinates of different joints.
+
+Files ``tables/ranking.md`` and ``.json`` below the runs' folder. Nothing is trained.
+
+Example:
+    python tools/reproduce/ranking.py --seeds 0 1 2
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tools.reproduce.table import parse_run_flags
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parse_run_flags(parser, argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and wrong flags are answered before the slow imports
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS, MODELS
+from mmpose.structures import PoseDataSample
+from scipy.stats import spearmanr
+
+from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.conventions import FINGER_JOINTS, MILLIMETRES, WRIST
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
+from mmhand_dne.fileio.atomic import write_whole
+from mmhand_dne.fileio.progress import Progress
+from tools.reproduce.report import head, line, spread
+from tools.reproduce.rows import ROWS, TABLES
+from tools.reproduce.runs import Runs
+
+DETERMINISTIC = TABLES['covariances'].rows[0]
+BATCH = 64
+COLUMNS = {
+    'marginal': 'marginal',
+    'marginal_of_joint': 'marginal, a joint',
+    'conditional': 'conditional',
+    'conditional_of_joint': 'conditional, a joint',
+    'own': 'own z',
+    'own_of_joint': 'own z, a joint',
+    'spread': 'spread',
+    'sources': 'z in a joint',
+    'correlation': 'correlation',
+}
+
+
+class Hands(NamedTuple):
+    """What a model says of N hands, and W where it has one.
+
+    Attributes:
+        error: (N, 20) mm of the joints besides the wrist; NaN where not annotated.
+        covariance: (N, 60, 60) mm^2.
+        mixing: (60, 60) or None.
+        apart: the scales are behind W.
+    """
+
+    error: np.ndarray
+    covariance: np.ndarray
+    mixing: np.ndarray | None
+    apart: bool
+
+
+@torch.no_grad()
+def hands_of(runs: Runs, row: str, seed: int) -> Hands:
+    """Predictions of a finished run on the test crops."""
+    cfg = read_config(str(ROOT / runs.config(row)))
+    cfg.merge_from_dict({'test_dataloader.dataset.folder': str(runs.cache / 'test')})
+    model = MODELS.build(cfg.model).eval()
+    checkpoint = check_checkpoint(str(runs.checkpoint(row, seed)))
+    model.load_state_dict(checkpoint['state_dict'])
+    crops = DATASETS.build(cfg.test_dataloader.dataset)
+    errors, covariances = [], []
+    with Progress(len(crops), f'{row}, seed {seed}') as bar:
+        for first in range(0, len(crops), BATCH):
+            rows = range(first, min(first + BATCH, len(crops)))
+            for sample in model.test_step(pseudo_collate([crops[i] for i in rows])):
+                error, covariance = hand_of(sample)
+                errors.append(error)
+                covariances.append(covariance)
+            bar.update(len(rows))
+    part = model.uncertainty_head.covariance
+    mixing = part.mixing().numpy() if getattr(part, 'linear', False) else None
+    return Hands(
+        np.stack(errors), np.stack(covariances), mixing, getattr(part, 'apart', False)
+    )
+
+
+def hand_of(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
+    """Errors (20) in mm and covariance (60, 60) in mm^2 of the annotated hand."""
+    gt, found = sample.gt_instance_labels, sample.pred_instances
+    valid = np.asarray(gt.hand_joints_valid)[0] > 0
+    slot = int(valid.any(-1).argmax())
+    joints = np.asarray(found.hand_joints)[0, slot]
+    gap = np.asarray(gt.hand_joints)[0, slot] - (joints - joints[WRIST])
+    error = MILLIMETRES * np.linalg.norm(gap.astype(np.float64), axis=-1)
+    error[~valid[slot]] = np.nan
+    covariance = np.asarray(found.hand_joint_covariance)[0, slot].astype(np.float64)
+    return error[FINGER_JOINTS], MILLIMETRES**2 * covariance
+
+
+def describe(hands: Hands) -> dict[str, float]:
+    """Numbers of COLUMNS."""
+    blocks = traces(np.diagonal(hands.covariance, axis1=1, axis2=2))
+    found = ranked('marginal', hands.error, blocks)
+    found |= ranked('conditional', hands.error, conditional(hands.covariance))
+    found['spread'] = float(np.log(blocks).std(0).mean())
+    std = np.sqrt(np.diagonal(hands.covariance, axis1=1, axis2=2))
+    correlation = np.abs(hands.covariance / (std[:, :, None] * std[:, None, :]))
+    joint = np.arange(std.shape[1]) // 3
+    found['correlation'] = float(correlation[:, joint[:, None] != joint].mean())
+    if hands.mixing is not None and not hands.apart:
+        parts = contributions(hands)
+        own = np.diagonal(parts, axis1=1, axis2=2)
+        found |= ranked('own', hands.error, traces(own))
+        shares = parts / parts.sum(-1, keepdims=True)
+        entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum(-1)
+        found['sources'] = float(np.exp(entropy).mean())
+    return found
+
+
+def traces(variances: np.ndarray) -> np.ndarray:
+    """(N, 60) of coordinates to (N, 20) of joints."""
+    return variances.reshape(len(variances), -1, 3).sum(-1)
+
+
+def conditional(covariance: np.ndarray) -> np.ndarray:
+    """(N, 20) trace of each joint's block of the covariance given all other joints."""
+    precision = np.linalg.inv(covariance)
+    count = precision.shape[1] // 3
+    each = np.arange(count)
+    blocks = precision.reshape(-1, count, 3, count, 3)[:, each, :, each]
+    return np.trace(np.linalg.inv(blocks), axis1=2, axis2=3).T
+
+
+def contributions(hands: Hands) -> np.ndarray:
+    """(N, 60, 60) W_jk^2 sigma_k^2, what z's coordinate k adds to j's variance."""
+    inverse = np.linalg.inv(hands.mixing.astype(np.float64))
+    latent = (inverse @ hands.covariance * inverse).sum(-1)
+    return hands.mixing.astype(np.float64) ** 2 * latent[:, None, :]
+
+
+def ranked(name: str, error: np.ndarray, by: np.ndarray) -> dict[str, float]:
+    """Spearman of error and ``by`` over all joints, and the mean over joints."""
+    seen = np.isfinite(error)
+    of_joint = [
+        spearmanr(error[seen[:, k], k], by[seen[:, k], k])[0]
+        for k in range(error.shape[1])
+    ]
+    return {
+        name: float(spearmanr(error[seen], by[seen])[0]),
+        f'{name}_of_joint': float(np.mean(of_joint)),
+    }
+
+
+def markdown(found: dict[str, dict[int, dict[str, float]]]) -> str:
+    """The table; a row each of the models with error bars."""
+    lines = ['### How the covariances rank joints', '']
+    lines += [
+        "Spearman's correlation of error and what ranks it, and what they are like "
+    ]
+    lines[-1] += '(`tools/reproduce/ranking.py`):'
+    lines += ['', *head(['', *COLUMNS.values(), 'seeds'])]
+    for row, seeds in found.items():
+        cells = [
+            spread([one[name] for one in seeds.values() if name in one], 3)
+            for name in COLUMNS
+        ]
+        lines.append(line([ROWS[row].title, *cells, str(len(seeds))]))
+    return '\n'.join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Predict with each finished run, print and write the table."""
+    args = parse_args(argv)
+    init_default_scope('mmpose')
+    with plain_errors(building=True):
+        runs = Runs(args)
+        found = {
+            row: {
+                seed: describe(hands_of(runs, row, seed))
+                for seed in args.seeds
+                if runs.is_finished(row, seed)
+            }
+            for row in TABLES['covariances'].rows
+            if row != DETERMINISTIC
+        }
+        found = {row: seeds for row, seeds in found.items() if seeds}
+        if not found:
+            raise UserError(
+                f'{runs.out}: no row with error bars is finished; run '
+                'tools/reproduce/table.py covariances first'
+            )
+    text = markdown(found)
+    write_whole(runs.out / 'tables/ranking.md', text + '\n')
+    write_whole(runs.out / 'tables/ranking.json', json.dumps(found, indent=1))
+    print(text)
+
+
+if __name__ == '__main__':
+    main()
