@@ -90,7 +90,7 @@ def test_a_finished_run_is_told_and_published(tmp_path):
     text = (out / 'tables/ranking.md').read_text()
     assert '| correlated (ours) |' in text and '| correlated, variances apart |' in text
     start = runs.checkpoint('baseline', 0)  # whose parameters are not "added"
-    start.parent.mkdir()
+    start.parent.mkdir(parents=True)
     torch.save(dict(meta={}, state_dict={}), start)
     report.write_tables(runs, ['covariances'], [0])
     publish.main(['--out', str(out), '--to', str(tmp_path / 'to')])
