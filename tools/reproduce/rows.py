@@ -46,6 +46,9 @@ ROWS = {
     'eps3d': Row('+ 3D noise', 'eps3d', pace=0.3),
     'full': Row('full DNE (M = 3)', 'full'),
     'm1': Row('full DNE, M = 1', 'm1', pace=0.25),
+    'short': Row('baseline, as short as the stages', 'short', '', pace=0.1),
+    'joint': Row('full DNE from nothing, as short', 'joint', ''),
+    'together': Row('full DNE, its regressor trained on', 'together'),
     'no_camera': Row('without camera correction', 'no_camera'),
     'features_only': Row('phi, varphi on features alone', 'features_only', pace=0.4),
     'graph': Row('Chebyshev graph attention', 'graph', pace=2.0),
@@ -114,6 +117,11 @@ TABLES = {
     ),
     'control': Table(
         'Whether the baseline has converged', ('baseline', 'control', 'full'), BOTH
+    ),
+    'joint': Table(
+        'Stages from nothing, or on a regressor that has converged',
+        ('short', 'joint', 'baseline', 'full', 'together'),
+        BOTH,
     ),
     'estimators': Table(
         'DNE Table 1: perceptron and graphs', ('full', 'graphlight', 'graph'), BOTH,
