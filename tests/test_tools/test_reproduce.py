@@ -151,7 +151,8 @@ def test_stages_see_as_many_crops_as_they_are_given_and_other_rows_all(cache, tm
     few = Runs(arguments(cache, tmp_path, '--stage-crops', '3'))
     key = 'train_dataloader.dataset.indices'
     assert few.options('full', 0)[key] == '3'
-    assert all(key not in few.options(row, 0) for row in ('baseline', 'diagonal'))
+    others = ('baseline', 'diagonal', 'long')
+    assert all(key not in few.options(row, 0) for row in others)
     hands = CachedHandDataset(str(cache / 'train'), [4], indices=3)
     assert len(hands) == 3 and len(CachedHandDataset(str(cache / 'train'), [4])) == 4
     more = Runs(arguments(cache, tmp_path, '--stage-crops', '40'))

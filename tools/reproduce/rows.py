@@ -10,7 +10,8 @@ class Row(NamedTuple):
         title: as the table calls it.
         config: file in ``configs/reproduce``.
         start: row whose checkpoint it begins with; '' for nothing.
-        length: which number of epochs is its own, 'baseline', 'stage', 'bars'.
+        length: which number of epochs is its own, 'baseline', 'stage', 'bars';
+            'long': those of 'stage', of all crops.
         pace: seconds of one core a training step, to begin an estimate with.
     """
 
@@ -45,6 +46,7 @@ ROWS = {
     'eps2d': Row('+ 2D noise', 'eps2d', pace=0.3),
     'eps3d': Row('+ 3D noise', 'eps3d', pace=0.3),
     'full': Row('full DNE (M = 3)', 'full'),
+    'long': Row('full DNE, trained longer', 'full', length='long'),
     'm1': Row('full DNE, M = 1', 'm1', pace=0.25),
     'short': Row('baseline, as short as the stages', 'short', '', pace=0.1),
     'joint': Row('full DNE from nothing, as short', 'joint', ''),
@@ -117,6 +119,9 @@ TABLES = {
     ),
     'control': Table(
         'Whether the baseline has converged', ('baseline', 'control', 'full'), BOTH
+    ),
+    'budget': Table(
+        'How long the stages train', ('baseline', 'full', 'long'), BOTH
     ),
     'joint': Table(
         'Stages from nothing, or on a regressor that has converged',

@@ -49,6 +49,7 @@ class Runs:
         self.epochs = dict(
             baseline=args.baseline_epochs,
             stage=args.stage_epochs,
+            long=args.stage_epochs,
             bars=args.bars_epochs,
         )
         self.crops = {
