@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 from mmhand_dne.engine.runner.run_config import read_config
 from tests.cached_features import write_cache
 from tools.reproduce import publish, ranking, report
+from tools.reproduce.predictions import Predictions
 from tools.reproduce.runs import METRICS, RECORD, Runs
 
 
@@ -96,7 +97,7 @@ def test_a_finished_run_is_told_and_published(tmp_path):
     publish.main(['--out', str(out), '--to', str(tmp_path / 'to')])
     page = (tmp_path / 'to/results.md').read_text()
     assert '## How the covariances rank joints' in page
-    samples = [ranking.hands_of(runs, row, 0) for row in told]
+    samples = [ranking.hands_of(Predictions(runs, row, 0)) for row in told]
     for row, one in zip(told, samples):
         seen = np.isfinite(one.error)
         blocks = ranking.traces(np.diagonal(one.covariance, axis1=1, axis2=2))

@@ -51,6 +51,7 @@ benchmark is, and is not:
 [The papers' tables on a free benchmark](../../docs/reproduce.md).
 """
 SHOWN = by_group('MPVPE', 'mm') | BOTH | BARS
+CAUSES = ('line_of_sight', 'ranking')
 # What the commands call the folders, wherever a machine had them.
 OUT, CACHE = 'work_dirs/reproduce', 'data/benchmark/cache'
 
@@ -190,8 +191,9 @@ def main(argv: list[str] | None = None) -> None:
         if sum(map(bool, told['values'].values())) > 1
     ]
     texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in compared]
-    ranking = args.out / 'tables/ranking.md'  # of ranking.py, where it was run
-    texts += [ranking.read_text()] if ranking.exists() else []
+    # Of ranking.py and line_of_sight.py, where they were run.
+    causes = [args.out / 'tables' / f'{name}.md' for name in CAUSES]
+    texts += [path.read_text() for path in causes if path.exists()]
     texts = [text.strip().replace('### ', '## ') for text in texts]
     found = runs_of(tables)
     begin = BEGIN.format(**next(iter(tables.values()))['crops'])

@@ -42,26 +42,20 @@ if __name__ == '__main__':
     parse_args()  # --help and wrong flags are answered before the slow imports
 
 import numpy as np
-import torch
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from scipy.stats import spearmanr
 
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.conventions import FINGER_JOINTS, MILLIMETRES, WRIST
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
-from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
-from mmhand_dne.fileio.progress import Progress
+from tools.reproduce.predictions import Predictions, annotated_slot, field
 from tools.reproduce.report import head, line, spread
 from tools.reproduce.rows import ROWS, TABLES
 from tools.reproduce.runs import Runs
 
 DETERMINISTIC = TABLES['covariances'].rows[0]
-BATCH = 64
 COLUMNS = {
     'marginal': 'marginal',
     'marginal_of_joint': 'marginal, a joint',
@@ -91,42 +85,25 @@ class Hands(NamedTuple):
     apart: bool
 
 
-@torch.no_grad()
-def hands_of(runs: Runs, row: str, seed: int) -> Hands:
-    """Predictions of a finished run on the test crops."""
-    cfg = read_config(str(ROOT / runs.config(row)))
-    cfg.merge_from_dict({'test_dataloader.dataset.folder': str(runs.cache / 'test')})
-    model = MODELS.build(cfg.model).eval()
-    checkpoint = check_checkpoint(str(runs.checkpoint(row, seed)))
-    model.load_state_dict(checkpoint['state_dict'])
-    crops = DATASETS.build(cfg.test_dataloader.dataset)
-    errors, covariances = [], []
-    with Progress(len(crops), f'{row}, seed {seed}') as bar:
-        for first in range(0, len(crops), BATCH):
-            rows = range(first, min(first + BATCH, len(crops)))
-            for sample in model.test_step(pseudo_collate([crops[i] for i in rows])):
-                error, covariance = hand_of(sample)
-                errors.append(error)
-                covariances.append(covariance)
-            bar.update(len(rows))
-    part = model.uncertainty_head.covariance
+def hands_of(found: Predictions) -> Hands:
+    """What a finished run says of the test crops."""
+    errors, covariances = zip(*map(hand_of, found), strict=True)
+    part = found.model.uncertainty_head.covariance
     mixing = part.mixing().numpy() if getattr(part, 'linear', False) else None
-    return Hands(
-        np.stack(errors), np.stack(covariances), mixing, getattr(part, 'apart', False)
-    )
+    apart = getattr(part, 'apart', False)
+    return Hands(np.stack(errors), np.stack(covariances), mixing, apart)
 
 
 def hand_of(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
     """Errors (20) in mm and covariance (60, 60) in mm^2 of the annotated hand."""
-    gt, found = sample.gt_instance_labels, sample.pred_instances
-    valid = np.asarray(gt.hand_joints_valid)[0] > 0
-    slot = int(valid.any(-1).argmax())
-    joints = np.asarray(found.hand_joints)[0, slot]
-    gap = np.asarray(gt.hand_joints)[0, slot] - (joints - joints[WRIST])
-    error = MILLIMETRES * np.linalg.norm(gap.astype(np.float64), axis=-1)
-    error[~valid[slot]] = np.nan
-    covariance = np.asarray(found.hand_joint_covariance)[0, slot].astype(np.float64)
-    return error[FINGER_JOINTS], MILLIMETRES**2 * covariance
+    gt, pred = sample.gt_instance_labels, sample.pred_instances
+    slot = annotated_slot(sample)
+    joints = field(pred, 'hand_joints', slot)
+    gap = field(gt, 'hand_joints', slot) - (joints - joints[WRIST])
+    error = MILLIMETRES * np.linalg.norm(gap, axis=-1)
+    error[field(gt, 'hand_joints_valid', slot) == 0] = np.nan
+    covariance = MILLIMETRES**2 * field(pred, 'hand_joint_covariance', slot)
+    return error[FINGER_JOINTS], covariance
 
 
 def describe(hands: Hands) -> dict[str, float]:
@@ -208,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
         runs = Runs(args)
         found = {
             row: {
-                seed: describe(hands_of(runs, row, seed))
+                seed: describe(hands_of(Predictions(runs, row, seed)))
                 for seed in args.seeds
                 if runs.is_finished(row, seed)
             }

@@ -1,0 +1,60 @@
+"""What the model of a finished run predicts on the test crops."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmpose.registry import DATASETS, MODELS
+from mmpose.structures import PoseDataSample
+
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
+from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.fileio.progress import Progress
+from tools.reproduce.runs import Runs
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 32
+
+
+class Predictions:
+    """A finished run's model, and its predictions one crop after the other.
+
+    Args:
+        runs: all runs; MMPose's scope is the default one.
+        row, seed: which run.
+
+    Attributes:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, runs: Runs, row: str, seed: int) -> None:
+        cfg = read_config(str(ROOT / runs.config(row)))
+        folder = {'test_dataloader.dataset.folder': str(runs.cache / 'test')}
+        cfg.merge_from_dict(folder)
+        self.name = f'{row}, seed {seed}'
+        self.model = MODELS.build(cfg.model).eval()
+        state = check_checkpoint(str(runs.checkpoint(row, seed)))['state_dict']
+        self.model.load_state_dict(state)
+        self.crops = DATASETS.build(cfg.test_dataloader.dataset)
+
+    @torch.no_grad()
+    def __iter__(self) -> Iterator[PoseDataSample]:
+        with Progress(len(self.crops), self.name) as bar:
+            for first in range(0, len(self.crops), BATCH):
+                rows = range(first, min(first + BATCH, len(self.crops)))
+                packed = pseudo_collate([self.crops[row] for row in rows])
+                yield from self.model.test_step(packed)
+                bar.update(len(rows))
+
+
+def annotated_slot(sample: PoseDataSample) -> int:
+    """Which of the two hands a crop is of."""
+    valid = np.asarray(sample.gt_instance_labels.hand_joints_valid)[0] > 0
+    return int(valid.any(-1).argmax())
+
+
+def field(fields, name: str, slot: int) -> np.ndarray:
+    """A field of ground truth or prediction, of one hand, float64."""
+    return np.asarray(fields[name])[0, slot].astype(np.float64)
