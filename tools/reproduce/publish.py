@@ -89,9 +89,15 @@ def runs_of(tables: dict[str, dict]) -> dict[str, dict[str, dict]]:
     for told in tables.values():
         for row, seeds in told['values'].items():
             for seed, metrics in seeds.items():
+                metrics = {name: shortened(value) for name, value in metrics.items()}
                 run = dict(told['runs'][row][seed], metrics=metrics)
                 found.setdefault(row, {})[seed] = run
     return found
+
+
+def shortened(value: float) -> float:
+    """To six digits, far more than two runs have in common."""
+    return float(f'{value:.6g}')
 
 
 def not_compared(compared: list[str]) -> list[str]:
@@ -196,11 +202,13 @@ def main(argv: list[str] | None = None) -> None:
     texts += [path.read_text() for path in causes if path.exists()]
     texts = [text.strip().replace('### ', '## ') for text in texts]
     found = runs_of(tables)
-    begin = BEGIN.format(**next(iter(tables.values()))['crops'])
+    one = next(iter(tables.values()))  # these are told with each table
+    begin = BEGIN.format(**one['crops'])
     parts = [begin.strip(), *not_compared(compared), *texts, run_lines(found)]
     page = '\n\n'.join(parts)
     write_whole(args.to / 'results.md', page + '\n')
-    write_whole(args.to / 'results.json', json.dumps(tables, indent=1))
+    kept = dict(crops=one['crops'], last_quarter=one['last_quarter'], runs=found)
+    write_whole(args.to / 'results.json', json.dumps(kept, indent=1))
     entries = yaml.safe_dump(metafile(found), sort_keys=False, allow_unicode=True)
     write_whole(args.to / 'metafile.yml', entries)
     print(f'{len(found)} rows in {args.to}')
