@@ -62,6 +62,7 @@ ROWS = {
     'full_covariance': Row('full', 'full_covariance', length='bars', pace=0.15),
     'correlated': Row('correlated (ours)', 'correlated', length='bars', pace=0.14),
     'apart': Row('correlated, variances apart', 'apart', length='bars', pace=0.15),
+    'margins': Row('apart, by margins', 'margins', length='bars', pace=0.15),
     'nolinear': Row('ours without linear layer', 'nolinear', length='bars', pace=0.13),
 }
 
@@ -97,6 +98,7 @@ COVARIANCES = (
     'correlated',
     'nolinear',
     'apart',
+    'margins',
 )
 TABLES = {
     'table2': Table(

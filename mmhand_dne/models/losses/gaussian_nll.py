@@ -201,8 +201,14 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
     |r|^2 + tr(W diag(sigma^2) W^T): all it can teach W is to shrink to 0, whatever the
     errors' correlation. That mode therefore refuses a trainable W.
 
+    ``mode='margins'``, for ``variances='apart'``, is ours: sigma and the mean learn
+    from each coordinate's own density, W from the joint one, in which they are held
+    (inference functions for margins; Joe and Xu, 1996). The joint density weighs the
+    directions in which errors are small as much as those in which they are large, and
+    has sigma follow both. The value is the sum of both densities.
+
     Args:
-        mode: 'exact' or 'released'.
+        mode: 'exact', 'margins' or 'released'.
         num_samples: N of the released mode.
         sample_weight: of the released mode's squared error against its NLL.
 
@@ -218,9 +224,9 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in ('exact', 'released') or num_samples < 1:
+        if mode not in ('exact', 'margins', 'released') or num_samples < 1:
             raise UserError(
-                f"CorrelatedGaussianNLLLoss: mode={mode!r} is 'exact' or "
+                f"CorrelatedGaussianNLLLoss: mode={mode!r} is 'exact', 'margins' or "
                 f"'released', num_samples={num_samples} at least 1"
             )
         self.mode, self.num_samples = mode, num_samples
@@ -235,10 +241,25 @@ class CorrelatedGaussianNLLLoss(GaussianNLLLoss):
         _require(params.log_var is not None, self, 'CorrelatedCovariance')
         if self.mode == 'released':
             return self.released(params, residual, visible)
+        if self.mode == 'margins':
+            return self.margins(params, residual, visible)
         if params.mixing is None:
             return diagonal_nll(residual, params.log_var, visible)
         density = apart_nll if params.apart else correlated_nll
         return density(residual, params.log_var, params.mixing, visible)
+
+    def margins(
+        self, params: CovarianceParams, residual: Tensor, visible: Tensor | None
+    ) -> Tensor:
+        """The marginal densities, and the joint one for W alone, (...)."""
+        if not params.apart:
+            raise UserError(
+                "mode='margins' needs sigma to be of the joints themselves; build "
+                "CorrelatedCovariance with variances='apart' or use mode='exact'"
+            )
+        own = diagonal_nll(residual, params.log_var, visible)
+        held = residual.detach(), params.log_var.detach()
+        return own + apart_nll(*held, params.mixing, visible)
 
     def released(
         self, params: CovarianceParams, residual: Tensor, visible: Tensor | None

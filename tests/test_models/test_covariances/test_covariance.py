@@ -373,3 +373,37 @@ def test_the_released_loss_refuses_scales_behind_w():
     target = residual.unflatten(-1, (-1, 3))
     with pytest.raises(ValueError, match='knows sigma of z only'):
         loss(part(token), torch.zeros_like(target), target)
+
+
+@pytest.mark.parametrize('hidden', [False, True])
+def test_margins_teach_sigma_as_the_diagonal_does_and_w_by_the_joint_density(hidden):
+    part = make('CorrelatedCovariance, apart', torch.float64)
+    token, residual, visible = batch(part, torch.float64)
+    target = 30 * residual.unflatten(-1, (-1, 3))
+    shown = visible[..., ::3] if hidden else None
+
+    def gradients(kind, **options):
+        loss = MODELS.build(dict(type=f'{kind}GaussianNLLLoss', **options))
+        mean = torch.zeros_like(target, requires_grad=True)
+        params = part(token)
+        if kind == 'Diagonal':
+            params = params._replace(mixing=None)
+        value = loss(params, mean, target, shown)
+        inputs = [mean, part.fc_log_var.weight, part.lower_upper]
+        return value, *torch.autograd.grad(value, inputs, allow_unused=True)
+
+    margins = gradients('Correlated', mode='margins')
+    diagonal, exact = gradients('Diagonal'), gradients('Correlated')
+    torch.testing.assert_close(margins[0], diagonal[0] + exact[0])
+    torch.testing.assert_close(margins[1:3], diagonal[1:3])
+    torch.testing.assert_close(margins[3], exact[3])
+    assert (exact[2] - diagonal[2]).abs().max() > 1e-3  # else nothing is shown
+
+
+def test_margins_need_variances_that_are_apart():
+    part = make('CorrelatedCovariance')
+    token, residual, _ = batch(part)
+    loss = MODELS.build(dict(type='CorrelatedGaussianNLLLoss', mode='margins'))
+    target = residual.unflatten(-1, (-1, 3))
+    with pytest.raises(ValueError, match="with variances='apart'"):
+        loss(part(token), torch.zeros_like(target), target)

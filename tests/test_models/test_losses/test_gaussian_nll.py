@@ -186,7 +186,7 @@ def test_released_mode_refuses_a_trainable_w():
     [
         (dict(dims=4), 'dims=4 is 2 or 3'),
         (dict(reduction='none'), "'mean' or 'sum'"),
-        (dict(mode='sampled'), "is 'exact' or 'released'"),
+        (dict(mode='sampled'), "is 'exact', 'margins' or 'released'"),
         (dict(num_samples=0), 'at least 1'),
     ],
 )
