@@ -2,7 +2,7 @@
 # Make the free benchmark: render its images, let the frozen networks see its crops.
 #
 #   bash tools/reproduce/benchmark.sh               26000 images to train on, 3466 to
-#                                                   test: 34,900 and 4,600 crops
+#                                                   test: 34,327 and 4,640 crops
 #   bash tools/reproduce/benchmark.sh --count N     N images to train on, N / 7.5 to test
 #   bash tools/reproduce/benchmark.sh --data DIR    elsewhere than data/benchmark
 #   bash tools/reproduce/benchmark.sh --minutes M   stop after so many, exit status 3
