@@ -4,14 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
 
-from mmhand_dne.engine.runner.run_config import read_config
 from tests.cached_features import write_cache
+from tests.finished_runs import save_run
 from tools.reproduce import line_of_sight
-from tools.reproduce.runs import METRICS, RECORD, Runs
+from tools.reproduce.runs import Runs
 
 
 def test_an_error_has_a_part_across_and_one_along():
@@ -33,7 +30,9 @@ def test_finished_runs_are_told_against_the_baseline(tmp_path, capsys):
             line_of_sight.main([*args, *wrong])
         assert message in capsys.readouterr().err
     runs = Runs(line_of_sight.parse_args(args))
-    models = {row: save_run(runs, row) for row in ('baseline', 'm1')}
+    models = {
+        row: save_run(runs, row, dict(MPVPE_All=1.0)) for row in ('baseline', 'm1')
+    }
     line_of_sight.main(args)
     told = json.loads((out / 'tables/line_of_sight.json').read_text())
     assert told['baseline']['0'].keys() == line_of_sight.METRICS.keys()
@@ -55,18 +54,3 @@ def test_finished_runs_are_told_against_the_baseline(tmp_path, capsys):
     assert told['baseline']['0']['all'] == pytest.approx(
         1000 * np.mean(errors), rel=1e-4
     )
-
-
-def save_run(runs, row):
-    """The model of a run that has ended; its numbers are as it is built."""
-    init_default_scope('mmpose')
-    cfg = read_config(runs.config(row))
-    cfg.model.mano_head.readout.init_cfg = None
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    folder = runs.folder(row, 0)
-    folder.mkdir(parents=True)
-    torch.save(dict(meta={}, state_dict=model.state_dict()), runs.checkpoint(row, 0))
-    (folder / RECORD).write_text(json.dumps(runs.record(row, 0)))
-    (folder / METRICS).write_text(json.dumps(dict(MPVPE_All=1.0)))
-    return model

@@ -5,15 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
 from scipy.stats import spearmanr
 
-from mmhand_dne.engine.runner.run_config import read_config
 from tests.cached_features import write_cache
+from tests.finished_runs import save_run
 from tools.reproduce import publish, ranking, report
 from tools.reproduce.predictions import Predictions
-from tools.reproduce.runs import METRICS, RECORD, Runs
+from tools.reproduce.runs import Runs
 
 
 def hands(mixing=None, count=50, apart=False):
@@ -83,7 +81,7 @@ def test_a_finished_run_is_told_and_published(tmp_path):
         ranking.main(args)  # nothing is finished
     runs = Runs(ranking.parse_args(args))
     for row in ('correlated', 'apart'):
-        save_run(runs, row)
+        save_run(runs, row, dict(NLL=-1.0), mix)
     ranking.main(args)
     told = json.loads((out / 'tables/ranking.json').read_text())
     assert set(told) == {'correlated', 'apart'}
@@ -105,21 +103,8 @@ def test_a_finished_run_is_told_and_published(tmp_path):
         assert told[row]['0']['marginal'] == pytest.approx(expected)
 
 
-def save_run(runs, row):
-    """A run that has ended, of a model as it is built with a W that mixes."""
-    init_default_scope('mmpose')
-    cfg = read_config(runs.config(row))
-    cfg.model.mano_head.readout.init_cfg = None
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
+def mix(model):
+    """A W that mixes, and variances that differ."""
     part = model.uncertainty_head.covariance
     torch.nn.init.normal_(part.fc_log_var.weight)
     part.set_mixing(torch.tensor(a_mixing()).float())
-    folder = runs.folder(row, 0)
-    folder.mkdir(parents=True)
-    state = dict(meta={}, state_dict=model.state_dict())
-    torch.save(state, runs.checkpoint(row, 0))
-    command = ' '.join(map(str, runs.command('train.py', row, 0)))
-    record = dict(runs.record(row, 0), seconds=10.0, steps=5, command=command)
-    (folder / RECORD).write_text(json.dumps(record))
-    (folder / METRICS).write_text(json.dumps(dict(NLL=-1.0)))
