@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.reproduce.table import parse_run_flags
+from tools.reproduce.run_flags import parse_run_flags
 
 ROWS_SHOWN = ('baseline', 'eps2d', 'eps3d', 'm1', 'full')
 

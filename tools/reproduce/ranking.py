@@ -27,7 +27,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.reproduce.table import parse_run_flags
+from tools.reproduce.run_flags import parse_run_flags
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
