@@ -19,9 +19,10 @@ from mmhand_dne.datasets.datasets import CachedHandDataset
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from tests.cached_features import write_cache
+from tests.finished_runs import save_files
 from tools.reproduce import publish, report, table
 from tools.reproduce.rows import ROWS, TABLES, rows_of
-from tools.reproduce.runs import METRICS, RECORD, Runs, TimeIsOver, asked_to_end_later
+from tools.reproduce.runs import Runs, TimeIsOver, asked_to_end_later
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs/reproduce').glob('*.py'))
@@ -84,18 +85,11 @@ def test_a_config_steps_on_what_it_reads_from_the_cache(name, cache):
 
 def finished(runs, row, seed, **metrics):
     """A run as it is when it has ended, with these metrics."""
-    folder = runs.folder(row, seed)
-    folder.mkdir(parents=True)
-    command = ' '.join(map(str, runs.command('train.py', row, seed)))
-    where = f'{command} --work-dir {folder}'
-    record = dict(runs.record(row, seed), seconds=10.0, steps=5, command=where)
-    (folder / RECORD).write_text(json.dumps(record))
-    (folder / METRICS).write_text(json.dumps(metrics))
     # The regressor's numbers, and of another row some more.
     state = dict(regressor=torch.zeros(7))
     if row != 'baseline':
         state['more'] = torch.zeros(2, len(row))
-    torch.save(dict(meta={}, state_dict=state), runs.checkpoint(row, seed))
+    save_files(runs, row, seed, state, metrics)
 
 
 def test_a_table_has_means_half_ranges_and_differences_of_a_seed(runs):

@@ -13,7 +13,6 @@ Example:
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -43,8 +42,13 @@ from mmengine.registry import init_default_scope
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.conventions import MILLIMETRES, WRIST
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import write_whole
-from tools.reproduce.predictions import Predictions, annotated_slot, field
+from tools.reproduce.predictions import (
+    Predictions,
+    annotated_slot,
+    describe_runs,
+    field,
+    write_cause,
+)
 from tools.reproduce.report import markdown
 from tools.reproduce.rows import ROWS, Table
 from tools.reproduce.runs import Runs
@@ -90,25 +94,17 @@ def main(argv: list[str] | None = None) -> None:
         if unknown:
             raise UserError(f'--rows {unknown[0]}: unknown; choose from {list(ROWS)}')
         runs = Runs(args)
-        found = {
-            row: {
-                seed: describe(gaps(Predictions(runs, row, seed)))
-                for seed in args.seeds
-                if runs.is_finished(row, seed)
-            }
-            for row in args.rows
-        }
-        if not found[args.rows[0]]:
+        found = describe_runs(
+            runs, args.rows, args.seeds, lambda one: describe(gaps(one))
+        )
+        if args.rows[0] not in found:
             raise UserError(
                 f'{runs.out}: the row {args.rows[0]!r} is not finished; run '
                 'tools/reproduce/table.py first'
             )
-    shown = tuple(row for row in args.rows if found[row])
     title = 'Where the error lies (`tools/reproduce/line_of_sight.py`)'
-    text = markdown(Table(title, shown, METRICS), found, {})
-    write_whole(runs.out / 'tables/line_of_sight.md', text + '\n')
-    write_whole(runs.out / 'tables/line_of_sight.json', json.dumps(found, indent=1))
-    print(text)
+    text = markdown(Table(title, tuple(found), METRICS), found, {})
+    write_cause(runs, 'line_of_sight', text, found)
 
 
 if __name__ == '__main__':

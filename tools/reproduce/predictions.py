@@ -1,6 +1,7 @@
-"""What the model of a finished run predicts on the test crops."""
+"""What the models of finished runs predict on the test crops, and pages on it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from mmpose.structures import PoseDataSample
 
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.progress import Progress
+from tools.reproduce.report import Values
 from tools.reproduce.runs import Runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +50,32 @@ class Predictions:
                 packed = pseudo_collate([self.crops[row] for row in rows])
                 yield from self.model.test_step(packed)
                 bar.update(len(rows))
+
+
+def describe_runs(
+    runs: Runs,
+    rows: Iterable[str],
+    seeds: Iterable[int],
+    describe: Callable[[Predictions], dict[str, float]],
+) -> dict[str, Values]:
+    """What ``describe`` says of the finished runs; rows without any are left out."""
+    found = {
+        row: {
+            seed: describe(Predictions(runs, row, seed))
+            for seed in seeds
+            if runs.is_finished(row, seed)
+        }
+        for row in rows
+    }
+    return {row: values for row, values in found.items() if values}
+
+
+def write_cause(runs: Runs, name: str, text: str, found: dict[str, Values]) -> None:
+    """Print a table; write ``tables/<name>.md`` and ``.json`` for ``publish.py``."""
+    write_whole(runs.out / 'tables' / f'{name}.md', text + '\n')
+    path = runs.out / 'tables' / f'{name}.json'
+    write_whole(path, json.dumps(found, indent=1))
+    print(text)
 
 
 def annotated_slot(sample: PoseDataSample) -> int:

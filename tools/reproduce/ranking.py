@@ -19,7 +19,6 @@ Example:
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -49,13 +48,18 @@ from scipy.stats import spearmanr
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.conventions import FINGER_JOINTS, MILLIMETRES, WRIST
 from mmhand_dne.errors import UserError
-from mmhand_dne.fileio.atomic import write_whole
-from tools.reproduce.predictions import Predictions, annotated_slot, field
+from tools.reproduce.predictions import (
+    Predictions,
+    annotated_slot,
+    describe_runs,
+    field,
+    write_cause,
+)
 from tools.reproduce.report import head, line, spread
 from tools.reproduce.rows import ROWS, TABLES
 from tools.reproduce.runs import Runs
 
-DETERMINISTIC = TABLES['covariances'].rows[0]
+SHOWN = TABLES['covariances'].rows[1:]  # the first has no error bars
 COLUMNS = {
     'marginal': 'marginal',
     'marginal_of_joint': 'marginal, a joint',
@@ -162,12 +166,14 @@ def ranked(name: str, error: np.ndarray, by: np.ndarray) -> dict[str, float]:
 
 def markdown(found: dict[str, dict[int, dict[str, float]]]) -> str:
     """The table; a row each of the models with error bars."""
-    lines = ['### How the covariances rank joints', '']
-    lines += [
-        "Spearman's correlation of error and what ranks it, and what they are like "
+    told = "Spearman's correlation of error and what ranks it, and what they are like"
+    lines = [
+        '### How the covariances rank joints',
+        '',
+        f'{told} (`tools/reproduce/ranking.py`):',
+        '',
+        *head(['', *COLUMNS.values(), 'seeds']),
     ]
-    lines[-1] += '(`tools/reproduce/ranking.py`):'
-    lines += ['', *head(['', *COLUMNS.values(), 'seeds'])]
     for row, seeds in found.items():
         cells = [
             spread([one[name] for one in seeds.values() if name in one], 3)
@@ -183,25 +189,15 @@ def main(argv: list[str] | None = None) -> None:
     init_default_scope('mmpose')
     with plain_errors(building=True):
         runs = Runs(args)
-        found = {
-            row: {
-                seed: describe(hands_of(Predictions(runs, row, seed)))
-                for seed in args.seeds
-                if runs.is_finished(row, seed)
-            }
-            for row in TABLES['covariances'].rows
-            if row != DETERMINISTIC
-        }
-        found = {row: seeds for row, seeds in found.items() if seeds}
+        found = describe_runs(
+            runs, SHOWN, args.seeds, lambda one: describe(hands_of(one))
+        )
         if not found:
             raise UserError(
                 f'{runs.out}: no row with error bars is finished; run '
                 'tools/reproduce/table.py covariances first'
             )
-    text = markdown(found)
-    write_whole(runs.out / 'tables/ranking.md', text + '\n')
-    write_whole(runs.out / 'tables/ranking.json', json.dumps(found, indent=1))
-    print(text)
+    write_cause(runs, 'ranking', markdown(found), found)
 
 
 if __name__ == '__main__':

@@ -132,7 +132,7 @@ class CorrelatedCovariance(DiagonalCovariance):
             self._absorb()
             self._steps += 1
             if self._steps % self.check_interval == 0:
-                self.unit_mixing()
+                self._check(self.mixing())
             return params._replace(mixing=self.factors._replace(absorbed=True))
         return params._replace(mixing=self.factors)
 
