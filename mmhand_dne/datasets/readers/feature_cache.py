@@ -12,7 +12,9 @@ A folder holds, for N crops of one hand each:
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +117,7 @@ class FeatureCacheWriter:
                     )
         sizes = {_level(self.folder, i): (count, *s) for i, s in enumerate(shapes)}
         self.levels = [self._array(p, s, np.float16) for p, s in sizes.items()]
-        width = sum(int(np.prod(shape)) for _, shape in _label_shapes(num_vertices))
+        width = _layout(num_vertices)[-1][1].stop
         self.labels = self._array(self.folder / LABELS, (count, width), np.float32)
         path = self.folder / SAMPLES
         lines = path.read_text().splitlines() if self.done else []
@@ -168,18 +170,20 @@ def pack_labels(labels: HandLabels) -> np.ndarray:
 
 def unpack_labels(row: np.ndarray, num_vertices: int) -> HandLabels:
     """(K,) float32 -> the fields with a leading 1, slot 1 empty."""
-    fields, start = {}, 0
+    labels = HandLabels()
     values = torch.from_numpy(np.array(row, np.float32))
-    for name, shape in _label_shapes(num_vertices):
-        stop = start + int(np.prod(shape))
-        value, start = values[start:stop].reshape(shape), stop
-        if HAND_LABELS[name].shape.startswith('S'):
-            absent = torch.zeros_like(value)
+    for name, part, shape, is_slot in _layout(num_vertices):
+        value = values[part].view(1, *shape)
+        if is_slot:
+            both = value.new_zeros(1, 2, *shape)
+            both[:, 0] = value
             if name == 'mano_rotations':
-                absent = torch.eye(3).expand_as(value)
-            value = torch.stack([value, absent])
-        fields[name] = value[None]
-    return HandLabels(**fields)
+                both[:, 1] = torch.eye(3)
+            value = both
+        # An attribute compares the lengths of all fields so far, in every crop anew;
+        # all of these are 1 long.
+        labels.set_field(value, name)
+    return labels
 
 
 def metainfo_of(line: str) -> dict:
@@ -201,14 +205,18 @@ def _plain(value: Any) -> Any:
     return np.asarray(value).tolist()
 
 
-def _label_shapes(num_vertices: int) -> list[tuple[str, tuple[int, ...]]]:
+@lru_cache(maxsize=4)
+def _layout(num_vertices: int) -> list[tuple[str, slice, tuple[int, ...], bool]]:
+    """Of each field: name, place in a row, shape of slot 0, whether it has slots."""
     sizes = {**SIZES, 'V': num_vertices}
-    shapes = []
+    layout, start = [], 0
     for name, field in HAND_LABELS.items():
         letters = field.shape.removeprefix('S').split()
         shape = tuple(int(x) if x.isdigit() else sizes[x] for x in letters)
-        shapes.append((name, shape))
-    return shapes
+        part = slice(start, start + math.prod(shape))
+        layout.append((name, part, shape, field.shape.startswith('S')))
+        start = part.stop
+    return layout
 
 
 def _level(folder: Path, number: int) -> Path:
