@@ -1,5 +1,5 @@
-# One stage that draws four samples, ranked by the density of their noise, on the free
-# benchmark.
-_base_ = ['./m1.py']
+# Two stages that draw four samples each, on the free benchmark; the one whose noise is
+# densest goes on to the second stage.
+_base_ = ['./full.py']
 
-model = dict(refine_head=dict(num_samples=4))
+model = dict(refine_head=dict(num_stages=2, num_samples=4))

@@ -53,10 +53,11 @@ ROWS = {
     'together': Row('full DNE, its regressor trained on', 'together'),
     'no_camera': Row('without camera correction', 'no_camera'),
     'features_only': Row('phi, varphi on features alone', 'features_only', pace=0.4),
+    'as_paper': Row('neither', 'as_paper', pace=0.4),
     'graph': Row('Chebyshev graph attention', 'graph', pace=2.0),
     'graphlight': Row('light graph attention', 'graphlight', pace=1.0),
-    'samples': Row('M = 1, R = 4, density', 'samples', pace=0.6),
-    'confidence': Row('M = 1, R = 4, learned', 'confidence', pace=0.7),
+    'samples': Row('M = 2, R = 4, density', 'samples', pace=1.1),
+    'confidence': Row('M = 2, R = 4, learned', 'confidence', pace=1.2),
     'deterministic': Row('deterministic', 'deterministic', length='bars', pace=0.12),
     'diagonal': Row('diagonal', 'diagonal', length='bars', pace=0.13),
     'full_covariance': Row('full', 'full_covariance', length='bars', pace=0.15),
@@ -135,10 +136,12 @@ TABLES = {
         costs=True,
     ),
     'inputs': Table(
-        'Coordinates for phi and varphi', ('features_only', 'full'), BOTH
+        'Our departures: coordinates for phi and varphi, points taught directly',
+        ('full', 'features_only', 'as_paper'),
+        BOTH,
     ),
     'confidence': Table(
-        'Which sample goes on', ('m1', 'samples', 'confidence'), BOTH, costs=True
+        'Which sample goes on', ('samples', 'confidence'), BOTH, costs=True
     ),
     'covariances': Table(
         'The poster: five covariances, and ours',
