@@ -62,10 +62,12 @@ def test_it_explains_itself_and_wants_minutes_and_a_folder(tmp_path):
 
 def test_small_checkpoints_are_kept_and_large_ones_are_not(tmp_path, capsys):
     (tmp_path / 'suite.log').write_text('3 passed\n')
-    for row, size in (('full', 10), ('graph', gpu_report.LARGEST)):
+    many = torch.zeros(gpu_report.LARGEST // 4)
+    for row, weights, state in (('full', many[:9], many), ('graph', many, many[:9])):
         path = tmp_path / 'tables/runs' / row / 'seed0/epoch_3.pth'
         path.parent.mkdir(parents=True)
-        path.write_bytes(bytes(size))
+        content = dict(meta={}, state_dict=dict(w=weights.clone()))
+        torch.save(dict(content, optimizer=dict(state=state.clone())), path)
     log = tmp_path / 'work/fp32/2026/vis_data/scalars.json'
     log.parent.mkdir(parents=True)
     lines = [dict(step=i, time=t, data_time=0.1) for i, t in enumerate((9, 2, 1, 1), 1)]
@@ -73,6 +75,8 @@ def test_small_checkpoints_are_kept_and_large_ones_are_not(tmp_path, capsys):
     log.write_text('\n'.join(map(json.dumps, lines)))
     gpu_report.main([str(tmp_path)])
     assert [p.name for p in (tmp_path / 'checkpoints').iterdir()] == ['full_seed0.pth']
+    kept = torch.load(tmp_path / 'checkpoints/full_seed0.pth', weights_only=True)
+    assert set(kept) == {'meta', 'state_dict'} and kept['state_dict']['w'].numel() == 9
     told = json.loads((tmp_path / 'gpu.json').read_text())
     want = {'steps': 4, 'seconds a step': 1, 'of it data': 0.1, 'peak memory [MB]': 77}
     assert told['fp32'] == want and told['bf16'] == dict(steps=0)

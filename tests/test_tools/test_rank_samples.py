@@ -9,6 +9,7 @@ from scipy import stats
 
 from mmhand_dne.hand_model import HandPair
 from mmhand_dne.structures.hand_state import HandOutputs
+from mmhand_dne.structures.hand_targets import HandTargets
 from tests.fake_samples import fake_samples
 from tests.test_models.test_heads.test_dne_head import features, make_head, make_state
 from tools.analysis_tools.rank_samples import main, rank, show, summary
@@ -47,6 +48,7 @@ def test_every_sample_of_every_hand_with_a_mesh_is_measured(kind):
         refine_head=head.eval(),
         data_preprocessor=lambda batch: batch,
         run_heads=lambda inputs: HandOutputs(None, None, head(inputs, coarse)),
+        targets_of=HandTargets.from_samples,
     )
     batch = dict(inputs=features(), data_samples=samples)
     torch.manual_seed(0)

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from tests.cached_features import write_cache
 from tests.finished_runs import save_run
-from tools.reproduce import publish, ranking, report
+from tools.reproduce import publish, ranking
 from tools.reproduce.predictions import Predictions
 from tools.reproduce.runs import Runs
 
@@ -72,7 +72,7 @@ def test_a_mixture_ranks_by_its_own_z_less_than_by_what_it_is():
     assert 'own' not in apart and 'sources' not in apart
 
 
-def test_a_finished_run_is_told_and_published(tmp_path):
+def test_a_finished_run_is_told_and_published(tmp_path, capsys):
     cache, out = tmp_path / 'cache', tmp_path / 'out'
     for split in ('train', 'test'):
         write_cache(cache / split, 6, seed=4)
@@ -86,15 +86,21 @@ def test_a_finished_run_is_told_and_published(tmp_path):
     told = json.loads((out / 'tables/ranking.json').read_text())
     assert set(told) == {'correlated', 'apart'}
     assert set(told['correlated']['0']) == set(ranking.COLUMNS)
+    singular = np.linalg.svd(a_mixing(), compute_uv=False)
+    condition = told['apart']['0']['condition']
+    assert condition == pytest.approx(singular[0] / singular[-1], rel=1e-3)
     text = (out / 'tables/ranking.md').read_text()
     assert '| correlated (ours) |' in text and '| correlated, variances apart |' in text
-    start = runs.checkpoint('baseline', 0)  # whose parameters are not "added"
-    start.parent.mkdir(parents=True)
-    torch.save(dict(meta={}, state_dict={}), start)
-    report.write_tables(runs, ['covariances'], [0])
-    publish.main(['--out', str(out), '--to', str(tmp_path / 'to')])
+    publish.main([*args, '--to', str(tmp_path / 'to')])
     page = (tmp_path / 'to/results.md').read_text()
     assert '## How the covariances rank joints' in page
+    # Of a run that has come since, the causes say nothing yet.
+    save_run(runs, 'margins', dict(NLL=-1.0))
+    publish.main([*args, '--to', str(tmp_path / 'to')])
+    (out / 'tables/ranking.json').write_text('{"margins": {"0": {}, "1": {}}}')
+    with pytest.raises(SystemExit):
+        publish.main([*args, '--to', str(tmp_path / 'to')])
+    assert 'tells of seeds 0 1' in capsys.readouterr().err
     samples = [ranking.hands_of(Predictions(runs, row, 0)) for row in told]
     for row, one in zip(told, samples):
         seen = np.isfinite(one.error)

@@ -1,4 +1,4 @@
-"""The tables of the papers on the free benchmark: rows, runs, reports."""
+"""The tables of the papers on the free benchmark: rows and runs."""
 
 import json
 import os
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
@@ -19,8 +18,8 @@ from mmhand_dne.datasets.datasets import CachedHandDataset
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from tests.cached_features import write_cache
-from tests.finished_runs import save_files
-from tools.reproduce import publish, report, table
+from tests.finished_runs import FEW, arguments, finished, write_curve
+from tools.reproduce import table
 from tools.reproduce.rows import ROWS, TABLES, rows_of
 from tools.reproduce.runs import Runs, TimeIsOver, asked_to_end_later
 
@@ -40,12 +39,6 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def runs(cache, tmp_path):
     return Runs(arguments(cache, tmp_path))
-
-
-def arguments(cache, out, *flags):
-    few = ['--baseline-epochs', '4', '--stage-epochs', '1', '--bars-epochs', '1']
-    where = ['--cache', str(cache), '--out', str(out)]
-    return table.parse_args(['all', *where, *few, *flags])
 
 
 def test_every_config_is_a_row_and_the_papers_rows_are_there():
@@ -83,50 +76,6 @@ def test_a_config_steps_on_what_it_reads_from_the_cache(name, cache):
     assert ('hand_joint_std' in found[0].pred_instances) == ('nll' in str(losses))
 
 
-def finished(runs, row, seed, **metrics):
-    """A run as it is when it has ended, with these metrics."""
-    # The regressor's numbers, and of another row some more.
-    state = dict(regressor=torch.zeros(7))
-    if row != 'baseline':
-        state['more'] = torch.zeros(2, len(row))
-    save_files(runs, row, seed, state, metrics)
-
-
-def test_a_table_has_means_half_ranges_and_differences_of_a_seed(runs):
-    base, full = {0: 10.0, 1: 20.0, 2: 30.0}, {0: 9.0, 1: 17.0, 2: 31.0}
-    for seed in base:
-        finished(runs, 'baseline', seed, MPVPE_All=base[seed])
-        finished(runs, 'full', seed, MPVPE_All=full[seed])
-    report.write_tables(runs, ['table2'], [0, 1, 2])
-    text = (runs.out / 'tables/table2.md').read_text()
-    assert '| baseline | - | - | 20.00 ± 10.00 | 3 |' in text
-    assert '| full DNE (M = 3) | - | - | 19.00 ± 11.00 | 3 |' in text
-    # -1, -3, +1: by the seeds' own differences, far less than the ranges above.
-    assert '| full DNE (M = 3) | - | - | -1.00 ± 2.00, -5.0 % (2/3) |' in text
-    told = json.loads((runs.out / 'tables/table2.json').read_text())
-    assert told['values']['full']['1'] == {'MPVPE_All': 17.0}
-    assert (
-        told['runs']['full']['1']['settings']['config'] == 'configs/reproduce/full.py'
-    )
-    assert set(told['runs']['full']['1']) >= {'commit', 'hardware', 'seconds'}
-
-
-@pytest.mark.parametrize('last, verdict', [(20.1, 'it is flat'), (19.7, 'not flat')])
-def test_a_baseline_is_flat_below_one_percent_over_its_last_quarter(
-    runs, last, verdict
-):
-    finished(runs, 'baseline', 0, MPVPE_All=last)
-    for part, epochs in (('a', {1: 40, 2: 30}), ('b', {2: 30, 3: 20, 4: last})):
-        path = runs.folder('baseline', 0) / part / 'vis_data/scalars.json'
-        path.parent.mkdir(parents=True)
-        lines = [dict(loss=1.0, step=7)]
-        lines += [dict(MPVPE_All=e, step=s) for s, e in epochs.items()]
-        path.write_text('\n'.join(map(json.dumps, lines)))
-    change = report.last_quarter(runs, 0)
-    assert change == pytest.approx(last / 20 - 1)
-    assert verdict in report.flatness({0: change})
-
-
 def test_the_estimate_knows_what_is_done_and_how_fast_it_went(runs):
     steps = 4  # epochs of one batch of 4 crops
     assert runs.seconds_left('baseline', 1) == pytest.approx(
@@ -162,52 +111,38 @@ def test_stages_see_as_many_crops_as_they_are_given_and_other_rows_all(cache, tm
 def test_a_run_of_other_settings_is_not_taken_for_this_one(runs, cache, tmp_path):
     finished(runs, 'baseline', 0)
     other = Runs(arguments(cache, tmp_path, '--baseline-epochs', '8'))
-    with pytest.raises(UserError, match='other epochs'):
+    with pytest.raises(UserError, match='other options.param_scheduler.0.T_max, '):
         other.is_finished('baseline', 0)
+    # The same folders and flags, but what the files hold has changed.
+    digest = runs.digests['baseline']
+    runs.digests['baseline'] = 'of another config'
+    with pytest.raises(UserError, match='with other contents.config;'):
+        runs.is_finished('baseline', 0)
+    runs.digests['baseline'] = digest
+    folder = tmp_path / 'cache'
+    for split, count in (('train', 4), ('test', 3)):
+        write_cache(folder / split, count, seed=count)
+    smaller = Runs(arguments(folder, tmp_path))
+    smaller.cache = cache
+    with pytest.raises(UserError, match='with other contents.test;'):
+        smaller.is_finished('baseline', 0)
 
 
-def test_what_is_published_names_no_folder_of_the_machine(runs, tmp_path):
-    errors = dict(baseline=10.0, full=9.0, diagonal=8.5, correlated=8.0)
-    for row, error in errors.items():
-        error = error + 1e-9  # digits that nobody needs
-        finished(runs, row, 0, MPVPE_All=error, MPJPE_All=error, NLL=-2.0)
-    report.write_tables(runs, ['table2', 'inputs', 'covariances'], [0])
-    to = tmp_path / 'published'
-    publish.main(['--out', str(runs.out), '--to', str(to)])
-    for path in to.iterdir():
-        text = path.read_text()
-        assert str(tmp_path) not in text and str(runs.cache) not in text, path.name
-    page = (to / 'results.md').read_text()
-    commands = page[page.index('```bash') : page.rindex('```')].splitlines()
-    assert max(map(len, commands)) <= 96
-    page = page.replace(' \\\n    ', ' ')  # as a shell joins lines
-    assert '| - | - | 20 | 2.00 | 1 |' in page  # parameters added, seconds a step
-    assert '| full DNE (M = 3) | - | - | 9.00 | 1 |' in page
-    assert 'Trained on 4 crops, tested on 4.' in page
-    missing = page[page.index('Not run yet') :].splitlines()[0]
-    for name, told in TABLES.items():  # "inputs" has one row, the others none
-        shown = name in ('table2', 'covariances')
-        assert (f'## {told.title}\n' in page, told.title in missing) == (
-            shown,
-            not shown,
-        )
-    assert '--work-dir work_dirs/reproduce/runs/full/seed0' in page
-    assert 'load_from=work_dirs/reproduce/runs/baseline/seed0/epoch_4.pth' in page
-    kept = json.loads((to / 'results.json').read_text())
-    assert set(kept['runs']) == set(errors) and kept['crops'] == dict(train=4, test=4)
-    assert kept['runs']['correlated']['0']['metrics']['MPVPE_All'] == 8.0
-    models = yaml.safe_load((to / 'metafile.yml').read_text())['Models']
-    found = {model['Name']: model for model in models}
-    metrics = found['reproduce/correlated']['Results'][0]['Metrics']
-    assert metrics['NLL [nats/coord.]'] == '-2.000'
-    assert set(found['reproduce/full']['Metadata']) >= {'Seeds', 'Hardware', 'Commit'}
-
-
-def test_nothing_is_published_where_nothing_is_finished(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        publish.main(['--out', str(tmp_path), '--to', str(tmp_path / 'to')])
-    assert 'holds no tables' in capsys.readouterr().err
-    assert not (tmp_path / 'to').exists()
+def test_a_baseline_that_was_stopped_before_its_last_validation_is_continued(
+    runs, monkeypatch
+):
+    called = []
+    monkeypatch.setattr(runs, 'train', lambda row, *_: called.append(row))
+    monkeypatch.setattr(runs, 'test', lambda row, *_: None)
+    for row in ('baseline', 'full'):  # only a baseline's curve is judged
+        folder = runs.folder(row, 0)
+        folder.mkdir(parents=True)
+        (folder / 'last_checkpoint').write_text(f'/x/epoch_{runs.length(row)}.pth')
+        runs.finish(row, 0, float('inf'))
+    assert called == ['baseline']
+    write_curve(runs.folder('baseline', 0) / 'a', {4: 1.0}, {4: 1.0})
+    runs.finish('baseline', 0, float('inf'))
+    assert called == ['baseline']
 
 
 def test_nothing_starts_when_the_minutes_are_over(runs):
@@ -291,8 +226,7 @@ def test_an_estimate_runs_nothing_and_says_that_something_is_left(cache, tmp_pat
 @pytest.mark.large
 def test_rows_are_trained_stopped_continued_and_told(cache, tmp_path):
     where = ['--cache', str(cache), '--out', str(tmp_path), '--seeds', '0']
-    few = ['--baseline-epochs', '4', '--stage-epochs', '1', '--bars-epochs', '1']
-    command = [sys.executable, ROOT / 'tools/reproduce/table.py', *where, *few]
+    command = [sys.executable, ROOT / 'tools/reproduce/table.py', *where, *FEW]
     names = ['table4', 'covariances']
     stopped = subprocess.run([*command, '--minutes', '0.2', *names], check=False)
     assert stopped.returncode == table.LEFT

@@ -57,7 +57,6 @@ from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.models.confidences import DensityConfidence
-from mmhand_dne.structures.hand_targets import HandTargets
 
 
 def load_model(cfg: Config, path: str) -> nn.Module:
@@ -103,7 +102,7 @@ def rank(model: nn.Module, loader, samples: int) -> dict[str, Tensor]:
     for batch in loader:
         batch = model.data_preprocessor(batch)
         refined = model.run_heads(batch['inputs']).refined[-1]
-        targets = HandTargets.from_samples(batch['data_samples'])
+        targets = model.targets_of(batch['data_samples'], refined.state.vertices.device)
         drawn, valid = seen.pop(), targets.vertices_valid > 0
         found = dict(
             errors=MILLIMETRES * head.sample_errors(refined, targets),

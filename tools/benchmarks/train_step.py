@@ -51,7 +51,13 @@ def parse_args(args=None):
     parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...')
     parser.add_argument('--threads', type=int, default=os.cpu_count())
-    parser.add_argument('--amp', action='store_true', help='mixed precision for both')
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        '--amp', action='store_true', help='as of train.py: float16 on CUDA'
+    )
+    precision.add_argument(
+        '--bf16', action='store_true', help='bfloat16, on any device'
+    )
     parser.add_argument('--models', nargs='+', choices=NAMES, default=MEASURED)
     parser.add_argument('--out', type=Path, help='write the numbers to this json file')
     return parser.parse_args(args)
@@ -78,6 +84,8 @@ def serve(connection, model: str, args) -> None:
     cfg = load_config(model, args.config)
     if args.amp:
         apply_amp(cfg)
+    if args.bf16:
+        cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
     if model == 'former':
         former_config(cfg)
     if model == 'unfused':

@@ -37,7 +37,7 @@ end=$(($(date +%s) + ${minutes:-100000} * 60))
 left() { local s=$((end - $(date +%s))); echo $((s > 0 ? s : 1)); }
 
 # The world of train_real.sh's hands with other people, poses and cameras (the seed), a
-# third of two hands as in InterHand2.6M's tables, and half of the images hard.
+# third of two hands as in InterHand2.6M's tables, and four images in ten hard.
 rc=0
 timeout "$(left)" "$PY" tools/make_rendered_data.py "$data/images" --seed 2025 \
     --train "$count" --test $((count * 2 / 15)) --tagged --workers "$workers" \

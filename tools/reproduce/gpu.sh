@@ -59,8 +59,10 @@ fi
 
 say 'suite'
 if "$PY" -c 'import pytest' 2> /dev/null; then
-    "$PY" -m pytest -q -m 'not browser' -k "on_$device" tests/test_engine/test_devices.py \
-        > "$out/suite.log" 2>&1 || echo "the suite failed, see suite.log" >> "$out/failed"
+    # On CUDA all that has it in its name, the kernels' too; short, one file.
+    tests=(-k on_cpu tests/test_engine/test_devices.py)
+    [ $device = cpu ] || tests=(-k cuda tests)
+    "$PY" -m pytest -q -m 'not browser and not large' "${tests[@]}" > "$out/suite.log" 2>&1 || echo "the suite failed, see suite.log" >> "$out/failed"
     tail -n 1 "$out/suite.log"
 else
     echo 'pytest is not installed: no tests were run' | tee "$out/suite.log"
@@ -117,10 +119,10 @@ cp "$work/killed/last_checkpoint" "$out/killed_at" 2> /dev/null || true
     echo 'the killed run did not continue, see continued.log' >> "$out/failed"
 
 if [ -z "$short" ]; then
-    for name in fp32 amp; do  # amp: float16 with a scaled loss, as train.py --amp
+    for name in fp32 bf16 amp; do  # amp: float16 with a scaled loss, as train.py --amp
         say "steps without the data path, $name"
         flags=()
-        [ $name = fp32 ] || flags=(--amp)
+        [ $name = fp32 ] || flags=("--$name")
         "$PY" tools/benchmarks/train_step.py --device $device --batch-size $batch \
             --repeats 10 --models dne "${flags[@]}" --out "$out/step_$name.json" \
             > "$out/step_$name.log" 2>&1 ||

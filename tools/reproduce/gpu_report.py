@@ -6,7 +6,6 @@ Example:
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -30,6 +29,7 @@ if __name__ == '__main__':
 
 import torch
 
+from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.fileio.atomic import write_whole
 
 
@@ -57,7 +57,7 @@ def steps(work: Path) -> dict[str, float]:
 def collect(out: Path) -> dict:
     """All figures of a folder."""
     found = {name: steps(out / 'work' / name) for name in ('fp32', 'bf16', 'killed')}
-    for name in ('fp32', 'amp'):
+    for name in ('fp32', 'bf16', 'amp'):
         path = out / f'step_{name}.json'
         if path.exists():
             told = json.loads(path.read_text())['dne']
@@ -79,15 +79,22 @@ def collect(out: Path) -> dict:
 
 
 def keep_checkpoints(out: Path) -> list[str]:
-    """Copy the tables' last checkpoints that are small; their names in OUT."""
+    """Write the tables' last models that are small; their names in OUT.
+
+    The optimiser's state, two numbers for each of the model's, is left out.
+    """
     kept = []
     for path in sorted((out / 'tables').glob('runs/*/*/epoch_*.pth')):
-        if path.stat().st_size < LARGEST:
-            *_, row, seed, _ = path.parts
-            target = out / 'checkpoints' / f'{row}_{seed}.pth'
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, target)
+        content = check_checkpoint(str(path))
+        *_, row, seed, _ = path.parts
+        target = out / 'checkpoints' / f'{row}_{seed}.pth'
+        target.parent.mkdir(exist_ok=True)
+        model = {name: content[name] for name in ('meta', 'state_dict')}
+        torch.save(model, target)
+        if target.stat().st_size < LARGEST:
             kept.append(target.name)
+        else:
+            target.unlink()
     return kept
 
 

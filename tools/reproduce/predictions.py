@@ -42,14 +42,19 @@ class Predictions:
         self.model.load_state_dict(state)
         self.crops = DATASETS.build(cfg.test_dataloader.dataset)
 
+    def batches(self, count: int | None = None) -> Iterator[dict]:
+        """The first crops, or all, packed for the model, with a bar."""
+        count = len(self.crops) if count is None else count
+        with Progress(count, self.name) as bar:
+            for first in range(0, count, BATCH):
+                rows = range(first, min(first + BATCH, count))
+                yield pseudo_collate([self.crops[row] for row in rows])
+                bar.update(len(rows))
+
     @torch.no_grad()
     def __iter__(self) -> Iterator[PoseDataSample]:
-        with Progress(len(self.crops), self.name) as bar:
-            for first in range(0, len(self.crops), BATCH):
-                rows = range(first, min(first + BATCH, len(self.crops)))
-                packed = pseudo_collate([self.crops[row] for row in rows])
-                yield from self.model.test_step(packed)
-                bar.update(len(rows))
+        for packed in self.batches():
+            yield from self.model.test_step(packed)
 
 
 def describe_runs(

@@ -1,7 +1,8 @@
 """Make of finished runs what the project keeps: the page, its numbers, the metafile.
 
-Writes ``results.md`` (tables, and of every run command, commit, hardware and time),
-``results.json`` and ``metafile.yml`` of the zoo. Nothing is trained.
+Writes the tables anew, then ``results.md`` (tables, and of every run command, commit,
+hardware and time), ``results.json`` (also the course of every training) and
+``metafile.yml`` of the zoo. Nothing is trained. Flags as of ``table.py``.
 
 Example:
     python tools/reproduce/publish.py --out work_dirs/reproduce --seeds 0 1 2
@@ -11,12 +12,14 @@ import argparse
 import json
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tools.reproduce.rows import BARS, BOTH, ROWS, TABLES, by_group
+from tools.reproduce.run_flags import parse_run_flags
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -25,12 +28,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--out', type=Path, default=ROOT / 'work_dirs/reproduce', help="table.py's"
-    )
-    parser.add_argument(
         '--to', type=Path, default=ROOT / 'configs/reproduce', help='folder to fill'
     )
-    return parser.parse_args(argv)
+    return parse_run_flags(parser, argv)
 
 
 if __name__ == '__main__':
@@ -41,7 +41,8 @@ import yaml
 from mmhand_dne.cli.plain_errors import plain_errors
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
-from tools.reproduce.report import column, spread
+from tools.reproduce.report import column, spread, write_tables
+from tools.reproduce.runs import Runs
 
 BEGIN = """# Results on the free benchmark
 
@@ -51,36 +52,53 @@ benchmark is, and is not:
 [The papers' tables on a free benchmark](../../docs/reproduce.md).
 """
 SHOWN = by_group('MPVPE', 'mm') | BOTH | BARS
-CAUSES = ('line_of_sight', 'ranking')
+CAUSES = ('line_of_sight', 'ranking', 'occlusion', 'sample_choice')
 # What the commands call the folders, wherever a machine had them.
 OUT, CACHE = 'work_dirs/reproduce', 'data/benchmark/cache'
 
 
-def read_tables(out: Path) -> dict[str, dict]:
-    """What table.py has written, by table, without this machine's folders.
+def read_tables(runs: Runs, names: Iterable[str]) -> dict[str, dict]:
+    """The numbers of tables, by table, without this machine's folders.
 
     Raises:
-        ValueError: it has written none.
+        ValueError: there is none.
     """
-    paths = {name: out / 'tables' / f'{name}.json' for name in TABLES}
-    found = {
-        name: json.loads(path.read_text())
-        for name, path in paths.items()
-        if path.exists()
-    }
+    folder = runs.out / 'tables'
+    found = {name: json.loads((folder / f'{name}.json').read_text()) for name in names}
     for told in found.values():
         for run in (run for seeds in told['runs'].values() for run in seeds.values()):
-            cache = Path(
-                run.pop('settings')['options']['val_dataloader.dataset.folder']
-            )
-            for folder, name in ((cache.parent, CACHE), (out, OUT)):
+            del run['settings']  # the command has them
+            for folder, name in ((runs.cache, CACHE), (runs.out, OUT)):
                 run['command'] = run['command'].replace(str(folder), name)
     if not found:
         raise UserError(
-            f'{out}: holds no tables; run tools/reproduce/table.py with the same '
-            '--out first'
+            f'{runs.out}: holds no finished run; run tools/reproduce/table.py with the '
+            'same --out first'
         )
     return found
+
+
+def read_causes(runs: Runs, found: dict[str, dict[str, dict]]) -> list[str]:
+    """Pages of the tools that tell causes, of those that were run.
+
+    Raises:
+        ValueError: one tells of other seeds than are finished.
+    """
+    texts = []
+    for name in CAUSES:
+        path = runs.out / 'tables' / f'{name}.json'
+        if not path.exists():
+            continue
+        for row, seeds in json.loads(path.read_text()).items():
+            finished = set(found.get(row, {}))
+            if set(seeds) != finished:
+                raise UserError(
+                    f'{path}: tells of seeds {" ".join(seeds)} of {row!r}, of which '
+                    f'{" ".join(sorted(finished)) or "none"} are to be published; run '
+                    f'tools/reproduce/{name}.py again, with the same --seeds'
+                )
+        texts.append(path.with_suffix('.md').read_text())
+    return texts
 
 
 def runs_of(tables: dict[str, dict]) -> dict[str, dict[str, dict]]:
@@ -145,6 +163,11 @@ def folded(command: str) -> str:
     return ' \\\n'.join(lines)
 
 
+def each(values: Iterable[str]) -> str:
+    """What several runs have, each once, in their order."""
+    return ', '.join(dict.fromkeys(values))
+
+
 def metafile(found: dict[str, dict[str, dict]]) -> dict:
     """The zoo's entries, a row each."""
     models = []
@@ -165,8 +188,8 @@ def metafile(found: dict[str, dict[str, dict]]) -> dict:
                     'Row': ROWS[row].title,
                     'Training Data': 'the free benchmark',
                     'Seeds': ', '.join(seeds),
-                    'Hardware': runs[0]['hardware'],
-                    'Commit': runs[0]['commit'][:9],
+                    'Hardware': each(run['hardware'] for run in runs),
+                    'Commit': each(run['commit'][:9] for run in runs),
                     'Command': f'`{command_of(seeds)}`',
                     'Log': '`configs/reproduce/results.json`',
                 },
@@ -187,27 +210,26 @@ def metafile(found: dict[str, dict[str, dict]]) -> dict:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the tables, write the three files."""
+    """Write the tables, read them, write the three files."""
     args = parse_args(argv)
     with plain_errors(building=True):
-        tables = read_tables(args.out.resolve())
+        runs = Runs(args)
+        written = write_tables(runs, list(TABLES), args.seeds)
+        tables = read_tables(runs, written)
+        found = runs_of(tables)
+        causes = read_causes(runs, found)
     compared = [
         name
         for name, told in tables.items()
         if sum(map(bool, told['values'].values())) > 1
     ]
-    texts = [(args.out / 'tables' / f'{name}.md').read_text() for name in compared]
-    # Of ranking.py and line_of_sight.py, where they were run.
-    causes = [args.out / 'tables' / f'{name}.md' for name in CAUSES]
-    texts += [path.read_text() for path in causes if path.exists()]
+    texts = [*(written[name] for name in compared), *causes]
     texts = [text.strip().replace('### ', '## ') for text in texts]
-    found = runs_of(tables)
-    one = next(iter(tables.values()))  # these are told with each table
-    begin = BEGIN.format(**one['crops'])
+    begin = BEGIN.format(**runs.crops)
     parts = [begin.strip(), *not_compared(compared), *texts, run_lines(found)]
     page = '\n\n'.join(parts)
     write_whole(args.to / 'results.md', page + '\n')
-    kept = dict(crops=one['crops'], last_quarter=one['last_quarter'], runs=found)
+    kept = dict(crops=runs.crops, runs=found)
     write_whole(args.to / 'results.json', json.dumps(kept, indent=1))
     entries = yaml.safe_dump(metafile(found), sort_keys=False, allow_unicode=True)
     write_whole(args.to / 'metafile.yml', entries)

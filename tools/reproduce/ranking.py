@@ -10,7 +10,8 @@ the mean over joints, over the images of one joint; and what the covariances are
 - spread: standard deviation over images of the log of a joint's variance;
 - z in a joint: how many coordinates of z make a coordinate's variance, exp of the
   entropy of their shares;
-- correlation: mean absolute correlation of coordinates of different joints.
+- correlation: mean absolute correlation of coordinates of different joints;
+- condition: of W, largest by smallest singular value.
 
 Files ``tables/ranking.md`` and ``.json`` below the runs' folder. Nothing is trained.
 
@@ -70,6 +71,7 @@ COLUMNS = {
     'spread': 'spread',
     'sources': 'z in a joint',
     'correlation': 'correlation',
+    'condition': 'condition of W',
 }
 
 
@@ -120,6 +122,8 @@ def describe(hands: Hands) -> dict[str, float]:
     correlation = np.abs(hands.covariance / (std[:, :, None] * std[:, None, :]))
     joint = np.arange(std.shape[1]) // 3
     found['correlation'] = float(correlation[:, joint[:, None] != joint].mean())
+    if hands.mixing is not None:
+        found['condition'] = float(np.linalg.cond(hands.mixing.astype(np.float64)))
     if hands.mixing is not None and not hands.apart:
         parts = contributions(hands)
         own = np.diagonal(parts, axis1=1, axis2=2)

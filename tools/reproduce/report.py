@@ -3,19 +3,29 @@
 import json
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from tools.reproduce.rows import ROWS, TABLES, Table
-from tools.reproduce.runs import RECORD, Runs, added_parameters
+from tools.reproduce.run_records import WATCHED, log_of
+from tools.reproduce.runs import RECORD, Runs
 
 FLAT = 0.01  # a converged baseline's change over the last quarter, at most
-WATCHED = 'MPVPE_All'
 Values = dict[int, dict[str, float]]  # metrics by seed
+COST_FILE = 'step_cost.json'
+COSTS = {
+    'parameters': 'parameters added',
+    'relative': 'time of a step',
+    'milliseconds': 'ms a crop',
+}
 
 
-def write_tables(runs: Runs, names: list[str], seeds: list[int]) -> None:
-    """Print tables; write ``tables/<name>.md`` and ``.json`` below the runs' folder."""
+def write_tables(runs: Runs, names: list[str], seeds: list[int]) -> dict[str, str]:
+    """Write ``tables/<name>.md`` and ``.json`` below the runs' folder.
+
+    Returns: the Markdown by name, of the tables that have a finished row.
+    """
+    texts = {}
     for name in names:
         table = TABLES[name]
         found = {
@@ -23,69 +33,90 @@ def write_tables(runs: Runs, names: list[str], seeds: list[int]) -> None:
             for row in table.rows
         }
         if not any(found.values()):
-            print(f'\n{table.title}: nothing is finished')
             continue
-        text = markdown(table, found, costs_of(runs, table, found))
-        flat = {s: change for s in seeds if (change := last_quarter(runs, s))}
+        text = markdown(table, found, costs_of(runs, table))
         if name == 'control':
+            flat = {s: change for s in seeds if (change := last_quarter(runs, s))}
             text += f'\n\n{flatness(flat)}'
         content = dict(
             title=table.title,
             values=found,
             runs={row: records(runs, row, values) for row, values in found.items()},
-            last_quarter=flat,
             crops=runs.crops,
         )
         write_whole(runs.out / 'tables' / f'{name}.md', text + '\n')
         path = runs.out / 'tables' / f'{name}.json'
         write_whole(path, json.dumps(content, indent=1))
-        print(f'\n{text}', flush=True)
+        texts[name] = text
+    return texts
 
 
 def records(runs: Runs, row: str, seeds: Iterable[int]) -> dict[int, dict]:
-    """Command, commit, hardware and time of a row's runs."""
+    """Command, commit, hardware, time and log of a row's runs."""
     return {
         seed: json.loads((runs.folder(row, seed) / RECORD).read_text())
+        | dict(log=log_of(runs.folder(row, seed)))
         for seed in seeds
     }
 
 
-def costs_of(runs: Runs, table: Table, found: dict[str, Values]) -> dict[str, tuple]:
-    """Parameters that a row adds, and seconds of its training step."""
-    if not table.costs:
+def costs_of(runs: Runs, table: Table) -> dict[str, dict[str, float]]:
+    """What step_cost.py has measured of a table's rows; nothing if it was not run."""
+    path = runs.out / 'tables' / COST_FILE
+    if not table.costs or not path.exists():
         return {}
-    return {
-        row: (added_parameters(runs, row, min(values)), runs.pace(row))
-        for row, values in found.items()
-        if values
-    }
+    return json.loads(path.read_text())['rows']
 
 
-def markdown(table: Table, found: dict[str, Values], costs: dict[str, tuple]) -> str:
-    """A table of means, and one of differences from its first row."""
-    first, *others = table.rows
+def markdown(
+    table: Table, found: dict[str, Values], costs: dict[str, dict[str, float]]
+) -> str:
+    """A table of means, and for each base one of differences from it."""
     headings = list(table.metrics.values())
-    extra = ['parameters added', 's a step'] if table.costs else []
+    extra = list(COSTS.values()) if table.costs else []
     lines = [f'### {table.title}', '', *head(['', *headings, *extra, 'seeds'])]
     for row in table.rows:
         cells = [spread(column(found[row], m), table.digits) for m in table.metrics]
         if table.costs:
             cells += costs_cells(costs.get(row))
         lines.append(line([ROWS[row].title, *cells, str(len(found[row]))]))
-    lines += [
-        '',
-        f'Against "{ROWS[first].title}", by seed; in brackets how many seeds ',
-    ]
-    lines[-1] += 'have the sign of the mean:'
-    lines += ['', *head(['', *headings])]
-    for row in others:
-        cells = [paired(found[first], found[row], m, table) for m in table.metrics]
-        lines.append(line([ROWS[row].title, *cells]))
+    for base in table.bases or table.rows[:1]:
+        lines += ['', *compared_with(base, table, found)]
     return '\n'.join(lines)
 
 
-def costs_cells(cost: tuple | None) -> list[str]:
-    return ['-', '-'] if cost is None else [f'{cost[0]:,}', f'{cost[1]:.2f}']
+def compared_with(base: str, table: Table, found: dict[str, Values]) -> list[str]:
+    """Lines of a table of differences; metrics and rows without any are left out."""
+    others = [row for row in table.rows if row != base]
+    metrics = [
+        name
+        for name in table.metrics
+        if any(differences(found[base], found[row], name) for row in others)
+    ]
+    title = ROWS[base].title
+    if not metrics:
+        return [f'Against "{title}": no seed has both.']
+    lines = [
+        f'Against "{title}", by seed; in brackets how many seeds have the sign of the '
+        'mean:',
+        '',
+        *head(['', *(table.metrics[name] for name in metrics)]),
+    ]
+    for row in others:
+        cells = [paired(found[base], found[row], m, table) for m in metrics]
+        if any(cell != '-' for cell in cells):
+            lines.append(line([ROWS[row].title, *cells]))
+    return lines
+
+
+def costs_cells(cost: dict[str, float] | None) -> list[str]:
+    if cost is None:
+        return ['-'] * len(COSTS)
+    return [
+        f'{cost["parameters"]:,}',
+        f'{cost["relative"]:.2f}',
+        f'{cost["milliseconds"]:.2f}',
+    ]
 
 
 def head(cells: list[str]) -> list[str]:
@@ -124,7 +155,9 @@ def paired(base: Values, other: Values, metric: str, table: Table) -> str:
     if not found:
         return '-'
     mean = math.fsum(found) / len(found)
-    agree = sum(value * mean > 0 for value in found)
+    # What is not a digit of the table is no difference: rounding has a sign too.
+    least = 0.5 * 10**-table.digits
+    agree = sum(value * mean > 0 and abs(value) >= least for value in found)
     text = spread(found, table.digits)
     if '[mm]' in table.metrics[metric] or '[px]' in table.metrics[metric]:
         level = column(base, metric)
@@ -132,33 +165,39 @@ def paired(base: Values, other: Values, metric: str, table: Table) -> str:
     return f'{text} ({agree}/{len(found)})'
 
 
-def curve(folder: Path) -> dict[int, float]:
-    """The error after each epoch that was validated, of all parts of a run."""
-    found = {}
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for text in path.read_text().splitlines():
-            entry = json.loads(text)
-            if WATCHED in entry:
-                found[int(entry['step'])] = entry[WATCHED]
-    return found
+def last_quarter(runs: Runs, seed: int) -> dict[str, float] | None:
+    """How much the baseline's errors change over its last quarter, as shares.
 
-
-def last_quarter(runs: Runs, seed: int) -> float | None:
-    """How much the baseline's error changes over its last quarter, as a share."""
-    epochs, found = runs.length('baseline'), curve(runs.folder('baseline', seed))
-    if epochs not in found:
+    Raises:
+        ValueError: the baseline is finished, but its logs lack a validation.
+    """
+    if not runs.is_finished('baseline', seed):
         return None
-    return found[epochs] / found[epochs * 3 // 4] - 1
+    folder, epochs = runs.folder('baseline', seed), runs.length('baseline')
+    found = log_of(folder)['validations']
+    before = epochs * 3 // 4
+    if not {before, epochs} <= set(found):
+        raise UserError(
+            f'{folder}: its logs have no validation after epochs {before} and '
+            f'{epochs}, by which the baseline is judged; delete this folder to train '
+            'it again'
+        )
+    return {name: found[epochs][name] / found[before][name] - 1 for name in WATCHED}
 
 
-def flatness(changes: dict[int, float]) -> str:
-    """Whether the baseline has converged, in a sentence."""
+def flatness(changes: dict[int, dict[str, float]]) -> str:
+    """Whether the baseline has converged, a sentence for each error."""
     if not changes:
         return 'No baseline is finished.'
-    told = ', '.join(f'{100 * c:+.2f} % (seed {s})' for s, c in changes.items())
-    flat = max(map(abs, changes.values())) < FLAT
-    verdict = 'flat' if flat else 'not flat: train it longer'
-    return (
-        f"The baseline's {WATCHED} over the last quarter of its training: {told}; "
-        f'less than {FLAT:.0%} is asked, so it is {verdict}.'
-    )
+    sentences = []
+    for name in WATCHED:
+        told = ', '.join(
+            f'{100 * c[name]:+.2f} % (seed {s})' for s, c in changes.items()
+        )
+        flat = max(abs(change[name]) for change in changes.values()) < FLAT
+        verdict = 'flat' if flat else 'not flat: training goes on to improve it'
+        sentences.append(
+            f"The baseline's {name} over the last quarter of its training: {told}; "
+            f'less than {FLAT:.0%} is asked, so it is {verdict}.'
+        )
+    return ' '.join(sentences)

@@ -23,14 +23,15 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table: rows, the first of which all are compared with, and metrics.
+    """A table: rows, metrics, and with which rows the others are compared.
 
     Attributes:
         title: with the paper's place.
         rows: names in ROWS.
         metrics: names of ``test.py``'s metrics, and how they are shown.
         digits: after the point.
-        costs: show parameters and seconds a step.
+        costs: show parameters and the time of a step.
+        bases: rows that the others are compared with; the first row if none is named.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Table(NamedTuple):
     metrics: dict[str, str]
     digits: int = 2
     costs: bool = False
+    bases: tuple[str, ...] = ()
 
 
 ROWS = {
@@ -115,13 +117,18 @@ TABLES = {
     'table4': Table(
         'DNE Table 4: number of stages',
         ('baseline', 'm1', 'full'),
-        by_group('MPVPE', 'mm') | by_group('MPJPE', 'mm'),
+        by_group('MPVPE', 'mm')
+        | by_group('MPJPE', 'mm')
+        | by_group('MPVPE2D', 'px'),
     ),
     'figure5': Table(
         'DNE Figure 5: camera correction', ('no_camera', 'full'), BOTH
     ),
     'control': Table(
-        'Whether the baseline has converged', ('baseline', 'control', 'full'), BOTH
+        'Whether the baseline has converged',
+        ('baseline', 'control', 'eps2d', 'eps3d', 'm1', 'full'),
+        BOTH,
+        bases=('baseline', 'control'),
     ),
     'budget': Table(
         'How long the stages train', ('baseline', 'full', 'long'), BOTH
@@ -149,6 +156,7 @@ TABLES = {
         BARS | of_part({k: v for k, v in BARS.items() if k != 'coverage_50'}, 'hard'),
         3,
         costs=True,
+        bases=('diagonal', 'full_covariance'),
     ),
 }  # fmt: skip
 

@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import re
 import signal
 import subprocess
@@ -14,14 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
 from mmhand_dne.datasets.readers.feature_cache import open_cache
-from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from tools.reproduce.rows import ROWS
+from tools.reproduce.run_records import (
+    MAKING,
+    circumstances,
+    differing,
+    digest,
+    log_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 20  # seconds that a process has to end itself
@@ -52,10 +56,13 @@ class Runs:
             long=args.stage_epochs,
             bars=args.bars_epochs,
         )
-        self.crops = {
-            split: len(open_cache(self.cache / split).samples)
-            for split in ('train', 'test')
+        caches = {split: open_cache(self.cache / split) for split in ('train', 'test')}
+        self.crops = {split: len(found.samples) for split, found in caches.items()}
+        self.made_of = {
+            split: digest([found.settings, len(found.samples)])
+            for split, found in caches.items()
         }
+        self.digests: dict[str, str] = {}
         self.stage_crops = min(args.stage_crops, self.crops['train'])
 
     def folder(self, row: str, seed: int) -> Path:
@@ -92,21 +99,38 @@ class Runs:
         """The last checkpoint of a finished run."""
         return self.folder(row, seed) / f'epoch_{self.length(row)}.pth'
 
+    def settings(self, row: str, seed: int) -> dict:
+        """What a run's numbers depend on: options, and what its files hold."""
+        return dict(
+            config=self.config(row),
+            options=self.options(row, seed),
+            contents=dict(config=self.config_digest(row), **self.made_of),
+        )
+
+    def config_digest(self, row: str) -> str:
+        """Of the parts of a row's config that its numbers come from."""
+        if row not in self.digests:
+            cfg = Config.fromfile(ROOT / self.config(row)).to_dict()
+            self.digests[row] = digest({name: cfg.get(name) for name in MAKING})
+        return self.digests[row]
+
     def record(self, row: str, seed: int) -> dict:
         """What is known of a run: its settings, its time, where and by which commit.
 
         Raises:
             ValueError: it was begun with other settings.
         """
-        settings = dict(config=self.config(row), options=self.options(row, seed))
+        settings = self.settings(row, seed)
         path = self.folder(row, seed) / RECORD
         if not path.exists():
-            return dict(settings=settings, seconds=0.0, steps=0, **circumstances(self))
+            return dict(
+                settings=settings, seconds=0.0, steps=0, **circumstances(self.threads)
+            )
         found = json.loads(path.read_text())
-        if found['settings'] != settings:
+        if other := differing(found['settings'], settings):
             raise UserError(
-                f'{path.parent}: was run with other epochs, crops, cache or config; '
-                'give another --out or delete this folder'
+                f'{path.parent}: was run with other {", ".join(other)}; give another '
+                '--out or delete this folder'
             )
         return found
 
@@ -169,9 +193,16 @@ class Runs:
         folder, record = self.folder(row, seed), self.record(row, seed)
         write_whole(folder / RECORD, json.dumps(record, indent=2))
         print(f'{row}, seed {seed}: {self.seconds_left(row, seed) / 60:.0f} minutes')
-        if self.steps_done(row, seed) < steps:
+        validated = ROWS[row].length != 'baseline' or self.is_validated(row, seed)
+        if self.steps_done(row, seed) < steps or not validated:
             self.train(row, seed, record, deadline)
         self.test(row, seed, deadline)
+
+    def is_validated(self, row: str, seed: int) -> bool:
+        """Whether the last epoch's validation is in the logs; the train loop makes up
+        for one that it was stopped before.
+        """
+        return self.length(row) in log_of(self.folder(row, seed))['validations']
 
     def train(self, row: str, seed: int, record: dict, deadline: float) -> None:
         """Start or continue a training, and note its time."""
@@ -268,41 +299,3 @@ def end(process: subprocess.Popen) -> None:
                 os.killpg(process.pid, sign)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE)
-
-
-def circumstances(runs: Runs) -> dict:
-    """By which commit, on what, with what a run is made."""
-    model = platform.processor() or platform.machine()
-    with suppress(OSError):
-        found = re.search(r'model name\s*: (.+)', Path('/proc/cpuinfo').read_text())
-        model = found[1] if found else model
-    device = f'{runs.threads} of {os.cpu_count()} cores, {model}'
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
-    return dict(
-        commit=git('rev-parse', 'HEAD'),
-        changed=bool(git('status', '--porcelain', '--untracked-files=no')),
-        hardware=device,
-        torch=torch.__version__,
-    )
-
-
-def git(*arguments: str) -> str:
-    """What git says of the project; '' where it is no checkout."""
-    try:
-        done = subprocess.run(
-            ['git', *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return ''
-    return done.stdout.strip()
-
-
-def added_parameters(runs: Runs, row: str, seed: int) -> int:
-    """Numbers that a row's model has beyond those of the row that it starts with."""
-
-    def count(name: str) -> int:
-        state = check_checkpoint(str(runs.checkpoint(name, seed)))['state_dict']
-        return sum(tensor.numel() for tensor in state.values())
-
-    return count(row) - count(ROWS[row].start) if ROWS[row].start else 0

@@ -74,7 +74,9 @@ def main(argv: list[str] | None = None) -> None:
                     runs.finish(row, seed, deadline)
             except TimeIsOver:
                 print('the minutes are over; run it again to continue', flush=True)
-        write_tables(runs, args.tables, args.seeds)
+        texts = write_tables(runs, args.tables, args.seeds)
+    for name in args.tables:
+        print(f'\n{texts.get(name, f"{TABLES[name].title}: nothing is finished")}')
     if any(not runs.is_finished(row, seed) for row, seed in todo):
         sys.exit(LEFT)
 
