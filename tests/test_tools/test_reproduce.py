@@ -19,7 +19,7 @@ from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
 from tests.cached_features import write_cache
 from tests.finished_runs import FEW, arguments, finished, write_curve
-from tools.reproduce import table
+from tools.reproduce import publish, table
 from tools.reproduce.rows import ROWS, TABLES, rows_of
 from tools.reproduce.runs import Runs, TimeIsOver, asked_to_end_later
 
@@ -266,3 +266,25 @@ def test_the_benchmark_is_the_same_however_often_it_was_stopped(tmp_path):
     for split in ('train', 'test'):
         hands = CachedHandDataset(str(tmp_path / 'whole/cache' / split), [4])
         assert len(hands) and hands[0]['data_samples'].dataset_name in ('plain', 'hard')
+
+
+@pytest.mark.large
+def test_one_command_makes_the_benchmark_the_tables_their_causes_and_the_page(tmp_path):
+    environment = dict(os.environ, MMHAND_VENV=str(Path(sys.executable).parents[1]))
+    command = ['bash', ROOT / 'tools/reproduce/all.sh', '--data', tmp_path]
+    command += ['--count', '150', '--', '--out', tmp_path / 'out', '--seeds', '0', *FEW]
+    stopped = subprocess.run(
+        [*command[:2], '--minutes', '0', *command[2:]], env=environment, check=False
+    )
+    assert stopped.returncode == table.LEFT
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / 'results/results.md').read_text()
+    assert 'Not run yet' not in page and str(tmp_path) not in page
+    headings = [line for line in page.splitlines() if line.startswith('## ')]
+    assert len(headings) == len(TABLES) + len(publish.CAUSES) + 1  # and the runs
+    for title in ('Where something hides the hand', 'Which of several samples is'):
+        assert f'## {title}' in page
+    kept = json.loads((tmp_path / 'results/results.json').read_text())
+    assert set(kept['runs']) == set(ROWS)
+    assert set(kept['runs']['baseline']['0']['log']['validations']) == set('1234')
