@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.reproduce.run_flags import parse_run_flags
 
-ROWS_SHOWN = ('baseline', 'eps2d', 'eps3d', 'm1', 'full')
+ROWS_SHOWN = ('baseline', 'eps2d', 'eps3d', 'm1', 'full', 'long')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
