@@ -75,7 +75,7 @@ class RunRecord:
             found is not None
             and found != settings
             and not overwrite
-            and (self.folder / DONE).exists()
+            and _is_begun(self.folder)
         ):
             _refuse(found, settings, self.folder)
         if found != settings or overwrite:
@@ -98,7 +98,8 @@ class RunRecord:
         if not path.exists():
             return {}
         entries = {}
-        for line in path.read_text(encoding='utf-8').splitlines():
+        # Not splitlines: names may hold what is a line's end to it, such as U+2028.
+        for line in path.read_text(encoding='utf-8').split('\n'):
             try:
                 entry = json.loads(line)
             except ValueError:  # the line that a killed run was writing
@@ -202,6 +203,11 @@ class FolderLock:
             self.file = None
 
 
+def _is_begun(folder: Path) -> bool:
+    """Whether a run has left results there; a video's are in FRAMES until its end."""
+    return any((folder / name).exists() for name in (DONE, FRAMES))
+
+
 def own_folder(
     parent: str | Path, given: str, settings: dict[str, Any], fresh: bool = False
 ) -> Path:
@@ -220,7 +226,7 @@ def own_folder(
         folder = Path(parent) / (name if number == 1 else f'{name}-{number}')
         if not folder.exists():
             return folder
-        begun = any((folder / name).exists() for name in (DONE, FRAMES))
+        begun = _is_begun(folder)
         if not fresh and (not begun or _read_settings(folder) == settings):
             return folder
 
