@@ -174,3 +174,33 @@ def test_pictures_of_what_the_model_lacks_are_refused(dne, hamer):
             check_kinds(model.model, [kind])
         with pytest.raises(UserError, match='this model has not'):
             list(model(IMAGE, kinds=[kind], return_vis=True, side='right'))
+
+
+@pytest.mark.parametrize('angle', [[1], 'abc', float('nan'), float('inf'), {}])
+def test_what_is_no_angle_is_named(angle):
+    with pytest.raises(UserError, match=r'bboxes, 0: .* is no angle'):
+        GivenBoxes([dict(box=BOX, angle=angle)], 1).of(0, 'a')
+
+
+def test_an_angle_of_null_is_not_known():
+    [box] = GivenBoxes([dict(box=BOX, angle=None)], 1).of(0, 'a')
+    assert box.angle is None
+
+
+@pytest.mark.parametrize('wrong', [5, 'box', True, 0.5])
+def test_what_is_no_box_of_an_image_is_named(wrong):
+    with pytest.raises(UserError, match=r'bboxes, a.jpg: .* is no box'):
+        GivenBoxes({'a.jpg': wrong}, 1).of(0, 'a.jpg')
+
+
+def test_a_camera_of_null_and_one_that_is_no_text_are_named(tmp_path):
+    path = tmp_path / 'k.json'
+    path.write_text(json.dumps({'a.jpg': None, 'b.jpg': K.tolist()}))
+    cameras = Cameras(read_cameras(path))
+    assert np.array_equal(cameras.of(1, 'b.jpg', (200, 160)), K)
+    with pytest.raises(UserError, match='names no camera of a.jpg'):
+        cameras.of(0, 'a.jpg', (200, 160))
+    photo = tmp_path / 'photo.jpg'
+    photo.write_bytes(b'\xff\xd8\xff')
+    with pytest.raises(UserError, match='photo.jpg: is no text'):
+        read_cameras(photo)

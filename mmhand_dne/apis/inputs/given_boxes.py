@@ -1,6 +1,7 @@
 """Where the hands are: boxes that a user gives, for every image of an input."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -116,7 +117,7 @@ class GivenBoxes:
         for key in (str(index), source, os.path.basename(source)):
             if key in self.table:
                 label = f'{self.origin}, {key}'
-                boxes = _several(self.table[key])
+                boxes = _several(self.table[key], label)
                 return _different(self._box(entry, label) for entry in boxes)
         return None
 
@@ -132,7 +133,7 @@ class GivenBoxes:
                     'expected box, side, angle'
                 )
             numbers, side = entry['box'], check_side(entry.get('side', side), label)
-            angle = float(entry['angle']) if 'angle' in entry else None
+            angle = check_angle(entry.get('angle'), label)
         return HandBox(_corners_of(numbers, label), side, angle)
 
 
@@ -143,6 +144,19 @@ def check_side(side: str | None, label: str = 'side') -> str | None:
             f"{label}: {side!r} is no side; expected 'right', 'left' or 'both'"
         )
     return side
+
+
+def check_angle(angle: object, label: str) -> float | None:
+    """An angle as a number, None where it is not known; refuse what is none."""
+    if angle is None:
+        return None
+    try:
+        found = float(angle)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise UserError(f'{label}: {angle!r} is no angle; expected degrees, such as 20')
+    return found
 
 
 def _read(path: str | Path) -> object:
@@ -204,9 +218,13 @@ def _are_boxes(value: Sequence | Mapping | np.ndarray) -> bool:
     return _is_box(value) or len(value) > 0 and _is_box(value[0])
 
 
-def _several(value: Sequence | Mapping | np.ndarray | None) -> list:
+def _several(value: object, label: str) -> list:
     """An image's boxes as a list, also where there is one or none."""
     value = _without_tensor(value)
     if value is None:
         return []
+    if not isinstance(value, (Sequence, Mapping, np.ndarray)) or isinstance(value, str):
+        raise UserError(
+            f'{label}: {value!r} is no box; expected [x0, y0, x1, y1] or a list'
+        )
     return [value] if _is_box(value) else list(value)

@@ -128,7 +128,12 @@ def read_cameras(
     is_file = isinstance(given, (str, Path))
     value = _read(Path(given)) if is_file else given
     if isinstance(value, Mapping):
-        return {str(key): read_intrinsics(camera) for key, camera in value.items()}
+        # null: as if the image were not named, which is said when its turn comes.
+        return {
+            str(key): read_intrinsics(camera)
+            for key, camera in value.items()
+            if camera is not None
+        }
     if isinstance(value, (list, tuple, np.ndarray)) and _are_several(value):
         return [read_intrinsics(camera) for camera in value]
     return read_intrinsics(given)
@@ -200,6 +205,10 @@ def _read(path: Path) -> object:
     except OSError as error:
         raise UserError(
             f'{path}: cannot be read ({error.strerror}); check the path of the camera'
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f'{path}: is no text; give a camera as .json, .npy or text'
         ) from error
     try:
         if path.suffix == '.json':
