@@ -25,14 +25,16 @@ def test_finished_runs_are_told_against_the_baseline(tmp_path, capsys):
     for split in ('train', 'test'):
         write_cache(cache / split, 3, seed=4)
     args = ['--cache', str(cache), '--out', str(out), '--seeds', '0']
-    for wrong, message in ((['--rows', 'fulll'], 'unknown'), ([], 'not finished')):
+    for wrong, message in ((['--rows', 'fulll'], 'unknown'), ([], 'nothing is')):
         with pytest.raises(SystemExit):
             line_of_sight.main([*args, *wrong])
         assert message in capsys.readouterr().err
     runs = Runs(line_of_sight.parse_args(args))
-    models = {
-        row: save_run(runs, row, dict(MPVPE_All=1.0)) for row in ('baseline', 'm1')
-    }
+    models = dict(m1=save_run(runs, 'm1', dict(MPVPE_All=1.0)))
+    with pytest.raises(SystemExit):
+        line_of_sight.main(args)
+    assert "'baseline' is not finished" in capsys.readouterr().err
+    models['baseline'] = save_run(runs, 'baseline', dict(MPVPE_All=1.0))
     line_of_sight.main(args)
     told = json.loads((out / 'tables/line_of_sight.json').read_text())
     assert told['baseline']['0'].keys() == line_of_sight.METRICS.keys()

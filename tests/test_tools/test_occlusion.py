@@ -54,7 +54,7 @@ def test_a_finished_run_is_scored_on_occluded_and_on_clear_crops(tmp_path, capsy
     args = ['--cache', str(cache), '--out', str(out), '--seeds', '0']
     with pytest.raises(SystemExit):
         occlusion.main(args)
-    assert 'table.py covariances first' in capsys.readouterr().err
+    assert 'nothing is finished' in capsys.readouterr().err
     runs = Runs(occlusion.parse_args(args))
     for row in ('diagonal', 'correlated'):
         save_run(runs, row, dict(NLL=-1.0), vary)

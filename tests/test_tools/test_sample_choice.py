@@ -19,7 +19,7 @@ def test_a_finished_run_says_which_sample_is_the_best(tmp_path, capsys):
     args += ['--samples', '3', '--crops', '2']
     with pytest.raises(SystemExit):
         sample_choice.main(args)
-    assert 'table.py confidence first' in capsys.readouterr().err
+    assert 'nothing is finished' in capsys.readouterr().err
     runs = Runs(sample_choice.parse_args(args))
     save_run(runs, 'confidence', dict(MPVPE_All=1.0), noisy)
     sample_choice.main(args)

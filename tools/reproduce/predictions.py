@@ -12,6 +12,7 @@ from mmpose.structures import PoseDataSample
 
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.run_config import read_config
+from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import write_whole
 from mmhand_dne.fileio.progress import Progress
 from tools.reproduce.report import Values
@@ -63,7 +64,12 @@ def describe_runs(
     seeds: Iterable[int],
     describe: Callable[[Predictions], dict[str, float]],
 ) -> dict[str, Values]:
-    """What ``describe`` says of the finished runs; rows without any are left out."""
+    """What ``describe`` says of the finished runs; rows without any are left out.
+
+    Raises:
+        ValueError: no run of the rows is finished.
+    """
+    rows = tuple(rows)
     found = {
         row: {
             seed: describe(Predictions(runs, row, seed))
@@ -72,6 +78,11 @@ def describe_runs(
         }
         for row in rows
     }
+    if not any(found.values()):
+        raise UserError(
+            f'{runs.out}: of {", ".join(rows)} nothing is finished; run '
+            'tools/reproduce/table.py first'
+        )
     return {row: values for row, values in found.items() if values}
 
 

@@ -43,7 +43,6 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.errors import UserError
 from tools.analysis_tools.rank_samples import rank, summary
 from tools.reproduce.predictions import Predictions, describe_runs, write_cause
 from tools.reproduce.report import Values, head, line, spread
@@ -87,11 +86,6 @@ def main(argv: list[str] | None = None) -> None:
         found = describe_runs(
             runs, [ROW], args.seeds, lambda one: describe(one, args.samples, crops)
         )
-        if not found:
-            raise UserError(
-                f'{runs.out}: the row {ROW!r} is not finished; run '
-                'tools/reproduce/table.py confidence first'
-            )
     write_cause(runs, 'sample_choice', page(found[ROW], args.samples, crops), found)
 
 
