@@ -62,7 +62,8 @@ if "$PY" -c 'import pytest' 2> /dev/null; then
     # On CUDA all that has it in its name, the kernels' too; short, one file.
     tests=(-k on_cpu tests/test_engine/test_devices.py)
     [ $device = cpu ] || tests=(-k cuda tests)
-    "$PY" -m pytest -q -m 'not browser and not large' "${tests[@]}" > "$out/suite.log" 2>&1 || echo "the suite failed, see suite.log" >> "$out/failed"
+    "$PY" -m pytest -q -m 'not browser and not large' "${tests[@]}" \
+        > "$out/suite.log" 2>&1 || echo "the suite failed, see suite.log" >> "$out/failed"
     tail -n 1 "$out/suite.log"
 else
     echo 'pytest is not installed: no tests were run' | tee "$out/suite.log"

@@ -38,15 +38,16 @@ from mmengine.registry import init_default_scope
 from mmpose.structures import PoseDataSample
 
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.conventions import FINGER_JOINTS, WRIST
+from mmhand_dne.conventions import FINGER_JOINTS
 from mmhand_dne.datasets.datasets.cached_hand_dataset import HARD
 from mmhand_dne.errors import UserError
 from mmhand_dne.evaluation.metrics import SparsificationMetric
 from tools.reproduce.predictions import (
     Predictions,
     annotated_slot,
+    between_joints,
     describe_runs,
-    field,
+    joint_gap,
     write_cause,
 )
 from tools.reproduce.report import markdown
@@ -74,17 +75,12 @@ def part_of(sample: PoseDataSample) -> str | None:
 
 def residual(sample: PoseDataSample) -> np.ndarray:
     """(60) metres, true less predicted joints from the wrist; the wrist is left out."""
-    slot = annotated_slot(sample)
-    joints = field(sample.pred_instances, 'hand_joints', slot)
-    gap = field(sample.gt_instance_labels, 'hand_joints', slot)
-    return (gap - (joints - joints[WRIST]))[FINGER_JOINTS].ravel()
+    return joint_gap(sample, annotated_slot(sample))[FINGER_JOINTS].ravel()
 
 
 def correlation_across(residuals: np.ndarray) -> float:
     """Mean |correlation| over the rows of (N, 3 J) of coordinates of two joints."""
-    found = np.abs(np.corrcoef(residuals, rowvar=False))
-    joint = np.arange(len(found)) // 3
-    return float(found[joint[:, None] != joint].mean())
+    return between_joints(np.abs(np.corrcoef(residuals, rowvar=False)))
 
 
 def describe(found: Predictions) -> dict[str, float]:

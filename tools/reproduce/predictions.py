@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 
+from mmhand_dne.conventions import WRIST
 from mmhand_dne.engine.runner.checkpoint_files import check_checkpoint
 from mmhand_dne.engine.runner.run_config import read_config
 from mmhand_dne.errors import UserError
@@ -103,3 +104,16 @@ def annotated_slot(sample: PoseDataSample) -> int:
 def field(fields, name: str, slot: int) -> np.ndarray:
     """A field of ground truth or prediction, of one hand, float64."""
     return np.asarray(fields[name])[0, slot].astype(np.float64)
+
+
+def joint_gap(sample: PoseDataSample, slot: int) -> np.ndarray:
+    """(21, 3) metres, true less predicted joints of a hand, each from its own wrist."""
+    joints = field(sample.pred_instances, 'hand_joints', slot)
+    gt = field(sample.gt_instance_labels, 'hand_joints', slot)
+    return gt - (joints - joints[WRIST])
+
+
+def between_joints(matrices: np.ndarray) -> float:
+    """Mean over the entries of (..., 3 J, 3 J) for coordinates of different joints."""
+    joint = np.arange(matrices.shape[-1]) // 3
+    return float(matrices[..., joint[:, None] != joint].mean())

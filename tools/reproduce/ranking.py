@@ -47,12 +47,14 @@ from mmpose.structures import PoseDataSample
 from scipy.stats import spearmanr
 
 from mmhand_dne.cli.plain_errors import plain_errors
-from mmhand_dne.conventions import FINGER_JOINTS, MILLIMETRES, WRIST
+from mmhand_dne.conventions import FINGER_JOINTS, MILLIMETRES
 from tools.reproduce.predictions import (
     Predictions,
     annotated_slot,
+    between_joints,
     describe_runs,
     field,
+    joint_gap,
     write_cause,
 )
 from tools.reproduce.report import head, line, spread
@@ -103,9 +105,7 @@ def hand_of(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
     """Errors (20) in mm and covariance (60, 60) in mm^2 of the annotated hand."""
     gt, pred = sample.gt_instance_labels, sample.pred_instances
     slot = annotated_slot(sample)
-    joints = field(pred, 'hand_joints', slot)
-    gap = field(gt, 'hand_joints', slot) - (joints - joints[WRIST])
-    error = MILLIMETRES * np.linalg.norm(gap, axis=-1)
+    error = MILLIMETRES * np.linalg.norm(joint_gap(sample, slot), axis=-1)
     error[field(gt, 'hand_joints_valid', slot) == 0] = np.nan
     covariance = MILLIMETRES**2 * field(pred, 'hand_joint_covariance', slot)
     return error[FINGER_JOINTS], covariance
@@ -119,8 +119,7 @@ def describe(hands: Hands) -> dict[str, float]:
     found['spread'] = float(np.log(blocks).std(0).mean())
     std = np.sqrt(np.diagonal(hands.covariance, axis1=1, axis2=2))
     correlation = np.abs(hands.covariance / (std[:, :, None] * std[:, None, :]))
-    joint = np.arange(std.shape[1]) // 3
-    found['correlation'] = float(correlation[:, joint[:, None] != joint].mean())
+    found['correlation'] = between_joints(correlation)
     if hands.mixing is not None:
         found['condition'] = float(np.linalg.cond(hands.mixing.astype(np.float64)))
     if hands.mixing is not None and not hands.apart:

@@ -107,23 +107,21 @@ def measure(steps: dict[str, Callable], rounds: int, cuda: bool) -> dict[str, fl
 
 def costs_of(runs: Runs, table: Table, args: argparse.Namespace) -> dict[str, dict]:
     """Of a table's rows the numbers of COSTS, times relative to the first row's."""
-    cuda, batch_size = (
-        torch.cuda.is_available(),
-        min(args.batch_size, runs.crops['train']),
-    )
-    steps, parameters = {}, {}
+    cuda = torch.cuda.is_available()
+    batch_size = min(args.batch_size, runs.crops['train'])
+    steps, sizes = {}, {}
     for row in table.rows:
         cfg = config_of(runs, row)
         model = build(cfg, 'cuda' if cuda else 'cpu')
         steps[row] = step_of(cfg, model, runs, batch_size)
-        parameters[row] = count(model)
-        if start := ROWS[row].start:
-            parameters[row] -= count(build(config_of(runs, start), 'cpu'))
+        sizes[row] = count(model)
+    starts = {ROWS[row].start for row in table.rows} - {'', *sizes}
+    sizes |= {row: count(build(config_of(runs, row), 'cpu')) for row in starts}
     times = measure(steps, args.rounds, cuda)
     first = times[table.rows[0]]
     return {
         row: dict(
-            parameters=parameters[row],
+            parameters=sizes[row] - sizes.get(ROWS[row].start, 0),
             relative=times[row] / first,
             milliseconds=times[row] / batch_size,
         )
