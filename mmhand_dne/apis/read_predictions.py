@@ -141,7 +141,7 @@ class PredictionReader:
             found = view.pred.hand_presence[0, slot]
             said = 'model' if self.tells_presence else 'nobody'
         fields = dict(
-            _mesh(view, slot, roots[slot], points, self.origin),
+            _mesh(view, slot, roots[slot], points['vertices'], self.origin),
             side=side,
             presence=float(found),
             presence_of=said,
@@ -166,14 +166,14 @@ def _mesh(
     view: 'CropView',
     slot: int,
     root: np.ndarray,
-    seen: dict[str, np.ndarray],
+    seen: np.ndarray,
     origin: Size | None,
 ) -> dict[str, object]:
     """The fields of a hand that are its mesh, parameters and camera.
 
     Args:
         root: (3,) the wrist in MANO's frame, metres.
-        seen: joints and vertices in crop NDC, (S, N, 2) each.
+        seen: (S, V, 2) the vertices in crop NDC.
         origin: NDC of HaMeR's camera, whose depth is that of MANO's origin; None where
             the mesh is placed where it is seen.
     """
@@ -181,13 +181,10 @@ def _mesh(
     camera = view.wrist_camera(slot)
     vertices = view.pred.hand_vertices[0, slot] - wrist
     joints = view.pred.hand_joints[0, slot] - wrist
-    covariance = view.covariance(slot)
     if origin is not None:
         translation = view.official_translation(slot, origin) + wrist
-    elif covariance is None:
-        translation = view.translation(camera, vertices, seen['vertices'][slot])
     else:
-        translation = view.translation(camera, joints, seen['joints'][slot], covariance)
+        translation = view.translation(camera, vertices, seen[slot])
     return dict(
         vertices=view.to_axes(vertices),
         joints=view.to_axes(joints),
@@ -285,37 +282,23 @@ class CropView:
         """(2, 3) from the image to its crop, neither mirrored."""
         return upright_affine(self.affine, self.flip, self.width, self.size[0])
 
-    def covariance(self, slot: int) -> np.ndarray | None:
-        """(60, 60) m^2 of joints 1 to 20 from the wrist, crop's axes; None without."""
-        if 'hand_joint_covariance' not in self.pred:
-            return None
+    def covariance(self, slot: int) -> np.ndarray:
+        """(60, 60) m^2 of joints 1 to 20 from the wrist, crop's axes."""
         covariance = self.pred.hand_joint_covariance[0, slot]
         return without_wrist(covariance.astype(np.float64))
 
     def translation(
-        self,
-        camera: np.ndarray,
-        points: np.ndarray,
-        seen: np.ndarray,
-        covariance: np.ndarray | None = None,
+        self, camera: np.ndarray, points: np.ndarray, seen: np.ndarray
     ) -> np.ndarray:
         """(3,) the origin of points (N, 3) that are seen at crop NDC (N, 2), metres
         from the camera, in the crop's axes; NaN where a scale of the crop camera (2, 2)
         is not positive.
-
-        Args:
-            covariance: of the last points, m^2; those before err by nothing.
         """
         if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
         pixels = ndc_to_pixels(torch.from_numpy(seen), self.size)
         points = torch.from_numpy(points).double()
-        if covariance is not None:
-            before = 3 * len(points) - len(covariance)
-            covariance = torch.from_numpy(np.pad(covariance, (before, 0)))
-        return perspective_translation(
-            points, pixels, self.intrinsics, covariance
-        ).numpy()
+        return perspective_translation(points, pixels, self.intrinsics).numpy()
 
     def official_translation(self, slot: int, origin: Size) -> np.ndarray:
         """(3,) the origin of the predicted points, metres from the camera, in the

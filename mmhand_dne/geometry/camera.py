@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 Array = np.ndarray | Tensor
-PLACE_SHARE = 0.1  # variance of places in the image over the points' mean variance
-LEAST_VARIANCE = 1e-12  # square metres; of points that are known exactly
 
 
 def crop_sides(size) -> tuple:
@@ -123,10 +121,7 @@ def metric_translation(
 
 
 def perspective_translation(
-    points: Tensor,
-    pixels: Tensor,
-    intrinsics: Tensor,
-    covariance: Tensor | None = None,
+    points: Tensor, pixels: Tensor, intrinsics: Tensor
 ) -> Tensor:
     """Where points have to stand so that a perspective camera sees them at pixels.
 
@@ -135,16 +130,14 @@ def perspective_translation(
     (the direct linear transform), and exact where an exact one exists. Unlike the depth
     of an orthographic scale, which is the points' mean depth, it is the origin's.
 
-    With the points' covariance C it is the generalised least squares: an equation of
-    point i errs by [1, 0, -x; 0, 1, -y] times the point's error, so that all of them
-    have the covariance J C J', to which comes that of the places in the image, the same
-    for all: PLACE_SHARE of the mean variance [decided].
+    All points count alike [decided]. Weighted by the joints' covariance, near hands
+    are missed by tens of millimetres: what an orthographic camera errs by is not in it,
+    and grows as the hand comes closer.
 
     Args:
         points: (..., N, 3) metres, camera axes, relative to any origin.
         pixels: (..., N, 2).
         intrinsics: (..., 3, 3) pixels.
-        covariance: (..., 3 N, 3 N) of the points, x y z point by point, square metres.
     Returns: (..., 3) metres, the origin from the camera; NaN where it is not before it.
         In the points' precision, computed in float64.
     """
@@ -155,26 +148,9 @@ def perspective_translation(
     rows = torch.cat([axes.expand(*rays.shape, 2), -rays[..., None]], -1)  # N, 2, 3
     goal = rays * exact[..., 2:] - exact[..., :2]
     design, goal = rows.flatten(-3, -2), goal.flatten(-2)[..., None]
-    if covariance is not None:
-        root = torch.linalg.cholesky(_equations_covariance(rows, covariance.double()))
-        design, goal = (
-            torch.linalg.solve_triangular(root, value, upper=False)
-            for value in (design, goal)
-        )
     # The normal equations are well conditioned enough for float64, and on any device
     # give NaN, where lstsq raises, for points that are not finite.
     across = design.mT
     origin = torch.linalg.solve_ex(across @ design, across @ goal)[0][..., 0]
     before = origin[..., 2:] > 0
     return torch.where(before, origin, torch.nan).to(points.dtype)
-
-
-def _equations_covariance(rows: Tensor, covariance: Tensor) -> Tensor:
-    """(..., 2 N, 2 N) of the equations with rows (..., N, 2, 3), square metres."""
-    count = rows.shape[-3]
-    blocks = covariance.unflatten(-1, (count, 3)).unflatten(-3, (count, 3))
-    errors = torch.einsum('...iab,...ibjc,...jdc->...iajd', rows, blocks, rows)
-    errors = errors.flatten(-2).flatten(-3, -2)
-    place = PLACE_SHARE * errors.diagonal(dim1=-2, dim2=-1).mean(-1)
-    eye = torch.eye(2 * count, dtype=errors.dtype, device=errors.device)
-    return errors + place.clamp(min=LEAST_VARIANCE)[..., None, None] * eye
