@@ -125,8 +125,20 @@ def _add_input_flags(parser: argparse.ArgumentParser) -> None:
         default=[0],
         help='its categories that are hands; default: 0',
     )
-    parser.add_argument('--bbox-thr', type=float, default=0.3)
-    parser.add_argument('--nms-thr', type=float, default=0.3)
+    parser.add_argument(
+        '--bbox-thr',
+        type=share,
+        default=0.3,
+        help="the least score of a palm, or of another detector's box; default: 0.3. "
+        'Where no hand is found so, less sure palms are taken, unless it is higher',
+    )
+    parser.add_argument(
+        '--nms-thr',
+        type=share,
+        default=0.3,
+        help='boxes of MMDetection or MediaPipe that overlap by more are one; default: '
+        '0.3',
+    )
     parser.add_argument(
         '--K',
         nargs='+',
@@ -347,6 +359,8 @@ def prepare(args: argparse.Namespace) -> DemoRun:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    # A file's name may hold bytes that are no letters here.
+    sys.stdout.reconfigure(errors='backslashreplace')
     with plain_errors(building=True):
         use_threads(args.threads)
         keep_memory()

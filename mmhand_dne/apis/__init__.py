@@ -7,10 +7,10 @@
 ``run_record``, ``result_store`` and ``video_outputs`` is what tools/demo.py does.
 
 Threads: inferencers may be built in any thread (they take turns) and each may be used
-in its own; one that several threads call gives each the same as alone, if they ask for
-the same ``bbox_thr``. ``sys.stdout`` and the environment are left alone, and what is
-given (configs, arrays) is not changed. How many threads torch computes with is the
-program's choice: :func:`.free_threads.free_threads` says how many cores are free.
+in its own; one that several threads call gives each the same as alone. ``sys.stdout``
+and the environment are left alone, and what is given (configs, arrays) is not changed.
+How many threads torch computes with is the program's choice:
+:func:`.free_threads.free_threads` says how many cores are free.
 Processes: an inferencer is built in the process that uses it; of a pool, start the
 processes with 'spawn' or build before any other use of torch. Configs can be pickled.
 """

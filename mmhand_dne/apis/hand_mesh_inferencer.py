@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from threading import RLock
 
@@ -35,6 +36,7 @@ from .inputs.intrinsics import Cameras, GivenCameras
 from .inputs.sources import GIVEN, InputFrame, open_input
 from .merge_crops import result_of
 from .read_predictions import PredictionReader
+from .result_writers import check_formats
 from .result_writers.row_writer import rows_of
 from .shipped_model import REMEDY, SHIPPED_WEIGHTS, check_files, shipped_files
 
@@ -114,6 +116,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             cfg.model.test_cfg = test_cfg
             self.weights = check_files(weights, device)
             self._device = device  # of a detector that is loaded later
+            self._changed = sorted(cfg_options or {})  # keys of the config
             init_default_scope(scope or 'mmpose')
             super().__init__(cfg, self.weights, device, scope, show_progress)
             set_precision(self.model.backbone, precision)
@@ -137,8 +140,14 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         allowed = (*match.get('allow_unexpected', ()), *NOT_FOR_INFERENCE)
         problems = what_differs(model, checkpoint, allow_unexpected=allowed)
         if problems:
-            is_shipped = self.weights == str(SHIPPED_WEIGHTS)
-            cure = REMEDY if is_shipped else 'use the config it was trained with'
+            if self._changed:
+                cure = (
+                    f'leave out the option {self._changed[0]}, if it changes the model'
+                )
+            elif self.weights == str(SHIPPED_WEIGHTS):
+                cure = REMEDY
+            else:
+                cure = 'use the config it was trained with'
             raise UserError(
                 f'the checkpoint {self.weights} is not of this model: '
                 f'{"; ".join(problems)}; {cure}'
@@ -201,7 +210,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
             drawing['show'] = can_show(True)
         folder = drawing.get('vis_out_dir')
-        written, formats = after.get('pred_out_dir'), after.get('formats', ('json',))
+        written = after.get('pred_out_dir')
+        formats = check_formats(after.get('formats', ('json',)))
         rows = rows_of(source, written, formats) if written else None
         after['formats'] = rows.others if rows else formats
         with (
@@ -250,8 +260,10 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             count: number of images of the input, for ``bboxes``; 0: not known.
             kwargs: of :meth:`preprocess`.
         """
-        if batch_size < 1:
-            raise UserError(f'batch_size is {batch_size}, expected >= 1')
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise UserError(
+                f'batch_size is {batch_size!r}, expected a whole number of 1 or more'
+            )
         jobs = self.preprocess(frames, count=count, **kwargs)
         return in_batches(jobs, batch_size, self.forward)
 
@@ -272,6 +284,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             in_time: the images are successive frames of a video.
         """
         check_side(side)
+        check_share(bbox_thr=bbox_thr, nms_thr=nms_thr)
         cameras = Cameras(intrinsics, count)
         given = None if bboxes is None else GivenBoxes(bboxes, count, side)
         detector = self.detector if given is None else None
@@ -311,11 +324,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
 
         Raises UserError where ``presence_thr`` is no probability.
         """
-        if not 0 <= presence_thr <= 1:
-            raise UserError(
-                f'presence_thr={presence_thr} is no probability; give a number from 0 '
-                'to 1'
-            )
+        check_share(presence_thr=presence_thr)
         return result_of(job, self.reader, presence_thr)
 
     def visualize(
@@ -326,7 +335,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         show: bool = False,
         wait_time: float = 0,
         vis_out_dir: str = '',
-        kinds: Sequence[str] = ('overlay',),
+        kinds: str | Sequence[str] = ('overlay',),
         saver: PictureSaver | None = None,
         span: float | None = None,
     ) -> list[np.ndarray]:
@@ -335,7 +344,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             return []
         from .result_drawing import check_kinds, draw_frame, show_picture
 
-        check_kinds(self.model, kinds)
+        kinds = check_kinds(self.model, kinds)
         pictures = []
         for frame, result in zip(inputs, preds):
             drawn = draw_frame(frame, result, kinds, span=span)
@@ -352,7 +361,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
         visualization: list[np.ndarray],
         samples: list[PoseDataSample] | None = None,
         pred_out_dir: str = '',
-        formats: Sequence[str] = ('json',),
+        formats: str | Sequence[str] = ('json',),
         name: str = '',
     ) -> dict:
         """Write the files about an image and hand over what was found."""
@@ -365,3 +374,10 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             predictions=preds if samples is None else samples,
             visualization=visualization,
         )
+
+
+def check_share(**values: object) -> None:
+    """Refuse thresholds that are no number from 0 to 1; names the first."""
+    for name, value in values.items():
+        if not isinstance(value, Real) or not 0 <= value <= 1:
+            raise UserError(f'{name} is {value!r}, expected a number from 0 to 1')

@@ -58,6 +58,7 @@ def result_of(
         tuple(hands),
         problem,
         maps_of(job),
+        name=frame.name,
     )
 
 

@@ -28,12 +28,14 @@ LONGEST_TRIAL = 60  # seconds
 LONGEST = 1280  # pixels of a video's longer side
 
 
-def check_kinds(model: nn.Module, kinds: Sequence[str]) -> None:
-    """Refuse pictures of what a model does not predict.
+def check_kinds(model: nn.Module, kinds: str | Sequence[str]) -> tuple[str, ...]:
+    """The kinds of pictures, a text being one of them; refuse what a model does not
+    predict.
 
     Raises:
         ValueError: names the kind and what the model lacks.
     """
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     possible = possible_kinds(model, kinds)
     for kind in kinds:
         if kind not in possible:
@@ -41,6 +43,7 @@ def check_kinds(model: nn.Module, kinds: Sequence[str]) -> None:
                 f'the picture {kind} shows {NEEDS[kind][1]}, which this model has not; '
                 'leave it out, or take a model that has them'
             )
+    return kinds
 
 
 def possible_kinds(model: nn.Module, kinds: Sequence[str]) -> tuple[str, ...]:

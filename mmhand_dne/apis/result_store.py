@@ -102,6 +102,7 @@ def _encode(result: ImageResult) -> bytes:
         size=result.size,
         problem=result.problem,
         track_ids=result.track_ids,
+        name=result.name,
         maps={name: plain(np.asarray(v)) for name, v in (result.maps or {}).items()},
         hands=[
             {
@@ -148,4 +149,5 @@ def _decode(content: bytes, faces: Mapping[str, np.ndarray]) -> ImageResult:
         head['problem'],
         maps or None,
         tuple(head['track_ids']),
+        head['name'],
     )

@@ -14,6 +14,8 @@ from mmhand_dne.fileio.atomic import check_folder, named_errors, write_whole
 from mmhand_dne.fileio.hashes import content_hash
 from mmhand_dne.fileio.portable import remove_locked, try_locking
 
+from .inputs.sources import WEBCAM
+
 SETTINGS, DONE = 'demo.json', 'done.jsonl'
 REPORT = 'report.html'
 LOCK = '.lock'  # names the process that writes here, and is locked while it does
@@ -160,7 +162,7 @@ class RunRecord:
     def _append(self, entry: dict) -> None:
         path = self.folder / DONE
         with named_errors(path), open(path, 'a', encoding='utf-8') as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + '\n')
+            file.write(json.dumps(entry) + '\n')
 
 
 class FolderLock:
@@ -238,7 +240,7 @@ def input_name(given: str) -> str:
     if glob.has_magic(given) and not os.path.exists(given):
         given = os.path.dirname(given)
         given = 'images' if glob.has_magic(given) or not given else given
-    if given.lower().startswith('webcam'):
+    if WEBCAM.fullmatch(given):
         return 'webcam'
     path = Path(given).resolve()
     return (path.name if path.is_dir() else path.stem) or 'images'

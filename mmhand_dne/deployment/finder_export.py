@@ -69,6 +69,7 @@ def describe_landmarks(finder: HandFinder) -> dict[str, Any]:
         **_header(LANDMARKS),
         crop_size=hand_landmarker.SIZE,
         least_side=hand_landmarker.LEAST_SIDE,
+        most_times=hand_landmarker.MOST_TIMES,
         box_scale=BOX_SCALE,
         followed=hand_landmarker.FOLLOWED,
         wrong_side=hand_landmarker.WRONG_SIDE,

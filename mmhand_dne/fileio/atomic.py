@@ -9,6 +9,7 @@ from pathlib import Path
 from .portable import WINDOWS, runs
 
 PARTIAL = '.partial'
+LONGEST_NAME = 255  # bytes; of most file systems
 
 
 @contextmanager
@@ -31,7 +32,10 @@ def whole_file(
         OSError: the folder or the file cannot be written; names it.
     """
     path = Path(path)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}{PARTIAL}')
+    ending = f'.{os.getpid()}{PARTIAL}'
+    longest = LONGEST_NAME - len(os.fsencode(f'.{ending}{path.suffix}'))
+    shown = os.fsdecode(os.fsencode(path.name)[:longest])
+    partial = path.with_name(f'.{shown}{ending}')
     if keep_suffix:
         partial = partial.with_name(partial.name + path.suffix)
     try:
@@ -68,8 +72,12 @@ def _cannot_write(path: str | Path, error: OSError) -> OSError:
 
 
 def write_whole(path: str | Path, content: bytes | str, durable: bool = False) -> Path:
-    """Write bytes, or text as UTF-8; see :func:`whole_file`. Returns the path."""
-    content = content.encode() if isinstance(content, str) else content
+    """Write bytes, or text as UTF-8; see :func:`whole_file`. Returns the path.
+
+    What is no letter, as of a file name of another encoding, is written as ``\\udcff``.
+    """
+    if isinstance(content, str):
+        content = content.encode(errors='backslashreplace')
     with whole_file(path, durable) as partial:
         partial.write_bytes(content)
     return Path(path)

@@ -68,6 +68,8 @@ def read_image(path: str | Path) -> np.ndarray:
     if image is None:
         heic = content[4:8] == b'ftyp' and content[8:12] in HEIC_BRANDS
         cure = ' (HEIC, as phones write it); convert it to JPEG' if heic else ''
+        if content.startswith(JPEG_START):  # its thumbnail may have an end of its own
+            cure = ' (a JPEG file that is damaged or cut off); copy it again'
         raise UserError(
             f'{path}: is not an image that OpenCV or Pillow can decode{cure}'
         )

@@ -134,6 +134,8 @@ class ImageResult:
         problem: why there is no result, '' otherwise.
         maps: auxiliary maps (C, h, w) of the first crop, when asked for.
         track_ids: one per hand, filled by tracking.
+        name: for files about it, different for every image or frame of the input; ''
+            where it was not read from one.
     """
 
     source: str
@@ -143,6 +145,7 @@ class ImageResult:
     problem: str = ''
     maps: dict[str, np.ndarray] | None = None
     track_ids: tuple[int, ...] = ()
+    name: str = ''
 
 
 def _check_shapes(

@@ -1,13 +1,14 @@
 """Boxes and cameras as people give them: scores, none, twice, shares, one an image."""
 
 import json
+import os
 import re
 
 import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.apis.inputs.given_boxes import GivenBoxes
+from mmhand_dne.apis.inputs.given_boxes import GivenBoxes, check_box
 from mmhand_dne.apis.inputs.intrinsics import Cameras, read_cameras
 from mmhand_dne.apis.result_drawing import check_kinds, possible_kinds
 from mmhand_dne.errors import UserError
@@ -156,8 +157,31 @@ def test_other_cameras_are_one_sentence(given, count, sentence):
 
 
 def test_a_picture_without_a_camera_among_others_is_named():
-    with pytest.raises(UserError, match=r'names no camera of x/c\.jpg'):
+    with pytest.raises(UserError, match=r"no camera of x/c\.jpg, but 'a\.jpg'; add"):
         Cameras({'a.jpg': K}, 2).of(1, 'x/c.jpg', (20, 10))
+
+
+@pytest.mark.parametrize('key', ['x/c.jpg', './x/c.jpg', 'y/../x/c.jpg', 'c.jpg', '1'])
+def test_a_picture_is_named_however_its_path_is_written(key):
+    cameras, boxes = Cameras({key: K}, 2), GivenBoxes({key: [BOX]}, 2)
+    for path in ('x/c.jpg', './x/c.jpg', os.path.abspath('x/c.jpg')):
+        cameras.of(1, path, (20, 10))
+        assert len(boxes.of(1, path)) == 1
+
+
+def test_a_picture_without_boxes_says_what_is_named(dne):
+    boxes = GivenBoxes({'b.jpg': [BOX], 'd.jpg': [], 'e.jpg': []}, 2)
+    why = boxes.why_none(0, 'x/c.jpg')
+    assert why == "no box is given for it (bboxes names 'b.jpg' and 2 more)"
+    assert boxes.why_none(0, 'd.jpg') == 'no box is given for it'
+    result = result_of(dne, {'b.jpg': [BOX]})
+    assert "(bboxes names 'b.jpg')" in result.problem
+
+
+def test_a_box_many_times_as_large_as_the_picture_is_a_mistake():
+    box = GivenBoxes([[-900, -900, 900, 900]], 1).of(0, 'a')[0]
+    assert check_box(box, (90, 60)) == ''
+    assert 'more than 20 times as large' in check_box(box, (89, 60))
 
 
 def test_pictures_of_what_the_model_lacks_are_refused(dne, hamer):

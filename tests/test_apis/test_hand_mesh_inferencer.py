@@ -215,12 +215,8 @@ def test_what_a_result_says_is_consistent(request, name, side):
     hand = hands_of(inferencer, IMAGE, [31, 22, 144, 131, 20], side, intrinsics=K)[side]
     assert hand.metric and (hand.intrinsics == K.astype(np.float32)).all()
     assert np.abs(hand.joints[0]).max() == 0
-    # The hand stands where the true camera sees its vertices where they are, or its
-    # joints, each as sure as it is.
+    # The hand stands where the true camera sees its vertices where they are.
     seen = (hand.vertices, hand.vertices_2d, hand.intrinsics)
-    if hand.joint_covariance_full is not None:
-        bars = np.pad(hand.joint_covariance_full, (3, 0))
-        seen = (hand.joints, hand.joints_2d, hand.intrinsics, bars)
     best = perspective_translation(*(torch.tensor(each).double() for each in seen))
     assert hand.translation == pytest.approx(best.numpy(), abs=1e-4)
     # MANO of the true side gives the regressed mesh, wherever it stands.
@@ -282,7 +278,7 @@ def test_presence_decides_who_is_there(dne):
     [nobody] = dne.results(IMAGE, presence_thr=1.0)
     assert nobody.hands == () and 'no hand found (highest presence 0.' in nobody.problem
     # A side that is given is there, whatever the model thinks.
-    with pytest.raises(ValueError, match='presence_thr=1.1 is no probability'):
+    with pytest.raises(ValueError, match='presence_thr is 1.1, expected'):
         list(dne.results(IMAGE, presence_thr=1.1))
     [given] = dne.results(IMAGE, presence_thr=1.0, side='left')
     assert [hand.side for hand in given.hands] == ['left']

@@ -1,11 +1,13 @@
 """What an input is: files, folders, patterns, videos, cameras, boxes, a camera."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mmhand_dne.apis.inputs.file_names import LONGEST, OF_THE_RUN, distinct_names
 from mmhand_dne.apis.inputs.given_boxes import (
     GivenBoxes,
     HandBox,
@@ -17,8 +19,9 @@ from mmhand_dne.apis.inputs.intrinsics import (
     conventional_intrinsics,
     read_intrinsics,
 )
-from mmhand_dne.apis.inputs.sources import distinct_names, open_input
+from mmhand_dne.apis.inputs.sources import open_input
 from mmhand_dne.apis.inputs.video import Video, VideoWriter
+from mmhand_dne.apis.run_record import DONE, REPORT, SETTINGS, input_name
 from tests.tiny_inferencers import noise_image
 from tests.video_files import (
     ThreeFrames,
@@ -58,6 +61,39 @@ def test_patterns_lists_arrays_and_single_files(folder):
 def test_names_never_collide():
     names = distinct_names(['x/a.jpg', 'x/a.png', 'y/a.jpg', 'b.jpg', 'B.JPG'])
     assert len({name.casefold() for name in names}) == 5
+    names = distinct_names(['a_2.jpg', 'x/a', 'x/a', 'a', 'a_3'])
+    assert len(set(names)) == 5
+
+
+def test_names_are_none_of_the_runs_own_files_and_fit_a_file_system():
+    assert {Path(file).stem for file in (SETTINGS, DONE, REPORT)} == {*OF_THE_RUN}
+    long = 'é' * 120
+    sources = ['Demo.jpg', 'done.png', f'{long}a.jpg', f'{long}b.jpg', 'webcam_1.jpg']
+    names = distinct_names(sources)
+    assert names[:2] == ['Demo_jpg', 'done_png'] and names[4] == 'webcam_1'
+    assert len(set(names)) == 5
+    assert all(len(name.encode()) < LONGEST + 5 for name in names)
+    assert [*map(input_name, ('webcam_1.jpg', 'webcam:0'))] == ['webcam_1', 'webcam']
+
+
+def test_an_iterator_is_not_read_ahead():
+    given = []
+
+    def images():
+        for side in (9, 9, 12):
+            given.append(side)
+            yield noise_image(side, 7)
+
+    frames = iter(open_input(images()))
+    assert not given
+    first, second = next(frames), next(frames)
+    assert given == [9, 9] and (first.index, second.index) == (0, 1)
+    assert (first.source, first.name, second.name) == ('array 0', 'array 0', 'array 1')
+    assert first.image.shape == (7, 9, 3) and len(list(frames)) == 1
+    paths = [frame.name for frame in open_input(iter(['x/demo.jpg', 'y/a.b', 'y/a.b']))]
+    assert paths == ['demo_jpg', 'a', 'a_b']
+    with pytest.raises(ValueError, match='the list of inputs is empty'):
+        list(open_input(iter([])))
 
 
 def test_what_cannot_be_decoded_keeps_its_place(folder):

@@ -271,6 +271,21 @@ def test_an_image_without_hands_has_a_record_and_no_mesh(tmp_path):
     )
 
 
+def test_a_name_that_is_no_text_comes_back(tmp_path):
+    odd = ImageResult('x/caf\udce9.jpg', 3, (20, 10), (), 'no hand')
+    for kind in FORMATS:
+        write(odd, tmp_path, kind)
+    assert read_json(tmp_path / 'caf\udce9.json').source == odd.source
+
+
+def test_files_of_several_results_are_called_as_the_results(tmp_path):
+    first = ImageResult('clip.mp4', 0, (20, 10), (), name='clip_000000')
+    second = replace(first, index=1, name='clip_000001')
+    paths = [write(result, tmp_path)[0].name for result in (first, second)]
+    assert paths == ['clip_000000.json', 'clip_000001.json']
+    assert write(first, tmp_path, name='other')[0].name == 'other.json'
+
+
 def test_numbers_that_are_not_finite_survive(written, tmp_path):
     result, _, _ = written
     values = dict(vars(result.hands[0]))

@@ -19,7 +19,9 @@ def test_another_command_does_not_forget_what_a_stopped_video_has(tmp_path):
         assert not kept.exists()
 
 
-@pytest.mark.parametrize('name', ['a\u2028b', 'a\x85b', 'a\x0cb', 'a\nb', 'plain'])
+@pytest.mark.parametrize(
+    'name', ['a\u2028b', 'a\x85b', 'a\x0cb', 'a\nb', 'a\udcffb', 'plain']
+)
 def test_an_image_is_done_whatever_its_name_holds(tmp_path, name):
     source, written = tmp_path / 'source.jpg', tmp_path / 'out/one.json'
     source.write_bytes(b'image')

@@ -139,7 +139,7 @@ def test_an_image_without_hands_says_so(shipped, monkeypatch):
 def test_frames_are_followed_whatever_the_batch(shipped, monkeypatch):
     asked = []
 
-    def find(image, previous, look):
+    def find(image, previous, look, score_thr):
         asked.append((len(previous), look))
         return [landmarked((60 + 5 * len(asked), 70))]
 
@@ -215,6 +215,14 @@ def test_a_file_that_cannot_be_used_is_one_sentence(
     with pytest.raises(ValueError, match=sentence) as refused:
         HandMeshInferencer(device='cpu')
     assert str(bad) in str(refused.value) and '\n' not in str(refused.value)
+
+
+def test_an_option_that_changes_the_model_is_named(path, monkeypatch):
+    ship(path, monkeypatch)
+    with pytest.raises(ValueError, match='the option model.refine_head.num_stages'):
+        HandMeshInferencer(
+            device='cpu', cfg_options={'model.refine_head.num_stages': 1}
+        )
 
 
 def test_one_without_the_other_is_refused_but_for_the_shipped_config(

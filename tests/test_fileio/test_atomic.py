@@ -67,6 +67,19 @@ def test_errors_about_other_files_pass_unchanged(tmp_path):
     assert explained.value is said
 
 
+def test_the_longest_name_can_be_written_and_its_rest_removed(tmp_path):
+    longest = 'é' * 124 + 'a.json'
+    assert len(longest.encode()) == 254
+    assert write_whole(tmp_path / longest, 'whole').read_text() == 'whole'
+    with whole_file(tmp_path / longest, keep_suffix=True) as partial:
+        partial.write_text('whole')
+    assert [path.name for path in tmp_path.iterdir()] == [longest]
+
+
+def test_what_is_no_letter_is_written_as_an_escape(tmp_path):
+    assert write_whole(tmp_path / 'a.txt', 'b\udce9').read_bytes() == b'b\\udce9'
+
+
 def test_only_what_killed_processes_left_is_removed(tmp_path):
     gone, running = 2**22 + 1, os.getppid()  # above the largest number of a process
     left = [f'.a.json.{gone}.partial', f'.a.mp4.{gone}.partial.mp4']

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mmpose.registry import TRANSFORMS
 
 from mmhand_dne.datasets.transforms.select_hand import mirror_source
 from mmhand_dne.deployment.onnx_check import NEAR, border_distance, example_crops
+from mmhand_dne.fileio.images import read_image
 from mmhand_dne.structures.raw_sample import empty_sample
 from tests.onnx_models import CROPS, SIZE
 
@@ -237,6 +239,35 @@ def test_images_without_a_library(runner_module, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'PIL', None)
     with pytest.raises(ValueError, match='pip install pillow'):
         runner_module.read_image(tmp_path / 'a.png')
+
+
+def test_images_are_read_as_the_inferencer_reads_them(runner_module, tmp_path):
+    draw, path = np.random.default_rng(0), tmp_path / 'a.png'
+    deep = draw.integers(0, 65536, (9, 12), np.uint16)
+    clear = draw.integers(0, 256, (9, 12, 4), np.uint8)
+    clear[:4, ..., 3], clear[4:, ..., 3] = 0, 255
+    grey = draw.integers(0, 256, (9, 12), np.uint8)
+    for image in (deep, clear, clear[..., :3], grey):
+        cv2.imwrite(str(path), image)
+        expected = read_image(path)[..., ::-1]
+        np.testing.assert_array_equal(runner_module.read_image(path), expected)
+    path.write_text('no image')
+    with pytest.raises(ValueError, match='is not an image that Pillow reads'):
+        runner_module.read_image(path)
+
+
+def test_the_command_says_what_is_wrong_in_a_sentence(
+    runner_module, tmp_path, monkeypatch
+):
+    (tmp_path / 'm.onnx').write_bytes(b'no model')
+    for more, sentence in (
+        ([], r'm\.onnx: onnxruntime cannot open it \(.+\); give a whole file'),
+        (['--out', str(tmp_path / 'no/hands.npz')], 'there is no folder .*no; make'),
+    ):
+        command = ['run_onnx.py', str(tmp_path / 'm.onnx'), 'a.png', *more]
+        monkeypatch.setattr(sys, 'argv', command)
+        with pytest.raises(SystemExit, match=sentence):
+            runner_module.main()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from mmhand_dne.deployment.finder_export import describe_landmarks, describe_pal
 from mmhand_dne.deployment.finder_networks import LandmarkNetwork, PalmNetwork
 from mmhand_dne.geometry.hand_rois import HandRoi, roi_affine
 from mmhand_dne.models.detectors import HandFinder
-from mmhand_dne.models.detectors.hand_landmarker import cut
+from mmhand_dne.models.detectors.hand_landmarker import MOST_TIMES, cut
 from mmhand_dne.models.detectors.palm_detector import letterbox
 from mmhand_dne.structures.hand_landmarks import HandLandmarks
 from tests.test_tools.test_run_onnx import random_image
@@ -140,11 +140,12 @@ def test_a_box_is_turned_as_the_landmarker_does(finders, side):
     assert_same_hands([ours], [theirs])
 
 
-@pytest.mark.parametrize('side', [90.0, 230.0, 700.0])
+@pytest.mark.parametrize('side', [90.0, 230.0, 700.0, 1900.0, 5000.0])
 def test_squares_are_cut_as_the_landmarker_does(side):
     roi = HandRoi(np.array([300.0, 220.0]), side, 0.8)
     square = np.array([*roi.centre, roi.side, roi.angle])
-    found = run_onnx.Finder.cut(None, run_onnx.Picture(IMAGE), square, 224)
+    finder = SimpleNamespace(about=dict(most_times=MOST_TIMES))
+    found = run_onnx.Finder.cut(finder, run_onnx.Picture(IMAGE), square, 224)
     assert_opencvs(found, cut(IMAGE, roi, 224))
 
 

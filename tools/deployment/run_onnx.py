@@ -39,7 +39,6 @@ LANE = 21  # bits of a channel's sum
 READABLE = 0.5  # presence from which landmarks are trusted to place a square
 SAME = 0.5  # intersection over union of two meshes of one hand
 FOCAL_OF_AN_IMAGE = 5000 / 256  # of its longer side, where the camera is not known
-PLACE_SHARE = 0.1  # variance of joints' places over their mean variance in space
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,13 +238,8 @@ class HandRunner:
         # Of points from the wrist of the refined joints, not of the coarse ones.
         camera[:, 1] += camera[:, 0] * wrist[:2]
         points, seen = found['vertices'] - wrist, self.project(found)
-        placed = [camera, points, seen]
-        if 'joint_covariance' in found:
-            covariance = without_wrist(found['joint_covariance'])
-            joints = found['joints'] - wrist
-            placed = [camera, joints, found['joints_ndc'], covariance]
         if self.about.get('origin_ndc') is None:
-            place = view.translation(*placed)
+            place = view.translation(camera, points, seen)
         else:
             place = view.official(found['weak_camera']) + found['root'] + wrist
         result = dict(
@@ -263,6 +257,7 @@ class HandRunner:
             coarse = found['coarse_vertices'] - found['coarse_joints'][0]
             result['coarse_vertices'] = view.upright(coarse)
         if 'joint_covariance' in found:
+            covariance = without_wrist(found['joint_covariance'])
             result.update(error_bars(view.upright_covariance(covariance)))
         result = {name: value.astype(np.float32) for name, value in result.items()}
         faces, presence = self.faces[common['side']], float(found['presence'])
@@ -390,14 +385,18 @@ class Finder:
 
     def cut(self, picture: 'Picture', square: np.ndarray, size: int) -> np.ndarray:
         """Its crop; of more than twice as many pixels an average."""
+        most = self.about.get('most_times')  # files of older exporters have none
+        if most:
+            often = int(square[2] // (size * most))
+            often = min(often, max(picture.height, picture.width))
+            if often > 1:
+                picture = picture.reduced(often)
+                centre = (square[:2] + 0.5) / often - 0.5
+                square = np.array([*centre, square[2] / often, square[3]])
         times = max(int(square[2] // size), 1)
+        times = min(times, 2 * most) if most else times
         fine = picture.cut(square_affine(square, size * times), size * times)
-        if times == 1:
-            return fine
-        sums = fine.reshape(size, times, size, times, 3).sum((1, 3), np.int64)
-        if times == 2:
-            return ((sums + 2) >> 2).astype(np.uint8)
-        return np.rint(sums * np.float32(1 / times**2)).astype(np.uint8)
+        return block_means(fine, times)
 
     def distinct(self, hands, threshold: float) -> list[Landmarks]:
         """Those that are present and no double of an earlier one."""
@@ -476,12 +475,11 @@ class View:
             pixels[..., 0] = self.mirror - pixels[..., 0]
         return pixels
 
-    def translation(self, camera, points, ndc, covariance=None) -> np.ndarray:
+    def translation(self, camera, points, ndc) -> np.ndarray:
         """The wrist, from which points (N, 3) are seen at crop NDC (N, 2), in metres;
         NaN where a scale of the camera (2, 2) is not positive.
 
         Least squares of x Z = X, y Z = Y over the points; (x, y, 1) is a pixel's ray.
-        With a covariance (60, 60) of joints, each equation counts as it is sure.
         """
         if not (camera[:, 0] > 0).all():
             return np.full(3, np.nan)
@@ -491,14 +489,6 @@ class View:
         axes = np.broadcast_to(np.eye(2), (len(rays), 2, 2))
         rows = np.concatenate([axes, -rays[:, :2, None]], -1).reshape(-1, 3)
         goal = (rays[:, :2] * points[:, 2:] - points[:, :2]).ravel()
-        if covariance is not None:  # of all points but the first, the wrist
-            steps = np.zeros((len(rows), 3 * len(rays)))
-            for i, three in enumerate(rows):
-                steps[i, 3 * (i // 2) : 3 * (i // 2) + 3] = three
-            errors = steps[:, 3:] @ covariance @ steps[:, 3:].T
-            place = max(PLACE_SHARE * np.diagonal(errors).mean(), 1e-12)
-            root = np.linalg.cholesky(errors + place * np.eye(len(rows)))
-            rows, goal = np.linalg.solve(root, rows), np.linalg.solve(root, goal)
         origin = np.linalg.lstsq(rows, goal, rcond=None)[0]
         return origin if origin[2] > 0 else np.full(3, np.nan)
 
@@ -532,6 +522,15 @@ class Picture:
         for channel in range(3):
             inner |= image[..., channel].astype(np.int64) << LANE * channel
         self.lanes = lanes.reshape(-1)
+        self.reductions: dict[int, Picture] = {}
+
+    def reduced(self, times: int) -> 'Picture':
+        """Its pixels are means of ``times`` x ``times`` ones, black outside."""
+        if times not in self.reductions:
+            low, right = (-side % times for side in self.image.shape[:2])
+            whole = np.pad(self.image, ((0, low), (0, right), (0, 0)))
+            self.reductions[times] = Picture(block_means(whole, times))
+        return self.reductions[times]
 
     def cut(self, affine, size, mirrored=False, exact=False) -> np.ndarray:
         """(H, W, 3) uint8 by (2, 3) from the image, mirrored or not; bilinear.
@@ -580,6 +579,17 @@ class Picture:
         small = (averaged if scale < 1 else interpolated)(self.image, *inner)
         square[top : top + inner[1], left : left + inner[0]] = small
         return square, scale, np.array([left, top])
+
+
+def block_means(image: np.ndarray, times: int) -> np.ndarray:
+    """(H / times, W / times, 3) uint8 of an image, rounded as OpenCV's INTER_AREA."""
+    if times == 1:
+        return image
+    height, width = (side // times for side in image.shape[:2])
+    sums = image.reshape(height, times, width, times, 3).sum((1, 3), np.int64)
+    if times == 2:
+        return ((sums + 2) >> 2).astype(np.uint8)
+    return np.rint(sums * np.float32(1 / times**2)).astype(np.uint8)
 
 
 def inverted(affine: np.ndarray) -> np.ndarray:
@@ -723,9 +733,15 @@ def open_model(path, threads: int, kind: str | None = None):
     options.intra_op_num_threads = threads
     # Threads of one file that wait busily would slow those of the next.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider']
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+    except Exception as error:  # onnxruntime has one class a reason, of no common base
+        raise ValueError(
+            f'{path}: onnxruntime cannot open it ({str(error).splitlines()[0]}); give '
+            'a whole file of export_onnx.py'
+        ) from None
     stored = session.get_modelmeta().custom_metadata_map
     about = json.loads(stored.get(KEY, '{}'))
     if about.get('schema') not in SCHEMAS or about.get('kind') != kind:
@@ -801,14 +817,25 @@ def read_image(path) -> np.ndarray:
         shape = int(height), int(width), 3
         return np.frombuffer(content, np.uint8)[-np.prod(shape) :].reshape(shape)
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise ValueError(
             f'{path}: without Pillow only .npy and .ppm can be read; pip '
             'install pillow, or convert it'
         ) from None
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError:
+        raise ValueError(f'{path}: is not an image that Pillow reads') from None
+    if upright.mode.startswith('I'):  # 16 bits of grey, of which the high byte counts
+        grey = np.asarray(upright).astype(np.int64) >> 8
+        return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, -1)
+    if upright.mode in ('RGBA', 'LA', 'PA') or 'transparency' in upright.info:
+        upright = upright.convert('RGBA')
+        white = Image.new('RGBA', upright.size, (255,) * 4)
+        upright = Image.alpha_composite(white, upright)
+    return np.asarray(upright.convert('RGB'))
 
 
 def parse_args() -> argparse.Namespace:
@@ -830,6 +857,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     try:
+        if args.out and not args.out.parent.is_dir():
+            raise ValueError(f'there is no folder {args.out.parent}; make it first')
         runner = HandRunner(args.model)
         hands = runner(read_image(args.image), args.box, args.side, args.K)
     except (ValueError, OSError) as error:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,10 @@ from torch import Tensor
 from mmhand_dne.conventions import SIDES
 from mmhand_dne.errors import UserError
 
+from .by_image import ByImage
+
 BOTH = 'both'
+MOST_OVER = 20  # times the image's longer side that a box may have [decided]
 ONE_PIXEL = 1.5  # a box that reaches no farther is of shares of the image [decided]
 
 
@@ -57,6 +59,11 @@ def check_box(box: HandBox, size: tuple[int, int]) -> str:
     width, height = size
     if x1 <= -0.5 or y1 <= -0.5 or x0 >= width - 0.5 or y0 >= height - 0.5:
         return f'{told} is outside the image of {width}x{height} pixels'
+    if max(x1 - x0, y1 - y0) > MOST_OVER * max(size):
+        return (
+            f'{told} is more than {MOST_OVER} times as large as the image of '
+            f'{width}x{height} pixels; boxes are in pixels'
+        )
     return ''
 
 
@@ -70,8 +77,9 @@ class GivenBoxes:
               boxes or an array (N, 4 or 5);
             - for a single image also its boxes alone, (N, 4 or 5) or (4 or 5,), N may
               be 0;
-            - a mapping from an image's path, file name or number to its boxes, or
-              from a video's path or file name to those of all its frames;
+            - a mapping from an image's path, however it is written, file name or
+              number to its boxes, or from a video's path or file name to those of all
+              its frames;
             - path of a JSON file with such a list or mapping.
 
             A box is ``[x0, y0, x1, y1]`` pixels, or ``dict(box=[...],
@@ -96,7 +104,7 @@ class GivenBoxes:
             self.origin, bboxes = str(bboxes), _read(bboxes)
         bboxes = _without_tensor(bboxes)
         if isinstance(bboxes, Mapping):
-            self.table = {str(key): value for key, value in bboxes.items()}
+            self.table = ByImage({str(key): one for key, one in bboxes.items()})
             return
         if not isinstance(bboxes, (Sequence, np.ndarray)):
             raise UserError(
@@ -110,16 +118,22 @@ class GivenBoxes:
                 f'{self.origin}: boxes of {len(bboxes)} images, but the input has '
                 f'{count}; give one list of boxes for each, or name the files'
             )
-        self.table = {str(i): value for i, value in enumerate(bboxes)}
+        self.table = ByImage({str(i): value for i, value in enumerate(bboxes)})
 
     def of(self, index: int, source: str) -> list[HandBox] | None:
         """The boxes of an image; None where nothing was said about it."""
-        for key in (str(index), source, os.path.basename(source)):
-            if key in self.table:
-                label = f'{self.origin}, {key}'
-                boxes = _several(self.table[key], label)
-                return _different(self._box(entry, label) for entry in boxes)
-        return None
+        key = self.table.key_of(index, source)
+        if key is None:
+            return None
+        label = f'{self.origin}, {key}'
+        boxes = _several(self.table.values[key], label)
+        return _different(self._box(entry, label) for entry in boxes)
+
+    def why_none(self, index: int, source: str) -> str:
+        """Why :meth:`of` gives no box for an image."""
+        if not self.table.values or self.table.key_of(index, source) is not None:
+            return 'no box is given for it'
+        return f'no box is given for it ({self.origin} names {self.table.named})'
 
     def _box(self, entry: object, label: str) -> HandBox:
         side, angle, numbers = self.side, None, entry

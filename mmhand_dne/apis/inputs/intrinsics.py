@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from mmengine.logging import print_log
 
 from mmhand_dne.errors import UserError
 from mmhand_dne.geometry.weak_perspective import full_image_focal
+
+from .by_image import ByImage
 
 GivenCameras = str | Path | Sequence | np.ndarray | Mapping | None
 
@@ -46,6 +47,7 @@ class Cameras:
     def __init__(self, given: GivenCameras, count: int = 0) -> None:
         self.given = read_cameras(given)
         self.known = self.given is not None
+        self.by_image = ByImage(self.given if isinstance(self.given, Mapping) else {})
         self.said: set[str] = set()  # doubts, each once
         self.first: tuple[str, tuple[int, int]] | None = None  # of one camera for all
         if isinstance(self.given, list) and len(self.given) != count:
@@ -78,10 +80,13 @@ class Cameras:
         if isinstance(self.given, list):
             return self.given[index]
         if isinstance(self.given, Mapping):
-            for key in (str(index), source, os.path.basename(source)):
-                if key in self.given:
-                    return self.given[key]
-            raise UserError(f'K: names no camera of {source}; add one')
+            cameras = self.by_image
+            key = cameras.key_of(index, source)
+            if key is None:
+                raise UserError(
+                    f'K: names no camera of {source}, but {cameras.named}; add one'
+                )
+            return self.given[key]
         size = tuple(int(side) for side in size)
         self.first = self.first or (source, size)
         other, expected = self.first

@@ -28,7 +28,9 @@ class PalmHands:
     """Finds hands with their sides, and turns boxes so that the hand points up.
 
     It is a detector (:func:`build_detector`), whose ``bbox_thr`` is the least score of
-    a palm; two boxes of different hands may overlap, so ``nms_thr`` is not used.
+    a palm; the second look at an image without a hand takes less sure ones, unless it
+    is higher than 0.3. Two boxes of different hands may overlap, so ``nms_thr`` is not
+    used.
 
     Args:
         weights: file with both networks; None takes the shipped one.
@@ -68,8 +70,7 @@ class PalmHands:
         look: bool | None = None,
     ) -> list[LandmarkedHand]:
         """Hands in an image (H, W, 3) uint8 BGR; see :meth:`HandFinder.find`."""
-        self.finder.palm_detector.score_thr = bbox_thr
-        return self.finder.find(rgb(image), previous, look)
+        return self.finder.find(rgb(image), previous, look, bbox_thr)
 
     def following(self) -> 'FollowedHands':
         """A detector of a video's frames, called with one after the other."""

@@ -4,7 +4,6 @@ import glob
 import logging
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from mmhand_dne.fileio.images import (
     read_image,
 )
 
+from .file_names import distinct_names, next_name
 from .video import BEGINNING, Video, Webcam, begins_a_video
 
 IMAGE_ENDINGS = tuple(
@@ -37,6 +37,7 @@ MAY_MOVE = ('.gif', '.webp', '.png', '.tif', '.tiff')  # images of several frame
 WEBCAM = re.compile(r'webcam(?::(\d+))?', re.IGNORECASE)
 Picture = str | Path | np.ndarray | Image | Tensor
 GIVEN = Picture | Iterable[Picture]
+NOTHING = 'the list of inputs is empty; give at least one image'
 IN_MEMORY = {np.ndarray: 'array', Image: 'picture', Tensor: 'tensor'}
 
 
@@ -97,17 +98,33 @@ class Images:
 
     def frame(self, index: int) -> InputFrame:
         """Decode one; what cannot be decoded says why."""
-        item, source = self.items[index], self.sources[index]
-        image, problem = None, ''
-        try:
-            if isinstance(item, np.ndarray):
-                image = item
-            else:
-                image = read_image(item)
-                _tell_of_frames(item)
-        except ValueError as error:
-            problem = str(error)
-        return InputFrame(index, source, self.names[index], image, problem)
+        return _frame(self.items[index], index, self.sources[index], self.names[index])
+
+
+class ImageStream:
+    """Images of an iterator, such as a generator, each taken when it is its turn.
+
+    How many there are is not known: the length is 0. Iterating raises what
+    :class:`Images` raises, when it comes to it, and a ValueError if there is nothing.
+    """
+
+    fps, is_video, is_live = None, False, False
+    title = 'images of an iterator'
+
+    def __init__(self, items: Iterator[Picture]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[InputFrame]:
+        taken: set[str] = set()
+        for index, item in enumerate(self.items):
+            source = _source_of(item, index)
+            pixels = _pixels_or_path(item, source)
+            yield _frame(pixels, index, source, next_name(source, index, taken))
+        if not taken:
+            raise UserError(NOTHING)
 
 
 class VideoFrames:
@@ -119,7 +136,7 @@ class VideoFrames:
         self.video, self.source = video, source
         self.is_live = isinstance(video, Webcam)
         self.fps = video.fps
-        self.stem = 'webcam' if self.is_live else Path(source).stem
+        self.stem = 'webcam' if self.is_live else distinct_names([source])[0]
         self.row_file = f'{self.stem}.jsonl'
 
     def __len__(self) -> int:
@@ -147,7 +164,7 @@ class VideoFrames:
         return self.source
 
 
-def open_input(inputs: GIVEN) -> Images | VideoFrames:
+def open_input(inputs: GIVEN) -> Images | ImageStream | VideoFrames:
     """What a user means by an input.
 
     Args:
@@ -156,7 +173,8 @@ def open_input(inputs: GIVEN) -> Images | VideoFrames:
             GIF that moves,
             ``'webcam:0'``, an array (H, W, 3) BGR (:func:`check_array`), a Pillow
             image, a tensor (:func:`from_tensor`), several arrays or tensors stacked
-            along a first axis, or an iterable of paths, arrays, images and tensors.
+            along a first axis, or an iterable of paths, arrays, images and tensors;
+            an iterator is not read ahead.
     Raises:
         ValueError: there is nothing at that path, or nothing that can be read, or
             something in memory is no image.
@@ -169,11 +187,27 @@ def open_input(inputs: GIVEN) -> Images | VideoFrames:
         inputs, Iterable
     ):
         items = [inputs]
+    elif isinstance(inputs, Iterator):
+        return ImageStream(inputs)
     else:
         items = list(inputs)
     if not items:
-        raise UserError('the list of inputs is empty; give at least one image')
+        raise UserError(NOTHING)
     return Images(items)
+
+
+def _frame(item: np.ndarray | str, index: int, source: str, name: str) -> InputFrame:
+    """An image, decoded if it is a path; what cannot be decoded says why."""
+    image, problem = None, ''
+    try:
+        if isinstance(item, np.ndarray):
+            image = item
+        else:
+            image = read_image(item)
+            _tell_of_frames(item)
+    except ValueError as error:
+        problem = str(error)
+    return InputFrame(index, source, name, image, problem)
 
 
 def _source_of(item: Picture, index: int) -> str:
@@ -261,26 +295,3 @@ def _matching(pattern: str) -> list[str]:
     if not found:
         raise UserError(f'{pattern}: no image matches this pattern; check it')
     return found
-
-
-def distinct_names(sources: Sequence[str]) -> list[str]:
-    """A name for each image: its stem; where two agree, more of the path.
-
-    Names differ also where a file system ignores the case of letters.
-    """
-    names = [Path(source).stem for source in sources]
-    for longer in (
-        lambda path: path.name.replace('.', '_'),
-        lambda path: '_'.join(path.with_suffix('').parts[-2:]),
-    ):
-        counts = Counter(name.casefold() for name in names)
-        names = [
-            longer(Path(source)) if counts[name.casefold()] > 1 else name
-            for name, source in zip(names, sources)
-        ]
-    seen: Counter = Counter()
-    for i, name in enumerate(names):
-        seen[name.casefold()] += 1
-        if seen[name.casefold()] > 1:
-            names[i] = f'{name}_{i}'
-    return names

@@ -31,12 +31,13 @@ FORMATS = {
 }
 
 
-def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
-    """The formats, each once.
+def check_formats(formats: str | Sequence[str]) -> tuple[str, ...]:
+    """The formats, each once; a text is one of them.
 
     Raises:
         ValueError: one is unknown.
     """
+    formats = (formats,) if isinstance(formats, str) else formats
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise UserError(
@@ -48,7 +49,7 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
 def write(
     result: ImageResult,
     folder: str | Path,
-    formats: Sequence[str] = ('json',),
+    formats: str | Sequence[str] = ('json',),
     name: str = '',
 ) -> list[Path]:
     """Write a result in some formats; a file appears whole or not at all.
@@ -57,7 +58,8 @@ def write(
 
     Args:
         folder: created if needed.
-        name: of the files before their ending; by default the source's.
+        name: of the files before their ending; by default the result's own, or the
+            source's where it has none.
 
     Returns: paths of the files.
 
@@ -65,7 +67,7 @@ def write(
         ValueError: a format is unknown.
         OSError: the folder cannot be written.
     """
-    name = name or Path(result.source).stem
+    name = name or result.name or Path(result.source).stem
     files = result_files(result, formats, name)
     return [
         write_whole(Path(folder) / file, content) for file, content in files.items()

@@ -29,12 +29,14 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParam
 
 SCHEMA, VERSION = 'mmhand_dne/result', 1
 INTEGERS = ('faces',)
+# A name of a file may hold bytes that are no UTF-8: JSON has escapes for them.
+ODD_LETTERS = 'backslashreplace'
 NOT_FINITE = re.compile('-?(nan|inf)')
 
 
 def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
     """One file, for images without hands too."""
-    return [('.json', as_text(result).encode('utf-8'))]
+    return [('.json', as_text(result).encode('utf-8', ODD_LETTERS))]
 
 
 def as_text(

@@ -58,6 +58,7 @@ class HandFinder(BaseModule):
         image: np.ndarray,
         previous: Sequence[LandmarkedHand] = (),
         look: bool | None = None,
+        score_thr: float | None = None,
     ) -> list[LandmarkedHand]:
         """Hands in an image, those of the frame before first, then the surest first.
 
@@ -66,16 +67,17 @@ class HandFinder(BaseModule):
             previous: of the frame before; read again about their landmarks.
             look: for palms too; None: where a hand was lost or there was none. In a
                 video look now and then, to find hands that come in.
+            score_thr: of :meth:`PalmDetector.detect`.
         """
         hands = self.landmarker.about_landmarks(image, previous)
         hands = self.distinct(hands, self.presence_thr)
         if look is None:
             look = not previous or len(hands) < len(previous)
         if look:
-            palms = self.palm_detector.detect(image)
+            palms = self.palm_detector.detect(image, score_thr=score_thr)
             hands = self.distinct([*hands, *self.read(image, palms)], self.presence_thr)
         if len(hands) < self.at_least and not previous:
-            palms = self.palm_detector.detect(image, second=True)
+            palms = self.palm_detector.detect(image, True, score_thr)
             found = self.read(image, [p for p in palms if not is_of(p, hands)])
             hands = self.distinct([*hands, *found], self.search_thr)
         return hands

@@ -22,6 +22,7 @@ from mmhand_dne.models.layers.landmark_readout import LandmarkReadout
 from mmhand_dne.structures.hand_landmarks import HandLandmarks, LandmarkedHand
 
 SIZE = 224  # pixels, of a crop
+MOST_TIMES = 4  # as many pixels a side, that a crop is averaged from [decided]
 LEAST_SIDE = 1.0  # pixels of the image, also where all landmarks coincide
 ANGLES = 12  # rotations of the squares that are tried in a given box
 ROUNDS = 2  # of reading again about what was read there
@@ -56,13 +57,13 @@ class HandLandmarker(BaseModule):
         Args:
             squares: images (H, W, 3) uint8 RGB with a square of each.
         """
-        hands = []
+        hands, reductions = [], {}
         for first in range(0, len(squares), self.batch_size):
             batch = [
                 (image, roi._replace(side=max(roi.side, LEAST_SIDE)))
                 for image, roi in squares[first : first + self.batch_size]
             ]
-            crops = np.stack([cut(image, roi, SIZE) for image, roi in batch])
+            crops = np.stack([cut(*each, SIZE, reductions) for each in batch])
             device = next(self.parameters()).device
             inputs = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
             read = self(inputs.float() / 255)
@@ -126,17 +127,43 @@ def fit(hand: LandmarkedHand, corners: np.ndarray, side: str | None) -> float:
     return float(agreement * (WRONG_SIDE + right_side))
 
 
-def cut(image: np.ndarray, roi: HandRoi, size: int) -> np.ndarray:
+def cut(
+    image: np.ndarray,
+    roi: HandRoi,
+    size: int,
+    reductions: dict[tuple[int, int], np.ndarray] | None = None,
+) -> np.ndarray:
     """The square as (size, size, 3) uint8, black outside of the image.
 
-    A square of more than twice as many pixels is averaged, not only sampled.
+    A square of more than twice as many pixels is averaged, not only sampled; of many
+    times as many the image is reduced first, so that no square costs much.
+
+    Args:
+        reductions: keeps reduced images, by the identity of an image and how often.
     """
-    times = max(int(roi.side // size), 1)
+    reductions = {} if reductions is None else reductions
+    often = min(int(roi.side // (size * MOST_TIMES)), max(image.shape[:2]))
+    if often > 1:
+        key = id(image), often
+        if key not in reductions:
+            reductions[key] = reduced(image, often)
+        centre = (np.asarray(roi.centre) + 0.5) / often - 0.5
+        image, roi = reductions[key], HandRoi(centre, roi.side / often, roi.angle)
+    times = min(max(int(roi.side // size), 1), 2 * MOST_TIMES)
     affine = roi_affine(roi, size * times)
     fine = cv2.warpAffine(image, affine, (size * times, size * times))
     if times == 1:
         return fine
     return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def reduced(image: np.ndarray, times: int) -> np.ndarray:
+    """An image (H, W, 3) whose pixels are means of ``times`` x ``times`` ones, black
+    outside."""
+    below, right = (-side % times for side in image.shape[:2])
+    whole = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
+    height, width = (side // times for side in whole.shape[:2])
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def in_image(read: HandLandmarks, rois: Sequence[HandRoi]) -> list[LandmarkedHand]:

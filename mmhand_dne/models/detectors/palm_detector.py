@@ -62,15 +62,21 @@ class PalmDetector(BaseModule):
         return self.net(inputs)
 
     @torch.inference_mode()
-    def detect(self, image: np.ndarray, second: bool = False) -> list[Palm]:
+    def detect(
+        self, image: np.ndarray, second: bool = False, score_thr: float | None = None
+    ) -> list[Palm]:
         """Palms in an image, the surest first.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             second: read it at the second pass's sizes too, with its threshold.
+            score_thr: in place of the first pass's threshold; a higher one than that
+                holds in the second pass too.
         """
         sizes = (self.size, *(self.second_pass if second else ()))
-        threshold = self.second_thr if second else self.score_thr
+        threshold = self.score_thr if score_thr is None else score_thr
+        if second and threshold <= self.score_thr:
+            threshold = min(threshold, self.second_thr)
         found = [self.candidates(image, size, threshold) for size in sizes]
         scores, boxes = (np.concatenate(parts) for parts in zip(*found))
         return weighted_nms(scores, boxes, self.nms_thr)

@@ -22,9 +22,10 @@ class World:
         self.finder.palm_detector.detect = self.detect
         self.hands, self.palms, self.faint, self.passes = [], [], [], []
 
-    def detect(self, image, second=False):
+    def detect(self, image, second=False, score_thr=None):
         self.passes.append(second)
-        return [*self.palms, *(self.faint if second else ())]
+        palms = [*self.palms, *(self.faint if second else ())]
+        return [palm for palm in palms if palm.score > (score_thr or 0)]
 
     def read(self, squares):
         found = []

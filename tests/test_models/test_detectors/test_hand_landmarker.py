@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_metres_turn_with_the_square():
     np.testing.assert_allclose(drawn / np.linalg.norm(drawn), ahead)
 
 
-@pytest.mark.parametrize('side', [100.0, 224.0, 500.0, 1000.0])
+@pytest.mark.parametrize('side', [100.0, 224.0, 500.0, 1000.0, 1900.0, 2700.0])
 def test_a_spot_of_the_image_is_cut_where_the_affine_map_puts_it(side):
     y, x = np.mgrid[:800, :900]
     spot, roi = np.array([400.0, 300.0]), HandRoi(np.array([420.0, 330.0]), side, -0.4)
@@ -73,6 +74,28 @@ def test_a_large_square_is_averaged():
     image[:, ::2] = 255
     crop = cut(image, HandRoi(np.array([600.0, 600.0]), 900.0, 0.0), SIZE)
     assert np.abs(crop.astype(float) - 127.5).max() < 40
+
+
+def test_a_square_of_any_size_costs_little_memory(monkeypatch):
+    sizes, warped = [], cv2.warpAffine
+    monkeypatch.setattr(
+        cv2, 'warpAffine', lambda *args: sizes.append(args[2]) or warped(*args)
+    )
+    image = np.full((60, 80, 3), 200, np.uint8)
+    for side in (2e3, 3e4, 1e6, 1e9):
+        crop = cut(image, HandRoi(np.array([40.0, 30.0]), side, 0.5), SIZE)
+        # What is seen is the image's light, spread over the square.
+        light = crop.sum(dtype=float) * (side / SIZE) ** 2 / image.sum(dtype=float)
+        assert side > 2e3 or light == pytest.approx(1, rel=0.02)
+    assert max(max(size) for size in sizes) <= 8 * SIZE
+
+
+def test_a_reduced_image_is_made_once():
+    kept, image = {}, np.zeros((900, 900, 3), np.uint8)
+    for angle in (0.0, 1.0):
+        cut(image, HandRoi(np.array([400.0, 400.0]), 2000.0, angle), SIZE, kept)
+    [small] = kept.values()
+    assert small.shape == (450, 450, 3)
 
 
 def test_squares_are_read_in_batches_of_any_size():

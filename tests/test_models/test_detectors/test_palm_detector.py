@@ -92,6 +92,11 @@ def test_the_second_pass_reads_more_sizes_and_takes_less_sure_palms():
     [palm] = detector.detect(image, second=True)
     assert detector.net.seen[1:] == [192, 96, 288]
     assert palm.score == pytest.approx(1 / (1 + np.exp(2)))
+    # Scores are 0.076 and 0.119: a threshold of the first pass holds in the second one
+    # only where it is higher than usual.
+    assert len(detector.detect(image, score_thr=0.07)) == 1
+    assert len(detector.detect(image, second=True, score_thr=0.25)) == 1
+    assert detector.detect(image, second=True, score_thr=0.31) == []
 
 
 def test_boxes_that_overlap_become_their_weighted_mean():
