@@ -84,12 +84,14 @@ class Hands(NamedTuple):
         covariance: (N, 60, 60) mm^2.
         mixing: (60, 60) or None.
         apart: the scales are behind W.
+        axes_apart: W and z have other axes than the covariance, those of each hand.
     """
 
     error: np.ndarray
     covariance: np.ndarray
     mixing: np.ndarray | None
     apart: bool
+    axes_apart: bool = False
 
 
 def hands_of(found: Predictions) -> Hands:
@@ -98,7 +100,8 @@ def hands_of(found: Predictions) -> Hands:
     part = found.model.uncertainty_head.covariance
     mixing = part.mixing().numpy() if getattr(part, 'linear', False) else None
     apart = getattr(part, 'apart', False)
-    return Hands(np.stack(errors), np.stack(covariances), mixing, apart)
+    in_hand = found.model.uncertainty_head.in_hand
+    return Hands(np.stack(errors), np.stack(covariances), mixing, apart, in_hand)
 
 
 def hand_of(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +125,7 @@ def describe(hands: Hands) -> dict[str, float]:
     found['correlation'] = between_joints(correlation)
     if hands.mixing is not None:
         found['condition'] = float(np.linalg.cond(hands.mixing.astype(np.float64)))
-    if hands.mixing is not None and not hands.apart:
+    if hands.mixing is not None and not (hands.apart or hands.axes_apart):
         parts = contributions(hands)
         own = np.diagonal(parts, axis1=1, axis2=2)
         found |= ranked('own', hands.error, traces(own))

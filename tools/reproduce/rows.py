@@ -55,7 +55,7 @@ ROWS = {
     'together': Row('full DNE, its regressor trained on', 'together'),
     'no_camera': Row('without camera correction', 'no_camera'),
     'features_only': Row('phi, varphi on features alone', 'features_only', pace=0.4),
-    'as_paper': Row('neither', 'as_paper', pace=0.4),
+    'as_paper': Row('as the paper has it', 'as_paper', pace=0.4),
     'graph': Row('Chebyshev graph attention', 'graph', pace=2.0),
     'graphlight': Row('light graph attention', 'graphlight', pace=1.0),
     'samples': Row('M = 2, R = 4, density', 'samples', pace=1.1),
@@ -66,6 +66,10 @@ ROWS = {
     'correlated': Row('correlated (ours)', 'correlated', length='bars', pace=0.14),
     'apart': Row('correlated, variances apart', 'apart', length='bars', pace=0.15),
     'margins': Row('apart, by margins', 'margins', length='bars', pace=0.15),
+    'diagonal_in_hand': Row(
+        "diagonal, hand's axes", 'diagonal_in_hand', length='bars', pace=0.13
+    ),
+    'in_hand': Row("correlated, hand's axes", 'in_hand', length='bars', pace=0.14),
     'nolinear': Row('ours without linear layer', 'nolinear', length='bars', pace=0.13),
 }
 
@@ -102,6 +106,8 @@ COVARIANCES = (
     'nolinear',
     'apart',
     'margins',
+    'diagonal_in_hand',
+    'in_hand',
 )
 TABLES = {
     'table2': Table(

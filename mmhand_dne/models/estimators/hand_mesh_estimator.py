@@ -153,6 +153,7 @@ class HandMeshEstimator(BasePoseEstimator):
                     targets,
                     root,
                     final_state(outputs).camera,
+                    wrist_axes(outputs),
                 )
             )
         if self.consistency is not None:
@@ -190,7 +191,7 @@ class HandMeshEstimator(BasePoseEstimator):
         params = outputs.covariance_params
         if params is None or not head.covariance.probabilistic:
             return {}
-        hands = head.gaussian(params, *joints_and_root(outputs))
+        hands = head.gaussian(params, *joints_and_root(outputs), wrist_axes(outputs))
         return uncertainty_fields(hands, head.joint_std(hands))
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> HandOutputs:
@@ -228,3 +229,8 @@ def joints_and_root(outputs: HandOutputs) -> tuple[Tensor, Tensor]:
     state = final_state(outputs)
     wrist = state.joints[..., WRIST, :]
     return state.joints - wrist[..., None, :], state.root + wrist
+
+
+def wrist_axes(outputs: HandOutputs) -> Tensor:
+    """(B, S, 3, 3) from the axes of each hand's own wrist to the camera's."""
+    return outputs.coarse.rotations[..., WRIST, :, :]

@@ -13,6 +13,7 @@ from mmhand_dne.gaussian.joint_gaussian import JointGaussian
 from mmhand_dne.models.layers.transformer_decoder import CrossAttentionDecoder
 from mmhand_dne.structures.hand_targets import HandTargets
 
+FRAMES = CAMERA, HAND = 'camera', 'hand'
 ALIGNED_UNIT = 0.02  # metres: a trained model's root-relative error, to start from
 
 
@@ -40,6 +41,10 @@ class JointUncertaintyHead(BaseModule):
         image_loss: True: hands whose joints are annotated in the image only (photos)
             teach too, by the NLL of their joints across the line of sight, with depth
             integrated out. Needs ``aligned`` and 3 ``dims``.
+        frame: axes in which the parts of ``covariance`` are: 'camera', the papers', or
+            'hand', ours: those of the predicted wrist, so that one W means the same of
+            hands that point anywhere. Needs 3 ``dims``. What :meth:`gaussian` gives is
+            in the camera's either way.
 
     Where ``covariance`` names no ``unit`` it is 0.02 (metres) if aligned, else 1, which
     is also what converted weights need.
@@ -63,6 +68,7 @@ class JointUncertaintyHead(BaseModule):
         aligned: bool = True,
         num_slots: int = 1,
         image_loss: bool = False,
+        frame: str = FRAMES[0],
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -71,7 +77,12 @@ class JointUncertaintyHead(BaseModule):
                 'JointUncertaintyHead: image_loss needs aligned=True and dims=3; its '
                 'joints are compared in the image, from the wrist'
             )
-        self.image_loss = image_loss
+        if frame not in FRAMES or (frame == HAND and (image_loss or dims != 3)):
+            raise UserError(
+                f"JointUncertaintyHead: frame={frame!r} is 'camera' or 'hand', 'hand' "
+                'with dims=3 and without image_loss, whose depth is not known'
+            )
+        self.image_loss, self.in_hand = image_loss, frame == HAND
         self.aligned, self.num_joints = aligned, num_joints
         dim = (num_joints - aligned) * dims
         unit = ALIGNED_UNIT if aligned else 1.0
@@ -124,15 +135,26 @@ class JointUncertaintyHead(BaseModule):
         return self.covariance(token)
 
     def gaussian(
-        self, params: CovarianceParams, joints: Tensor, root: Tensor | None = None
+        self,
+        params: CovarianceParams,
+        joints: Tensor,
+        root: Tensor | None = None,
+        axes: Tensor | None = None,
     ) -> JointGaussian:
         """The density around joints (B, S, J, 3) metres from the wrist.
 
         Args:
             root: (B, S, 3) the wrist in the MANO frame, if not aligned.
-        Returns: (B, S), joints 1..J-1 if aligned, else all.
+            axes: (B, S, 3, 3) from the hand's axes to the camera's, the wrist's
+                predicted rotation, for ``frame='hand'``.
+        Returns: (B, S), joints 1..J-1 if aligned, else all; in the camera's axes.
         """
-        return self.covariance.gaussian(params, self.mean(joints, root))
+        hands = self.covariance.gaussian(params, self.mean(joints, root))
+        if not self.in_hand:
+            return hands
+        blocks = hands.root.unflatten(-2, (-1, 3))  # (B, S, K, 3, d)
+        turned = self._axes(axes).to(blocks)[..., None, :, :] @ blocks
+        return hands._replace(root=turned.flatten(-3, -2))
 
     def loss(
         self,
@@ -141,12 +163,13 @@ class JointUncertaintyHead(BaseModule):
         targets: HandTargets,
         root: Tensor | None = None,
         camera: Tensor | None = None,
+        axes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """``loss_nll``, with ``image_loss`` also ``loss_image_nll``; nothing for
         DeterministicCovariance.
 
         Args:
-            joints, root: as in :meth:`gaussian`.
+            joints, root, axes: as in :meth:`gaussian`.
             camera: (B, S, 2, 2) of the joints, for ``image_loss``.
             targets: with the slots S of the joints. Joints without ground truth are
                 integrated out, hands without any add nothing.
@@ -160,6 +183,10 @@ class JointUncertaintyHead(BaseModule):
             gt = gt + targets.root_cam[..., None, :]
             visible = visible * targets.root_valid[..., None]
         mean = self.mean(joints, root)
+        if self.in_hand:
+            # Rows times R are columns times R^T; to be likely is no reason to turn.
+            axes = self._axes(axes).detach()
+            gt, mean = gt.to(mean) @ axes, mean @ axes
         losses = dict(loss_nll=self.nll_loss(params, mean, gt, visible))
         if self.image_loss:
             gt, visible = across_line_of_sight(targets, mean, camera)
@@ -181,6 +208,14 @@ class JointUncertaintyHead(BaseModule):
                 'wrist in the MANO frame (HandState.root)'
             )
         return joints + root[..., None, :]
+
+    def _axes(self, axes: Tensor | None) -> Tensor:
+        if axes is None:
+            raise UserError(
+                "JointUncertaintyHead(frame='hand') needs axes, the wrist's predicted "
+                'rotation (CoarseHands.rotations)'
+            )
+        return axes
 
     def joint_std(self, hands: JointGaussian) -> Tensor:
         """(B, S, J) metres, root of the trace of a joint's block; aligned: wrist 0."""

@@ -85,6 +85,24 @@ def test_an_absent_hand_adds_nothing_to_the_likelihood():
     assert model.loss(images(), fake_samples(size=SIZE, **none))['loss_nll'] == 0
 
 
+def test_error_bars_in_the_hands_axes_turn_with_the_regressed_wrist():
+    head = read('dne_correlated_rendered.py').model.uncertainty_head
+    model = build(uncertainty_head={**head, 'frame': 'hand'}).train()
+    assert model.loss(images(), fake_samples(size=SIZE))['loss_nll'].isfinite()
+    model.eval()
+    with torch.no_grad():
+        outputs = model.run_heads(images())
+        turned = model.error_bars(outputs)['hand_joint_covariance']
+        model.uncertainty_head.in_hand = False
+        own = model.error_bars(outputs)['hand_joint_covariance']
+    axes = outputs.coarse.rotations[:, :, 0]
+    blocks = own.unflatten(-1, (20, 3)).unflatten(-3, (20, 3))
+    expected = torch.einsum('bsxy,bsjykz,bswz->bsjxkw', axes, blocks, axes)
+    torch.testing.assert_close(
+        turned, expected.reshape(turned.shape), rtol=1e-3, atol=1e-8
+    )
+
+
 def test_error_bars_wait_for_the_second_phase():
     model = build().train()
     model.refines_in_training = False

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from torch.distributions import MultivariateNormal
 
 from mmhand_dne.geometry.camera import project
@@ -114,6 +115,49 @@ def test_two_slots_have_a_w_each():
     first, second = head.covariance.lower_upper.grad
     assert (first != 0).all() and (second != 0).all()
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_a_covariance_in_the_hands_axes_turns_with_the_hand(name):
+    """Its density is that of the turned residual; hidden joints are integrated out."""
+    valid = torch.ones(3, 2, 21)
+    valid[:, 0, 7] = 0
+    head, (token, joints, targets) = (
+        make(name, frame='hand'),
+        batch(hand_joints_valid=valid),
+    )
+    turns = Rotation.random(6, random_state=0).as_matrix()
+    axes = torch.from_numpy(turns).float().view(3, 2, 3, 3)
+    with torch.no_grad():
+        head.covariance.init_weights()
+        for parameter in head.covariance.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    head.eval()
+    params = head(token)
+    own = head.covariance.gaussian(params, joints[..., 1:, :]).covariance()
+    step = torch.einsum('jk,bsxy->bsjxky', torch.eye(20), axes).reshape(3, 2, 60, 60)
+    hands = head.gaussian(params, joints, axes=axes)
+    torch.testing.assert_close(
+        hands.covariance(), step @ own @ step.mT, rtol=1e-4, atol=1e-7
+    )
+    expected = -hands.log_prob(targets.joints[..., 1:, :], valid[..., 1:])
+    known = 3 * valid[..., 1:].sum(-1)
+    expected = expected - 0.5 * known * torch.tensor(2 * torch.pi).log()
+    axes.requires_grad_()
+    found = head.loss(params, joints, targets, axes=axes)['loss_nll']
+    torch.testing.assert_close(found, expected.mean(), rtol=1e-4, atol=1e-3)
+    found.backward()
+    assert axes.grad is None
+
+
+def test_the_hands_axes_are_needed_where_the_covariance_is_in_them():
+    head, (token, joints, targets) = make(frame='hand'), batch()
+    for call in (head.gaussian, lambda *_: head.loss(head(token), joints, targets)):
+        with pytest.raises(ValueError, match='needs axes'):
+            call(head(token), joints)
+    for options in (dict(frame='image'), dict(frame='hand', image_loss=True)):
+        with pytest.raises(ValueError, match="is 'camera' or 'hand'"):
+            make(**options)
 
 
 def test_deterministic_has_no_loss():
