@@ -360,7 +360,8 @@ def prepare(args: argparse.Namespace) -> DemoRun:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     # A file's name may hold bytes that are no letters here.
-    sys.stdout.reconfigure(errors='backslashreplace')
+    if hasattr(sys.stdout, 'reconfigure'):  # not in a notebook
+        sys.stdout.reconfigure(errors='backslashreplace')
     with plain_errors(building=True):
         use_threads(args.threads)
         keep_memory()

@@ -149,5 +149,5 @@ def _decode(content: bytes, faces: Mapping[str, np.ndarray]) -> ImageResult:
         head['problem'],
         maps or None,
         tuple(head['track_ids']),
-        head['name'],
+        head.get('name', ''),  # older versions wrote none
     )

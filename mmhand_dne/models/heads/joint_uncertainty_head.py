@@ -68,7 +68,7 @@ class JointUncertaintyHead(BaseModule):
         aligned: bool = True,
         num_slots: int = 1,
         image_loss: bool = False,
-        frame: str = FRAMES[0],
+        frame: str = CAMERA,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
