@@ -51,7 +51,11 @@ def plain_text(monkeypatch):
     monkeypatch.setattr(Config, 'pretty_text', property(lambda cfg: repr(cfg)))
 
 
-@pytest.mark.parametrize('row', RUN)
+@pytest.mark.parametrize(
+    'row',
+    # test_configs.py lets the graph's take a step, too, which takes long.
+    [pytest.param(row, marks=pytest.mark.large if GRAPH in row else ()) for row in RUN],
+)
 def test_a_row_takes_two_steps_and_has_its_columns(row, roots, tmp_path):
     cfg = small(f'{row}.py', roots, tmp_path, stages={})
     share = 10 if 'ablations' in row else 1

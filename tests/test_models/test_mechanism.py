@@ -189,6 +189,7 @@ def test_a_stage_repairs_mesh_and_projection(full):
     assert after.mesh_2d < 0.97 * after.mesh_2d_incoming
 
 
+@pytest.mark.large
 def test_without_3d_noise_the_mesh_stays_and_the_camera_aligns(full):
     before, after = refine(noise_3d=False)
     assert after.mesh == pytest.approx(before.mesh, rel=1e-6)
@@ -196,6 +197,7 @@ def test_without_3d_noise_the_mesh_stays_and_the_camera_aligns(full):
     assert full[1].mesh < 0.92 * after.mesh
 
 
+@pytest.mark.large
 def test_without_2d_noise_the_points_stay_and_the_mesh_improves(full):
     before, after = refine(noise_2d=False, camera='keep')
     assert after.points_2d == pytest.approx(before.points_2d, rel=1e-6)

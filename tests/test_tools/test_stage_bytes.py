@@ -37,6 +37,7 @@ def tool(monkeypatch):
             sys.modules.pop(name, None)
 
 
+@pytest.mark.large
 def test_a_stage_by_kernels_moves_at_most_four_tenths_of_its_former_bytes(tool, capsys):
     found = tool.main(['--precisions', 'bf16'])
     before, plain, fused = (sum(found[way, 'bf16']) for way in tool.WAYS)

@@ -51,6 +51,7 @@ def tool(monkeypatch):
             sys.modules.pop(name, None)
 
 
+@pytest.mark.large
 def test_a_step_has_at_most_half_of_its_former_calls(tool, capsys):
     found = tool.main(['--batch-size', '1'])
     before, now = (found[way].total() for way in tool.WAYS)
