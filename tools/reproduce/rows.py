@@ -70,6 +70,9 @@ ROWS = {
         "diagonal, hand's axes", 'diagonal_in_hand', length='bars', pace=0.13
     ),
     'in_hand': Row("correlated, hand's axes", 'in_hand', length='bars', pace=0.14),
+    'margins_in_hand': Row(
+        "by margins, hand's axes", 'margins_in_hand', length='bars', pace=0.15
+    ),
     'nolinear': Row('ours without linear layer', 'nolinear', length='bars', pace=0.13),
 }
 
@@ -108,6 +111,7 @@ COVARIANCES = (
     'margins',
     'diagonal_in_hand',
     'in_hand',
+    'margins_in_hand',
 )
 TABLES = {
     'table2': Table(
