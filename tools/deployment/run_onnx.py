@@ -385,16 +385,14 @@ class Finder:
 
     def cut(self, picture: 'Picture', square: np.ndarray, size: int) -> np.ndarray:
         """Its crop; of more than twice as many pixels an average."""
-        most = self.about.get('most_times')  # files of older exporters have none
-        if most:
-            often = int(square[2] // (size * most))
-            often = min(often, max(picture.height, picture.width))
-            if often > 1:
-                picture = picture.reduced(often)
-                centre = (square[:2] + 0.5) / often - 0.5
-                square = np.array([*centre, square[2] / often, square[3]])
-        times = max(int(square[2] // size), 1)
-        times = min(times, 2 * most) if most else times
+        most = self.about.get('most_times', np.inf)  # older exporters' have no limit
+        often = int(square[2] // (size * most))
+        often = min(often, max(picture.height, picture.width))
+        if often > 1:
+            picture = picture.reduced(often)
+            centre = (square[:2] + 0.5) / often - 0.5
+            square = np.array([*centre, square[2] / often, square[3]])
+        times = min(max(int(square[2] // size), 1), 2 * most)
         fine = picture.cut(square_affine(square, size * times), size * times)
         return block_means(fine, times)
 

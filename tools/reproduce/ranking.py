@@ -83,25 +83,24 @@ class Hands(NamedTuple):
         error: (N, 20) mm of the joints besides the wrist; NaN where not annotated.
         covariance: (N, 60, 60) mm^2.
         mixing: (60, 60) or None.
-        apart: the scales are behind W.
-        axes_apart: W and z have other axes than the covariance, those of each hand.
+        apart: W does not mix the covariance's own coordinates: the scales are behind
+            it, or it is in the axes of each hand.
     """
 
     error: np.ndarray
     covariance: np.ndarray
     mixing: np.ndarray | None
     apart: bool
-    axes_apart: bool = False
 
 
 def hands_of(found: Predictions) -> Hands:
     """What a finished run says of the test crops."""
     errors, covariances = zip(*map(hand_of, found), strict=True)
-    part = found.model.uncertainty_head.covariance
+    head = found.model.uncertainty_head
+    part = head.covariance
     mixing = part.mixing().numpy() if getattr(part, 'linear', False) else None
-    apart = getattr(part, 'apart', False)
-    in_hand = found.model.uncertainty_head.in_hand
-    return Hands(np.stack(errors), np.stack(covariances), mixing, apart, in_hand)
+    apart = getattr(part, 'apart', False) or head.in_hand
+    return Hands(np.stack(errors), np.stack(covariances), mixing, apart)
 
 
 def hand_of(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +124,7 @@ def describe(hands: Hands) -> dict[str, float]:
     found['correlation'] = between_joints(correlation)
     if hands.mixing is not None:
         found['condition'] = float(np.linalg.cond(hands.mixing.astype(np.float64)))
-    if hands.mixing is not None and not (hands.apart or hands.axes_apart):
+    if hands.mixing is not None and not hands.apart:
         parts = contributions(hands)
         own = np.diagonal(parts, axis1=1, axis2=2)
         found |= ranked('own', hands.error, traces(own))

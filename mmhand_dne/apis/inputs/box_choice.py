@@ -52,7 +52,7 @@ class BoxChoice:
         """The boxes of a frame whose image was decoded, and why there are none."""
         if self.given is not None:
             boxes = self.given.of(frame.index, frame.source) or []
-            why = self.given.why_none(frame.index, frame.source)
+            why = '' if boxes else self.given.why_none(frame.index, frame.source)
         elif self.detector is None:
             boxes, why = [whole_image(frame.image.shape[1::-1], self.side)], ''
         else:

@@ -45,7 +45,7 @@ def next_name(source: str, index: int, taken: set[str]) -> str:
     path = Path(source)
     names = [path.stem, *(longer(path) for longer in LONGER)]
     for name in map(shortened, names):
-        if name.casefold() not in {*OF_THE_RUN, *taken}:
+        if name.casefold() not in OF_THE_RUN and name.casefold() not in taken:
             break
     return _free(name, index, taken)
 

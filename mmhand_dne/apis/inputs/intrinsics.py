@@ -45,9 +45,9 @@ class Cameras:
     """
 
     def __init__(self, given: GivenCameras, count: int = 0) -> None:
-        self.given = read_cameras(given)
+        found = read_cameras(given)
+        self.given = ByImage(found) if isinstance(found, Mapping) else found
         self.known = self.given is not None
-        self.by_image = ByImage(self.given if isinstance(self.given, Mapping) else {})
         self.said: set[str] = set()  # doubts, each once
         self.first: tuple[str, tuple[int, int]] | None = None  # of one camera for all
         if isinstance(self.given, list) and len(self.given) != count:
@@ -79,14 +79,13 @@ class Cameras:
         """The given camera of an image."""
         if isinstance(self.given, list):
             return self.given[index]
-        if isinstance(self.given, Mapping):
-            cameras = self.by_image
-            key = cameras.key_of(index, source)
+        if isinstance(self.given, ByImage):
+            key = self.given.key_of(index, source)
             if key is None:
                 raise UserError(
-                    f'K: names no camera of {source}, but {cameras.named}; add one'
+                    f'K: names no camera of {source}, but {self.given.named}; add one'
                 )
-            return self.given[key]
+            return self.given.values[key]
         size = tuple(int(side) for side in size)
         self.first = self.first or (source, size)
         other, expected = self.first

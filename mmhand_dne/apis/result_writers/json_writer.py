@@ -29,14 +29,12 @@ from mmhand_dne.structures.hand_result import HandResult, ImageResult, ManoParam
 
 SCHEMA, VERSION = 'mmhand_dne/result', 1
 INTEGERS = ('faces',)
-# A name of a file may hold bytes that are no UTF-8: JSON has escapes for them.
-ODD_LETTERS = 'backslashreplace'
 NOT_FINITE = re.compile('-?(nan|inf)')
 
 
 def json_files(result: ImageResult) -> list[tuple[str, bytes]]:
     """One file, for images without hands too."""
-    return [('.json', as_text(result).encode('utf-8', ODD_LETTERS))]
+    return [('.json', as_text(result).encode('utf-8'))]
 
 
 def as_text(
@@ -117,7 +115,9 @@ def _text(value: Any) -> str:
         return f'{{{", ".join(members)}}}'
     if isinstance(value, list):
         return f'[{", ".join(map(_text, value))}]'
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    # A file's name may hold bytes that are no UTF-8: JSON has escapes for them.
+    return text.encode(errors='backslashreplace').decode()
 
 
 def _array_text(array: np.ndarray) -> str:

@@ -23,7 +23,7 @@ from mmhand_dne.errors import UserError
 from mmhand_dne.fileio.atomic import named_errors, whole_file
 from mmhand_dne.structures.hand_result import ImageResult
 
-from .json_writer import ODD_LETTERS, as_text
+from .json_writer import as_text
 
 JSON = 'json'  # the format of a frame whose place rows take
 SCHEMA, VERSION = 'mmhand_dne/row', 1
@@ -78,7 +78,7 @@ class RowWriter:
         )
         with named_errors(self.path):
             place.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(place, 'w', encoding='utf-8', errors=ODD_LETTERS)
+            self._file = open(place, 'w', encoding='utf-8')
         return self
 
     def add(self, result: ImageResult, time: float) -> None:
