@@ -2,9 +2,9 @@
 
 Two parts of the test crops: those of images with something before the hand, which the
 benchmark has tagged, and those with nothing that makes them hard. Of each row with
-error bars their likelihood and ranking on both, by SparsificationMetric, and how
-correlated the errors really are: the mean absolute correlation, over the crops, of
-errors of coordinates of different joints.
+error bars their likelihood, ranking and calibration on both, by SparsificationMetric,
+and how correlated the errors really are: the mean absolute correlation, over the crops,
+of errors of coordinates of different joints.
 
 Files ``tables/occlusion.md`` and ``.json`` below the runs' folder. Nothing is trained.
 
@@ -56,7 +56,13 @@ from tools.reproduce.runs import Runs
 
 OCCLUDED, CLEAR = 'occluded', 'clear'
 SHOWN = TABLES['covariances'].rows[1:]  # the first has no error bars
-SCORES = {'NLL': 'NLL [nats/coord.]', 'Spearman': 'Spearman', 'AUSE': 'AUSE [mm]'}
+SCORES = {
+    'NLL': 'NLL [nats/coord.]',
+    'Spearman': 'Spearman',
+    'AUSE': 'AUSE [mm]',
+    'coverage_50': 'joints in 50 %',
+    'coverage_90': 'joints in 90 %',
+}
 CORRELATION = 'correlation'
 METRICS = {
     f'{part}/{name}': f'{part}: {title}'
