@@ -55,14 +55,14 @@ def test_a_baseline_is_flat_below_one_percent_over_its_last_quarter(
     in_the_picture = {1: 10.0, 2: 10.0, 3: 10.0, 4: 9.0}
     write_curve(folder / 'a', {1: 40, 2: 30}, in_the_picture)
     path = write_curve(folder / 'b', {2: 30, 3: 20, 4: last}, in_the_picture)
-    change = report.last_quarter(runs, 0)
+    change = report.last_quarter(runs, 'baseline', 0)
     assert change['MPVPE_All'] == pytest.approx(last / 20 - 1)
     assert change['MPVPE2D_All'] == pytest.approx(-0.1)
-    sentences = report.flatness({0: change}).split('. ')
+    sentences = report.flatness('baseline', {0: change}).split('. ')
     assert verdict in sentences[0] and 'not flat' in sentences[1]
     path.write_text('')  # the part with the last validation
     with pytest.raises(UserError, match='after epochs 3 and 4'):
-        report.last_quarter(runs, 0)
+        report.last_quarter(runs, 'baseline', 0)
 
 
 def test_differences_are_from_the_rows_that_a_table_names(runs):

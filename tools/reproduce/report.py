@@ -35,9 +35,9 @@ def write_tables(runs: Runs, names: list[str], seeds: list[int]) -> dict[str, st
         if not any(found.values()):
             continue
         text = markdown(table, found, costs_of(runs, table))
-        if name == 'control':
-            flat = {s: change for s in seeds if (change := last_quarter(runs, s))}
-            text += f'\n\n{flatness(flat)}'
+        if row := table.judged:
+            flat = {s: last_quarter(runs, row, s) for s in found[row]}
+            text += f'\n\n{flatness(ROWS[row].title, flat)}'
         content = dict(
             title=table.title,
             values=found,
@@ -165,15 +165,13 @@ def paired(base: Values, other: Values, metric: str, table: Table) -> str:
     return f'{text} ({agree}/{len(found)})'
 
 
-def last_quarter(runs: Runs, seed: int) -> dict[str, float] | None:
-    """How much the baseline's errors change over its last quarter, as shares.
+def last_quarter(runs: Runs, row: str, seed: int) -> dict[str, float]:
+    """How much a finished run's errors change over its last quarter, as shares.
 
     Raises:
-        ValueError: the baseline is finished, but its logs lack a validation.
+        ValueError: its logs lack a validation.
     """
-    if not runs.is_finished('baseline', seed):
-        return None
-    folder, epochs = runs.folder('baseline', seed), runs.length('baseline')
+    folder, epochs = runs.folder(row, seed), runs.length(row)
     found = log_of(folder)['validations']
     before = epochs * 3 // 4
     if not {before, epochs} <= set(found):
@@ -185,10 +183,15 @@ def last_quarter(runs: Runs, seed: int) -> dict[str, float] | None:
     return {name: found[epochs][name] / found[before][name] - 1 for name in WATCHED}
 
 
-def flatness(changes: dict[int, dict[str, float]]) -> str:
-    """Whether the baseline has converged, a sentence for each error."""
+def flatness(title: str, changes: dict[int, dict[str, float]]) -> str:
+    """Whether a row has converged, a sentence for each error.
+
+    Args:
+        title: of the row.
+        changes: over its last quarter, as shares, by seed.
+    """
     if not changes:
-        return 'No baseline is finished.'
+        return f'"{title}" is not finished.'
     sentences = []
     for name in WATCHED:
         told = ', '.join(
@@ -197,7 +200,7 @@ def flatness(changes: dict[int, dict[str, float]]) -> str:
         flat = max(abs(change[name]) for change in changes.values()) < FLAT
         verdict = 'flat' if flat else 'not flat: training goes on to improve it'
         sentences.append(
-            f"The baseline's {name} over the last quarter of its training: {told}; "
+            f'{name} of "{title}" over the last quarter of its training: {told}; '
             f'less than {FLAT:.0%} is asked, so it is {verdict}.'
         )
     return ' '.join(sentences)

@@ -32,6 +32,7 @@ class Table(NamedTuple):
         digits: after the point.
         costs: show parameters and the time of a step.
         bases: rows that the others are compared with; the first row if none is named.
+        judged: row of which it says whether training had ended to improve it.
     """
 
     title: str
@@ -40,16 +41,22 @@ class Table(NamedTuple):
     digits: int = 2
     costs: bool = False
     bases: tuple[str, ...] = ()
+    judged: str = ''
 
 
 ROWS = {
     'baseline': Row('baseline', 'baseline', '', 'baseline', 0.12),
     'control': Row('baseline, trained on', 'baseline', 'baseline', 'baseline', 0.12),
+    'settled': Row('baseline, until flat', 'settled', 'control', 'baseline', 0.12),
     'eps2d': Row('+ 2D noise', 'eps2d', pace=0.3),
     'eps3d': Row('+ 3D noise', 'eps3d', pace=0.3),
     'full': Row('full DNE (M = 3)', 'full'),
     'long': Row('full DNE, trained longer', 'full', length='long'),
     'm1': Row('full DNE, M = 1', 'm1', pace=0.25),
+    'eps2d_settled': Row('+ 2D noise', 'eps2d', 'settled', pace=0.3),
+    'eps3d_settled': Row('+ 3D noise', 'eps3d', 'settled', pace=0.3),
+    'm1_settled': Row('full DNE, M = 1', 'm1', 'settled', pace=0.25),
+    'full_settled': Row('full DNE (M = 3)', 'full', 'settled'),
     'short': Row('baseline, as short as the stages', 'short', '', pace=0.1),
     'joint': Row('full DNE from nothing, as short', 'joint', ''),
     'together': Row('full DNE, its regressor trained on', 'together'),
@@ -139,6 +146,13 @@ TABLES = {
         ('baseline', 'control', 'eps2d', 'eps3d', 'm1', 'full'),
         BOTH,
         bases=('baseline', 'control'),
+        judged='baseline',
+    ),
+    'settled': Table(
+        'DNE Tables 2 to 4 on a baseline that is flat in the picture too',
+        ('settled', 'eps2d_settled', 'eps3d_settled', 'm1_settled', 'full_settled'),
+        by_group('MPVPE', 'mm') | by_group('MPVPE2D', 'px'),
+        judged='settled',
     ),
     'budget': Table(
         'How long the stages train', ('baseline', 'full', 'long'), BOTH
@@ -175,7 +189,8 @@ def rows_of(tables: list[str]) -> list[str]:
     """The rows that tables need, each after the one that it starts with."""
     wanted: list[str] = []
     for name in (row for table in tables for row in TABLES[table].rows):
-        for row in (ROWS[name].start, name):
-            if row and row not in wanted:
-                wanted.append(row)
+        line = [name]
+        while start := ROWS[line[-1]].start:
+            line.append(start)
+        wanted += [row for row in line[::-1] if row not in wanted]
     return wanted
