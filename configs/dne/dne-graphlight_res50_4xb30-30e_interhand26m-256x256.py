@@ -1,4 +1,5 @@
-# A light graph variant, no more weights than the perceptron's; not a row of the paper.
+# A light graph variant, with hardly more weights than the perceptron's; not a row of
+# the paper.
 _base_ = ['./dne-mlp_res50_4xb30-30e_interhand26m-256x256.py']
 
 model = dict(

@@ -38,7 +38,13 @@ from .merge_crops import result_of
 from .read_predictions import PredictionReader
 from .result_writers import check_formats
 from .result_writers.row_writer import rows_of
-from .shipped_model import REMEDY, SHIPPED_WEIGHTS, check_files, shipped_files
+from .shipped_model import (
+    REMEDY,
+    SHIPPED_CONFIG,
+    SHIPPED_WEIGHTS,
+    check_files,
+    shipped_files,
+)
 
 # MMEngine's registries and default scope are the program's, not a thread's.
 BUILDING = RLock()
@@ -115,6 +121,8 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
             cfg.model.test_cfg = test_cfg
             self.weights = check_files(weights, device)
+            # By their names: files that belong together.
+            self._as_shipped = (model, weights) == (SHIPPED_CONFIG, SHIPPED_WEIGHTS)
             self._device = device  # of a detector that is loaded later
             self._changed = sorted(cfg_options or {})  # keys of the config
             init_default_scope(scope or 'mmpose')
@@ -144,7 +152,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 cure = (
                     f'leave out the option {self._changed[0]}, if it changes the model'
                 )
-            elif self.weights == str(SHIPPED_WEIGHTS):
+            elif self._as_shipped:
                 cure = REMEDY
             else:
                 cure = 'use the config it was trained with'

@@ -225,6 +225,12 @@ def test_an_option_that_changes_the_model_is_named(path, monkeypatch):
         )
 
 
+def test_with_another_config_the_shipped_file_is_not_called_damaged(path, monkeypatch):
+    ship(path, monkeypatch)
+    with pytest.raises(ValueError, match='use the config it was trained with$'):
+        HandMeshInferencer(DNE, str(path), device='cpu')
+
+
 def test_one_without_the_other_is_refused_but_for_the_shipped_config(
     path, tmp_path, monkeypatch
 ):

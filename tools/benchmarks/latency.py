@@ -9,6 +9,7 @@ that a busy machine slows all of them.
 - landmarks: which turn the crops, of the shipped model.
 - crop: all crops of the image, with the config's test pipeline.
 - network: the forward on the device, preprocessing and copies included, but not
+  the hand model.
 - mesh: the MANO layer inside it, and making the typed result.
 - file to mesh: all of that.
 - draw: the overlay at the image's size, at most 1280 pixels, as of a video.

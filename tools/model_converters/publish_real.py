@@ -1,6 +1,6 @@
 """One small file out of a trained dne_real and the converted detector.
 
-    python tools/model_converters/publish_real.py work_dirs/dne_real/epoch_5.pth \
+    python tools/model_converters/publish_real.py work_dirs/dne_real/epoch_9.pth \
         data/real/mediapipe_hands.pth mmhand_dne/weights/dne_real.pth
 
 Weights are rounded to float16; optimiser, random state and buffers that the hand model
@@ -39,6 +39,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 import mmhand_dne
 from mmhand_dne.apis.shipped_model import FINDERS, LANDMARKER, read_parts
 from mmhand_dne.cli.plain_errors import plain_errors
+from mmhand_dne.engine.runner.training_record import record_of
 from mmhand_dne.fileio.atomic import write_whole
 
 LIMIT = 20e6  # bytes, of what a package may hold
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> None:
                 licence=NOTICE,
                 epoch=trained['meta'].get('epoch'),
                 seed=trained['meta'].get('seed'),
+                trained_on=record_of(trained),
             ),
             state_dict=once(model, finders[LANDMARKER]),
             **finders,
