@@ -33,7 +33,8 @@ def networks(tmp_path_factory):
 
 
 def trained(path, **tensors):
-    torch.save(dict(meta=dict(epoch=3, seed=1), state_dict=tensors), path)
+    meta = dict(epoch=3, seed=1, trained_on=[dict(name='made up', rendered=True)])
+    torch.save(dict(meta=meta, state_dict=tensors), path)
     return path
 
 
@@ -50,6 +51,7 @@ def test_the_published_file_holds_model_and_detector_in_float16(
     assert status == 0 and 'MB' in said
     content = torch.load(out, weights_only=True)
     assert content['meta']['epoch'] == 3 and 'Apache-2.0' in content['meta']['licence']
+    assert content['meta']['trained_on'] == [dict(name='made up', rendered=True)]
     assert content['state_dict']['fc.weight'].dtype == torch.float16
     landmarker = HandLandmarker()
     landmarker.load_state_dict(content['hand_landmarker'])
