@@ -1,5 +1,7 @@
 """A regressed hand, brought closer to the landmarks that were read beside it."""
 
+import math
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -38,15 +40,20 @@ class LandmarkRefit(nn.Module):
     standard deviations. A few damped Gauss-Newton steps find it, always as many, so
     that the part can be exported. Landmarks that lie far from the regressed joints
     are as likely misread and count less (Geman and McClure's weights, of the gaps at
-    the start): without that, hands whose landmarks are wrong are torn apart.
+    the start): without that, hands whose landmarks are wrong are torn apart. How far
+    is far, and how exact a landmark is, goes by how sure the network is that it sees a
+    hand, linearly in presence's logit: it is sure of photos, whose landmarks are
+    mostly right, and less so of renderings and hidden hands, where they are not.
 
     One hand a row; no weights to train, no gradient.
 
     Args:
         hand_model: :class:`SingleHand` or its config.
         sigma_2d: standard deviation of a landmark, over the longer side of the
-            landmarks' box.
-        outlier: gap, over the same side, at which a landmark's distance counts half.
+            landmarks' box, at the two presences.
+        outlier: gap, over the same side, at which a landmark's distance counts half,
+            at the two presences.
+        presence: up to which the first numbers hold, and from which the second ones do.
         sigma_turn: of the global rotation, radians.
         sigma_pose: of each finger rotation's three numbers, radians.
         sigma_shape: of betas.
@@ -62,9 +69,10 @@ class LandmarkRefit(nn.Module):
     def __init__(
         self,
         hand_model: dict | nn.Module,
-        sigma_2d: float = 0.06,
-        outlier: float = 0.05,
-        sigma_turn: float = 0.3,
+        sigma_2d: tuple[float, float] = (0.06, 0.03),
+        outlier: tuple[float, float] = (0.05, 0.15),
+        presence: tuple[float, float] = (0.97, 0.995),
+        sigma_turn: float = 0.15,
         sigma_pose: float = 0.3,
         sigma_shape: float = 0.7,
         sigma_scale: float = 0.15,
@@ -73,12 +81,15 @@ class LandmarkRefit(nn.Module):
     ) -> None:
         super().__init__()
         self.hand_model = build_single_hand(hand_model, 'LandmarkRefit')
-        self.terms = LandmarkTerms(self.hand_model, sigma_2d, 1.0, 0.0, 0.0).float()
+        # What weighs a landmark is of the hand, so the terms' own deviation is one.
+        self.terms = LandmarkTerms(self.hand_model, 1.0, 1.0, 0.0, 0.0).float()
         sigma = torch.full((NUM_PARAMETERS,), sigma_turn)
         sigma[POSE], sigma[SHAPE] = sigma_pose, sigma_shape
         sigma[SCALE], sigma[SHIFT] = sigma_scale, FREE
         self.register_buffer('holds', sigma**-2, persistent=False)
-        self.outlier, self.steps, self.damping = outlier, steps, damping
+        self.sigma_2d, self.outlier = sigma_2d, outlier
+        self.logits = [math.log(p / (1 - p)) for p in presence]
+        self.steps, self.damping = steps, damping
         self.solve = PositiveSolve()
 
     @torch.no_grad()
@@ -119,8 +130,22 @@ class LandmarkRefit(nn.Module):
             1,
         )
         gaps, size = landmark_gaps(points[:, None], coarse.state)
-        weights = 1 / (1 + (gaps[:, 0].norm(dim=-1) / self.outlier).square())
+        weights = self.weights(gaps[:, 0].norm(dim=-1), coarse.presence_logits)
         return start, LandmarkTargets(rotations, points, weights, size[:, 0])
+
+    def weights(self, gaps: Tensor, presence_logits: Tensor) -> Tensor:
+        """In inverse standard deviations, (B, 21), of gaps over the box (B, 21).
+
+        Args:
+            presence_logits: (B, 1).
+        """
+        low, high = self.logits
+        sure = ((at_least_fp32(presence_logits) - low) / (high - low)).clamp(0, 1)
+        sigma, outlier = (
+            least + sure * (most - least)
+            for least, most in (self.sigma_2d, self.outlier)
+        )
+        return 1 / (sigma * (1 + (gaps / outlier).square()))
 
     def step(self, found: Tensor, start: Tensor, targets: LandmarkTargets) -> Tensor:
         """What to take from parameters (B, 61)."""

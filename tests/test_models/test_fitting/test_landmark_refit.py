@@ -52,8 +52,9 @@ def cost_of(refit, coarse, gap):
     """The residuals that the docstring speaks of, of one hand; NumPy in and out."""
     points = coarse.landmarks_ndc[0, 0].double()
     size = (points.amax(0) - points.amin(0)).amax()
-    weights = 1 / (1 + (gap.double() / size / refit.outlier).square())
-    weights = weights / (refit.terms.sigma_2d * size)
+    unsure = coarse.presence_logits[0, 0].sigmoid() < 0.5
+    sigma, outlier = (0.06, 0.05) if unsure else (0.03, 0.15)
+    weights = 1 / (1 + (gap.double() / size / outlier).square()) / (sigma * size)
     sigma = refit.holds.double().rsqrt()
     double = SingleHand().double()
     rotations, betas = coarse.rotations.double()[0, 0], coarse.betas.double()[0, 0]
@@ -71,8 +72,10 @@ def cost_of(refit, coarse, gap):
     return residuals
 
 
-def test_many_steps_end_in_the_least_cost():
+@pytest.mark.parametrize('presence', [-2.0, torch.inf])
+def test_many_steps_end_in_the_least_cost(presence):
     coarse = regressed(1)
+    coarse = coarse._replace(presence_logits=torch.full((1, 1), presence))
     refit = LandmarkRefit(HAND, steps=60)
     found = refit(coarse)
     residuals = cost_of(refit, coarse, gaps(coarse)[0])
@@ -118,10 +121,30 @@ def test_a_misread_landmark_moves_the_hand_little():
     wrong = coarse._replace(landmarks_ndc=points)
 
     def moved(outlier):
-        found = LandmarkRefit(HAND, outlier=outlier)(wrong)
+        found = LandmarkRefit(HAND, outlier=(outlier, outlier))(wrong)
         return (found.state.joints - coarse.state.joints).norm(dim=-1).mean()
 
     assert moved(0.1) < 0.002 < 0.006 < moved(100.0)
+
+
+def test_a_network_that_is_sure_of_its_hand_is_followed_further():
+    presence = torch.tensor([0.0, 0.97, 0.98, 0.99, 0.995, 1.0])
+    coarse = regressed(1)
+    coarse = CoarseHands(*(repeated(part, len(presence)) for part in coarse))
+    coarse = coarse._replace(presence_logits=presence.logit()[:, None])
+    left = gaps(LandmarkRefit(HAND)(coarse)).mean(1)
+    assert (left.diff()[1:4] < -1e-3).all() and left[3] < 0.7 * left[1]
+    torch.testing.assert_close(left[0], left[1])
+    torch.testing.assert_close(left[4], left[5])
+    unsure = LandmarkRefit(HAND, sigma_2d=(0.06, 0.06), outlier=(0.05, 0.05))
+    torch.testing.assert_close(gaps(unsure(coarse)).mean(1), left[:1].expand(6))
+
+
+def repeated(part, count):
+    """A part of one hand, of several that are alike."""
+    if isinstance(part, HandState):
+        return HandState(*(repeated(x, count) for x in part))
+    return part if part is None else part.expand(count, *part.shape[1:])
 
 
 def test_hands_do_not_depend_on_their_neighbours_in_the_batch():
