@@ -40,8 +40,7 @@ from .result_writers import check_formats
 from .result_writers.row_writer import rows_of
 from .shipped_model import (
     REMEDY,
-    SHIPPED_CONFIG,
-    SHIPPED_WEIGHTS,
+    are_shipped,
     check_files,
     shipped_files,
 )
@@ -121,8 +120,6 @@ class HandMeshInferencer(BaseMMPoseInferencer):
             test_cfg['output_maps'] = output_maps or test_cfg.get('output_maps', False)
             cfg.model.test_cfg = test_cfg
             self.weights = check_files(weights, device)
-            # By their names: files that belong together.
-            self._as_shipped = (model, weights) == (SHIPPED_CONFIG, SHIPPED_WEIGHTS)
             self._device = device  # of a detector that is loaded later
             self._changed = sorted(cfg_options or {})  # keys of the config
             init_default_scope(scope or 'mmpose')
@@ -152,7 +149,7 @@ class HandMeshInferencer(BaseMMPoseInferencer):
                 cure = (
                     f'leave out the option {self._changed[0]}, if it changes the model'
                 )
-            elif self._as_shipped:
+            elif are_shipped(cfg.filename, self.weights):
                 cure = REMEDY
             else:
                 cure = 'use the config it was trained with'

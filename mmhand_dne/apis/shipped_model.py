@@ -48,6 +48,12 @@ def shipped_files(
     return model, weights
 
 
+def are_shipped(config: str | None, weights: str) -> bool:
+    """Whether a config's file and a checkpoint are the two that come together."""
+    name = Path(config or '').stem
+    return name == SHIPPED_CONFIG and weights == str(SHIPPED_WEIGHTS)
+
+
 def read_parts(
     path: str | Path, parts: Sequence[str] = FINDERS
 ) -> dict[str, dict[str, Tensor]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhand_dne.apis import HandMeshInferencer, hand_mesh_inferencer, shipped_model
+from mmhand_dne.apis import HandMeshInferencer, shipped_model
 from mmhand_dne.apis.inputs import palm_hands
 from mmhand_dne.apis.inputs.given_boxes import HandBox
 from mmhand_dne.apis.inputs.palm_hands import box_of_square
@@ -41,7 +41,7 @@ def content(tmp_path_factory):
 
 def ship(path, monkeypatch):
     """Let a file be the one that comes with the package."""
-    for module in (shipped_model, hand_mesh_inferencer, palm_hands):
+    for module in (shipped_model, palm_hands):
         monkeypatch.setattr(module, 'SHIPPED_WEIGHTS', path)
     return path
 

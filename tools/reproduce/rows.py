@@ -53,10 +53,6 @@ ROWS = {
     'full': Row('full DNE (M = 3)', 'full'),
     'long': Row('full DNE, trained longer', 'full', length='long'),
     'm1': Row('full DNE, M = 1', 'm1', pace=0.25),
-    'eps2d_settled': Row('+ 2D noise', 'eps2d', 'settled', pace=0.3),
-    'eps3d_settled': Row('+ 3D noise', 'eps3d', 'settled', pace=0.3),
-    'm1_settled': Row('full DNE, M = 1', 'm1', 'settled', pace=0.25),
-    'full_settled': Row('full DNE (M = 3)', 'full', 'settled'),
     'short': Row('baseline, as short as the stages', 'short', '', pace=0.1),
     'joint': Row('full DNE from nothing, as short', 'joint', ''),
     'together': Row('full DNE, its regressor trained on', 'together'),
@@ -81,6 +77,10 @@ ROWS = {
         "by margins, hand's axes", 'margins_in_hand', length='bars', pace=0.15
     ),
     'nolinear': Row('ours without linear layer', 'nolinear', length='bars', pace=0.13),
+}
+ROWS |= {
+    f'{row}_settled': ROWS[row]._replace(start='settled')
+    for row in ('eps2d', 'eps3d', 'm1', 'full')
 }
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from scipy.optimize import least_squares
+from torch.utils._pytree import tree_map_only
 
 from mmhand_dne.geometry.camera import project
 from mmhand_dne.geometry.rotation import matrix_from_axis_angle
@@ -40,6 +41,11 @@ def regressed(count=4, noise=0.1, seed=0):
     truth = posed(other, betas + 5 * noise * torch.ones(10), CAMERA)
     points = project(truth.state.joints, truth.state.camera)
     return coarse._replace(landmarks_ndc=points)
+
+
+def changed(hands, how):
+    """The same hands with each tensor changed."""
+    return tree_map_only(torch.Tensor, how, hands)
 
 
 def gaps(hands):
@@ -130,7 +136,7 @@ def test_a_misread_landmark_moves_the_hand_little():
 def test_a_network_that_is_sure_of_its_hand_is_followed_further():
     presence = torch.tensor([0.0, 0.97, 0.98, 0.99, 0.995, 1.0])
     coarse = regressed(1)
-    coarse = CoarseHands(*(repeated(part, len(presence)) for part in coarse))
+    coarse = changed(coarse, lambda x: x.expand(len(presence), *x.shape[1:]))
     coarse = coarse._replace(presence_logits=presence.logit()[:, None])
     left = gaps(LandmarkRefit(HAND)(coarse)).mean(1)
     assert (left.diff()[1:4] < -1e-3).all() and left[3] < 0.7 * left[1]
@@ -140,27 +146,11 @@ def test_a_network_that_is_sure_of_its_hand_is_followed_further():
     torch.testing.assert_close(gaps(unsure(coarse)).mean(1), left[:1].expand(6))
 
 
-def repeated(part, count):
-    """A part of one hand, of several that are alike."""
-    if isinstance(part, HandState):
-        return HandState(*(repeated(x, count) for x in part))
-    return part if part is None else part.expand(count, *part.shape[1:])
-
-
 def test_hands_do_not_depend_on_their_neighbours_in_the_batch():
     coarse = regressed(3)
     refit = LandmarkRefit(HAND)
     together = refit(coarse).state.joints
-    alone = CoarseHands(
-        *(
-            HandState(*(x[1:2] for x in part))
-            if isinstance(part, HandState)
-            else part
-            if part is None
-            else part[1:2]
-            for part in coarse
-        )
-    )
+    alone = changed(coarse, lambda x: x[1:2])
     torch.testing.assert_close(
         refit(alone).state.joints[0], together[1], atol=1e-6, rtol=0
     )
