@@ -331,12 +331,12 @@ def test_a_report_of_many_images_says_what_it_leaves_out(
 
 def test_the_shipped_model_needs_a_picture_only(demo, photos, tmp_path, monkeypatch):
     """It is found missing in one sentence, and finds no hand where there is none."""
-    from mmhand_dne.apis import hand_mesh_inferencer, shipped_model
+    from mmhand_dne.apis import shipped_model
     from mmhand_dne.apis.inputs import palm_hands
     from mmhand_dne.models.detectors import HandFinder
 
     path = tmp_path / 'dne_real.pth'
-    for module in (shipped_model, hand_mesh_inferencer, palm_hands):
+    for module in (shipped_model, palm_hands):
         monkeypatch.setattr(module, 'SHIPPED_WEIGHTS', path)
     command = (
         photos,
